@@ -1,0 +1,175 @@
+"""The values that everything else is about: a machine is what was seen of each subject.
+
+A subject is one thing that tasks look at. It brings its own probes (pieces of sh) and its own
+parser (pure), so a new sort of state is a new ``Subject`` class, in a plugin if need be, and
+nothing here changes. Machines are immutable; imagining a step means making another machine.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar, cast
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one probe printed, and its exit status."""
+
+    stdout: bytes
+    status: int = 0
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 survive as surrogates."""
+        return self.stdout.decode("utf-8", "surrogateescape")
+
+
+class Subject(ABC, Generic[V]):
+    """One thing that tasks look at; what is seen of it is a value of type ``V``.
+
+    Subclasses are frozen dataclasses, so that two tasks which name the same thing share one look.
+    """
+
+    @abstractmethod
+    def probes(self) -> tuple[str, ...]:
+        """Pieces of POSIX sh that print what there is to see, and change nothing.
+
+        Each runs in a subshell of its own. Equal pieces, of any number of subjects, run once a look.
+        """
+
+    @abstractmethod
+    def parse(self, *outputs: Output) -> V:
+        """The value, from the outputs of ``probes()`` in their order. Pure.
+
+        Raises ``LookFailed`` when the outputs say that it could not be seen.
+        """
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The subject as a person would name it, such as ``disk /dev/vda``."""
+
+
+AnySubject = Subject[Any]
+
+
+class Machine(Mapping[AnySubject, Any]):
+    """What was seen of each subject, or what will be: an immutable value."""
+
+    def __init__(self, seen: Mapping[AnySubject, Any] | None = None) -> None:
+        self._seen: Mapping[AnySubject, Any] = MappingProxyType(dict(seen or {}))
+
+    def __getitem__(self, subject: Subject[V]) -> V:
+        return cast(V, self._seen[subject])
+
+    def __iter__(self) -> Iterator[AnySubject]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __repr__(self) -> str:
+        return f"Machine({dict(self._seen)!r})"
+
+    def updated(self, changes: Mapping[AnySubject, Any]) -> Machine:
+        """This machine with other values for some subjects."""
+        return Machine({**self._seen, **changes})
+
+    def with_(self, subject: Subject[V], value: V) -> Machine:
+        """This machine with another value for one subject."""
+        return self.updated({subject: value})
+
+    def only(self, subjects: Iterable[AnySubject]) -> Machine:
+        """This machine's part about ``subjects``."""
+        return Machine({subject: self._seen[subject] for subject in subjects if subject in self._seen})
+
+
+def at_least() -> Any:
+    """A dataclass field holding a frozenset of which a promise names a part.
+
+    A kernel adds mount options of its own to those that were asked for: a promise of ``{noatime}``
+    is kept by ``{noatime, rw}``.
+    """
+    return field(default=frozenset(), metadata={"at_least": True})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One property of one subject that is not the same in two machines."""
+
+    subject: str
+    property: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        where = f"{self.subject}: {self.property}" if self.property else self.subject
+        return f"{where}: {shown(self.before)} → {shown(self.after)}"
+
+
+def shown(value: Any) -> str:
+    """A property's value as a person reads it."""
+    if value is None:
+        return "none"
+    if isinstance(value, frozenset | set):
+        return ", ".join(sorted(map(str, value))) or "none"
+    if isinstance(value, tuple):
+        return ", ".join(map(shown, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def differences(before: Machine, after: Machine) -> tuple[Difference, ...]:
+    """Every property in which ``after`` differs from ``before``, over the subjects of ``after``."""
+    return tuple(
+        Difference(str(subject), *change)
+        for subject in sorted(after, key=str)
+        for change in _changes("", before.get(subject), after[subject], promise=False)
+    )
+
+
+def broken_promises(promised: Machine, seen: Machine) -> tuple[Difference, ...]:
+    """The properties in which ``seen`` does not keep what ``promised`` says, over the subjects of ``promised``."""
+    return tuple(
+        Difference(str(subject), *change)
+        for subject in sorted(promised, key=str)
+        for change in _changes("", promised[subject], seen.get(subject), promise=True)
+    )
+
+
+_Change = tuple[str, Any, Any]
+
+
+def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
+    if is_dataclass(before) and type(before) is type(after):
+        for item in fields(before):
+            if item.compare:
+                yield from _field_changes(name, item, before, after, promise=promise)
+    elif isinstance(before, tuple) and isinstance(after, tuple) and _keyed(before + after):
+        yield from _keyed_changes(name, before, after, promise=promise)
+    elif before != after:
+        yield name, before, after
+
+
+def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
+    old, new = getattr(before, item.name), getattr(after, item.name)
+    if promise and item.metadata.get("at_least") and old <= new:
+        return
+    yield from _changes(f"{name}.{item.name}" if name else item.name, old, new, promise=promise)
+
+
+def _keyed(values: tuple[Any, ...]) -> bool:
+    """Whether these are things with numbers of their own (partitions), to be told apart by them."""
+    return bool(values) and all(is_dataclass(value) and hasattr(value, "number") for value in values)
+
+
+def _keyed_changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
+    old = {item.number: item for item in before}
+    new = {item.number: item for item in after}
+    for number in sorted(old.keys() | new.keys()):
+        yield from _changes(f"{name}[{number}]", old.get(number), new.get(number), promise=promise)

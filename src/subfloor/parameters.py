@@ -1,0 +1,118 @@
+"""A task's fields as its YAML parameters: one JSON Schema each, derived from the class.
+
+From that schema come validation, ``subfloor tasks NAME``, the reference pages and what editors load,
+so no parameter is described twice.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from subfloor.identity import Identity
+from subfloor.task import Task
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a person must know of one parameter, and what JSON Schema can check of it."""
+
+    doc: str
+    pattern: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    min_length: int | None = None
+    min_items: int | None = None
+    examples: tuple[Any, ...] = ()
+
+    def keywords(self) -> dict[str, Any]:
+        """The JSON Schema keywords (draft 2020-12) of the checks that are asked for."""
+        named = {
+            "description": self.doc,
+            "pattern": self.pattern,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "minLength": self.min_length,
+            "minItems": self.min_items,
+            "examples": list(self.examples) or None,
+        }
+        return {key: value for key, value in named.items() if value is not None}
+
+
+def schema_of(task: type[Task]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a task's parameters."""
+    hints = get_type_hints(task, include_extras=True)
+    given = {item.name: item for item in fields(task) if not is_given_by_play(hints[item.name])}  # type: ignore[arg-type]
+    return {
+        "type": "object",
+        "description": (task.__doc__ or "").strip(),
+        "properties": {name: _property(hints[name], item) for name, item in given.items()},
+        "required": [name for name, item in given.items() if _required(item)],
+        "additionalProperties": False,
+    }
+
+
+def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None) -> Task:
+    """The task, from validated parameters. Lists become tuples.
+
+    Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
+    the play has none.
+    """
+    hints = get_type_hints(task)
+    given = [name for name, hint in hints.items() if hint is Identity]
+    if given and identity is None:
+        raise ValueError(
+            f"{task.name} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
+        )
+    return task(**{name: _frozen(value) for name, value in values.items()}, **dict.fromkeys(given, identity))
+
+
+def is_given_by_play(hint: Any) -> bool:
+    """Whether a field is filled by the play (its identity) and is no parameter."""
+    return hint is Identity or (get_origin(hint) is Annotated and get_args(hint)[0] is Identity)
+
+
+def _required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
+
+
+def _property(hint: Any, item: Field[Any]) -> dict[str, Any]:
+    schema = _type(hint)
+    if item.default is not MISSING and item.default is not None:
+        schema["default"] = _thawed(item.default)
+    return schema
+
+
+_PLAIN: Mapping[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number", type(None): "null"}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        schema = _type(arguments[0])
+        for note in arguments[1:]:
+            schema |= note.keywords() if isinstance(note, Param) else {}
+        return schema
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        return {"type": "array", "items": _type(arguments[0])}
+    if origin in (Union, types.UnionType):
+        return _union([_type(each) for each in arguments if each is not type(None)])
+    if origin is not None and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": _type(arguments[1])}
+    return {} if hint is Any else {"type": _PLAIN[hint]}
+
+
+def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
+    return members[0] if len(members) == 1 else {"anyOf": members}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _thawed(value: Any) -> Any:
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,98 @@
+"""The contract between tasks and everything else.
+
+A task is a definition of *done*: a frozen value with one pure method, ``next_step``. A step holds
+its commands and the machine as it will be observed afterwards, so the engine can imagine it (check
+mode) or take it and hold what it sees against the promise (apply). No task asks which of the two
+it runs in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pluggy
+
+from subfloor.installed import Contribution
+from subfloor.machine import AnySubject, Machine
+
+hookspec = pluggy.HookspecMarker("subfloor")
+hookimpl = pluggy.HookimplMarker("subfloor")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One program to run: never through a shell's eyes, always an argv.
+
+    ``stdin`` may hold what must not be seen in a process list; it is never logged or reported.
+    ``timeout`` is in seconds; a command that is still running then is killed with its process group.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a step destroys: data on ``device``, described as a person would know it again."""
+
+    device: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One promise: run these commands, and the machine will look like ``after``.
+
+    ``says``: what it does, one line in the imperative. ``destroys``: what is lost by it and needs
+    consent. ``locks``: the device nodes of whole disks that it writes to; they are held with flock(2)
+    by the commands themselves, from the last look before them to the end of the last of them.
+    """
+
+    says: str
+    commands: tuple[Command, ...]
+    after: Machine
+    destroys: tuple[Loss, ...] = ()
+    locks: tuple[str, ...] = ()
+
+
+class Task(ABC):
+    """A definition of *done*. Subclasses are frozen, keyword-only dataclasses whose fields are the
+    task's parameters in YAML, each ``Annotated`` with a ``Param``; a field of type ``Identity`` is
+    given by the play. The class's docstring is the task's documentation.
+
+    A value that the fields cannot have is a ``ValueError`` from ``__post_init__``.
+    """
+
+    name: ClassVar[str]
+    """The key that names the task in a playbook."""
+
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Entries of a playbook, as YAML, that show the task in use; a test loads each."""
+
+    @abstractmethod
+    def subjects(self) -> frozenset[AnySubject]:
+        """Everything that ``next_step`` looks at."""
+
+    @abstractmethod
+    def next_step(self, machine: Machine) -> Step | None:
+        """What to do next on this machine, or None when the task is satisfied. Pure.
+
+        Raises ``Refused`` when a policy forbids it, ``NotVisible`` when a subject cannot be seen yet.
+        """
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        """This task as part of the play that these tasks make up, itself included."""
+        return self
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        """What the system that is being installed must know of this task's work."""
+        return ()
+
+
+@hookspec
+def subfloor_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body]
+    """The task classes that a plugin brings. The one hook there is."""
