@@ -1,0 +1,65 @@
+"""The names of block devices: which disk and which number a partition's path means, and back.
+
+Purely by name, since a partition that a playbook speaks of need not exist yet.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_BY_LINK = re.compile(r"(?P<disk>/dev/disk/by-(?:id|path|diskseq)/.+)-part(?P<number>[1-9]\d*)")
+_NUMBERED_DISK = re.compile(r"(?P<disk>/dev/\S*\d)p(?P<number>[1-9]\d*)")
+_LETTERED_DISK = re.compile(r"(?P<disk>/dev/(?:sd|hd|vd|xvd|ubd|dasd)[a-z]+)(?P<number>[1-9]\d*)")
+_LINKED = re.compile(r"/dev/disk/by-(?:id|path|diskseq)/")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A whole disk, or the partition of it with this number."""
+
+    disk: str
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.disk if self.number is None else partition_node(self.disk, self.number)
+
+
+def partition_node(disk: str, number: int) -> str:
+    """The path of a disk's partition: ``/dev/vda3``, ``/dev/nvme0n1p3``, ``/dev/disk/by-id/…-part3``.
+
+    The kernel puts a ``p`` before the number where the disk's own name ends with a digit
+    (block/partitions/core.c); udev's links add ``-part`` (60-persistent-storage.rules).
+    """
+    if _LINKED.match(disk):
+        return f"{disk}-part{number}"
+    return f"{disk}p{number}" if disk[-1:].isdigit() else f"{disk}{number}"
+
+
+def device(path: str) -> Device:
+    """The disk and, where the path names a partition, its number.
+
+    Raises ``ValueError`` for a path that is not an absolute, clean path below /dev.
+    """
+    if not re.fullmatch(r"/dev(/[^/\s]+)+", path) or {".", ".."} & set(path.split("/")):
+        raise ValueError(f"{path!r} is no clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
+    for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK):
+        if found := form.fullmatch(path):
+            return Device(found["disk"], int(found["number"]))
+    return Device(path)
+
+
+def whole_disk(path: str) -> str:
+    """``path``, which must name a whole disk. Raises ``ValueError`` for a partition's path."""
+    if (named := device(path)).number is not None:
+        raise ValueError(f"{path} is a partition; the disk that it is on is {named.disk}")
+    return path
+
+
+def partition_of(path: str) -> tuple[str, int]:
+    """The disk and number of a partition's path. Raises ``ValueError`` for anything else."""
+    named = device(path)
+    if named.number is None:
+        example = partition_node(path, 1)
+        raise ValueError(f"{path} is a whole disk, and a partition is wanted, such as {example}")
+    return named.disk, named.number

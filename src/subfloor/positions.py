@@ -1,0 +1,149 @@
+"""Where in which file something stands, and the error that shows it.
+
+Everything that is read from YAML keeps its position to the very end, so that an error can point at the
+key or value that a person has to change: also when it comes up hosts and templates later.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from subfloor.errors import SubfloorError
+
+_SHOWN_COLUMNS = 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that was read: ``name`` is a path, or what stands for one (``-e``)."""
+
+    name: str
+    text: str = field(repr=False)
+
+    def line(self, number: int) -> str:
+        """The line with this number, from 1; empty where there is none."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a source: line and column count from 1, the column in characters."""
+
+    source: Source
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    def of(self, word: str) -> Position:
+        """Where ``word`` first stands on this line, from here on; here, when it does not."""
+        found = self.source.line(self.line).find(word, self.column - 1) if word else -1
+        return self if found < 0 else replace(self, column=found + 1)
+
+    def shown(self) -> str:
+        """The line, with a caret below the column."""
+        text, column = self.source.line(self.line), self.column
+        start = max(0, column - 1 - _SHOWN_COLUMNS * 2 // 3) if len(text) > _SHOWN_COLUMNS else 0
+        window = text[start : start + _SHOWN_COLUMNS]
+        margin = "".join(map(_blank, window[: column - 1 - start]))
+        return f"    {window.rstrip()}\n    {margin}^"
+
+
+def _blank(char: str) -> str:
+    """White space as wide as a character is on a terminal."""
+    if char == "\t":
+        return char
+    if unicodedata.combining(char):
+        return ""
+    return "  " if unicodedata.east_asian_width(char) in "WF" else " "
+
+
+class PlaybookError(SubfloorError):
+    """Something in a playbook or an inventory that cannot be meant, and where it stands.
+
+    ``undefined`` is the variable that is missing, if that is what is wrong. ``notes`` are lines that say
+    how things came to this place. ``others`` are the errors that were found together with this one.
+    """
+
+    def __init__(
+        self, what: str, *, advice: str, where: Position, undefined: str | None = None, notes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(what, advice=advice)
+        self.where = where
+        self.undefined = undefined
+        self.notes = notes
+        self.others: tuple[PlaybookError, ...] = ()
+
+    @property
+    def all(self) -> tuple[PlaybookError, ...]:
+        """This error and those that were found together with it."""
+        return (self, *self.others)
+
+    def alone(self) -> str:
+        """This error without the others."""
+        notes = "".join(f"\n  {note}" for note in self.notes)
+        return f"{self.where}: {self.what}\n{self.where.shown()}{notes}\n  → {self.advice}"
+
+    def __str__(self) -> str:
+        return "\n\n".join(error.alone() for error in self.all)
+
+
+class Problems:
+    """Collects errors, so that one run tells a person all of them."""
+
+    def __init__(self) -> None:
+        self._found: list[PlaybookError] = []
+
+    def add(self, error: PlaybookError) -> None:
+        """Keep an error and those that it brings along."""
+        self._found.extend(error.all)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what goes wrong in the block, and go on after it."""
+        try:
+            yield
+        except PlaybookError as error:
+            self.add(error)
+
+    def settle(self) -> None:
+        """Raise what was collected, if anything was, as one error."""
+        told = _without_repetition(self._found)
+        if told:
+            first, *others = told
+            first.others = tuple(others)
+            raise first
+
+
+def _without_repetition(errors: Iterable[PlaybookError]) -> list[PlaybookError]:
+    """Each error once; one variable that is missing in twenty places is one error."""
+    told: dict[tuple[object, ...], PlaybookError] = {}
+    places: dict[tuple[object, ...], set[Position]] = {}
+    for error in errors:
+        error.others = ()
+        key = ("undefined", error.undefined) if error.undefined else (error.where, error.what)
+        told.setdefault(key, error)
+        places.setdefault(key, set()).add(error.where)
+    for key, error in told.items():
+        more = len(places[key]) - 1
+        if more:
+            error.notes += (f"and in {more} more {'place' if more == 1 else 'places'}",)
+    return list(told.values())
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was most likely meant."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
+    """Advice about an unknown name."""
+    close = nearest(name, known)
+    return f"did you mean `{close}`? {otherwise}" if close else otherwise

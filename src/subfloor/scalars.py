@@ -1,0 +1,80 @@
+"""What a plain YAML scalar means, where all readers of YAML agree; else an error.
+
+YAML 1.1 and 1.2, and their libraries, read ``no``, ``0644``, ``1e3`` and ``12:30:00`` differently.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TRUTH = re.compile(r"(y|n|yes|no|on|off|true|false)", re.IGNORECASE)
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})")
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})\.[0-9]{1,30}")
+
+_AMBIGUOUS = tuple(
+    (re.compile(pattern, re.IGNORECASE), what)
+    for pattern, what in (
+        (r"[-+]?0o?[0-9_]+", "an octal number to some readers of YAML"),
+        (r"[-+]?0(x[0-9a-f_]+|b[01_]+)", "a hexadecimal or binary number to some readers of YAML"),
+        (r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", "a number of base 60 to some readers of YAML"),
+        (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?", "a number to some readers of YAML only"),
+        (r"[-+]?\.[0-9_]+(e[-+]?[0-9]+)?", "a number to some readers of YAML only"),
+        (r"[-+]?\.inf|\.nan", "not a finite number"),
+        (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t \t].*)?", "a date to some readers of YAML"),
+    )
+)
+
+
+class Ambiguous(ValueError):
+    """A plain scalar on whose meaning readers of YAML do not agree."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of a plain scalar. Raises ``Ambiguous``."""
+    if text in _NOTHING:
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    _refuse_ambiguous(text)
+    return text
+
+
+def _refuse_ambiguous(text: str) -> None:
+    if _TRUTH.fullmatch(text):
+        truth = "true" if text.lower() in ("y", "yes", "on", "true") else "false"
+        raise Ambiguous(
+            f"`{text}` is true or false to some readers of YAML, and text to others",
+            f'write {truth}, or quote it: "{text}"',
+        )
+    for pattern, what in _AMBIGUOUS:
+        if pattern.fullmatch(text):
+            raise Ambiguous(f"`{_short(text)}` is {what}", f'quote it: "{_short(text)}"')
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def kind(value: object) -> str:
+    """What a value is, in the words of a message."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f'the text "{_short(value)}"' if value else "an empty text"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping"

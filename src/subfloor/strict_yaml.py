@@ -1,0 +1,298 @@
+"""YAML that keeps its positions, and refuses what is treacherous.
+
+A playbook is run by root on disks. So what readers of YAML disagree about (``no``, ``0644``,
+``12:30:00``) is an error here, with a position, and never a guess. The tree is built from the
+parser's events: that bounds depth and expansion, and keeps the mark of every scalar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from subfloor import scalars
+from subfloor.positions import PlaybookError, Position, Problems, Source
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_EXPANDED = 10_000
+
+# What YAML does not allow in a stream, and a terminal should not be sent.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A text, number, truth value or nothing. ``raw`` is how it is written."""
+
+    value: str | int | float | bool | None
+    where: Position
+    raw: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A sequence of nodes."""
+
+    items: tuple[Node, ...]
+    where: Position
+
+
+@dataclass(frozen=True)
+class Table:
+    """A mapping of names to nodes; ``keys`` holds where each name stands."""
+
+    items: Mapping[str, Node]
+    keys: Mapping[str, Position]
+    where: Position
+
+
+Node = Scalar | Listing | Table
+
+
+def plain(node: Node) -> Any:
+    """The node as Python's own values, without positions."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Listing):
+        return [plain(item) for item in node.items]
+    return {key: plain(item) for key, item in node.items.items()}
+
+
+def kind(node: Node) -> str:
+    """What a node is, in the words of a message."""
+    if isinstance(node, Listing):
+        return "a list"
+    return "a mapping" if isinstance(node, Table) else scalars.kind(node.value)
+
+
+def read(path: Path) -> Node:
+    """The one document in a file. Raises ``PlaybookError``."""
+    nowhere = Position(Source(str(path), ""))
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise PlaybookError(
+            "this is a directory", advice="name the YAML file in it", where=nowhere
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise PlaybookError(
+            f"cannot be read: {reason}", advice="check the path and its permissions", where=nowhere
+        ) from None
+    if len(content) > MAX_BYTES:
+        raise PlaybookError(
+            "is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere
+        )
+    return parse(_decoded(str(path), content))
+
+
+def _decoded(name: str, content: bytes) -> Source:
+    try:
+        return Source(name, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", "replace")
+        source = Source(name, content.decode("utf-8-sig", "replace"))
+        raise PlaybookError(
+            f"byte 0x{content[error.start]:02x} is not UTF-8",
+            advice="save the file as UTF-8",
+            where=_position_after(source, before),
+        ) from None
+
+
+def _position_after(source: Source, before: str) -> Position:
+    lines = f"{before}.".splitlines()
+    return Position(source, len(lines), len(lines[-1]))
+
+
+def parse(source: Source) -> Node:
+    """The one document in a text. Raises ``PlaybookError`` with all that is wrong with it."""
+    unprintable = _UNPRINTABLE.search(source.text)
+    if unprintable:
+        raise PlaybookError(
+            f"the character U+{ord(unprintable[0]):04X} cannot stand in YAML",
+            advice='remove it, or write it as an escape in double quotes, such as "\\0"',
+            where=_position_after(source, source.text[: unprintable.start()]),
+        )
+    try:
+        return _Reader(source).document()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(source, error) from None
+
+
+def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> PlaybookError:
+    mark = error.problem_mark or error.context_mark
+    where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
+    context = f" {error.context}" if error.context else ""
+    line = source.line(where.line)
+    return PlaybookError(
+        f"this is not YAML: {error.problem or 'unreadable'}{context}",
+        advice=_syntax_advice(line, error.problem or ""),
+        where=where,
+    )
+
+
+def _syntax_advice(line: str, problem: str) -> str:
+    if "\\t" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces: YAML allows no tabs there"
+    if "{{" in line:
+        return 'put quotes around a value with an expression: "{{ … }}"'
+    if "mapping values" in problem:
+        return "put quotes around a text that contains `: `, or check the indentation"
+    return "check the indentation, brackets and quotes here and on the line before"
+
+
+class _Reader:
+    """Builds the tree from the parser's events, and collects what is wrong on the way."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=_Loader)
+        self._problems = Problems()
+        self._anchors: dict[str, tuple[Node | None, int]] = {}
+        self._size = 0
+        self._aliased = 0
+
+    def document(self) -> Node:
+        next(self._events)  # the start of the stream
+        event = next(self._events)
+        if isinstance(event, yaml.StreamEndEvent):
+            raise self._error(event, "there is nothing in this file", "write what is wanted, or name another file")
+        node = self._node(next(self._events), 0)
+        next(self._events)  # the end of the document
+        event = next(self._events)
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise self._error(event, "a second document starts here", "keep one document a file: remove this `---`")
+        self._problems.settle()
+        return node
+
+    def _at(self, event: Any) -> Position:
+        return Position(self._source, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _error(self, event: Any, what: str, advice: str) -> PlaybookError:
+        return PlaybookError(what, advice=advice, where=self._at(event))
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if depth > MAX_DEPTH:
+            raise self._error(event, f"this is nested more than {MAX_DEPTH} deep", "make it flatter")
+        anchor, before = event.anchor, self._size
+        if anchor:
+            self._anchors[anchor] = (None, 0)
+        self._size += 1
+        self._refuse_tag(event)
+        node = self._built(event, depth)
+        if anchor:
+            self._anchors[anchor] = (node, self._size - before)
+        return node
+
+    def _built(self, event: Any, depth: int) -> Node:
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = tuple(self._node(each, depth + 1) for each in self._until(yaml.SequenceEndEvent))
+            return Listing(items, self._at(event))
+        return self._table(event, depth)
+
+    def _until(self, end: type) -> Iterator[Any]:
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+    def _refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            self._problems.add(
+                self._error(event, f"the tag `{event.tag}` has no meaning here", "remove it; quotes make a value text")
+            )
+
+    def _alias(self, event: Any) -> Node:
+        node, size = self._anchors.get(event.anchor, (None, -1))
+        if size < 0:
+            raise self._error(event, f"nothing is named `&{event.anchor}`", "name a value before using its alias")
+        if node is None:
+            raise self._error(event, f"`*{event.anchor}` stands inside of what it names", "write the value out")
+        # A billion laughs is a short file: what counts is how large it becomes.
+        self._aliased += size
+        self._size += size
+        if self._aliased > MAX_EXPANDED:
+            raise self._error(
+                event, f"aliases expand to more than {MAX_EXPANDED} values", "write the values out, or use vars"
+            )
+        return node
+
+    def _scalar(self, event: Any) -> Scalar:
+        where, text = self._at(event), event.value
+        if event.style not in (None, ""):
+            return Scalar(text, where, text)
+        try:
+            return Scalar(scalars.resolve(text), where, text)
+        except scalars.Ambiguous as error:
+            self._problems.add(PlaybookError(error.what, advice=error.advice, where=where))
+            return Scalar(text, where, text)
+
+    def _table(self, event: Any, depth: int) -> Table:
+        items: dict[str, Node] = {}
+        keys: dict[str, Position] = {}
+        merged: list[Table] = []
+        for each in self._until(yaml.MappingEndEvent):
+            where = self._at(each)
+            key = self._node(each, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if _is_merge(each):
+                merged += self._merged(value)
+            elif name := self._key(key, where, value, keys):
+                items[name], keys[name] = value, where
+        for table in merged:
+            items = {**table.items, **items}
+            keys = {**table.keys, **keys}
+        return Table(items, keys, self._at(event))
+
+    def _key(self, key: Node, where: Position, value: Node, seen: Mapping[str, Position]) -> str:
+        """The name that a key is; empty, and a problem noted, when it cannot be one."""
+        name = key.value if isinstance(key, Scalar) else None
+        if not isinstance(name, str) or not name:
+            self._problems.add(_bad_key(key, where, value))
+            return ""
+        if name in seen:
+            self._problems.add(
+                PlaybookError(
+                    f"the key `{name}` stands here a second time (first on line {seen[name].line})",
+                    advice="remove one of the two",
+                    where=where,
+                )
+            )
+            return ""
+        return name
+
+    def _merged(self, value: Node) -> list[Table]:
+        """What ``<<`` merges in: of several, an earlier one wins."""
+        tables = value.items if isinstance(value, Listing) else (value,)
+        wrong = [each for each in tables if not isinstance(each, Table)]
+        for each in wrong:
+            self._problems.add(
+                PlaybookError(f"`<<` merges mappings, not {kind(each)}", advice="name a mapping", where=each.where)
+            )
+        return [each for each in tables if isinstance(each, Table)]
+
+
+def _is_merge(event: Any) -> bool:
+    return isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.style in (None, "")
+
+
+def _bad_key(key: Node, where: Position, value: Node) -> PlaybookError:
+    if isinstance(key, Table) and isinstance(value, Scalar) and value.value is None:
+        return PlaybookError(
+            "braces without quotes are a mapping, not an expression",
+            advice='put quotes around the whole value: "{{ … }}"',
+            where=where,
+        )
+    shown = f"`{key.raw}`" if isinstance(key, Scalar) and key.raw else kind(key)
+    return PlaybookError(f"a key must be text, and this is {shown}", advice="put it in quotes", where=where)

@@ -1,0 +1,424 @@
+"""A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+
+from subfloor import alignment, gpt
+from subfloor.devices import partition_node
+from subfloor.errors import LookFailed
+from subfloor.machine import Output, Subject
+from subfloor.subjects import mountinfo
+
+_ENDS = 64 * 1024
+"""How many bytes of a disk's start and end are read: room for a table of 300 entries and more."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a volume holds: the type, label and UUID of its filesystem, or other signature, as blkid says.
+
+    ``fresh``: made in this very (imagined) run, so known to be empty; never true of what was observed.
+    """
+
+    type: str
+    label: str = ""
+    uuid: str = ""
+    fresh: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        label = f" labelled {self.label!r}" if self.label else ""
+        return f"{self.type}{label}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A partition apart from its table entry: what it holds, and what the kernel makes of it.
+
+    ``known``: the kernel has it with the start and size that the table says.
+    """
+
+    number: int
+    content: Content | None = None
+    known: bool = True
+    in_use: bool = False
+    users: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class OtherTable:
+    """A partition table that is no GPT, such as ``dos``; ``number`` of partitions in it."""
+
+    type: str
+    partitions: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The queue limits of a disk, in bytes, from sysfs (Documentation/ABI/stable/sysfs-block)."""
+
+    sector: int = 512
+    physical: int = 512
+    minimum_io: int = 512
+    optimal_io: int = 0
+    alignment_offset: int = 0
+
+
+@dataclass(frozen=True)
+class DiskState:
+    """What was seen of a disk; ``size`` in bytes.
+
+    ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
+    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds.
+    ``stray`` are the numbers of partitions that the kernel has and the table has not.
+    """
+
+    node: str
+    size: int
+    limits: Limits = Limits()
+    table: gpt.Gpt | OtherTable | None = None
+    volumes: tuple[Volume, ...] = ()
+    signatures: tuple[str, ...] = ()
+    stray: tuple[int, ...] = ()
+    in_use: bool = False
+    read_only: bool = False
+    kind: str = "disk"
+    users: tuple[str, ...] = field(default=(), compare=False)
+    model: str = field(default="", compare=False)
+    serial: str = field(default="", compare=False)
+
+    @property
+    def sectors(self) -> int:
+        return self.size // self.limits.sector
+
+    @property
+    def grid(self) -> alignment.Grid:
+        limits = self.limits
+        return alignment.optimal(
+            sector=limits.sector,
+            physical=limits.physical,
+            minimum_io=limits.minimum_io,
+            optimal_io=limits.optimal_io,
+            alignment_offset=limits.alignment_offset,
+        )
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """Everything that uses the disk or a partition of it, in words."""
+        return self.users + tuple(user for volume in self.volumes for user in volume.users)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.in_use or any(volume.in_use for volume in self.volumes)
+
+    def entry(self, number: int) -> gpt.Entry | None:
+        entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
+        return next((entry for entry in entries if entry.number == number), None)
+
+    def volume(self, number: int) -> Volume | None:
+        return next((volume for volume in self.volumes if volume.number == number), None)
+
+    def partition_node(self, number: int) -> str:
+        return partition_node(self.node, number)
+
+    def with_entry(self, entry: gpt.Entry) -> DiskState:
+        """This disk with that entry in its GPT, in place of any with its number."""
+        assert isinstance(self.table, gpt.Gpt)
+        entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
+        return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
+
+    def with_volume(self, volume: Volume) -> DiskState:
+        """This disk with that volume in place of any with its number."""
+        volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
+        return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
+
+    def describe(self) -> str:
+        """The disk as a person knows it again: size, model, serial and what is on it."""
+        about = " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
+        return f"{self.node} ({about}), {', '.join(self._holds()) or 'blank'}"
+
+    def _holds(self) -> Iterator[str]:
+        if isinstance(self.table, gpt.Gpt):
+            yield "a GPT"
+        elif self.table:
+            yield f"a {self.table.type} partition table"
+        yield from (f"{signature} on the whole disk" for signature in self.signatures if not self._is_table(signature))
+        for volume in self.volumes:
+            yield f"{self.partition_node(volume.number)}: {self._named(volume)}{volume.content or 'nothing known'}"
+
+    def _named(self, volume: Volume) -> str:
+        entry = self.entry(volume.number)
+        return f"{entry.name!r} " if entry and entry.name else ""
+
+    def _is_table(self, signature: str) -> bool:
+        return isinstance(self.table, OtherTable) and signature == self.table.type
+
+
+@dataclass(frozen=True)
+class Missing:
+    """There is no such block device; ``present``: the disks that there are, in words."""
+
+    present: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Disk(Subject[DiskState | Missing]):
+    """A disk, by the path that the play names it by."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"disk {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        find = f"n=$(readlink -f -- {shlex.quote(self.path)})"
+        return (
+            f"{find}\n{_FACTS}",
+            f'{find}\nhead -c {_ENDS} -- "$n"',
+            f"{find}\n{_TAIL}",
+            f'{find}\nwipefs --no-act --json -- "$n"',
+            f"{find}\n{_VOLUMES}",
+            mountinfo.PROBE,
+            "cat /proc/swaps",
+        )
+
+    def parse(self, *outputs: Output) -> DiskState | Missing:
+        facts, head, tail, signatures, volumes, mounts, swaps = outputs
+        seen = _Facts.of(facts.text)
+        if not seen.one("node"):
+            return Missing(tuple(seen.many("present")))
+        if seen.number("size") and (head.status or not head.stdout):
+            raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
+        table = _table(seen, head, tail)
+        return _disk(seen, table, _signatures(signatures, table), _Users.of(seen, mounts, swaps), volumes.text)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Lines of ``key value``."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, text: str) -> _Facts:
+        parts = (line.partition(" ") for line in text.splitlines())
+        return cls(tuple((key, value.strip()) for key, _, value in parts))
+
+    def many(self, key: str) -> list[str]:
+        return [value for name, value in self.pairs if name == key]
+
+    def one(self, key: str) -> str:
+        return next(iter(self.many(key)), "")
+
+    def number(self, key: str, default: int = 0) -> int:
+        value = self.one(key)
+        return int(value) if value.lstrip("-").isdigit() else default
+
+
+def _unreadable_advice(facts: _Facts) -> str:
+    if facts.one("uid") != "0":
+        return "looking at a disk needs root; run this as root"
+    return "look at the kernel's log (dmesg) for I/O errors of the device"
+
+
+def _table(facts: _Facts, head: Output, tail: Output) -> gpt.Gpt | None:
+    sector = facts.number("sector", 512)
+    return gpt.parse(head.stdout, tail.stdout, sector=sector, sectors=facts.number("size") * 512 // sector)
+
+
+def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
+    found = json.loads(output.stdout)["signatures"] if output.stdout.strip() else []
+    own = {"gpt", "PMBR"} if table else set()
+    return tuple(sorted(entry["type"] for entry in found if entry["type"] not in own))
+
+
+def _disk(
+    facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str
+) -> DiskState:
+    kernel = {int(p[0]): p[1:] for p in (line.split() for line in facts.many("partition"))}
+    seen = _volumes(_Facts.of(volumes), kernel, users)
+    return DiskState(
+        node=facts.one("node"),
+        size=facts.number("size") * 512,
+        limits=Limits(
+            sector=facts.number("sector", 512),
+            physical=facts.number("physical", 512),
+            minimum_io=facts.number("minimum_io", 512),
+            optimal_io=facts.number("optimal_io"),
+            alignment_offset=facts.number("alignment_offset"),
+        ),
+        table=table or _other_table(signatures, len(seen)),
+        volumes=seen,
+        signatures=signatures,
+        stray=tuple(sorted(kernel.keys() - {volume.number for volume in seen})),
+        in_use=bool(users.of_disk()),
+        read_only=facts.one("ro") == "1",
+        kind=facts.one("kind"),
+        users=users.of_disk(),
+        model=facts.one("model"),
+        serial=facts.one("serial"),
+    )
+
+
+_TABLES = ("dos", "mac", "sun", "sgi", "bsd", "atari", "gpt")
+
+
+def _other_table(signatures: tuple[str, ...], partitions: int) -> OtherTable | None:
+    kind = next((kind for kind in _TABLES if kind in signatures), None)
+    return OtherTable(kind, partitions) if kind else None
+
+
+def _volumes(facts: _Facts, kernel: dict[int, list[str]], users: _Users) -> tuple[Volume, ...]:
+    contents: dict[int, dict[str, str]] = {}
+    for key, value in facts.pairs:
+        number, _, about = key.partition(".")
+        contents.setdefault(int(number), {})[about] = value
+    return tuple(_volume(number, contents[number], kernel.get(number), users) for number in sorted(contents))
+
+
+def _volume(number: int, facts: dict[str, str], kernel: list[str] | None, users: _Users) -> Volume:
+    used = users.of_partition(number)
+    known = bool(kernel) and kernel is not None and kernel[:2] == [facts["start"], facts["size"]]
+    return Volume(number, _content(facts), known, bool(used), used)
+
+
+def _content(facts: dict[str, str]) -> Content | None:
+    """blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much."""
+    if facts.get("status") == "8":
+        return Content("ambivalent")
+    kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
+    label = _decoded(facts.get("ID_FS_LABEL_ENC", ""))
+    return Content(kind, label, facts.get("ID_FS_UUID", "")) if kind else None
+
+
+def _decoded(label: str) -> str:
+    """A label as udev's database has it, where bytes of doubt are written ``\\xHH``."""
+    raw = label.encode("utf-8", "surrogateescape")
+    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
+    return plain.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class _Users:
+    """Who uses a disk and its partitions: pairs of a device's name and a use in words."""
+
+    disk: str
+    nodes: dict[int, str]
+    uses: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, facts: _Facts, mounts: Output, swaps: Output) -> _Users:
+        lines = [line.split() for line in facts.many("partition")]
+        nodes = {int(line[0]): line[3] for line in lines}
+        numbers = {line[2]: line[3] for line in lines} | {facts.one("dev"): facts.one("node")}
+        return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, numbers)))
+
+    def of_disk(self) -> tuple[str, ...]:
+        return self._of(self.disk)
+
+    def of_partition(self, number: int) -> tuple[str, ...]:
+        return self._of(self.nodes.get(number, ""))
+
+    def _of(self, node: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(use for user, use in self.uses if user == node))
+
+
+def _uses(facts: _Facts, mounts: bytes, swaps: str, numbers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for mount in mountinfo.parse(mounts):
+        # A btrfs has a device number of its own, so its source is what tells.
+        yield numbers.get(mount.device, mount.source), f"mounted at {mount.path}"
+    for line in swaps.splitlines()[1:]:
+        yield line.split()[0], "active as swap"
+    for holder in facts.many("holder"):
+        node, _, name = holder.partition(" ")
+        yield node, f"held by {name}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB"
+
+
+# The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
+
+_FACTS = r"""
+echo "uid $(id -u)"
+if [ ! -b "$n" ]; then
+    for s in /sys/block/*; do
+        read -r size < "$s/size" || continue
+        case "${s##*/}" in loop*|ram*|zram*|dm-*|sr*|fd*) continue;; esac
+        [ "$size" -gt 0 ] || continue
+        model=; serial=
+        [ ! -r "$s/device/model" ] || read -r model < "$s/device/model"
+        [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
+        echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($((size / 2097152)) GiB${model:+ $model}${serial:+ $serial})"
+    done
+    exit 0
+fi
+name=$(printf %s "${n#/dev/}" | tr / '!')
+s=/sys/class/block/$name
+show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
+echo "node $n"
+if [ -e "$s/partition" ]; then echo kind partition; else
+    case "$name" in sr*) echo kind rom;; *) echo kind disk;; esac
+fi
+show dev "$s/dev"
+show size "$s/size"
+show ro "$s/ro"
+show sector "$s/queue/logical_block_size"
+show physical "$s/queue/physical_block_size"
+show minimum_io "$s/queue/minimum_io_size"
+show optimal_io "$s/queue/optimal_io_size"
+show alignment_offset "$s/alignment_offset"
+show model "$s/device/model"
+if [ -r "$s/serial" ]; then show serial "$s/serial"; else show serial "$s/device/serial"; fi
+for h in "$s"/holders/*; do [ ! -e "$h" ] || echo "holder $n ${h##*/}"; done
+for p in "$s"/"$name"*; do
+    [ -r "$p/partition" ] || continue
+    read -r number < "$p/partition"; read -r start < "$p/start"; read -r size < "$p/size"; read -r dev < "$p/dev"
+    node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+    echo "partition $number $start $size $dev $node"
+    for h in "$p"/holders/*; do [ ! -e "$h" ] || echo "holder $node ${h##*/}"; done
+done
+"""
+
+_TAIL = rf"""
+s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
+read -r size < "$s/size"
+count={_ENDS // 512}
+[ "$size" -gt "$count" ] || count=$size
+dd if="$n" bs=512 skip=$((size - count)) count="$count" 2>/dev/null
+"""
+
+# What a partition holds is read through the partition's own node where the kernel has it: the
+# caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
+_VOLUMES = r"""
+name=$(printf %s "${n#/dev/}" | tr / '!')
+s=/sys/class/block/$name
+[ ! -e "$s/partition" ] || exit 0
+partx --raw --noheadings --output NR,START,SECTORS --show "$n" 2>/dev/null | while read -r number start size; do
+    echo "$number.start $start"
+    echo "$number.size $size"
+    found=
+    for p in "$s"/"$name"*; do
+        [ -r "$p/partition" ] || continue
+        read -r k < "$p/partition"; read -r kstart < "$p/start"; read -r ksize < "$p/size"
+        [ "$k $kstart $ksize" != "$number $start $size" ] || found=/dev/$(printf %s "${p##*/}" | tr '!' /)
+    done
+    if [ -b "$found" ]; then
+        out=$(blkid --probe --output udev -- "$found"); status=$?
+    else
+        out=$(blkid --probe --offset $((start * 512)) --size $((size * 512)) --output udev -- "$n"); status=$?
+    fi
+    echo "$number.status $status"
+    printf '%s\n' "$out" | while IFS='=' read -r key value; do
+        case "$key" in ID_FS_TYPE|ID_FS_LABEL_ENC|ID_FS_UUID|ID_PART_TABLE_TYPE) echo "$number.$key $value";; esac
+    done
+done
+"""
+
+

@@ -1,0 +1,256 @@
+"""Paths: what is there, what a file says, and what a bind mount would hide.
+
+A path can lie on a filesystem that exists and is not mounted yet. Then it is ``Unseen``, which is
+neither there nor absent.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from subfloor.errors import LookFailed, NotVisible
+from subfloor.machine import AnySubject, Machine, Output, Subject, at_least
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """There is nothing at the path."""
+
+    def __str__(self) -> str:
+        return "absent"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What is there cannot be seen until ``source`` is mounted at ``until``."""
+
+    until: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"not visible until {self.source} is mounted at {self.until}"
+
+
+@dataclass(frozen=True)
+class Detour:
+    """The path leads through a symbolic link to another place, ``real``."""
+
+    real: str
+
+    def __str__(self) -> str:
+        return f"behind a symbolic link, really {self.real}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """Something at a path. ``mode``: the permission bits. Owner and group, by name and by number."""
+
+    kind: str
+    mode: int = 0o755
+    owner: frozenset[str] = at_least()
+    group: frozenset[str] = at_least()
+
+    def __str__(self) -> str:
+        return f"a {self.kind} of mode {self.mode:04o}"
+
+
+PathState = Absent | Unseen | Detour | Node
+
+DIRECTORY, FILE, LINK = "directory", "file", "symbolic link"
+ROOT = frozenset({"root", "0"})
+
+
+def directory(mode: int = 0o755, owner: frozenset[str] = ROOT, group: frozenset[str] = ROOT) -> Node:
+    """A directory, root's unless said otherwise."""
+    return Node(DIRECTORY, mode, owner, group)
+
+
+class Located(Subject[T]):
+    """A subject that lies in the file tree, so that a mount above it changes what it is."""
+
+    path: str
+
+    @abstractmethod
+    def in_empty(self) -> T:
+        """What it is in a directory with nothing in it."""
+
+    def when_mounted(self, root: PathState) -> T | PathState:
+        """What it is at the root of a fresh filesystem, whose root directory is ``root``."""
+        return self.in_empty()
+
+
+@dataclass(frozen=True)
+class Path(Located[PathState]):
+    """What is at a path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    def probes(self) -> tuple[str, ...]:
+        look = f"stat -c '%f %u %U %g %G' -- {shlex.quote(self.path)} 2>/dev/null"
+        return (real_path(os.path.dirname(self.path)), look)
+
+    def parse(self, *outputs: Output) -> PathState:
+        parent, found = outputs
+        real = parent.text.removesuffix("\n")
+        if real != os.path.dirname(self.path):
+            return Detour(os.path.join(real, os.path.basename(self.path)))
+        return _node(found.text) if found.text else Absent()
+
+    def in_empty(self) -> PathState:
+        return Absent()
+
+    def when_mounted(self, root: PathState) -> PathState:
+        return root
+
+
+_KINDS = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE, stat.S_IFLNK: LINK}
+
+
+def _node(text: str) -> Node:
+    raw, uid, user, gid, group = text.split()
+    mode = int(raw, 16)
+    kind = _KINDS.get(stat.S_IFMT(mode), "special file")
+    return Node(kind, stat.S_IMODE(mode), frozenset({uid, user}), frozenset({gid, group}))
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a file says. Long ones are cut, and then equal to nothing."""
+
+    content: bytes
+
+    def __str__(self) -> str:
+        return f"{len(self.content)} bytes"
+
+
+TextState = Text | Absent | Unseen
+
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class TextFile(Located[TextState]):
+    """The content of a regular file; anything else counts as absent."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"content of {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        path = shlex.quote(self.path)
+        return (f"[ -f {path} ] || exit 3; head -c {_LONGEST} -- {path}",)
+
+    def parse(self, *outputs: Output) -> TextState:
+        (read,) = outputs
+        if read.status not in (0, 3):
+            raise LookFailed(f"{self.path} cannot be read", advice="see whether root may read it, and its filesystem is sound")
+        return Absent() if read.status == 3 else Text(read.stdout)
+
+    def in_empty(self) -> TextState:
+        return Absent()
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """What a bind mount would hide: entries that its source lacks, and entries that differ in it."""
+
+    missing: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+
+
+HidingState = Hiding | Unseen
+
+
+@dataclass(frozen=True)
+class Hidden(Located[HidingState]):
+    """What would be out of sight if ``source`` were bound over ``path``; nothing once something is mounted there."""
+
+    path: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"what {self.source} would hide at {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f"t={shlex.quote(self.path)}; s={shlex.quote(self.source)}\n{_HIDDEN}",)
+
+    def parse(self, *outputs: Output) -> HidingState:
+        (found,) = outputs
+        lines = [entry for entry in found.text.split("\0") if entry]
+        return Hiding(
+            tuple(sorted(line[1:] for line in lines if line[0] == "-")),
+            tuple(sorted(line[1:] for line in lines if line[0] == "!")),
+        )
+
+    def in_empty(self) -> HidingState:
+        return Hiding()
+
+
+# At most 100 entries: enough to decide, and to show. A file that cannot be compared counts as different.
+_HIDDEN = r"""
+[ -e "$t" ] || exit 0
+grep -qF " $(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g') " /proc/self/mountinfo && exit 0
+if [ -f "$t" ]; then
+    if [ ! -s "$t" ]; then exit 0; fi
+    if [ ! -s "$s" ]; then printf -- '-%s\0' "${t##*/}"; else cmp -s -- "$t" "$s" || printf '!%s\0' "${t##*/}"; fi
+    exit 0
+fi
+cd -- "$t" || exit 0
+find . -mindepth 1 -xdev -exec sh -c '
+    s=$1; shift
+    for e do
+        o=$s/${e#./}
+        if [ -d "$e" ] && [ ! -L "$e" ]; then [ -d "$o" ] || printf -- "-%s\0" "${e#./}"
+        elif [ -L "$e" ]; then [ "$(readlink -- "$e")" = "$(readlink -- "$o" 2>/dev/null)" ] || { [ -e "$o" ] && printf "!%s\0" "${e#./}" || printf -- "-%s\0" "${e#./}"; }
+        elif [ ! -e "$o" ]; then printf -- "-%s\0" "${e#./}"
+        else cmp -s -- "$e" "$o" || printf "!%s\0" "${e#./}"; fi
+    done' sh "$s" {} + | tr '\0' '\n' | head -n 100 | tr '\n' '\0'
+"""
+
+
+def real_path(path: str) -> str:
+    """A probe that prints ``path`` with the symbolic links resolved in the part of it that exists."""
+    return f"""p={shlex.quote(path)}; rest=
+while [ ! -e "$p" ] && [ ! -L "$p" ] && [ "$p" != / ]; do rest=/${{p##*/}}$rest; p=${{p%/*}}; p=${{p:-/}}; done
+real=$(readlink -f -- "$p") || real=$p
+real=${{real%/}}$rest; printf '%s\\n' "${{real:-/}}" """
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether ``path`` is under ``root``, and not ``root`` itself."""
+    return path != root and os.path.commonpath((path, root)) == root
+
+
+def seen(machine: Machine, subject: Subject[T | Unseen]) -> T:
+    """What is at a subject. Raises ``NotVisible`` where that cannot be said before something is mounted."""
+    state: Any = machine[subject]
+    if isinstance(state, Unseen):
+        raise NotVisible(f"{subject} is {state}", advice="apply mounts it first; or mount it and check again")
+    found: T = state
+    return found
+
+
+def below(machine: Machine, at: str, root: PathState, hidden: Unseen | None) -> Mapping[AnySubject, Any]:
+    """What changes for subjects at and below ``at`` when a filesystem is mounted there.
+
+    ``hidden`` None: the filesystem is known to be empty, and ``root`` is its root directory.
+    """
+    changes: dict[AnySubject, Any] = {}
+    for subject in machine:
+        if isinstance(subject, Located) and subject.path == at:
+            changes[subject] = root if isinstance(subject, Path) else hidden or subject.when_mounted(root)
+        elif isinstance(subject, Located) and is_below(subject.path, at):
+            changes[subject] = hidden or subject.in_empty()
+    return changes

@@ -1,0 +1,196 @@
+"""Jinja2 expressions in values, with native types, and nothing undefined.
+
+A value that is one expression becomes what the expression is; one that mixes text and expressions
+becomes text. Nothing is read back from text: ``"{{ label }}"`` with the label ``"0644"`` stays text.
+Jinja2 is imported on the first expression: it costs more than Python's own start.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+MAX_TEXT = 1 << 20
+_SCOPE = "the scope, under a name that no template can spell"
+
+
+class TemplateFailed(Exception):
+    """An expression that has no value. ``undefined`` is the variable that it lacks, if that is why;
+    ``near`` is a word of the expression that the reason is about."""
+
+    def __init__(self, what: str, *, undefined: str | None = None, near: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.undefined = undefined
+        self.near = undefined or near
+
+
+Lookup = Callable[[str], Any]
+"""A variable's value by its name. Raises ``KeyError`` for one that is not defined."""
+
+
+def has_expression(text: str) -> bool:
+    """Whether a text is a template at all."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+def render(text: str, lookup: Lookup) -> Any:
+    """The value of a text with expressions. Raises ``TemplateFailed``."""
+    return _evaluated(functools.partial(_template, text), lookup)
+
+
+def evaluate(expression: str, lookup: Lookup) -> Any:
+    """The value of an expression without braces. Raises ``TemplateFailed``."""
+    return _evaluated(functools.partial(_template, "{{ " + expression + " }}"), lookup)
+
+
+@functools.lru_cache(maxsize=512)
+def _template(text: str) -> Any:
+    environment = _environment()
+    code = environment.compile(text)
+    return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+
+def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
+    from jinja2 import TemplateError, UndefinedError
+
+    try:
+        template = compiled()
+        context = template.new_context({_SCOPE: lookup})
+        return _joined(template.root_render_func(context))
+    except UndefinedError as error:
+        raise _about_undefined(error) from None
+    except TemplateError as error:
+        raise TemplateFailed(f"the expression cannot be read: {error.message}") from None
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        raise TemplateFailed(f"the expression has no value: {error or type(error).__name__}") from None
+
+
+def _about_undefined(error: Any) -> TemplateFailed:
+    name, of = getattr(error, "missing", (None, False))
+    if name is None or of:
+        return TemplateFailed(f"the expression has no value: {error.message}", near=str(name or ""))
+    return TemplateFailed(f"`{name}` is undefined", undefined=name)
+
+
+def _joined(pieces: Iterable[Any]) -> Any:
+    """One piece as it is; several as text."""
+    values = list(pieces)
+    if len(values) == 1:
+        return _plain(values[0])
+    return _bounded("".join(str(value) for value in values))
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML could have said it: what Jinja2 leaves lazy is made a list."""
+    if isinstance(value, str):
+        return _bounded(str(value))
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_name(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range | set | frozenset | Iterator):
+        return [_plain(item) for item in value]
+    str(value)  # raises for what is undefined
+    raise TypeError(f"a {type(value).__name__} is no value for a parameter")
+
+
+def _name(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"the key {key!r} is not text")
+    return key
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise ValueError("the text becomes longer than 1 MiB")
+    return text
+
+
+@functools.cache
+def _environment() -> SandboxedEnvironment:
+    """The one environment: sandboxed, native, strict about what is undefined."""
+    from jinja2 import StrictUndefined, UndefinedError
+    from jinja2.nativetypes import NativeCodeGenerator
+    from jinja2.runtime import Context, missing
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Missing(StrictUndefined):
+        """Says by its error which name is undefined, and whether that is a variable's part."""
+
+        def __init__(
+            self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = UndefinedError
+        ) -> None:
+            def failed(message: str) -> Exception:
+                error = UndefinedError(message)
+                error.missing = (name, obj is not missing)  # type: ignore[attr-defined]
+                return error
+
+            super().__init__(hint, obj, name, failed)  # type: ignore[arg-type]
+
+    class LazyContext(Context):
+        """Asks the scope for a variable when an expression comes to it, and not before."""
+
+        def resolve_or_missing(self, key: str) -> Any:
+            if key in self.vars:
+                return self.vars[key]
+            try:
+                return self.parent[_SCOPE](key)
+            except KeyError:
+                return self.parent.get(key, missing)
+
+    class Environment(ImmutableSandboxedEnvironment):
+        code_generator_class = NativeCodeGenerator
+        context_class = LazyContext
+        intercepted_binops = frozenset({"**", "*"})
+
+        def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+            _refuse_huge(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
+    environment = Environment(undefined=Missing, keep_trailing_newline=True)
+    environment.globals = {name: environment.globals[name] for name in ("range", "dict", "namespace")}
+    environment.filters |= {"bool": _truth, "mandatory": _mandatory, "partition": _partition}
+    return environment
+
+
+def _refuse_huge(operator: str, left: Any, right: Any) -> None:
+    """An expression that would fill the memory is a mistake: stop it before it starts."""
+    for this, other in ((left, right), (right, left)):
+        if operator == "*" and hasattr(this, "__len__") and isinstance(other, int) and len(this) * other > MAX_TEXT:
+            raise ValueError("the result becomes longer than 1 MiB")
+    if operator == "**" and abs(right) > 64:
+        raise ValueError("an exponent over 64 is not supported")
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() * max(1, abs(right)) > 1 << 16 and operator == "**":
+        raise ValueError("the number becomes too large")
+
+
+def _truth(value: Any) -> bool:
+    """As Ansible's ``bool``, but nothing is false by being unknown."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word in ("true", "yes", "on", "y", "t", "1"):
+        return True
+    if word in ("false", "no", "off", "n", "f", "0", "none", ""):
+        return False
+    raise ValueError(f"`{value}` is neither true nor false")
+
+
+def _mandatory(value: Any) -> Any:
+    """As Ansible's ``mandatory``: what is undefined is an error here anyway."""
+    str(value)
+    return value
+
+
+def _partition(disk: Any, number: Any) -> str:
+    """The node of a disk's partition: ``p`` before the number, or ``-part``, where the name needs it."""
+    from subfloor.devices import partition_node
+
+    if not isinstance(disk, str) or isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError("`partition` wants a disk's path, and a number: disk | partition(1)")
+    return partition_node(disk, number)

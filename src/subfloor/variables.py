@@ -1,0 +1,189 @@
+"""Variables: layers of them, and templated when they are used.
+
+As in Ansible, a variable may refer to others, whichever layer they come from, and what counts is
+where it is used: a task's ``disk`` changes what the play's ``part: "{{ disk }}1"`` means there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from subfloor import scalars, strict_yaml, templates
+from subfloor.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.strict_yaml import Listing, Node, Scalar, Table
+
+Vars = Mapping[str, Any]
+"""Variables by name: nodes of YAML, which are templated when used, or values that are ready."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the names in an expression stand for. ``layers``: the first one that has a name wins.
+
+    ``extra`` variables win over everything, ``defaults`` give way to everything.
+    """
+
+    extra: Vars = field(default_factory=dict)
+    layers: tuple[Vars, ...] = ()
+    defaults: tuple[Vars, ...] = ()
+    _known: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _pending: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+
+    def inside(self, *layers: Vars) -> Scope:
+        """A scope in which these variables win over all but the extra ones; the first one first."""
+        new = tuple(layer for layer in layers if layer)
+        return replace(self, layers=new + self.layers) if new else self
+
+    def above(self, defaults: Vars) -> Scope:
+        """A scope that falls back on these when nothing else has a name."""
+        return replace(self, defaults=(*self.defaults, defaults)) if defaults else self
+
+    def names(self) -> Iterable[str]:
+        """Every name that is defined."""
+        return {name for layer in self._all() for name in layer}
+
+    def _all(self) -> tuple[Vars, ...]:
+        return (self.extra, *self.layers, *self.defaults)
+
+    def lookup(self, name: str) -> Any:
+        """A variable's value. Raises ``KeyError`` for what is not defined, ``PlaybookError`` for what has none."""
+        if name not in self._known:
+            layer = next((layer for layer in self._all() if name in layer), None)
+            if layer is None:
+                raise KeyError(name)
+            value = layer[name]
+            self._known[name] = self._rendered(name, value) if isinstance(value, Node) else value
+        return self._known[name]
+
+    def _rendered(self, name: str, node: Node) -> Any:
+        if name in self._pending:
+            chain = " → ".join((*self._pending[self._pending.index(name) :], name))
+            raise PlaybookError(
+                f"the variable `{name}` is defined by itself: {chain}",
+                advice="give one of them a value that does not refer to the others",
+                where=node.where,
+            )
+        self._pending.append(name)
+        try:
+            return self.render(node)
+        finally:
+            self._pending.pop()
+
+    def render(self, node: Node) -> Any:
+        """A node as a value, all expressions in it evaluated. Raises ``PlaybookError``."""
+        if isinstance(node, Listing):
+            return [self.render(item) for item in node.items]
+        if isinstance(node, Table):
+            return {name: self.render(item) for name, item in node.items.items()}
+        if not isinstance(node.value, str) or not templates.has_expression(node.value):
+            return node.value
+        return self._evaluated(templates.render, node.value, node.where)
+
+    def holds(self, node: Node) -> bool:
+        """Whether a condition holds: an expression without braces, or a list of which all must hold."""
+        if isinstance(node, Listing):
+            return all([self.holds(item) for item in node.items])
+        value = plain_condition(node)
+        if isinstance(value, str):
+            value = self._evaluated(templates.evaluate, value, node.where)
+        # Not so in Python and in older Ansible: there the text "false" holds.
+        if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+            return bool(value)
+        raise PlaybookError(
+            f"a condition must be true or false, and this is {scalars.kind(value)}",
+            advice="compare it (`x == \"y\"`, `x is defined`, `x | length > 0`) or convert it (`x | bool`)",
+            where=node.where,
+        )
+
+    def _evaluated(self, how: Any, text: str, where: Position) -> Any:
+        try:
+            return how(text, self.lookup)
+        except templates.TemplateFailed as error:
+            raise self._error(error, where) from None
+        except PlaybookError as error:
+            if error.where != where and len(error.notes) < 5:
+                error.notes += (f"used at {where}",)
+            raise
+
+    def _error(self, error: templates.TemplateFailed, where: Position) -> PlaybookError:
+        advice = "correct the expression"
+        if error.undefined:
+            give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
+            advice = did_you_mean(error.undefined, self.names(), otherwise=give)
+        return PlaybookError(error.what, advice=advice, where=where.of(error.near), undefined=error.undefined)
+
+
+def plain_condition(node: Node) -> Any:
+    """A condition's expression, or its value. Raises ``PlaybookError`` for what can be neither."""
+    if not isinstance(node, Scalar) or node.value is None:
+        raise PlaybookError(
+            f"a condition must be an expression, and this is {strict_yaml.kind(node)}",
+            advice="write an expression such as `swap_size is defined`, or a list of them",
+            where=node.where,
+        )
+    if isinstance(node.value, str) and templates.has_expression(node.value):
+        raise PlaybookError(
+            "a condition is an expression already", advice="remove the braces `{{ }}`", where=node.where
+        )
+    return node.value
+
+
+def table_of_vars(node: Node | None) -> Mapping[str, Node]:
+    """The variables that a mapping defines. Raises ``PlaybookError`` for names that no expression can spell."""
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return {}
+    if not isinstance(node, Table):
+        raise PlaybookError(
+            f"variables are a mapping of names to values, and this is {strict_yaml.kind(node)}",
+            advice="write `name: value`, one a line",
+            where=node.where,
+        )
+    problems = Problems()
+    for name, where in node.keys.items():
+        if not _NAME.fullmatch(name):
+            problems.add(
+                PlaybookError(
+                    f"`{name}` is no name for a variable",
+                    advice="use letters, digits and underscores, and begin with no digit",
+                    where=where,
+                )
+            )
+    problems.settle()
+    return node.items
+
+
+def extra_vars(arguments: Iterable[str]) -> Mapping[str, Node]:
+    """The variables of ``-e`` arguments, each ``NAME=VALUE`` or ``@FILE``; a later one wins.
+
+    A value is YAML, and as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false.
+    """
+    found: dict[str, Node] = {}
+    for argument in arguments:
+        found |= _from_file(argument) if argument.startswith("@") else _from_pair(argument)
+    return found
+
+
+def _from_file(argument: str) -> Mapping[str, Node]:
+    return table_of_vars(strict_yaml.read(Path(argument[1:])))
+
+
+def _from_pair(argument: str) -> Mapping[str, Node]:
+    where = Position(Source("-e", argument))
+    name, equals, text = argument.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise PlaybookError(
+            f"`{argument}` is neither NAME=VALUE nor @FILE", advice="write `-e disk=/dev/vda`", where=where
+        )
+    where = replace(where, column=len(name) + 2)
+    if text[:1] in ("[", '"', "'") or (text.startswith("{") and not templates.has_expression(text)):
+        return {name: strict_yaml.parse(Source("-e", text))}
+    try:
+        return {name: Scalar(scalars.resolve(text) if text else "", where, text)}
+    except scalars.Ambiguous as error:
+        raise PlaybookError(error.what, advice=error.advice, where=where) from None
