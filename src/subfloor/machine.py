@@ -98,6 +98,14 @@ def at_least() -> Any:
 
 
 @dataclass(frozen=True)
+class Unknown:
+    """What cannot be said before it is seen; any observation keeps a promise of it."""
+
+    def __str__(self) -> str:
+        return "not known yet"
+
+
+@dataclass(frozen=True)
 class Difference:
     """One property of one subject that is not the same in two machines."""
 
@@ -146,6 +154,8 @@ _Change = tuple[str, Any, Any]
 
 
 def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
+    if promise and isinstance(before, Unknown):
+        return
     if is_dataclass(before) and type(before) is type(after):
         for item in fields(before):
             if item.compare:

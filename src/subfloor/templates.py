@@ -143,8 +143,15 @@ def _environment() -> SandboxedEnvironment:
             except KeyError:
                 return self.parent.get(key, missing)
 
+    class CodeGenerator(NativeCodeGenerator):
+        """Leaves a constant that stands alone as it is: nothing reads it back from text."""
+
+        def _output_const_repr(self, group: Iterable[Any]) -> str:
+            values = list(group)
+            return repr(values[0] if len(values) == 1 else "".join(map(str, values)))
+
     class Environment(ImmutableSandboxedEnvironment):
-        code_generator_class = NativeCodeGenerator
+        code_generator_class = CodeGenerator
         context_class = LazyContext
         intercepted_binops = frozenset({"**", "*"})
 
@@ -160,13 +167,13 @@ def _environment() -> SandboxedEnvironment:
 
 def _refuse_huge(operator: str, left: Any, right: Any) -> None:
     """An expression that would fill the memory is a mistake: stop it before it starts."""
-    for this, other in ((left, right), (right, left)):
-        if operator == "*" and hasattr(this, "__len__") and isinstance(other, int) and len(this) * other > MAX_TEXT:
-            raise ValueError("the result becomes longer than 1 MiB")
-    if operator == "**" and abs(right) > 64:
-        raise ValueError("an exponent over 64 is not supported")
-    if isinstance(left, int) and isinstance(right, int) and left.bit_length() * max(1, abs(right)) > 1 << 16 and operator == "**":
-        raise ValueError("the number becomes too large")
+    if operator == "**":
+        size = left.bit_length() * abs(right) if isinstance(left, int) and isinstance(right, int) else 0
+    else:
+        pairs = ((left, right), (right, left))
+        size = max((len(a) * b for a, b in pairs if hasattr(a, "__len__") and isinstance(b, int)), default=0)
+    if size > MAX_TEXT:
+        raise ValueError("the result becomes too large")
 
 
 def _truth(value: Any) -> bool:

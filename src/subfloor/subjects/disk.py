@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from subfloor import alignment, gpt
 from subfloor.devices import partition_node
 from subfloor.errors import LookFailed
-from subfloor.machine import Output, Subject
+from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo
 
 _ENDS = 64 * 1024
@@ -40,11 +40,12 @@ class Content:
 class Volume:
     """A partition apart from its table entry: what it holds, and what the kernel makes of it.
 
-    ``known``: the kernel has it with the start and size that the table says.
+    ``known``: the kernel has it with the start and size that the table says. Its content is unknown
+    where the table is too damaged for other programs to find it.
     """
 
     number: int
-    content: Content | None = None
+    content: Content | Unknown | None = None
     known: bool = True
     in_use: bool = False
     users: tuple[str, ...] = field(default=(), compare=False)
@@ -194,6 +195,7 @@ class Disk(Subject[DiskState | Missing]):
             return Missing(tuple(seen.many("present")))
         if seen.number("size") and (head.status or not head.stdout):
             raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
+        _must_have_worked(self.path, wipefs=signatures, blkid=volumes)
         table = _table(seen, head, tail)
         return _disk(seen, table, _signatures(signatures, table), _Users.of(seen, mounts, swaps), volumes.text)
 
@@ -220,6 +222,18 @@ class _Facts:
         return int(value) if value.lstrip("-").isdigit() else default
 
 
+def _must_have_worked(path: str, **outputs: Output) -> None:
+    """An empty answer of a probe that failed would make a full disk look blank."""
+    for program, output in outputs.items():
+        if output.status == 127:
+            raise LookFailed(f"{path} cannot be looked at: {program} is missing", advice="install util-linux")
+        if output.status:
+            raise LookFailed(
+                f"{path} cannot be looked at: {program} failed with status {output.status}",
+                advice=f"run it by hand to see why: {program} {path}",
+            )
+
+
 def _unreadable_advice(facts: _Facts) -> str:
     if facts.one("uid") != "0":
         return "looking at a disk needs root; run this as root"
@@ -241,7 +255,8 @@ def _disk(
     facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str
 ) -> DiskState:
     kernel = {int(p[0]): p[1:] for p in (line.split() for line in facts.many("partition"))}
-    seen = _volumes(_Facts.of(volumes), kernel, users)
+    entries = table.entries if table else ()
+    seen = _volumes(_Facts.of(volumes), kernel, users, frozenset(entry.number for entry in entries))
     return DiskState(
         node=facts.one("node"),
         size=facts.number("size") * 512,
@@ -273,12 +288,16 @@ def _other_table(signatures: tuple[str, ...], partitions: int) -> OtherTable | N
     return OtherTable(kind, partitions) if kind else None
 
 
-def _volumes(facts: _Facts, kernel: dict[int, list[str]], users: _Users) -> tuple[Volume, ...]:
-    contents: dict[int, dict[str, str]] = {}
+def _volumes(
+    facts: _Facts, kernel: dict[int, list[str]], users: _Users, numbers: frozenset[int]
+) -> tuple[Volume, ...]:
+    found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, _, about = key.partition(".")
-        contents.setdefault(int(number), {})[about] = value
-    return tuple(_volume(number, contents[number], kernel.get(number), users) for number in sorted(contents))
+        found.setdefault(int(number), {})[about] = value
+    seen = [_volume(number, found[number], kernel.get(number), users) for number in found]
+    unseen = [Volume(number, Unknown(), known=False) for number in numbers - found.keys()]
+    return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
 
 
 def _volume(number: int, facts: dict[str, str], kernel: list[str] | None, users: _Users) -> Volume:
@@ -399,8 +418,9 @@ dd if="$n" bs=512 skip=$((size - count)) count="$count" 2>/dev/null
 _VOLUMES = r"""
 name=$(printf %s "${n#/dev/}" | tr / '!')
 s=/sys/class/block/$name
-[ ! -e "$s/partition" ] || exit 0
-partx --raw --noheadings --output NR,START,SECTORS --show "$n" 2>/dev/null | while read -r number start size; do
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
+partx --raw --noheadings --output NR,START,SECTORS -- "$n" 2>/dev/null | while read -r number start size; do
     echo "$number.start $start"
     echo "$number.size $size"
     found=

@@ -201,7 +201,7 @@ class Hidden(Located[HidingState]):
 # At most 100 entries: enough to decide, and to show. A file that cannot be compared counts as different.
 _HIDDEN = r"""
 [ -e "$t" ] || exit 0
-grep -qF " $(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g') " /proc/self/mountinfo && exit 0
+cut -d " " -f 5 /proc/self/mountinfo | grep -qxF "$(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')" && exit 0
 if [ -f "$t" ]; then
     if [ ! -s "$t" ]; then exit 0; fi
     if [ ! -s "$s" ]; then printf -- '-%s\0' "${t##*/}"; else cmp -s -- "$t" "$s" || printf '!%s\0' "${t##*/}"; fi

@@ -10,16 +10,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from subfloor.vm.model import Guest
+
 AGENT_PORT = "subfloor.agent"
 GUEST_DIRECTORY = "/run/subfloor"
 AGENT = f"{GUEST_DIRECTORY}/agent.py"
 
-# Loaded ahead where a tool looks into /proc/filesystems or opens a device rather than letting the kernel
-# load what a mount needs.
-LATE_MODULES = (
-    "virtio_blk", "nvme", "virtio_rng", "loop", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1",
-    "nls_utf8", "xfs", "btrfs", "f2fs", "dm_mod", "efivarfs", "qemu_fw_cfg",
-)  # fmt: skip
+# Loaded ahead; what a mount needs the kernel loads by itself.
+_ALWAYS = ("virtio_rng", "loop")
+_FOR_BUS = {"virtio": "virtio_blk", "nvme": "nvme"}
 
 _INIT = """\
 #!/bin/busybox sh
@@ -57,7 +56,7 @@ $b mount -t devpts -o mode=620,gid=5,ptmxmode=666 devpts /dev/pts
 $b mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm
 $b hostname subfloor
 $b ip link set lo up
-modprobe -a -q {modules}
+/sbin/modprobe -a -q {modules}
 [ -d /sys/firmware/efi/efivars ] && $b mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 if [ {udev} = yes ]; then
   for u in /usr/lib/systemd/systemd-udevd /lib/systemd/systemd-udevd; do [ -x "$u" ] && break; done
@@ -75,11 +74,12 @@ def init(release: str, msize: int = 1 << 19) -> bytes:
     return _INIT.format(release=release, directory=GUEST_DIRECTORY, msize=msize).encode()
 
 
-def stage2(python: Sequence[str], udev: bool) -> bytes:
+def stage2(guest: Guest, python: Sequence[str]) -> bytes:
     """What process 1 does in the new root; `python` is the interpreter, with its options, as the guest sees it."""
+    modules = sorted({*_ALWAYS, *(_FOR_BUS[disk.bus] for disk in guest.disks)})
     return _STAGE2.format(
         directory=GUEST_DIRECTORY,
-        modules=" ".join(LATE_MODULES),
-        udev="yes" if udev else "no",
+        modules=" ".join(modules),
+        udev="yes" if guest.udev else "no",
         agent=shlex.join((*python, AGENT, AGENT_PORT)),
     ).encode()

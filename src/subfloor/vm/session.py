@@ -287,7 +287,7 @@ def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
         modules,
         {
             "/init": scripts.init(kernel.release),
-            "/stage2": scripts.stage2(python, guest.udev),
+            "/stage2": scripts.stage2(guest, python),
             "/agent.py": Path(agent.__file__).read_bytes(),
         },
     )

@@ -1,0 +1,216 @@
+"""Run commands somewhere: one POSIX shell held open on the host, whatever way leads to it.
+
+Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are fed to it
+one by one, so a command costs no new session; and when the runner dies, the shell reads the end of
+its input and ends after the command that is running, which still holds the lock it inherited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from subfloor.errors import CommandFailed, Refused, Unreachable
+
+_PREPARE = "unset LANG LANGUAGE LC_ALL; export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; umask 022; cd /\n"
+_LOCK_WAIT = 20
+_GRACE = 5.0
+_DESCRIPTORS = "98765"
+
+Tick = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine to run commands on: its name in the inventory, and the argv that leads to it."""
+
+    name: str = "localhost"
+    prefix: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def shell(self) -> Iterator[Shell]:
+        """A shell there, closed at the end. Raises ``Unreachable``."""
+        shell = Shell(self)
+        try:
+            yield shell
+        finally:
+            shell.close()
+
+
+class Shell:
+    """A held-open ``sh``. What it runs ends with it: no command outlives an interrupted run."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._mark = secrets.token_hex(16).encode()
+        try:
+            self._process = subprocess.Popen(
+                [*host.prefix, "sh"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Unreachable(f"{host.name}: {error}", advice="see the connection's settings in the inventory") from error
+        self._pid = self._first_words()
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 600.0, tick: Tick | None = None) -> Result:
+        """Run one command and wait for its end.
+
+        ``timeout`` in seconds; ``tick`` is called about once a second with the seconds so far.
+        Raises ``CommandFailed`` when it does not end in time (its process group is ended, and this
+        shell with it), ``Unreachable`` when the shell is gone.
+        """
+        return self.script(f"{_fed(stdin)} {shlex.join(argv)}", timeout=timeout, tick=tick, name=argv[0])
+
+    def script(self, text: str, *, timeout: float, tick: Tick | None = None, name: str = "sh") -> Result:
+        """Run a complete piece of sh in this shell. Raises as ``run`` does."""
+        mark = self._mark.decode()
+        framed = f"{text}\nprintf '\\n%s %d\\n' {mark} $?; printf '\\n%s\\n' {mark} >&2\n"
+        try:
+            self._write(framed.encode("utf-8", "surrogateescape"))
+            return self._read(time.monotonic(), timeout, tick, name)
+        except BaseException:
+            self.kill()
+            raise
+
+    @contextlib.contextmanager
+    def locked(self, devices: Sequence[str]) -> Iterator[None]:
+        """Hold an exclusive flock(2) on device nodes; every command run meanwhile inherits it.
+
+        Read-only descriptors, since closing a writable one makes udev look at the disk again.
+        Raises ``Refused`` where somebody else holds one for longer than 20 s.
+        """
+        held = list(zip(_DESCRIPTORS, sorted(set(devices)), strict=False))
+        for descriptor, device in held:
+            self._lock(descriptor, device)
+        try:
+            yield
+        finally:
+            if held and self._process.poll() is None:
+                self.script("; ".join(f"exec {descriptor}<&-" for descriptor, _ in held), timeout=_GRACE)
+
+    def _lock(self, descriptor: str, device: str) -> None:
+        take = f"exec {descriptor}< {shlex.quote(device)} && flock --exclusive --wait {_LOCK_WAIT} {descriptor}"
+        if self.script(take, timeout=_LOCK_WAIT + 10.0, name="flock").status:
+            raise Refused(
+                f"{device} is locked by another program",
+                advice="another run, or a tool that an interrupted run left, is still writing to it: "
+                "let it end (fuser shows which it is), then run this again",
+            )
+
+    def close(self) -> None:
+        """End the shell by the end of its input."""
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._pipe(self._process.stdin).close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        self.kill()
+
+    def kill(self) -> None:
+        """End whatever runs, with its process group: first asked, then forced."""
+        for number, name in ((signal.SIGTERM, "TERM"), (signal.SIGKILL, "KILL")):
+            if self._process.poll() is not None:
+                break
+            self._signal(number, name)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                self._pipe(pipe).close()
+
+    def _signal(self, number: signal.Signals, name: str) -> None:
+        if self.host.prefix and self._pid:
+            kill = [*self.host.prefix, "kill", f"-{name}", "--", f"-{self._pid}", str(self._pid)]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(kill, capture_output=True, timeout=_GRACE, check=False, stdin=subprocess.DEVNULL)
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, number)
+
+    def _first_words(self) -> int:
+        self._pid = 0
+        said = self.script(f"{_PREPARE}echo $$", timeout=60.0)
+        return int(said.stdout)
+
+    @staticmethod
+    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+        assert pipe is not None
+        return pipe
+
+    def _write(self, data: bytes) -> None:
+        stdin = self._pipe(self._process.stdin)
+        try:
+            stdin.write(data)
+            stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._gone(b"") from error
+
+    def _read(self, start: float, timeout: float, tick: Tick | None, name: str) -> Result:
+        streams = {self._process.stdout: bytearray(), self._process.stderr: bytearray()}
+        out, err = streams.values()
+        with selectors.DefaultSelector() as selector:
+            for stream in streams:
+                selector.register(self._pipe(stream), selectors.EVENT_READ)
+            while not (_ended(out, self._mark) and _ended(err, self._mark)):
+                for key, _ in selector.select(1.0):
+                    data = os.read(key.fd, 1 << 16)
+                    if not data:
+                        raise self._gone(bytes(err))
+                    streams[key.fileobj].extend(data)  # type: ignore[index]
+                elapsed = time.monotonic() - start
+                if elapsed > timeout:
+                    raise CommandFailed(
+                        f"{name} did not end within {timeout:.0f} s, and was ended",
+                        advice="see what it waits for; then run the same command again: it goes on from what is there",
+                    )
+                if tick:
+                    tick(elapsed)
+        body, _, status = bytes(out).rpartition(b"\n" + self._mark + b" ")
+        return Result(int(status), body, bytes(err).rpartition(b"\n" + self._mark)[0])
+
+    def _gone(self, said: bytes) -> Unreachable:
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        return Unreachable(
+            f"the shell on {self.host.name} ended ({last[0]})",
+            advice=f"see that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
+        )
+
+
+def _ended(stream: bytearray, mark: bytes) -> bool:
+    tail = bytes(stream[-len(mark) - 16 :])
+    return tail.endswith(b"\n") and b"\n" + mark in tail
+
+
+def _fed(stdin: bytes) -> str:
+    """What puts these bytes on the next command's standard input.
+
+    The shell's own printf writes them, so that they are in no process's argv.
+    """
+    if not stdin:
+        return "</dev/null"
+    return f"printf '{''.join(map(_octal, stdin))}' |"
+
+
+def _octal(byte: int) -> str:
+    char = chr(byte)
+    return char if char.isascii() and (char.isalnum() or char in " .,:=/_-") else f"\\{byte:03o}"
