@@ -140,7 +140,9 @@ def _protected(head: bytes) -> bool:
 
 def expressible(name: str) -> bool:
     """Whether sfdisk writes this name as it is: it loses any that reaches beyond Unicode's first plane."""
-    return len(name) <= NAME_UNITS and all("\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name)
+    return len(name) <= NAME_UNITS and all(
+        "\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name
+    )
 
 
 _ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBootable"}
@@ -177,9 +179,7 @@ def _attributes(bits: int) -> str:
 
 def _escaped(name: str) -> str:
     """Everything but plain letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
-    return "".join(
-        char if char.isascii() and (char.isalnum() or char in " ._-+@") else _hex(char) for char in name
-    )
+    return "".join(char if char.isascii() and (char.isalnum() or char in " ._-+@") else _hex(char) for char in name)
 
 
 def _hex(char: str) -> str:

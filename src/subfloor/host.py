@@ -21,7 +21,9 @@ from typing import IO
 
 from subfloor.errors import CommandFailed, Refused, Unreachable
 
-_PREPARE = "unset LANG LANGUAGE LC_ALL; export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; umask 022; cd /\n"
+_PREPARE = (
+    "unset LANG LANGUAGE LC_ALL; export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; umask 022; cd /\n"
+)
 _LOCK_WAIT = 20
 _GRACE = 5.0
 _DESCRIPTORS = "98765"
@@ -70,10 +72,14 @@ class Shell:
                 start_new_session=True,
             )
         except OSError as error:
-            raise Unreachable(f"{host.name}: {error}", advice="see the connection's settings in the inventory") from error
+            raise Unreachable(
+                f"{host.name}: {error}", advice="see the connection's settings in the inventory"
+            ) from error
         self._pid = self._first_words()
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 600.0, tick: Tick | None = None) -> Result:
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 600.0, tick: Tick | None = None
+    ) -> Result:
         """Run one command and wait for its end.
 
         ``timeout`` in seconds; ``tick`` is called about once a second with the seconds so far.

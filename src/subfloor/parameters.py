@@ -60,13 +60,17 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
     Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
     the play has none.
     """
-    hints = get_type_hints(task)
-    given = [name for name, hint in hints.items() if hint is Identity]
+    given = [name for name, hint in get_type_hints(task).items() if hint is Identity]
     if given and identity is None:
         raise ValueError(
             f"{task.name} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
         )
     return task(**{name: _frozen(value) for name, value in values.items()}, **dict.fromkeys(given, identity))
+
+
+def needs_identity(task: type[Task]) -> bool:
+    """Whether a task derives UUIDs, so that its play must have a seed."""
+    return Identity in get_type_hints(task).values()
 
 
 def is_given_by_play(hint: Any) -> bool:
@@ -85,7 +89,13 @@ def _property(hint: Any, item: Field[Any]) -> dict[str, Any]:
     return schema
 
 
-_PLAIN: Mapping[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number", type(None): "null"}
+_PLAIN: Mapping[Any, str] = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    float: "number",
+    type(None): "null",
+}
 
 
 def _type(hint: Any) -> dict[str, Any]:

@@ -37,9 +37,13 @@ class Command:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a step destroys: data on ``device``, described as a person would know it again."""
+    """What a step destroys: data on ``device``, described as a person would know it again.
+
+    ``device`` is the path that the play names, ``node`` the kernel's own; consent may name either.
+    """
 
     device: str
+    node: str
     what: str
 
 

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-
 from subfloor import alignment, gpt
 from subfloor.devices import partition_node
 from subfloor.errors import LookFailed
@@ -251,9 +250,7 @@ def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
     return tuple(sorted(entry["type"] for entry in found if entry["type"] not in own))
 
 
-def _disk(
-    facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str
-) -> DiskState:
+def _disk(facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str) -> DiskState:
     kernel = {int(p[0]): p[1:] for p in (line.split() for line in facts.many("partition"))}
     entries = table.entries if table else ()
     seen = _volumes(_Facts.of(volumes), kernel, users, frozenset(entry.number for entry in entries))
@@ -288,9 +285,7 @@ def _other_table(signatures: tuple[str, ...], partitions: int) -> OtherTable | N
     return OtherTable(kind, partitions) if kind else None
 
 
-def _volumes(
-    facts: _Facts, kernel: dict[int, list[str]], users: _Users, numbers: frozenset[int]
-) -> tuple[Volume, ...]:
+def _volumes(facts: _Facts, kernel: dict[int, list[str]], users: _Users, numbers: frozenset[int]) -> tuple[Volume, ...]:
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, _, about = key.partition(".")
@@ -374,7 +369,8 @@ if [ ! -b "$n" ]; then
         model=; serial=
         [ ! -r "$s/device/model" ] || read -r model < "$s/device/model"
         [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
-        echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($((size / 2097152)) GiB${model:+ $model}${serial:+ $serial})"
+        about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
+        echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($about)"
     done
     exit 0
 fi
@@ -440,5 +436,3 @@ partx --raw --noheadings --output NR,START,SECTORS -- "$n" 2>/dev/null | while r
     done
 done
 """
-
-

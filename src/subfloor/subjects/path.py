@@ -6,7 +6,7 @@ neither there nor absent.
 
 from __future__ import annotations
 
-import os
+import posixpath
 import shlex
 import stat
 from abc import abstractmethod
@@ -98,13 +98,13 @@ class Path(Located[PathState]):
 
     def probes(self) -> tuple[str, ...]:
         look = f"stat -c '%f %u %U %g %G' -- {shlex.quote(self.path)} 2>/dev/null"
-        return (real_path(os.path.dirname(self.path)), look)
+        return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
         parent, found = outputs
         real = parent.text.removesuffix("\n")
-        if real != os.path.dirname(self.path):
-            return Detour(os.path.join(real, os.path.basename(self.path)))
+        if real != posixpath.dirname(self.path):
+            return Detour(posixpath.join(real, posixpath.basename(self.path)))
         return _node(found.text) if found.text else Absent()
 
     def in_empty(self) -> PathState:
@@ -155,7 +155,10 @@ class TextFile(Located[TextState]):
     def parse(self, *outputs: Output) -> TextState:
         (read,) = outputs
         if read.status not in (0, 3):
-            raise LookFailed(f"{self.path} cannot be read", advice="see whether root may read it, and its filesystem is sound")
+            raise LookFailed(
+                f"{self.path} cannot be read",
+                advice="see whether root may read it, and its filesystem is sound",
+            )
         return Absent() if read.status == 3 else Text(read.stdout)
 
     def in_empty(self) -> TextState:
@@ -201,22 +204,27 @@ class Hidden(Located[HidingState]):
 # At most 100 entries: enough to decide, and to show. A file that cannot be compared counts as different.
 _HIDDEN = r"""
 [ -e "$t" ] || exit 0
-cut -d " " -f 5 /proc/self/mountinfo | grep -qxF "$(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')" && exit 0
-if [ -f "$t" ]; then
-    if [ ! -s "$t" ]; then exit 0; fi
-    if [ ! -s "$s" ]; then printf -- '-%s\0' "${t##*/}"; else cmp -s -- "$t" "$s" || printf '!%s\0' "${t##*/}"; fi
+listed=$(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')
+cut -d " " -f 5 /proc/self/mountinfo | grep -qxF -- "$listed" && exit 0
+missing() { printf -- '-%s\0' "$1"; }
+different() { printf '!%s\0' "$1"; }
+compare() {
+    if [ -L "$1" ]; then
+        if [ -L "$2" ] && [ "$(readlink -- "$1")" = "$(readlink -- "$2")" ]; then :
+        elif [ -e "$2" ] || [ -L "$2" ]; then different "$3"; else missing "$3"; fi
+    elif [ -d "$1" ]; then
+        if [ -d "$2" ]; then :; elif [ -e "$2" ]; then different "$3"; else missing "$3"; fi
+    elif [ ! -e "$2" ]; then missing "$3"
+    else cmp -s -- "$1" "$2" || different "$3"; fi
+}
+if [ ! -d "$t" ]; then
+    # An empty file at either place is no more than a place to bind to.
+    if [ ! -s "$t" ]; then :; elif [ ! -s "$s" ]; then missing "${t##*/}"; else compare "$t" "$s" "${t##*/}"; fi
     exit 0
 fi
-cd -- "$t" || exit 0
-find . -mindepth 1 -xdev -exec sh -c '
-    s=$1; shift
-    for e do
-        o=$s/${e#./}
-        if [ -d "$e" ] && [ ! -L "$e" ]; then [ -d "$o" ] || printf -- "-%s\0" "${e#./}"
-        elif [ -L "$e" ]; then [ "$(readlink -- "$e")" = "$(readlink -- "$o" 2>/dev/null)" ] || { [ -e "$o" ] && printf "!%s\0" "${e#./}" || printf -- "-%s\0" "${e#./}"; }
-        elif [ ! -e "$o" ]; then printf -- "-%s\0" "${e#./}"
-        else cmp -s -- "$e" "$o" || printf "!%s\0" "${e#./}"; fi
-    done' sh "$s" {} + | tr '\0' '\n' | head -n 100 | tr '\n' '\0'
+cd -- "$t" || exit 1
+find . -mindepth 1 -xdev | head -n 1000 | while IFS= read -r e; do compare "$e" "$s/${e#./}" "${e#./}"; done |
+    tr '\n\0' '?\n' | head -n 100 | tr '\n' '\0'
 """
 
 
@@ -230,7 +238,7 @@ real=${{real%/}}$rest; printf '%s\\n' "${{real:-/}}" """
 
 def is_below(path: str, root: str) -> bool:
     """Whether ``path`` is under ``root``, and not ``root`` itself."""
-    return path != root and os.path.commonpath((path, root)) == root
+    return path != root and posixpath.commonpath((path, root)) == root
 
 
 def seen(machine: Machine, subject: Subject[T | Unseen]) -> T:

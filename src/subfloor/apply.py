@@ -1,0 +1,199 @@
+"""Take steps in the world: look again under a lock, run the commands, hold what is seen against the promise."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from subfloor.consent import Consent, refusal
+from subfloor.engine import Entry, converge, imagine, subjects
+from subfloor.errors import CommandFailed, Refused, SubfloorError, Unverified
+from subfloor.host import Result, Shell
+from subfloor.machine import AnySubject, Machine, broken_promises
+from subfloor.observe import look
+from subfloor.outcome import Outcome, TaskReport
+from subfloor.subjects.tool import Privilege, Tool
+from subfloor.task import Command, Step, Task
+
+_PATIENCE = 10.0
+"""Seconds until what was promised must be there: kernels and udev take their time."""
+
+
+@dataclass(frozen=True)
+class TaskStarted:
+    """A task is about to be asked for its steps."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step's commands are about to run."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class CommandRunning:
+    """A command has been running for so many seconds; 0 when it starts."""
+
+    command: Command
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CommandEnded:
+    """A command has ended."""
+
+    command: Command
+    result: Result
+
+
+Event = TaskStarted | StepStarted | CommandRunning | CommandEnded | TaskReport
+Listen = Callable[[Event], None]
+
+
+class Interrupted(SubfloorError):
+    """Somebody asked the run to end: Ctrl-C, SIGTERM or SIGHUP."""
+
+
+class Declined(SubfloorError):
+    """Somebody was asked about a task, and said no."""
+
+
+def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent) -> tuple[Machine, tuple[TaskReport, ...]]:
+    """Look once, and imagine the whole play; missing programs and rights are found here too."""
+    machine = look(shell, subjects(entries))
+    reports = imagine(entries, machine, consent)
+    tools = {program for report in reports for program in _programs(report)}
+    if not tools:
+        return machine, reports
+    seen = look(shell, {Privilege(), *map(Tool, tools)})
+    missing = {program for program in tools if not seen[Tool(program)]}
+    return machine, tuple(_with_tools(report, missing, seen[Privilege()]) for report in reports)
+
+
+def _programs(report: TaskReport) -> Iterator[str]:
+    return (command.argv[0] for taken in report.steps for command in taken.step.commands)
+
+
+def _with_tools(report: TaskReport, missing: set[str], root: bool) -> TaskReport:
+    lacking = sorted(missing & set(_programs(report)))
+    if report.error or not report.steps or (root and not lacking):
+        return report
+    if not root:
+        error = Refused("its commands need root", advice="run this as root")
+    else:
+        error = Refused(
+            f"{', '.join(lacking)} is not installed",
+            advice="install the package that brings it, for instance with apt, or `nix-shell -p`; then run this again",
+        )
+    return replace(report, outcome=Outcome.REFUSED, error=error)
+
+
+def apply(
+    entries: Sequence[Entry],
+    machine: Machine,
+    acting: Acting,
+) -> Iterator[TaskReport]:
+    """Apply the play, task by task, from what was seen; it ends at the first task that does not come through."""
+    for entry in entries:
+        acting.listen(TaskStarted(entry.name))
+        try:
+            if acting.touched and entry.task:
+                machine = machine.updated(look(acting.shell, entry.task.subjects()))
+            converged = converge(entry, machine, acting.take, Outcome.CHANGED)
+        except SubfloorError as error:
+            yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=error)
+            return
+        machine, report = converged.machine, converged.report
+        if isinstance(report.error, Declined):
+            report = replace(report, outcome=Outcome.SKIPPED, error=None, note="declined")
+        yield report
+        if report.error:
+            return
+
+
+class Acting:
+    """How steps are taken in the world. Remembers one thing: whether anything was touched yet,
+    since from then on what was seen at first is no longer to be trusted."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        consent: Consent,
+        listen: Listen = lambda event: None,
+        confirm: Callable[[Step], bool] = lambda step: True,
+    ) -> None:
+        self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
+        self.touched = False
+
+    def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+        """Take the step, unless the machine is no longer the one that it was meant for.
+
+        Raises ``Refused`` (no consent; locked by another), ``CommandFailed``, ``Unverified``, ``Declined``.
+        """
+        if lacking := self.consent.lacking(step):
+            raise refusal(lacking)
+        if not self.confirm(step):
+            raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
+        with self.shell.locked(step.locks):
+            now = machine.updated(look(self.shell, task.subjects()))
+            if now != machine:
+                return now, False
+            self.touched = True
+            self.listen(StepStarted(step))
+            for command in step.commands:
+                self._run(command)
+            return machine.updated(self._verified(task, step, machine)), True
+
+    def _run(self, command: Command) -> None:
+        self.listen(CommandRunning(command, 0.0))
+        try:
+            result = self.shell.run(
+                command.argv,
+                stdin=command.stdin,
+                timeout=command.timeout,
+                tick=lambda seconds: self.listen(CommandRunning(command, seconds)),
+            )
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"interrupted; `{shlex.join(command.argv)}` was ended",
+                advice="nothing is lost: run the same command again, and it goes on from what is there",
+            ) from error
+        self.listen(CommandEnded(command, result))
+        if result.status:
+            raise _failure(command, result)
+
+    def _verified(self, task: Task, step: Step, before: Machine) -> Machine:
+        concerned = task.subjects() | _changed(before, step.after)
+        deadline = time.monotonic() + _PATIENCE
+        pause = 0.02
+        while True:
+            seen = look(self.shell, concerned)
+            broken = broken_promises(step.after.only(concerned), seen)
+            if not broken:
+                return seen
+            if time.monotonic() > deadline:
+                listed = "; ".join(map(str, broken))
+                raise Unverified(
+                    f"“{step.says}” was done, and what is there is not what it promised: {listed}",
+                    advice="run again to see whether it comes right; if it does not, it is a bug: report it with these lines",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+
+def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
+    return frozenset(subject for subject in after if before.get(subject) != after[subject])
+
+
+def _failure(command: Command, result: Result) -> CommandFailed:
+    said = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-8:]
+    return CommandFailed(
+        f"`{shlex.join(command.argv)}` ended with status {result.status}"
+        + (":\n    " + "\n    ".join(said) if said else ", and said nothing"),
+        advice="mend what it complains about, then run the same command again: it goes on from what is there",
+    )

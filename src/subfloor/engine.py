@@ -1,0 +1,118 @@
+"""The loop: ask every task for its next step, and take it, in mind or in the world, until none is left.
+
+Checking and applying differ in one thing only, how a step is taken. There is no state file: the
+disk is the journal, and a rerun asks the same questions of what is really there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from subfloor.consent import Consent, refusal
+from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError
+from subfloor.machine import AnySubject, Machine, differences
+from subfloor.outcome import Outcome, Taken, TaskReport
+from subfloor.task import Step, Task
+
+MOST_STEPS = 50
+"""No task needs as many steps; one that takes more will never end."""
+
+
+class Entry(Protocol):
+    """An entry of a play: a named task, or None where it is skipped."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def task(self) -> Task | None: ...
+    @property
+    def why_skipped(self) -> str: ...
+
+
+Take = Callable[[Task, Step, Machine], tuple[Machine, bool]]
+"""Takes a step: the machine afterwards, and whether it was taken. A machine that turns out to be
+another than the step was meant for is returned as it is, for the task to decide anew."""
+
+
+@dataclass(frozen=True)
+class Converged:
+    """A task's report, and the machine that it left."""
+
+    report: TaskReport
+    machine: Machine
+
+
+def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
+    """Everything that the tasks of a play look at."""
+    return frozenset(subject for entry in entries if entry.task for subject in entry.task.subjects())
+
+
+def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Converged:
+    """Take one task's steps until it is satisfied or refuses. ``done``: its outcome if it took any."""
+    steps: list[Taken] = []
+    report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
+    if entry.task is None:
+        return Converged(report, machine)
+    try:
+        for _ in range(MOST_STEPS):
+            step = next_step(entry.task, machine)
+            if step is None:
+                return Converged(replace(report, outcome=done if steps else Outcome.OK, steps=tuple(steps)), machine)
+            after, taken = take(entry.task, step, machine)
+            steps += [Taken(step, differences(machine, after))] if taken else []
+            machine = after
+        raise PluginError(
+            f"{entry.key} asks for ever more steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
+            advice="this is a fault of the task: a step's promise must bring it nearer to being satisfied",
+        )
+    except SubfloorError as error:
+        return Converged(replace(report, outcome=_outcome(error), steps=tuple(steps), error=error), machine)
+
+
+def next_step(task: Task, machine: Machine) -> Step | None:
+    """The task's next step. Raises ``PluginError`` where the plugin breaks its side of the contract."""
+    try:
+        return task.next_step(machine)
+    except SubfloorError:
+        raise
+    except Exception as error:
+        where = f"{type(error).__name__}: {error}"
+        raise PluginError(
+            f"the task {task.name} failed to decide what to do ({where})",
+            advice="this is a fault of the plugin: report it; run with --traceback to see where",
+        ) from error
+
+
+def _outcome(error: SubfloorError) -> Outcome:
+    if isinstance(error, NotVisible):
+        return Outcome.NOT_VISIBLE
+    return Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
+
+
+def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent) -> tuple[TaskReport, ...]:
+    """What applying the play would come to, task by task, from this machine.
+
+    It goes on after a refusal, so that one report tells everything: past a step that lacks consent as
+    if it were given, past any other refusal from the machine as it is.
+    """
+    reports = []
+    for entry in entries:
+        converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE)
+        machine = converged.machine
+        reports.append(_with_consent(converged.report, consent))
+    return tuple(reports)
+
+
+def _imagined(task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+    return step.after, True
+
+
+def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
+    lacking = [loss for taken in report.steps for loss in consent.lacking(taken.step)]
+    if not lacking or report.error:
+        return report
+    return replace(report, outcome=Outcome.REFUSED, error=refusal(lacking))
