@@ -40,7 +40,17 @@ _WORDS: Mapping[str, str] = {
 }
 
 KEYWORDS = frozenset(
-    {"type", "description", "properties", "required", "additionalProperties", "enum", "anyOf", "items", "default"}
+    {
+        "type",
+        "description",
+        "properties",
+        "required",
+        "additionalProperties",
+        "enum",
+        "anyOf",
+        "items",
+        "default",
+    }
     | {"pattern", "minimum", "maximum", "minLength", "minItems", "examples"}
 )
 """The keywords that are understood here."""
@@ -177,7 +187,7 @@ def expected(schema: Schema) -> str:
     if "enum" in schema:
         return f"one of {_listed(schema['enum'])}"
     word = _WORDS.get(schema.get("type", ""), "anything")
-    if "items" in schema and schema["items"]:
+    if schema.get("items"):
         return f"{word} of {expected(schema['items'])} each"
     return word
 
@@ -195,7 +205,7 @@ def _advice(schema: Schema, value: Any, node: Node) -> str:
 def _would_fit_unquoted(schema: Schema, text: str) -> bool:
     try:
         bare = scalars.resolve(text)
-    except scalars.Ambiguous:
+    except scalars.AmbiguousError:
         return False
     return not isinstance(bare, str) and _fits(schema, bare)
 

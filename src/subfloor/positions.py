@@ -7,6 +7,7 @@ key or value that a person has to change: also when it comes up hosts and templa
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -43,8 +44,9 @@ class Position:
 
     def of(self, word: str) -> Position:
         """Where ``word`` first stands on this line, from here on; here, when it does not."""
-        found = self.source.line(self.line).find(word, self.column - 1) if word else -1
-        return self if found < 0 else replace(self, column=found + 1)
+        pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
+        found = pattern.search(self.source.line(self.line), self.column - 1) if word else None
+        return replace(self, column=found.start() + 1) if found else self
 
     def shown(self) -> str:
         """The line, with a caret below the column."""
@@ -72,7 +74,13 @@ class PlaybookError(SubfloorError):
     """
 
     def __init__(
-        self, what: str, *, advice: str, where: Position, undefined: str | None = None, notes: tuple[str, ...] = ()
+        self,
+        what: str,
+        *,
+        advice: str,
+        where: Position,
+        undefined: str | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         super().__init__(what, advice=advice)
         self.where = where
@@ -121,13 +129,16 @@ class Problems:
             raise first
 
 
+_Key = tuple[object, ...]
+
+
 def _without_repetition(errors: Iterable[PlaybookError]) -> list[PlaybookError]:
     """Each error once; one variable that is missing in twenty places is one error."""
-    told: dict[tuple[object, ...], PlaybookError] = {}
-    places: dict[tuple[object, ...], set[Position]] = {}
+    told: dict[_Key, PlaybookError] = {}
+    places: dict[_Key, set[Position]] = {}
     for error in errors:
         error.others = ()
-        key = ("undefined", error.undefined) if error.undefined else (error.where, error.what)
+        key: _Key = ("undefined", error.undefined) if error.undefined else (error.where, error.what)
         told.setdefault(key, error)
         places.setdefault(key, set()).add(error.where)
     for key, error in told.items():

@@ -26,7 +26,7 @@ _AMBIGUOUS = tuple(
 )
 
 
-class Ambiguous(ValueError):
+class AmbiguousError(ValueError):
     """A plain scalar on whose meaning readers of YAML do not agree."""
 
     def __init__(self, what: str, advice: str) -> None:
@@ -36,7 +36,7 @@ class Ambiguous(ValueError):
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of a plain scalar. Raises ``Ambiguous``."""
+    """The value of a plain scalar. Raises ``AmbiguousError``."""
     if text in _NOTHING:
         return None
     if text in ("true", "false"):
@@ -52,13 +52,13 @@ def resolve(text: str) -> str | int | float | bool | None:
 def _refuse_ambiguous(text: str) -> None:
     if _TRUTH.fullmatch(text):
         truth = "true" if text.lower() in ("y", "yes", "on", "true") else "false"
-        raise Ambiguous(
+        raise AmbiguousError(
             f"`{text}` is true or false to some readers of YAML, and text to others",
             f'write {truth}, or quote it: "{text}"',
         )
     for pattern, what in _AMBIGUOUS:
         if pattern.fullmatch(text):
-            raise Ambiguous(f"`{_short(text)}` is {what}", f'quote it: "{_short(text)}"')
+            raise AmbiguousError(f"`{_short(text)}` is {what}", f'quote it: "{_short(text)}"')
 
 
 def _short(text: str) -> str:

@@ -80,18 +80,14 @@ def read(path: Path) -> Node:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise PlaybookError(
-            "this is a directory", advice="name the YAML file in it", where=nowhere
-        ) from None
+        raise PlaybookError("this is a directory", advice="name the YAML file in it", where=nowhere) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PlaybookError(
             f"cannot be read: {reason}", advice="check the path and its permissions", where=nowhere
         ) from None
     if len(content) > MAX_BYTES:
-        raise PlaybookError(
-            "is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere
-        )
+        raise PlaybookError("is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere)
     return parse(_decoded(str(path), content))
 
 
@@ -224,7 +220,9 @@ class _Reader:
         self._size += size
         if self._aliased > MAX_EXPANDED:
             raise self._error(
-                event, f"aliases expand to more than {MAX_EXPANDED} values", "write the values out, or use vars"
+                event,
+                f"aliases expand to more than {MAX_EXPANDED} values",
+                "write the values out, or use vars",
             )
         return node
 
@@ -234,7 +232,7 @@ class _Reader:
             return Scalar(text, where, text)
         try:
             return Scalar(scalars.resolve(text), where, text)
-        except scalars.Ambiguous as error:
+        except scalars.AmbiguousError as error:
             self._problems.add(PlaybookError(error.what, advice=error.advice, where=where))
             return Scalar(text, where, text)
 

@@ -18,7 +18,7 @@ MAX_TEXT = 1 << 20
 _SCOPE = "the scope, under a name that no template can spell"
 
 
-class TemplateFailed(Exception):
+class ExpressionError(Exception):
     """An expression that has no value. ``undefined`` is the variable that it lacks, if that is why;
     ``near`` is a word of the expression that the reason is about."""
 
@@ -39,12 +39,12 @@ def has_expression(text: str) -> bool:
 
 
 def render(text: str, lookup: Lookup) -> Any:
-    """The value of a text with expressions. Raises ``TemplateFailed``."""
+    """The value of a text with expressions. Raises ``ExpressionError``."""
     return _evaluated(functools.partial(_template, text), lookup)
 
 
 def evaluate(expression: str, lookup: Lookup) -> Any:
-    """The value of an expression without braces. Raises ``TemplateFailed``."""
+    """The value of an expression without braces. Raises ``ExpressionError``."""
     return _evaluated(functools.partial(_template, "{{ " + expression + " }}"), lookup)
 
 
@@ -65,16 +65,16 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
-        raise TemplateFailed(f"the expression cannot be read: {error.message}") from None
+        raise ExpressionError(f"the expression cannot be read: {error.message}") from None
     except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
-        raise TemplateFailed(f"the expression has no value: {error or type(error).__name__}") from None
+        raise ExpressionError(f"the expression has no value: {error or type(error).__name__}") from None
 
 
-def _about_undefined(error: Any) -> TemplateFailed:
+def _about_undefined(error: Any) -> ExpressionError:
     name, of = getattr(error, "missing", (None, False))
     if name is None or of:
-        return TemplateFailed(f"the expression has no value: {error.message}", near=str(name or ""))
-    return TemplateFailed(f"`{name}` is undefined", undefined=name)
+        return ExpressionError(f"the expression has no value: {error.message}", near=str(name or ""))
+    return ExpressionError(f"`{name}` is undefined", undefined=name)
 
 
 def _joined(pieces: Iterable[Any]) -> Any:
@@ -116,14 +116,19 @@ def _environment() -> SandboxedEnvironment:
     """The one environment: sandboxed, native, strict about what is undefined."""
     from jinja2 import StrictUndefined, UndefinedError
     from jinja2.nativetypes import NativeCodeGenerator
-    from jinja2.runtime import Context, missing
+    from jinja2.runtime import Context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.utils import missing
 
     class Missing(StrictUndefined):
         """Says by its error which name is undefined, and whether that is a variable's part."""
 
         def __init__(
-            self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = UndefinedError
+            self,
+            hint: str | None = None,
+            obj: Any = missing,
+            name: str | None = None,
+            exc: Any = UndefinedError,
         ) -> None:
             def failed(message: str) -> Exception:
                 error = UndefinedError(message)
@@ -198,6 +203,7 @@ def _partition(disk: Any, number: Any) -> str:
     """The node of a disk's partition: ``p`` before the number, or ``-part``, where the name needs it."""
     from subfloor.devices import partition_node
 
+    str(disk), str(number)  # raises for what is undefined
     if not isinstance(disk, str) or isinstance(number, bool) or not isinstance(number, int):
         raise TypeError("`partition` wants a disk's path, and a number: disk | partition(1)")
     return partition_node(disk, number)

@@ -52,7 +52,10 @@ class Scope:
         return (self.extra, *self.layers, *self.defaults)
 
     def lookup(self, name: str) -> Any:
-        """A variable's value. Raises ``KeyError`` for what is not defined, ``PlaybookError`` for what has none."""
+        """A variable's value.
+
+        Raises ``KeyError`` for what is not defined, ``PlaybookError`` for what has no value.
+        """
         if name not in self._known:
             layer = next((layer for layer in self._all() if name in layer), None)
             if layer is None:
@@ -88,7 +91,7 @@ class Scope:
     def holds(self, node: Node) -> bool:
         """Whether a condition holds: an expression without braces, or a list of which all must hold."""
         if isinstance(node, Listing):
-            return all([self.holds(item) for item in node.items])
+            return all(self.holds(item) for item in node.items)
         value = plain_condition(node)
         if isinstance(value, str):
             value = self._evaluated(templates.evaluate, value, node.where)
@@ -97,21 +100,21 @@ class Scope:
             return bool(value)
         raise PlaybookError(
             f"a condition must be true or false, and this is {scalars.kind(value)}",
-            advice="compare it (`x == \"y\"`, `x is defined`, `x | length > 0`) or convert it (`x | bool`)",
+            advice='compare it (`x == "y"`, `x is defined`, `x | length > 0`) or convert it (`x | bool`)',
             where=node.where,
         )
 
     def _evaluated(self, how: Any, text: str, where: Position) -> Any:
         try:
             return how(text, self.lookup)
-        except templates.TemplateFailed as error:
+        except templates.ExpressionError as error:
             raise self._error(error, where) from None
         except PlaybookError as error:
             if error.where != where and len(error.notes) < 5:
                 error.notes += (f"used at {where}",)
             raise
 
-    def _error(self, error: templates.TemplateFailed, where: Position) -> PlaybookError:
+    def _error(self, error: templates.ExpressionError, where: Position) -> PlaybookError:
         advice = "correct the expression"
         if error.undefined:
             give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
@@ -135,7 +138,10 @@ def plain_condition(node: Node) -> Any:
 
 
 def table_of_vars(node: Node | None) -> Mapping[str, Node]:
-    """The variables that a mapping defines. Raises ``PlaybookError`` for names that no expression can spell."""
+    """The variables that a mapping defines.
+
+    Raises ``PlaybookError`` for names that no expression can spell.
+    """
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     if not isinstance(node, Table):
@@ -185,5 +191,5 @@ def _from_pair(argument: str) -> Mapping[str, Node]:
         return {name: strict_yaml.parse(Source("-e", text))}
     try:
         return {name: Scalar(scalars.resolve(text) if text else "", where, text)}
-    except scalars.Ambiguous as error:
+    except scalars.AmbiguousError as error:
         raise PlaybookError(error.what, advice=error.advice, where=where) from None

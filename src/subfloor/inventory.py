@@ -1,0 +1,275 @@
+"""Inventories, in Ansible's shape: which hosts there are, in which groups, and what is known of each."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from subfloor import scalars, strict_yaml
+from subfloor.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
+from subfloor.strict_yaml import Node, Scalar, Table
+from subfloor.variables import Scope, Vars, table_of_vars
+
+CONNECTION_VARS: Mapping[str, str] = {
+    "subfloor_connection": "`local` or `ssh`; without it, `local` for localhost and `ssh` for all others",
+    "subfloor_host": "the name or address to connect to; without it, the host's name",
+    "subfloor_port": "the port to connect to",
+    "subfloor_user": "the user to connect as",
+    "subfloor_become": "a command to put before every command, such as `sudo`",
+}
+
+
+_NOWHERE = Position(Source("", ""))
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a host is reached. ``become`` is put before every command, as the words of an argv."""
+
+    kind: Literal["local", "ssh"]
+    host: str
+    port: int | None = None
+    user: str | None = None
+    become: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host of the inventory: its variables, merged, and the groups that it is in."""
+
+    name: str
+    vars: Vars = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    where: Position = _NOWHERE
+
+    @property
+    def all_vars(self) -> Vars:
+        """Its variables, and what is known of every host."""
+        return {**self.vars, "inventory_hostname": self.name, "group_names": sorted(self.groups)}
+
+    def connection(self, extra: Vars | None = None) -> Connection:
+        """How it is reached. Raises ``PlaybookError`` where its variables do not say."""
+        return _connection(self, Scope(extra or {}, (self.all_vars,)))
+
+
+LOCALHOST = Target("localhost", groups=("all",))
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The hosts, in the order of the file, and the names of the groups."""
+
+    targets: tuple[Target, ...] = (LOCALHOST,)
+    groups: frozenset[str] = frozenset({"all"})
+
+    def matching(self, pattern: str, where: Position | None = None) -> tuple[Target, ...]:
+        """The hosts that a pattern means: names, groups and wildcards, with ``:`` or ``,`` between;
+        ``!`` before one takes its hosts away, ``&`` keeps only those.
+
+        Raises ``PlaybookError`` for a name that there is not. ``where`` is the position of the pattern.
+        """
+        where = where or Position(Source("--limit", pattern))
+        chosen = list[Target]()
+        words = [word.strip() for word in pattern.replace(",", ":").split(":") if word.strip()]
+        wanted = [word for word in words if word[0] not in "!&"]
+        for word in wanted or ["all"]:
+            chosen += [each for each in self._named(word, where) if each not in chosen]
+        for word in words:
+            if word[0] in "!&":
+                named = self._named(word[1:], where)
+                chosen = [each for each in chosen if (each in named) == (word[0] == "&")]
+        return tuple(chosen)
+
+    def _named(self, word: str, where: Position) -> tuple[Target, ...]:
+        found = tuple(each for each in self.targets if _means(word, each))
+        known = {*self.groups, *(each.name for each in self.targets)}
+        if found or fnmatch.filter(known, word):
+            return found
+        if word == "localhost":
+            return (LOCALHOST,)  # as in Ansible: there always is one
+        raise PlaybookError(
+            f"there is no host and no group `{word}`",
+            advice=did_you_mean(word, known, otherwise=f"the inventory has {', '.join(sorted(known))}"),
+            where=where.of(word),
+        )
+
+
+def _means(word: str, target: Target) -> bool:
+    return any(fnmatch.fnmatchcase(name, word) for name in (target.name, *target.groups))
+
+
+@dataclass
+class _Group:
+    """A group while the file is read."""
+
+    vars: dict[str, Node] = field(default_factory=dict)
+    parents: list[str] = field(default_factory=list)
+    where: Position = _NOWHERE
+
+
+class _Reader:
+    """Reads the tree of groups. A host or group may stand in several places: they add up."""
+
+    def __init__(self) -> None:
+        self.problems = Problems()
+        self.groups: dict[str, _Group] = {}
+        self.hosts: dict[str, dict[str, Node]] = {}
+        self.members: dict[str, list[str]] = {}
+        self.places: dict[str, Position] = {}
+
+    def group(self, name: str, node: Node, where: Position, parents: tuple[str, ...]) -> None:
+        group = self.groups.setdefault(name, _Group(where=where))
+        if parents and parents[-1] not in group.parents:
+            group.parents.append(parents[-1])
+        if name in parents:
+            chain = " → ".join((*parents[parents.index(name) :], name))
+            self._note(f"the group `{name}` is a part of itself: {chain}", "take it out of its own children", where)
+            return
+        parts = self._parts(name, node)
+        with self.problems.kept():
+            group.vars |= table_of_vars(parts.get("vars"))
+        for host, value, place in self._named(parts.get("hosts"), "hosts"):
+            self._host(host, value, place, name)
+        for child, value, place in self._named(parts.get("children"), "children"):
+            self.group(child, value, place, (*parents, name))
+
+    def _note(self, what: str, advice: str, where: Position) -> None:
+        self.problems.add(PlaybookError(what, advice=advice, where=where))
+
+    def _parts(self, name: str, node: Node) -> Mapping[str, Node]:
+        known = ("hosts", "vars", "children")
+        if isinstance(node, Scalar) and node.value is None:
+            return {}
+        if not isinstance(node, Table):
+            what = f"the group `{name}` is a mapping, and this is {strict_yaml.kind(node)}"
+            self._note(what, "write `hosts:`, `vars:` or `children:` in it", node.where)
+            return {}
+        for key, where in node.keys.items():
+            if key not in known:
+                listed = "a group has `hosts`, `vars` and `children`"
+                advice = did_you_mean(key, known, otherwise=f"{listed}; groups in a group stand in `children`")
+                self._note(f"the group `{name}` has no `{key}`", advice, where)
+        return node.items
+
+    def _named(self, node: Node | None, what: str) -> list[tuple[str, Node, Position]]:
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            return []
+        if not isinstance(node, Table):
+            self._note(
+                f"`{what}` is a mapping of names, and this is {strict_yaml.kind(node)}",
+                "write `NAME:`, one a line, its variables below it",
+                node.where,
+            )
+            return []
+        return [(name, value, node.keys[name]) for name, value in node.items.items()]
+
+    def _host(self, name: str, node: Node, where: Position, group: str) -> None:
+        self.places.setdefault(name, where)
+        if any(char in name for char in ":!&,*?[] /"):
+            self._note(f"`{name}` is no name for a host", "leave out spaces and any of `:!&,*?[]/`", where)
+        with self.problems.kept():
+            found = table_of_vars(node)
+            self._check_connection_names(node)
+            self.hosts.setdefault(name, {}).update(found)
+        self.members.setdefault(name, []).append(group)
+
+    def _check_connection_names(self, node: Node) -> None:
+        for key, where in node.keys.items() if isinstance(node, Table) else ():
+            if key.startswith(("subfloor_", "ansible_")) and key not in CONNECTION_VARS:
+                _refuse_connection_name(key, where)
+
+
+def _refuse_connection_name(key: str, where: Position) -> None:
+    ours = key.replace("ansible_", "subfloor_")
+    if key.startswith("subfloor_") or ours in CONNECTION_VARS:
+        known = ", ".join(f"`{each}`" for each in CONNECTION_VARS)
+        close = nearest(ours, CONNECTION_VARS)
+        advice = f"did you mean `{close}`?" if close else f"there are {known}"
+        raise PlaybookError(f"there is no variable `{key}`", advice=advice, where=where)
+
+
+def load(path: Path) -> Inventory:
+    """The inventory in a file. Raises ``PlaybookError``."""
+    node = strict_yaml.read(path)
+    if not isinstance(node, Table):
+        raise PlaybookError(
+            f"an inventory is a mapping of groups, and this is {strict_yaml.kind(node)}",
+            advice="begin with `all:`, and below it `hosts:`",
+            where=node.where,
+        )
+    reader = _Reader()
+    for name, value in node.items.items():
+        if name in ("hosts", "vars", "children"):
+            raise PlaybookError(
+                f"`{name}` stands in no group",
+                advice="write `all:` above it, and indent it",
+                where=node.keys[name],
+            )
+        reader.group(name, value, node.keys[name], () if name == "all" else ("all",))
+    reader.problems.settle()
+    return Inventory(tuple(_targets(reader)), frozenset({"all", *reader.groups}))
+
+
+def _targets(reader: _Reader) -> Iterable[Target]:
+    for name, own in reader.hosts.items():
+        depths = _depths(reader, reader.members[name])
+        vars_: dict[str, Node] = {}
+        # From the outermost group to the innermost; among equals, by name, as in Ansible.
+        for group in sorted(depths, key=lambda each: (depths[each], each)):
+            vars_ |= reader.groups[group].vars if group in reader.groups else {}
+        yield Target(name, {**vars_, **own}, tuple(sorted(depths)), reader.places[name])
+
+
+def _depths(reader: _Reader, groups: Iterable[str]) -> dict[str, int]:
+    """These groups and those around them, each with its greatest distance from ``all``."""
+    depths = {"all": 0}
+
+    def depth(group: str) -> int:
+        if group not in depths:
+            depths[group] = 1 + max((depth(each) for each in reader.groups[group].parents), default=0)
+        return depths[group]
+
+    for group in groups:
+        depth(group)
+    return depths
+
+
+def _connection(target: Target, scope: Scope) -> Connection:
+    local = target.name in ("localhost", "127.0.0.1", "::1")
+    kind = _var(scope, target, "subfloor_connection", (str,), "local" if local else "ssh")
+    if kind not in ("local", "ssh"):
+        raise PlaybookError(
+            f"`subfloor_connection` is {scalars.kind(kind)}",
+            advice="write `local` or `ssh`",
+            where=_place(target, "subfloor_connection"),
+        )
+    become: Any = _var(scope, target, "subfloor_become", (str, list), [])
+    return Connection(
+        kind=kind,
+        host=_var(scope, target, "subfloor_host", (str,), target.name),
+        port=_var(scope, target, "subfloor_port", (int,), None),
+        user=_var(scope, target, "subfloor_user", (str,), None),
+        become=tuple(map(str, become.split() if isinstance(become, str) else become)),
+    )
+
+
+def _place(target: Target, name: str) -> Position:
+    node = target.vars.get(name)
+    return node.where if isinstance(node, Node) else target.where
+
+
+def _var(scope: Scope, target: Target, name: str, types: tuple[type, ...], default: Any) -> Any:
+    try:
+        value = scope.lookup(name)
+    except KeyError:
+        return default
+    if isinstance(value, types) and not isinstance(value, bool) and value != "":
+        return value
+    raise PlaybookError(
+        f"`{name}` cannot be {scalars.kind(value)}",
+        advice=f"it is {CONNECTION_VARS[name]}",
+        where=_place(target, name),
+    )

@@ -1,0 +1,374 @@
+"""Playbooks: from YAML to the tasks of each play, ready to be asked for their next step.
+
+All of it happens before anything is looked at. So every mistake is found on every machine, also in
+parts that a run would come to late, and told with its place: file, line and column.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from subfloor import scalars, strict_yaml
+from subfloor.checking import check
+from subfloor.errors import SubfloorError
+from subfloor.identity import Identity
+from subfloor.inventory import Target
+from subfloor.parameters import build, needs_identity
+from subfloor.plugins import Plugin, Registry, broken
+from subfloor.positions import PlaybookError, Position, Problems
+from subfloor.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.task import Task
+from subfloor.task_list import INCLUDE, Item, Part, check_keys, items_of, read_part, required, tags_of
+from subfloor.variables import Scope, Vars, table_of_vars
+
+MAX_ENTRIES = 10_000
+
+_PLAY_KEYS = ("name", "hosts", "seed", "vars", "defaults", "tags", "tasks")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a play as it is for one host; ``task`` is None where it is skipped."""
+
+    name: str
+    key: str
+    task: Task | None
+    tags: frozenset[str]
+    where: Position
+    why_skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Play:
+    """What a play says, for all hosts. ``hosts`` is a pattern for ``Inventory.matching``."""
+
+    name: str
+    hosts: str
+    where: Position
+    hosts_where: Position
+    items: tuple[Item, ...]
+    files: Files
+    seed: Node | None = None
+    vars: Mapping[str, Node] = field(default_factory=dict)
+    defaults: Mapping[str, Node] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+
+    def entries(self, target: Target, extra: Vars | None = None) -> tuple[Entry, ...]:
+        """The entries of this play for a host, included files and loops unrolled.
+
+        Variables count in this order: ``extra``, those of the entry and of the includes around it, the
+        play's, the host's, and defaults. Raises ``PlaybookError`` with all that is wrong.
+        """
+        scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,))
+        return _Unrolling(self, target, scope).entries()
+
+
+class Files:
+    """The files of a playbook, each read once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._parts: dict[str, Part] = {}
+
+    def part(self, path: str) -> Part:
+        """The tasks in a file. Raises ``PlaybookError``."""
+        if path not in self._parts:
+            self._parts[path] = read_part(Path(path), self.registry)
+        return self._parts[path]
+
+
+def load(path: Path, registry: Registry) -> tuple[Play, ...]:
+    """The plays of a playbook. Raises ``PlaybookError`` with all that is wrong with its shape."""
+    node = strict_yaml.read(path)
+    if not isinstance(node, Listing) or not node.items:
+        raise PlaybookError(
+            f"a playbook is a list of plays, and this is {strict_yaml.kind(node)}",
+            advice="begin with `- hosts: all`, and below it `tasks:`",
+            where=node.where,
+        )
+    problems = Problems()
+    plays: list[Play] = []
+    files = Files(registry)
+    for item in node.items:
+        with problems.kept():
+            plays.append(_play(item, files))
+    problems.settle()
+    return tuple(plays)
+
+
+def _play(node: Node, files: Files) -> Play:
+    if not isinstance(node, Table):
+        raise PlaybookError(
+            f"a play is a mapping, and this is {strict_yaml.kind(node)}",
+            advice="write `hosts: all`, and below it `tasks:`",
+            where=node.where,
+        )
+    problems = Problems()
+    check_keys(node, _PLAY_KEYS, "a play", problems)
+    given: dict[str, Any] = {"seed": node.items.get("seed")}
+    for key, read in _PARTS.items():
+        with problems.kept():
+            given[key] = read(node)
+    with problems.kept():
+        given["items"] = items_of(required(node, "tasks", "a play"), files.registry)
+    problems.settle()
+    hosts_where = node.items["hosts"].where
+    return Play(where=node.where, hosts_where=hosts_where, files=files, **given)
+
+
+def _text(node: Node, what: str) -> str:
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
+        raise PlaybookError(
+            f"{what} must be text, and this is {strict_yaml.kind(node)}",
+            advice="put it in quotes",
+            where=node.where,
+        )
+    return node.value
+
+
+def _play_name(node: Table) -> str:
+    name = node.items.get("name")
+    return _text(name, "a name") if name else ""
+
+
+def _hosts(node: Table) -> str:
+    hosts = required(node, "hosts", "a play")
+    names = hosts.items if isinstance(hosts, Listing) else (hosts,)
+    return ":".join(_text(name, "a host, or a pattern of hosts,") for name in names)
+
+
+_PARTS: Mapping[str, Any] = {
+    "name": _play_name,
+    "hosts": _hosts,
+    "tags": lambda node: tags_of(node.items.get("tags")),
+    "vars": lambda node: table_of_vars(node.items.get("vars")),
+    "defaults": lambda node: table_of_vars(node.items.get("defaults")),
+}
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What surrounds an entry: the scope, tags, and the files that include each other, outermost first."""
+
+    scope: Scope
+    tags: frozenset[str]
+    files: tuple[str, ...]
+    includes: tuple[Position, ...] = ()
+
+
+class _Unrolling:
+    """One play for one host: what conditions, loops and includes come to."""
+
+    def __init__(self, play: Play, target: Target, scope: Scope) -> None:
+        self._play = play
+        self._target = target
+        self._scope = scope
+        self._problems = Problems()
+        self._count = 0
+
+    def entries(self) -> tuple[Entry, ...]:
+        around = _Around(self._scope, self._play.tags, (self._play.where.source.name,))
+        found = tuple(self._all(self._play.items, around))
+        self._problems.settle()
+        return _within(found)
+
+    def _all(self, items: tuple[Item, ...], around: _Around) -> Iterator[Entry]:
+        for item in items:
+            found: list[Entry] = []
+            try:
+                for each in self._item(item, around):
+                    found.append(each)
+            except PlaybookError as error:
+                for one in error.all:
+                    one.notes += tuple(f"included at {where}" for where in reversed(around.includes))
+                self._problems.add(error)
+            yield from found
+
+    def _item(self, item: Item, around: _Around) -> Iterator[Entry]:
+        around = replace(around, scope=around.scope.inside(item.vars), tags=around.tags | item.tags)
+        if item.loop is None:
+            yield from self._once(item, around)
+            return
+        values = self._loop(item, around.scope)
+        if not values:
+            yield _skipped(item, around, "there is nothing to loop over" if values == [] else _why(item))
+        for value in values or ():
+            yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
+
+    def _loop(self, item: Item, scope: Scope) -> list[Any] | None:
+        """What to loop over; None where the condition says no before that can be known."""
+        assert item.loop is not None
+        try:
+            values = scope.render(item.loop)
+        except PlaybookError as error:
+            if error.undefined and item.when and not _holds_without_item(item.when, scope):
+                return None
+            raise
+        if not isinstance(values, list):
+            raise PlaybookError(
+                f"`loop` needs a list, and this is {scalars.kind(values)}",
+                advice="write a list, or an expression that is one",
+                where=item.loop.where,
+            )
+        return values
+
+    def _once(self, item: Item, around: _Around) -> Iterator[Entry]:
+        self._count += 1
+        if self._count > MAX_ENTRIES:
+            raise PlaybookError(
+                f"the play has more than {MAX_ENTRIES} tasks", advice="shorten the loops", where=item.where
+            )
+        if item.when is not None and not around.scope.holds(item.when):
+            yield _skipped(item, around, _why(item))
+        elif item.key == INCLUDE:
+            yield from self._included(item, around)
+        else:
+            yield self._entry(item, around)
+
+    def _included(self, item: Item, around: _Around) -> Iterator[Entry]:
+        path = around.scope.render(item.params)
+        if not isinstance(path, str) or not path:
+            raise PlaybookError(
+                f"`include` needs a file's path, and this is {scalars.kind(path)}",
+                advice="write it relative to this file",
+                where=item.params.where,
+            )
+        path = os.path.normpath(Path(item.where.source.name).parent / path)
+        if path in around.files:
+            chain = " → ".join((*around.files[around.files.index(path) :], path))
+            raise PlaybookError(
+                f"this file includes itself: {chain}",
+                advice="take what both need into a third file",
+                where=item.params.where,
+            )
+        part = self._part(path, item.where)
+        inner = replace(
+            around,
+            scope=around.scope.above(part.defaults),
+            files=(*around.files, path),
+            includes=(*around.includes, item.where),
+        )
+        yield from self._all(part.items, inner)
+
+    def _part(self, path: str, where: Position) -> Part:
+        try:
+            return self._play.files.part(path)
+        except PlaybookError as error:
+            for one in error.all:
+                one.notes += (f"included at {where}",)
+            raise
+
+    def _entry(self, item: Item, around: _Around) -> Entry:
+        plugin = self._play.files.registry.get(item.key)
+        assert plugin is not None  # the list of tasks was checked for it
+        values = around.scope.render(item.params)
+        values = {} if values is None else values
+        problems = Problems()
+        check(item.key, plugin.schema, values, item.params, item.where, problems.add)
+        problems.settle()
+        identity = self._identity if needs_identity(plugin.task) else None
+        task = _built(plugin, values, identity, item)
+        return Entry(_name(item, around.scope, values), item.key, task, around.tags, item.where)
+
+    @cached_property
+    def _identity(self) -> Identity:
+        """The play's identity on this host."""
+        play = self._play
+        if play.seed is None:
+            raise PlaybookError(
+                "the play has no seed, and it has tasks that derive UUIDs from one",
+                advice='add `seed:` to the play, with any text, such as `seed: "{{ inventory_hostname }}"`',
+                where=play.where,
+            )
+        seed = self._scope.render(play.seed)
+        if not isinstance(seed, str) or not seed:
+            raise PlaybookError(
+                f"a seed must be text, and this is {scalars.kind(seed)}",
+                advice="put it in quotes",
+                where=play.seed.where,
+            )
+        return Identity(seed, self._target.name)
+
+
+def _holds_without_item(when: Node, scope: Scope) -> bool:
+    try:
+        return scope.holds(when)
+    except PlaybookError:
+        return True
+
+
+def _built(plugin: Plugin, values: Mapping[str, Any], identity: Identity | None, item: Item) -> Task:
+    try:
+        return build(plugin.task, values, identity)
+    except ValueError as error:
+        raise _refused_value(str(error), values, item) from None
+    except SubfloorError:
+        raise
+    except Exception as error:
+        raise broken(plugin.origin, error) from error
+
+
+def _refused_value(message: str, values: Mapping[str, Any], item: Item) -> PlaybookError:
+    """What the class itself says, at the parameter that its message begins with."""
+    name = message.partition(":")[0]
+    where, doc = item.where, f"see `subfloor tasks {item.key}`"
+    if name in values and isinstance(item.params, Table) and name in item.params.items:
+        where = item.params.items[name].where
+    return PlaybookError(f"`{item.key}`: {message}", advice=f"correct it; {doc} for what it takes", where=where)
+
+
+def _within(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Each task as a part of the play."""
+    tasks = tuple(entry.task for entry in entries if entry.task is not None)
+    problems = Problems()
+    found: list[Entry] = []
+    for entry in entries:
+        try:
+            found.append(replace(entry, task=entry.task and entry.task.within(tasks)))
+        except ValueError as error:
+            what = f"`{entry.key}`: {error}"
+            advice = f"correct it; see `subfloor tasks {entry.key}` for what it takes"
+            problems.add(PlaybookError(what, advice=advice, where=entry.where))
+    problems.settle()
+    return tuple(found)
+
+
+def _name(item: Item, scope: Scope, values: Any) -> str:
+    """The entry's name; without one, the task's and the first thing that it is about."""
+    if item.name is None:
+        telling = next((value for value in values.values() if isinstance(value, str)), "")
+        return f"{item.key} {telling}".rstrip()
+    name = scope.render(item.name)
+    if not isinstance(name, str) or not name:
+        raise PlaybookError(
+            f"a name must be text, and this is {scalars.kind(name)}",
+            advice="put it in quotes",
+            where=item.name.where,
+        )
+    return name
+
+
+def _skipped(item: Item, around: _Around, why: str) -> Entry:
+    """An entry that is skipped: what its expressions need may well not be defined."""
+    try:
+        values = around.scope.render(item.params) if item.name is None else {}
+        name = _name(item, around.scope, values if isinstance(values, dict) else {"": values})
+    except PlaybookError:
+        raw = strict_yaml.plain(item.name) if item.name else item.key
+        name = str(raw)
+    return Entry(name, item.key, None, around.tags, item.where, why)
+
+
+def _why(item: Item) -> str:
+    return f"when: {_condition(item.when)}" if item.when else ""
+
+
+def _condition(node: Node) -> str:
+    if isinstance(node, Listing):
+        return " and ".join(map(_condition, node.items))
+    return node.raw if isinstance(node, Scalar) else ""
