@@ -21,6 +21,6 @@ from subfloor.vm.model import (
 from subfloor.vm.session import Machine, boot, boot_from_disk, run
 
 __all__ = [
-    "CommandTimeout", "Disk", "Guest", "GuestLost", "Kernel", "Machine", "NoKernel", "NoTool", "VmError", "boot",
-    "boot_from_disk", "device_names", "find_kernel", "run",
+    "CommandTimeout", "Disk", "Guest", "GuestLost", "Kernel", "Machine", "NoKernel", "NoTool", "VmError",
+    "boot", "boot_from_disk", "device_names", "find_kernel", "run",
 ]  # fmt: skip

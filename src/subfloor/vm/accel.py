@@ -26,11 +26,14 @@ _BOOT_SECTOR = bytes.fromhex("ba0105b010eef4ebfd").ljust(510, b"\0") + b"\x55\xa
 def choose(wanted: Literal["auto", "kvm", "tcg"] = "auto") -> Accelerator:
     """The accelerator to use: what is asked for (also by $SUBFLOOR_ACCEL), or KVM only where it works."""
     asked = os.environ.get("SUBFLOOR_ACCEL", "auto") if wanted == "auto" else wanted
-    if asked == "kvm" or asked == "tcg":
-        return asked
-    if asked != "auto":
-        raise VmError(f"SUBFLOOR_ACCEL={asked}: there is no such accelerator.", "Say auto, kvm or tcg.")
-    return "kvm" if _kvm_works() else "tcg"
+    match asked:
+        case "kvm":
+            return "kvm"
+        case "tcg":
+            return "tcg"
+        case "auto":
+            return "kvm" if _kvm_works() else "tcg"
+    raise VmError(f"SUBFLOOR_ACCEL={asked}: there is no such accelerator", advice="Say auto, kvm or tcg")
 
 
 def _kvm_works() -> bool:

@@ -33,7 +33,7 @@ HELLO, OUTPUT, ERROR, EXIT = b"H", b"O", b"E", b"X"
 NOT_STARTED = 127  # the exit status of a command that could not be executed, as a shell gives it
 
 _HEAD = struct.Struct(">cI")
-_CHUNK = 1 << 16  # bytes moved at once: what a pipe holds
+CHUNK = 1 << 16  # bytes moved at once: what a pipe holds
 _END_OF_FILE = b"\x04"  # as typed on a terminal
 
 
@@ -75,7 +75,7 @@ class Port:
 
     def fill(self) -> None:
         """Wait for bytes. Raises `EOFError` when the host has hung up."""
-        data = os.read(self.descriptor, _CHUNK)
+        data = os.read(self.descriptor, CHUNK)
         if not data:
             raise EOFError
         self.frames.extend(self._cutter.feed(data))
@@ -160,9 +160,9 @@ class Job:
             self._input = -1
 
     def read(self, descriptor: int) -> bytes | None:
-        """What the command has written; None where there is nothing now; no more is waited for after its end."""
+        """What the command has written; None where there is nothing now, or never will be again."""
         try:
-            data = os.read(descriptor, _CHUNK)
+            data = os.read(descriptor, CHUNK)
         except BlockingIOError:
             return None
         except OSError:  # a terminal whose other side is closed
@@ -222,7 +222,7 @@ def _pass_on(port: Port, job: Job) -> bool:
 
 
 def open_port(name: str) -> Port:
-    """The virtio port of that name, once the host's end is connected. Raises `LookupError` where there is none."""
+    """The virtio port of that name, once the host is connected. Raises `LookupError` where there is none."""
     for directory in Path("/sys/class/virtio-ports").glob("*"):
         if (directory / "name").read_text().strip() == name:
             descriptor = os.open(f"/dev/{directory.name}", os.O_RDWR)

@@ -90,7 +90,7 @@ def plain(path: str, content: bytes) -> bytes:
 
 
 def build(busybox: bytes, modules: Mapping[str, bytes], scripts: Mapping[str, bytes]) -> bytes:
-    """The initrd: busybox, the modules in the order of the mapping, and scripts under their absolute paths."""
+    """The initrd: busybox, the modules in the mapping's order, and scripts under their absolute paths."""
     directories = ("bin", "dev", "lower", "modules", "new", "proc", "sys", "writable")
     entries = [Entry(name) for name in directories]
     entries.append(Entry("bin/busybox", busybox))

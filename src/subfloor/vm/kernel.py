@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from subfloor.vm.bzimage import vmlinux
 from subfloor.vm.initrd import EARLY_MODULES, load_order
 from subfloor.vm.model import Kernel, NoKernel
 from subfloor.vm.places import cache, tool
@@ -31,10 +32,10 @@ def find(image: Path | None = None) -> Kernel:
 
 
 def given(image: Path) -> Kernel:
-    """The kernel in a vmlinuz-RELEASE file, with modules in /lib/modules/RELEASE or beside it. Raises `NoKernel`."""
+    """The kernel in a vmlinuz-RELEASE file, its modules in /lib/modules or beside it. Raises `NoKernel`."""
     image = image.absolute()
     if not os.access(image, os.R_OK):
-        raise NoKernel(f"{image}: this kernel cannot be read.", "Give the path of a vmlinuz file.")
+        raise NoKernel(f"{image}: this kernel cannot be read", advice="Give the path of a vmlinuz file")
     release = image.name.partition("-")[2]
     candidates = (
         image.parent.parent / "lib/modules" / release,  # ROOT/boot/vmlinuz-RELEASE
@@ -46,8 +47,8 @@ def given(image: Path) -> Kernel:
             return kernel
     looked = ", ".join(str(each) for each in candidates)
     raise NoKernel(
-        f"{image}: no modules for this kernel that can start a guest (9p, overlay, virtio). Looked in {looked}.",
-        "Name it vmlinuz-RELEASE, with its modules in lib/modules/RELEASE beside it (and depmod run on them).",
+        f"{image}: it has no modules to start a guest with (9p, overlay, virtio). Looked in {looked}",
+        advice="Name it vmlinuz-RELEASE, with its modules in lib/modules/RELEASE beside it, and run depmod on them",
     )
 
 
@@ -92,6 +93,22 @@ def early_modules(kernel: Kernel) -> tuple[str, ...]:
     return load_order(index, builtin, EARLY_MODULES)
 
 
+def quick_start(kernel: Kernel) -> Path:
+    """The file to start the kernel from without firmware: unpacked, in the cache, where that can be done."""
+    of = kernel.image.stat()
+    kept = cache() / "vmlinux" / f"{kernel.release}-{of.st_size}-{of.st_mtime_ns}"
+    if kept.exists():
+        return kept
+    unpacked = vmlinux(kernel.image.read_bytes())
+    if unpacked is None:
+        return kernel.image
+    kept.parent.mkdir(exist_ok=True)
+    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+    fresh.write_bytes(unpacked)
+    fresh.replace(kept)
+    return kept
+
+
 def fetch() -> Kernel:
     """Debian's kernel, downloaded and unpacked into the cache. Raises `NoKernel` or `NoTool`."""
     apt, dpkg, depmod = tool("apt-get"), tool("dpkg"), tool("depmod")
@@ -114,7 +131,7 @@ def fetch() -> Kernel:
         root.rename(target)
     found = cached()
     if found is None:
-        raise NoKernel(f"{target}: what was unpacked here cannot start a guest.", "Give one: --kernel PATH.")
+        raise NoKernel(f"{target}: what was unpacked here cannot start a guest", advice="Give one: --kernel PATH")
     return found
 
 
@@ -126,13 +143,20 @@ def _alone() -> Iterator[None]:
 
 
 def _download(apt: Path, work: Path) -> Path:
-    """The kernel's package, as a file in `work`; with package lists of our own where the system's do not do."""
+    """The kernel's package, as a file in `work`; with lists of our own where the system's do not do."""
     try:
         return _download_with([], apt, work)
     except NoKernel:
         state, lists = work / "state", work / "state/lists"
         (lists / "partial").mkdir(parents=True)
-        options = ["-o", f"Dir::State={state}", "-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={work}"]
+        options = [
+            "-o",
+            f"Dir::State={state}",
+            "-o",
+            f"Dir::State::lists={lists}",
+            "-o",
+            f"Dir::Cache={work}",
+        ]
         _tell([str(apt), "-q", *options, "update"], work)
         return _download_with(options, apt, work)
 
@@ -141,7 +165,7 @@ def _download_with(options: list[str], apt: Path, work: Path) -> Path:
     show = [str(apt.with_name("apt-cache")), *options, "depends", _META_PACKAGE]
     found = re.search(r"Depends: (linux-image-\S+)", _tell(show, work))
     if found is None:
-        raise _nothing_fetched(f"apt knows no dependency of {_META_PACKAGE}.")
+        raise _nothing_fetched(f"apt knows no dependency of {_META_PACKAGE}")
     _tell([str(apt), "-q", *options, "download", found[1]], work)
     return next(work.glob("linux-image-*.deb"))
 
@@ -162,7 +186,7 @@ def _tell(argv: list[str], work: Path) -> str:
 
 def _nothing_fetched(why: str) -> NoKernel:
     return NoKernel(
-        f"No kernel for the virtual machine: the running one has no readable image and modules under /boot and "
-        f"/lib/modules, and Debian's could not be fetched.\n{why}",
-        "Run `apt-get update` and try again, or give a kernel: --kernel /path/to/boot/vmlinuz-RELEASE.",
+        "No kernel for the virtual machine: the running one has no readable image and modules under /boot "
+        f"and /lib/modules, and Debian's could not be fetched.\n{why}",
+        advice="Run `apt-get update` and try again, or give a kernel: --kernel /path/to/boot/vmlinuz-RELEASE",
     )

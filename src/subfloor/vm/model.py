@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from subfloor.errors import SubfloorError
+
 Accelerator = Literal["kvm", "tcg"]
 
 _SERIAL_MAX = 20  # bytes; what virtio-blk can tell its guest
 _NAME_OF_DRIVE = "abcdefghijklmnopqrstuvwxyz"
 
 
-class VmError(Exception):
-    """There is no machine, or no longer one: what happened, and what to do next."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}\n{remedy}")
-        self.problem = problem
-        self.remedy = remedy
+class VmError(SubfloorError):
+    """There is no virtual machine, or no longer one."""
 
 
 class NoTool(VmError):
@@ -37,9 +34,9 @@ class NoKernel(VmError):
 class GuestLost(VmError):
     """The guest hung or ended; carries the end of its console."""
 
-    def __init__(self, problem: str, console: str, remedy: str) -> None:
+    def __init__(self, what: str, console: str, *, advice: str) -> None:
         tail = console or "(the console is empty)"
-        super().__init__(f"{problem}\nThe end of its console:\n{tail}", remedy)
+        super().__init__(f"{what}. The end of its console:\n{tail}", advice=advice)
         self.console = console
 
 
@@ -49,8 +46,8 @@ class CommandTimeout(VmError):
     def __init__(self, argv: tuple[str, ...], timeout: float, stdout: bytes, stderr: bytes) -> None:
         said = (stderr or stdout)[-2000:].decode(errors="replace")
         super().__init__(
-            f"{' '.join(argv)}: not done after {timeout:g} s in the guest, and killed.\nIts last words:\n{said}",
-            "Give it a longer deadline, or look at the guest while it runs.",
+            f"{' '.join(argv)}: not done in the guest after {timeout:g} s, and killed. It said:\n{said}",
+            advice="Give it a longer deadline, or look at the guest while it runs",
         )
         self.argv = argv
         self.timeout = timeout
@@ -78,9 +75,7 @@ class Disk:
         if self.image is None and (self.size <= 0 or self.size % self.sector):
             raise ValueError(f"a disk of {self.size} bytes: give a positive multiple of {self.sector}")
         if len(self.serial) > _SERIAL_MAX or not re.fullmatch(r"[A-Za-z0-9._-]*", self.serial):
-            raise ValueError(
-                f"the serial number {self.serial!r}: give at most {_SERIAL_MAX} letters, digits, or . _ -"
-            )
+            raise ValueError(f"the serial number {self.serial!r}: give at most {_SERIAL_MAX} letters, digits, or . _ -")
 
 
 @dataclass(frozen=True)

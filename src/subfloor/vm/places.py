@@ -33,7 +33,7 @@ def tool(name: str) -> Path:
     if found is None:
         package = _PACKAGES.get(name, name)
         raise NoTool(
-            f"There is no {name} here, and the virtual machine needs it.",
-            f"Install it (on Debian: apt-get install {package}) and try again.",
+            f"There is no {name} here, and the virtual machine needs it",
+            advice=f"Install it (on Debian: apt-get install {package}) and try again",
         )
     return Path(found)

@@ -30,14 +30,14 @@ class Wiring:
     firmware: Firmware | None = None
 
 
-def kernel_argv(guest: Guest, initrd: Path, wiring: Wiring) -> list[str]:
-    """QEMU with the guest's kernel started directly, its root and modules shared."""
+def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> list[str]:
+    """QEMU with the guest's kernel started directly from this file, its root and modules shared."""
     return [
         *machine_argv(guest.memory_mib, guest.cpus, wiring),
         *disks_argv(guest.disks, wiring.images),
         *_share("root", guest.share),
         *_share("modules", guest.kernel.modules),
-        *("-kernel", str(guest.kernel.image)),
+        *("-kernel", str(kernel)),
         *("-initrd", str(initrd)),
         *("-append", " ".join(_KERNEL_OPTIONS)),
     ]

@@ -75,7 +75,7 @@ def init(release: str, msize: int = 1 << 19) -> bytes:
 
 
 def stage2(guest: Guest, python: Sequence[str]) -> bytes:
-    """What process 1 does in the new root; `python` is the interpreter, with its options, as the guest sees it."""
+    """What process 1 does in the new root; `python` starts the interpreter that the agent runs in."""
     modules = sorted({*_ALWAYS, *(_FOR_BUS[disk.bus] for disk in guest.disks)})
     return _STAGE2.format(
         directory=GUEST_DIRECTORY,

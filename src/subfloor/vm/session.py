@@ -26,7 +26,7 @@ from subprocess import CompletedProcess
 from typing import Literal
 
 from subfloor.vm import accel, agent, initrd, scripts
-from subfloor.vm.kernel import early_modules
+from subfloor.vm.kernel import early_modules, quick_start
 from subfloor.vm.model import CommandTimeout, Disk, Firmware, Guest, GuestLost, VmError
 from subfloor.vm.places import tool
 from subfloor.vm.qemu import QEMU, Wiring, disk_argv, kernel_argv
@@ -50,7 +50,7 @@ class Machine:
         self._process = process
         self._wire = wire
         self._frames = agent.Frames()
-        self._unsent = b""
+        self._unsent = bytearray()
         self.images = wiring.images
         self.console = wiring.console
 
@@ -71,16 +71,15 @@ class Machine:
         after killing the command's process group, and `GuestLost`.
         """
         self._ask(argv, cwd, env)
-        self._put(stdin)
-        self._put(b"", last=True)
+        for start in range(0, len(stdin), agent.CHUNK):
+            self._put(stdin[start : start + agent.CHUNK])
+        self._put(b"")
         said: dict[bytes, list[bytes]] = {agent.OUTPUT: [], agent.ERROR: []}
         for kind, payload in self._until_exit(timeout, argv, said):
             said[kind].append(payload)
             if output is not None:
                 output(payload)
-        return CompletedProcess(
-            list(argv), self._status, b"".join(said[agent.OUTPUT]), b"".join(said[agent.ERROR])
-        )
+        return CompletedProcess(list(argv), self._status, b"".join(said[agent.OUTPUT]), b"".join(said[agent.ERROR]))
 
     def interact(self, argv: Sequence[str], *, cwd: str = "/", env: Mapping[str, str] | None = None) -> int:
         """Run a command on this process's terminal, without a deadline; its exit status."""
@@ -105,7 +104,7 @@ class Machine:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.cut_power()
-            raise self._lost(f"The guest did not end within {timeout:g} s.") from None
+            raise self._lost(f"The guest did not end within {timeout:g} s") from None
 
     def cut_power(self) -> None:
         """End the guest at once, as a power cut would; its disks stay as they are."""
@@ -119,7 +118,7 @@ class Machine:
         while not any(kind == agent.HELLO for kind, _ in self._receive(deadline)):
             if time.monotonic() >= deadline:
                 self.cut_power()
-                raise self._lost(f"The guest did not start within {timeout:g} s, and was ended.")
+                raise self._lost(f"The guest did not start within {timeout:g} s, and was ended")
 
     def console_tail(self) -> str:
         """The end of what the guest said on its console."""
@@ -139,9 +138,9 @@ class Machine:
         }
         self._unsent += agent.frame(agent.RUN, json.dumps(request).encode())
 
-    def _put(self, data: bytes, last: bool = False) -> None:
-        if data or last:
-            self._unsent += agent.frame(agent.INPUT, data)
+    def _put(self, data: bytes) -> None:
+        """Input for the command; nothing is the end of it."""
+        self._unsent += agent.frame(agent.INPUT, data)
 
     def _until_exit(
         self, timeout: float, argv: Sequence[str], said: Mapping[bytes, list[bytes]]
@@ -162,31 +161,31 @@ class Machine:
                 continue
             if killed:
                 self.cut_power()
-                raise self._lost(f"{' '.join(argv)}: could not be ended; the guest hung, and was ended.")
+                raise self._lost(f"{' '.join(argv)}: could not be ended; the guest hung, and was ended")
             killed = True
             deadline = time.monotonic() + _KILL_GRACE
             self._unsent += agent.frame(agent.KILL, bytes([signal.SIGKILL]))
 
     def _receive(self, deadline: float | None, keys: int | None = None) -> list[tuple[bytes, bytes]]:
         """Send what is unsent and take what has come; nothing, at the deadline. Raises `GuestLost`."""
-        waiting = [self._wire] if keys is None else [self._wire, keys]
+        waiting: list[socket.socket | int] = [self._wire] if keys is None else [self._wire, keys]
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             readable, writable, _ = select.select(waiting, [self._wire] if self._unsent else [], [], left)
             if writable:
-                self._unsent = self._unsent[self._wire.send(self._unsent) :]
+                del self._unsent[: self._wire.send(self._unsent[: agent.CHUNK])]
             if keys in readable and keys is not None:
                 self._put(os.read(keys, 1024))
             if self._wire not in readable:
                 return []
-            data = self._wire.recv(1 << 16)
+            data = self._wire.recv(agent.CHUNK)
         except BlockingIOError:
             return []
         except OSError:
             data = b""
         if not data:
             self._end()
-            raise self._lost("The guest has ended.")
+            raise self._lost("The guest has ended")
         return list(self._frames.feed(data))
 
     def _end(self) -> None:
@@ -198,9 +197,9 @@ class Machine:
     def _lost(self, problem: str) -> GuestLost:
         said = self._process.stderr.read().decode(errors="replace").strip() if self._process.stderr else ""
         return GuestLost(
-            f"{problem}\n{said}".strip(),
+            f"{problem}\n{said}".strip() if said else problem,
             self.console_tail(),
-            "Try again with a longer deadline or more memory; if it ends the same way, the console says where it stood.",
+            advice="Try again with a longer deadline or more memory; failing that, the console says where it stood",
         )
 
 
@@ -235,8 +234,9 @@ def boot(
         archive = work / "initrd"
         archive.write_bytes(make_initrd(guest, python))
         firmware = copy_firmware(work) if guest.firmware == "uefi" else None
+        kernel = guest.kernel.image if firmware else quick_start(guest.kernel)
         wiring = _wiring(work, guest.disks, accelerator, firmware)
-        with _started(lambda wired: kernel_argv(guest, archive, wired), wiring) as machine:
+        with _started(lambda wired: kernel_argv(guest, kernel, archive, wired), wiring) as machine:
             machine.wait_for_agent(deadline)
             yield machine
 
@@ -271,7 +271,7 @@ def run(
     env: Mapping[str, str] | None = None,
     workdir: Path | None = None,
 ) -> int:
-    """Boot, run one command, throw the guest away; the command's exit status. `deadline` in seconds is for both."""
+    """Boot, run one command, throw the guest away; its exit status. `deadline`, in seconds, is for it all."""
     began = time.monotonic()
     with boot(guest, workdir=workdir, deadline=deadline) as machine:
         left = deadline - (time.monotonic() - began)
@@ -295,15 +295,19 @@ def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
 
 def copy_firmware(work: Path) -> Firmware:
     """UEFI firmware, with variables of the machine's own. Raises `VmError` where there is none."""
-    for name in ("/usr/share/OVMF/OVMF_{}_4M.fd", "/usr/share/OVMF/OVMF_{}.fd", "/usr/share/edk2/x64/OVMF_{}.4m.fd"):
+    for name in (
+        "/usr/share/OVMF/OVMF_{}_4M.fd",
+        "/usr/share/OVMF/OVMF_{}.fd",
+        "/usr/share/edk2/x64/OVMF_{}.4m.fd",
+    ):
         code, variables = Path(name.format("CODE")), Path(name.format("VARS"))
         if code.exists() and variables.exists():
             own = work / "efi-variables.fd"
             shutil.copyfile(variables, own)
             return Firmware(code, own)
     raise VmError(
-        "There is no UEFI firmware for virtual machines here (OVMF).",
-        "Install it (on Debian: apt-get install ovmf) and try again.",
+        "There is no UEFI firmware for virtual machines here (OVMF)",
+        advice="Install it (on Debian: apt-get install ovmf) and try again",
     )
 
 
@@ -351,6 +355,6 @@ def _started(argv: Callable[[Wiring], list[str]], wiring: Wiring) -> Iterator[Ma
 
 
 def _dies_with_us() -> list[str]:
-    """A prefix that ends QEMU when this process is killed; without it, the agent's hang-up does so, if it can."""
+    """A prefix that ends QEMU when this process is killed. Without it only a guest that listens ends."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
