@@ -1,0 +1,37 @@
+# Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap run test lint unit vm format clean
+SHELL := /bin/sh
+PY := .venv/bin/python
+CODE := src plugins tests
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+bootstrap: ## Install what is missing on this machine, and make .venv
+	@tools/bootstrap
+
+run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual machine
+	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda --disk 30GiB
+
+test: lint ## Check the code and run all tests
+	$(PY) -m pytest
+
+lint: bootstrap ## Check style and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict $(CODE)
+
+unit: bootstrap ## Run the tests that need no virtual machine
+	$(PY) -m pytest -m "not vm"
+
+vm: bootstrap ## Run the tests that boot a virtual machine
+	$(PY) -m pytest -m vm
+
+format: bootstrap ## Format the code, and mend what can be mended without thought
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean: ## Remove what was made here
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
