@@ -82,7 +82,7 @@ def next_step(task: Task, machine: Machine) -> Step | None:
     except Exception as error:
         where = f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"the task {task.name} failed to decide what to do ({where})",
+            f"the task {task.key} failed to decide what to do ({where})",
             advice="this is a fault of the plugin: report it; run with --traceback to see where",
         ) from error
 

@@ -63,7 +63,7 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
     given = [name for name, hint in get_type_hints(task).items() if hint is Identity]
     if given and identity is None:
         raise ValueError(
-            f"{task.name} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
+            f"{task.key} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
         )
     return task(**{name: _frozen(value) for name, value in values.items()}, **dict.fromkeys(given, identity))
 

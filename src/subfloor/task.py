@@ -71,8 +71,8 @@ class Task(ABC):
     A value that the fields cannot have is a ``ValueError`` from ``__post_init__``.
     """
 
-    name: ClassVar[str]
-    """The key that names the task in a playbook."""
+    key: ClassVar[str]
+    """The key that names the task in a playbook. (Not ``name``: partitions have one, as a parameter.)"""
 
     examples: ClassVar[tuple[str, ...]] = ()
     """Entries of a playbook, as YAML, that show the task in use; a test loads each."""
