@@ -2,8 +2,8 @@
 
 It boots a kernel with the host's own root under a memory overlay: all the host's programs are there, all
 that is written outside the guest's own disks is forgotten. The pure parts (`initrd`, `qemu`, `scripts`)
-say what to boot; `kernel` and `accel` find what this host has; `session` runs it; `agent` is the
-only part that runs inside.
+say what to boot; `kernel` and `accel` find what this host has; `start` boots it and `session` talks to
+it; `agent` is the only part that runs inside.
 """
 
 from subfloor.vm.kernel import find as find_kernel
@@ -18,9 +18,10 @@ from subfloor.vm.model import (
     VmError,
     device_names,
 )
-from subfloor.vm.session import Machine, boot, boot_from_disk, run
+from subfloor.vm.session import Machine
+from subfloor.vm.start import BOOT_DEADLINE, boot, boot_from_disk, run
 
 __all__ = [
-    "CommandTimeout", "Disk", "Guest", "GuestLost", "Kernel", "Machine", "NoKernel", "NoTool", "VmError",
-    "boot", "boot_from_disk", "device_names", "find_kernel", "run",
+    "BOOT_DEADLINE", "CommandTimeout", "Disk", "Guest", "GuestLost", "Kernel", "Machine", "NoKernel", "NoTool",
+    "VmError", "boot", "boot_from_disk", "device_names", "find_kernel", "run",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ without one.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from subfloor.errors import SubfloorError
 Accelerator = Literal["kvm", "tcg"]
 
 _SERIAL_MAX = 20  # bytes; what virtio-blk can tell its guest
+_MEMORY_MIN = 512  # MiB
 _NAME_OF_DRIVE = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -107,6 +109,10 @@ class Guest:
     udev: bool = True
     firmware: Literal["bios", "uefi"] = "bios"
 
+    def __post_init__(self) -> None:
+        if self.memory_mib < _MEMORY_MIN:
+            raise ValueError(f"a guest with {self.memory_mib} MiB of memory: give it {_MEMORY_MIN} or more")
+
 
 @dataclass(frozen=True)
 class Firmware:
@@ -116,7 +122,7 @@ class Firmware:
     variables: Path
 
 
-def device_names(disks: tuple[Disk, ...]) -> tuple[str, ...]:
+def device_names(disks: Sequence[Disk]) -> tuple[str, ...]:
     """The path of each disk's device in the guest, in the order given."""
     names: list[str] = []
     virtio = nvme = 0

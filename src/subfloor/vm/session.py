@@ -1,4 +1,4 @@
-"""Start a guest and talk to it: the part that touches the world.
+"""Talk to a guest that has been started: run commands in it, and end it.
 
 One boot serves any number of commands, one after another. Everything that can wait has a deadline,
 and a guest that misses one is ended; what it last said on its console comes with the error.
@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 import tty
@@ -23,15 +22,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Literal
 
-from subfloor.vm import accel, agent, initrd, scripts
-from subfloor.vm.kernel import early_modules, quick_start
-from subfloor.vm.model import CommandTimeout, Disk, Firmware, Guest, GuestLost, VmError
-from subfloor.vm.places import tool
-from subfloor.vm.qemu import QEMU, Wiring, disk_argv, kernel_argv
+from subfloor.vm import agent
+from subfloor.vm.model import CommandTimeout, GuestLost
 
-BOOT_DEADLINE = 180.0  # seconds; emulated on a loaded host a boot takes several times its usual 5
 _KILL_GRACE = 20.0  # seconds for a killed command to be gone, then the guest counts as hung
 _CONSOLE_TAIL = 4000  # bytes of it that an error shows
 
@@ -44,15 +38,21 @@ _ENVIRONMENT = {
 
 
 class Machine:
-    """A guest that has booted. Ends with the `with` that made it."""
+    """A guest that has started. Ends with the `with` that made it.
 
-    def __init__(self, process: subprocess.Popen[bytes], wire: socket.socket, wiring: Wiring) -> None:
+    `images` are its disks' image files by the name of the device in the guest; `console` is its log.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], wire: socket.socket, console: Path, images: Mapping[str, Path]
+    ) -> None:
         self._process = process
         self._wire = wire
         self._frames = agent.Frames()
         self._unsent = bytearray()
-        self.images = wiring.images
-        self.console = wiring.console
+        self._status = 0
+        self.console = console
+        self.images = images
 
     def run(
         self,
@@ -215,146 +215,3 @@ def _raw_terminal() -> Iterator[int]:
         yield 0
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
-
-
-@contextmanager
-def boot(
-    guest: Guest,
-    *,
-    workdir: Path | None = None,
-    deadline: float = BOOT_DEADLINE,
-    accelerator: Literal["auto", "kvm", "tcg"] = "auto",
-    python: Sequence[str] = (sys.executable, "-I", "-S"),
-) -> Iterator[Machine]:
-    """A booted guest, ended with the `with`. Its images and console log are in `workdir`, or thrown away.
-
-    `python` starts the interpreter that the agent runs in, as the guest sees it. Raises `VmError`.
-    """
-    with _workdir(workdir) as work:
-        archive = work / "initrd"
-        archive.write_bytes(make_initrd(guest, python))
-        firmware = copy_firmware(work) if guest.firmware == "uefi" else None
-        kernel = guest.kernel.image if firmware else quick_start(guest.kernel)
-        wiring = _wiring(work, guest.disks, accelerator, firmware)
-        with _started(lambda wired: kernel_argv(guest, kernel, archive, wired), wiring) as machine:
-            machine.wait_for_agent(deadline)
-            yield machine
-
-
-@contextmanager
-def boot_from_disk(
-    disks: Sequence[Disk],
-    *,
-    workdir: Path | None = None,
-    memory_mib: int = 2048,
-    cpus: int = 2,
-    accelerator: Literal["auto", "kvm", "tcg"] = "auto",
-) -> Iterator[Machine]:
-    """A machine that its UEFI firmware boots from its own disks: what a reboot after an installation finds.
-
-    Whether an agent answers is up to what is installed: see `Machine.wait_for_agent`, `Machine.wait`.
-    Raises `VmError`.
-    """
-    with _workdir(workdir) as work:
-        wiring = _wiring(work, disks, accelerator, copy_firmware(work))
-        with _started(lambda wired: disk_argv(disks, memory_mib, cpus, wired), wiring) as machine:
-            yield machine
-
-
-def run(
-    guest: Guest,
-    argv: Sequence[str],
-    *,
-    deadline: float,
-    output: Callable[[bytes], None] | None = None,
-    cwd: str = "/",
-    env: Mapping[str, str] | None = None,
-    workdir: Path | None = None,
-) -> int:
-    """Boot, run one command, throw the guest away; its exit status. `deadline`, in seconds, is for it all."""
-    began = time.monotonic()
-    with boot(guest, workdir=workdir, deadline=deadline) as machine:
-        left = deadline - (time.monotonic() - began)
-        return machine.run(argv, timeout=left, cwd=cwd, env=env, output=output).returncode
-
-
-def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
-    """The guest's initrd. Raises `NoTool` without a busybox."""
-    kernel = guest.kernel
-    modules = {path: (kernel.modules / path).read_bytes() for path in early_modules(kernel)}
-    return initrd.build(
-        tool("busybox").read_bytes(),
-        modules,
-        {
-            "/init": scripts.init(kernel.release),
-            "/stage2": scripts.stage2(guest, python),
-            "/agent.py": Path(agent.__file__).read_bytes(),
-        },
-    )
-
-
-def copy_firmware(work: Path) -> Firmware:
-    """UEFI firmware, with variables of the machine's own. Raises `VmError` where there is none."""
-    for name in (
-        "/usr/share/OVMF/OVMF_{}_4M.fd",
-        "/usr/share/OVMF/OVMF_{}.fd",
-        "/usr/share/edk2/x64/OVMF_{}.4m.fd",
-    ):
-        code, variables = Path(name.format("CODE")), Path(name.format("VARS"))
-        if code.exists() and variables.exists():
-            own = work / "efi-variables.fd"
-            shutil.copyfile(variables, own)
-            return Firmware(code, own)
-    raise VmError(
-        "There is no UEFI firmware for virtual machines here (OVMF)",
-        advice="Install it (on Debian: apt-get install ovmf) and try again",
-    )
-
-
-@contextmanager
-def _workdir(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="subfloor-vm-") as name:
-        yield Path(name)
-
-
-def _wiring(
-    work: Path, disks: Sequence[Disk], wanted: Literal["auto", "kvm", "tcg"], firmware: Firmware | None
-) -> Wiring:
-    tool(QEMU)
-    images = tuple(_image(work / f"disk{number}.raw", disk) for number, disk in enumerate(disks))
-    return Wiring(work / "console.log", images, agent=-1, accelerator=accel.choose(wanted), firmware=firmware)
-
-
-def _image(path: Path, disk: Disk) -> Path:
-    if disk.image is not None:
-        return disk.image.absolute()
-    with path.open("wb") as image:
-        image.truncate(disk.size)
-    return path
-
-
-@contextmanager
-def _started(argv: Callable[[Wiring], list[str]], wiring: Wiring) -> Iterator[Machine]:
-    ours, theirs = socket.socketpair()
-    wired = Wiring(wiring.console, wiring.images, theirs.fileno(), wiring.accelerator, wiring.firmware)
-    with contextlib.ExitStack() as stack:
-        stack.callback(ours.close)
-        with theirs:
-            process = subprocess.Popen(
-                [*_dies_with_us(), *argv(wired)], pass_fds=[theirs.fileno()], start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        ours.setblocking(False)
-        machine = Machine(process, ours, wired)
-        stack.callback(machine.cut_power)
-        yield machine
-
-
-def _dies_with_us() -> list[str]:
-    """A prefix that ends QEMU when this process is killed. Without it only a guest that listens ends."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []

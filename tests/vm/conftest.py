@@ -1,0 +1,112 @@
+"""One guest for all the tests here, and ways to look into it.
+
+A boot takes seconds and a test some tenths of one, so all share a guest; each takes a blank disk.
+`guest` runs commands; `host` is testinfra's independent eye on the same machine.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import testinfra.host
+from testinfra.backend.base import BaseBackend, CommandResult
+
+from subfloor import vm
+
+GIB = 1 << 30
+
+DISKS = (
+    vm.Disk(30 * GIB),  # /dev/vda
+    vm.Disk(30 * GIB),  # /dev/vdb
+    vm.Disk(30 * GIB, sector=4096),  # /dev/vdc
+    vm.Disk(30 * GIB, "nvme"),  # /dev/nvme0n1
+    vm.Disk(4 * GIB),  # /dev/vdd
+    vm.Disk(2 * GIB, physical_sector=4096, minimum_io=64 << 10, optimal_io=256 << 10),  # /dev/vde: like a RAID
+    vm.Disk(1 * GIB, serial="SMALL-1"),  # /dev/vdf
+    vm.Disk(64 << 20),  # /dev/vdg
+)
+
+# Unmounts what is mounted from a disk or under /mnt, whatever lies on what, and empties the disk.
+_BLANK = """
+swapoff -a
+while read -r _ _ dev _ point _; do
+  case $point in /mnt|/mnt/*) printf '%s\\n' "$point" ;; *) ;; esac
+done </proc/self/mountinfo | tac | while read -r point; do umount -l "$point"; done
+lsblk -nrpo MOUNTPOINTS "$1" | tac | while read -r point; do [ -z "$point" ] || umount -l "$point"; done
+udevadm settle
+blkdiscard -f "$1" && blockdev --rereadpt "$1" && udevadm settle
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this directory boots a machine, whether or not it says so."""
+    for item in items:
+        if item.path.is_relative_to(__file__.rpartition("/")[0]):
+            item.add_marker(pytest.mark.vm)
+
+
+class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyped
+    """testinfra's commands, run in the guest."""
+
+    NAME = "guest"
+
+    def __init__(self, machine: vm.Machine) -> None:
+        super().__init__("guest")
+        self._machine = machine
+
+    def run(self, command: str, *args: str, **_: Any) -> CommandResult:
+        line = self.get_command(command, *args)
+        done = self._machine.run(["/bin/sh", "-c", line])
+        return self.result(done.returncode, self.encode(line), done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.Machine]:
+    """A booted machine with `DISKS`; what is written to them lasts until the disk is made blank."""
+    work = tmp_path_factory.mktemp("guest")
+    with vm.boot(vm.Guest(vm.find_kernel(), DISKS, memory_mib=3072), workdir=work) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def host(guest: vm.Machine) -> testinfra.host.Host:
+    """testinfra's view of the guest."""
+    return testinfra.host.Host(GuestBackend(guest))
+
+
+@pytest.fixture
+def blank(guest: vm.Machine) -> Callable[[str], str]:
+    """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back."""
+
+    def make_blank(device: str) -> str:
+        done = guest.run(["/bin/sh", "-c", _BLANK, "blank", device], timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        return device
+
+    return make_blank
+
+
+@pytest.fixture(scope="session")
+def subfloor(guest: vm.Machine) -> Callable[..., Any]:
+    """Runs `subfloor` in the guest: `subfloor("check", "playbook.yml")`; gives back a `CompletedProcess`."""
+
+    def run(*arguments: str, **options: Any) -> Any:
+        return guest.run([sys.executable, "-m", "subfloor", *arguments], **{"timeout": 180.0, **options})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sh(guest: vm.Machine) -> Callable[..., str]:
+    """Runs a piece of shell in the guest, which must succeed; gives back what it says."""
+
+    def run(script: str, *arguments: str, timeout: float = 60.0) -> str:
+        done = guest.run(["/bin/sh", "-euc", script, "sh", *arguments], timeout=timeout)
+        assert done.returncode == 0, f"{script} {shlex.join(arguments)}\n{done.stdout!r}\n{done.stderr!r}"
+        return done.stdout.decode()
+
+    return run
