@@ -7,11 +7,11 @@ to a full validator; that one is not used here, because importing it takes longe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from subfloor import scalars
-from subfloor.positions import PlaybookError, Position, Source, did_you_mean
+from subfloor.positions import PlaybookError, Position, Source, did_you_mean, nearest
 from subfloor.strict_yaml import Listing, Node, Scalar, Table
 
 Schema = Mapping[str, Any]
@@ -67,12 +67,12 @@ def check(task: str, schema: Schema, values: Any, node: Node, where: Position, r
         report(PlaybookError(wrong, advice=f"write `{task}: {{{_usage(schema)}}}`", where=node.where))
         return
     for name in schema["required"]:
-        if name not in values:
+        if name not in values and not misspelt(name, values, schema["properties"]):
             report(_missing(task, schema, name, where))
     for name, value in values.items():
         here = _child(node, name)
         if name in schema["properties"]:
-            _check(f"`{name}`", schema["properties"][name], value, here, report)
+            _check(name, schema["properties"][name], value, here, report)
         else:
             report(_unknown(task, schema, name, _key(node, name)))
 
@@ -92,6 +92,12 @@ def _unknown(task: str, schema: Schema, name: str, where: Position) -> PlaybookE
     return PlaybookError(
         f"`{task}` has no parameter `{name}`", advice=did_you_mean(name, known, otherwise=listed), where=where
     )
+
+
+def misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
+    """Whether one of the given names is unknown, and most likely stands for this one."""
+    known = list(known)
+    return any(nearest(each, known) == name for each in given if each not in known)
 
 
 def _end(doc: str) -> str:
@@ -115,7 +121,7 @@ def _check(name: str, schema: Schema, value: Any, node: Node, report: Report) ->
     wrong = _wrong(schema, value)
     if wrong:
         advice = _advice(schema, value, node)
-        report(PlaybookError(f"{name} {wrong}, and this is {scalars.kind(value)}", advice=advice, where=node.where))
+        report(PlaybookError(f"`{name}` {wrong}, and this is {scalars.kind(value)}", advice=advice, where=node.where))
     elif "anyOf" in schema:
         _check(name, next(each for each in schema["anyOf"] if _fits(each, value)), value, node, report)
     elif isinstance(value, list):
@@ -124,7 +130,7 @@ def _check(name: str, schema: Schema, value: Any, node: Node, report: Report) ->
     elif isinstance(value, dict):
         rest = schema.get("additionalProperties", {})
         for key, item in value.items():
-            _check(f"{name}.{key}", rest, item, _child(node, key), report)
+            _check(f"{name}[{key}]", rest, item, _child(node, key), report)
 
 
 def _fits(schema: Schema, value: Any) -> bool:
@@ -164,12 +170,16 @@ def _is(type_: str, value: Any) -> bool:
 def _out_of_bounds(schema: Schema, value: Any) -> str:
     if isinstance(value, str):
         if len(value) < schema.get("minLength", 0):
-            return f"must have at least {schema['minLength']} characters"
+            return _at_least(schema["minLength"], "characters")
         fits = "pattern" not in schema or re.search(schema["pattern"], value)
         return "" if fits else f"must match {schema['pattern']}"
     if isinstance(value, list):
-        return f"must have at least {schema['minItems']} items" if len(value) < schema.get("minItems", 0) else ""
+        return _at_least(schema["minItems"], "items") if len(value) < schema.get("minItems", 0) else ""
     return _out_of_range(schema, value) if isinstance(value, int | float) else ""
+
+
+def _at_least(count: int, things: str) -> str:
+    return "must not be empty" if count == 1 else f"must have at least {count} {things}"
 
 
 def _out_of_range(schema: Schema, value: float) -> str:
@@ -188,7 +198,7 @@ def expected(schema: Schema) -> str:
         return f"one of {_listed(schema['enum'])}"
     word = _WORDS.get(schema.get("type", ""), "anything")
     if schema.get("items"):
-        return f"{word} of {expected(schema['items'])} each"
+        return f"{word}, each item {expected(schema['items'])}"
     return word
 
 
@@ -199,7 +209,7 @@ def _advice(schema: Schema, value: Any, node: Node) -> str:
         return f'quote it: "{node.raw}"' if node.raw and "{{" not in node.raw else "convert it: `| string`"
     if isinstance(value, str) and _would_fit_unquoted(schema, value):
         return f"write it without quotes: {value}"
-    return _doc(schema, "see `subfloor tasks` for what it takes")
+    return _doc(schema, f"write {expected(schema)}")
 
 
 def _would_fit_unquoted(schema: Schema, text: str) -> bool:
@@ -210,7 +220,9 @@ def _would_fit_unquoted(schema: Schema, text: str) -> bool:
     return not isinstance(bare, str) and _fits(schema, bare)
 
 
-def _doc(schema: Schema, otherwise: str) -> str:
-    doc = _end(schema.get("description", "")) or otherwise
+def _doc(schema: Schema, what: str) -> str:
+    """What to do, and what the parameter is about."""
     examples = schema.get("examples")
-    return f"{doc}; for example: {_listed(examples)}" if examples else doc
+    what += f", for example {_listed(examples)}" if examples else ""
+    doc = _end(schema.get("description", ""))
+    return f"{what} ({doc})" if doc else what

@@ -62,16 +62,16 @@ def _complaints(class_: Any) -> Iterator[tuple[str, str]]:
 
 
 def _naming_complaints(class_: type[Task]) -> Iterator[tuple[str, str]]:
-    name = getattr(class_, "name", None)
+    name = getattr(class_, "key", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield (
-            f"has the name {name!r}",
-            "set `name` to lower-case words with hyphens between, as playbooks spell it",
+            f"has the key {name!r}",
+            "set `key` to lower-case words with hyphens between, as playbooks spell it",
         )
     elif name in RESERVED:
         yield (
-            f"has the name `{name}`, which every entry of a playbook may have as a key",
-            "choose another name",
+            f"has the key `{name}`, which every entry of a playbook may have as a key",
+            "choose another",
         )
     # Without a docstring, a dataclass makes up one of its own from the fields.
     if not class_.__doc__ or class_.__doc__.startswith(f"{class_.__name__}("):

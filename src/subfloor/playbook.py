@@ -108,8 +108,8 @@ def _play(node: Node, files: Files) -> Play:
             advice="write `hosts: all`, and below it `tasks:`",
             where=node.where,
         )
+    check_keys(node, _PLAY_KEYS, "a play")
     problems = Problems()
-    check_keys(node, _PLAY_KEYS, "a play", problems)
     given: dict[str, Any] = {"seed": node.items.get("seed")}
     for key, read in _PARTS.items():
         with problems.kept():
@@ -246,12 +246,12 @@ class _Unrolling:
                 advice="take what both need into a third file",
                 where=item.params.where,
             )
-        part = self._part(path, item.where)
+        part = self._part(path, item.params.where)
         inner = replace(
             around,
             scope=around.scope.above(part.defaults),
             files=(*around.files, path),
-            includes=(*around.includes, item.where),
+            includes=(*around.includes, item.params.where),
         )
         yield from self._all(part.items, inner)
 
@@ -259,6 +259,8 @@ class _Unrolling:
         try:
             return self._play.files.part(path)
         except PlaybookError as error:
+            if not error.where.source.text:  # the file as a whole: what can be shown is who wants it
+                raise PlaybookError(f"{path} {error.what}", advice=error.advice, where=where) from None
             for one in error.all:
                 one.notes += (f"included at {where}",)
             raise

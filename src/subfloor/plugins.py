@@ -80,13 +80,13 @@ class Registry:
         """Take in the tasks of a plugin: a module, or an object, with the hook. Raises ``PluginError``."""
         for class_ in _tasks_of(self._manager, plugin, origin):
             schema = contract.checked(class_, origin)
-            known = self._plugins.get(class_.name)
+            known = self._plugins.get(class_.key)
             if known and known.task is not class_:
                 raise PluginError(
-                    f"two plugins bring a task `{class_.name}`: {known.origin} and {origin}",
+                    f"two plugins bring a task `{class_.key}`: {known.origin} and {origin}",
                     advice="remove one of them, or give its task another name",
                 )
-            self._plugins[class_.name] = Plugin(class_, schema, origin)
+            self._plugins[class_.key] = Plugin(class_, schema, origin)
 
     def _load(self, entry_points: Iterable[EntryPoint]) -> None:
         for each in entry_points:

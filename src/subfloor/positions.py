@@ -40,21 +40,24 @@ class Position:
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{self.source.name}:{self.line}:{self.column}" if self.source.text else self.source.name
 
     def of(self, word: str) -> Position:
-        """Where ``word`` first stands on this line, from here on; here, when it does not."""
-        pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
-        found = pattern.search(self.source.line(self.line), self.column - 1) if word else None
+        """Where ``word`` first stands in this line's next expression; here, when it does not."""
+        text, start = self.source.line(self.line), self.column - 1
+        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        found = pattern.search(text, max(start, text.find("{{", start))) if word else None
         return replace(self, column=found.start() + 1) if found else self
 
     def shown(self) -> str:
-        """The line, with a caret below the column."""
+        """The line, with a caret below the column; empty where the line is."""
         text, column = self.source.line(self.line), self.column
+        if not text:
+            return ""
         start = max(0, column - 1 - _SHOWN_COLUMNS * 2 // 3) if len(text) > _SHOWN_COLUMNS else 0
         window = text[start : start + _SHOWN_COLUMNS]
         margin = "".join(map(_blank, window[: column - 1 - start]))
-        return f"    {window.rstrip()}\n    {margin}^"
+        return f"\n    {window.rstrip()}\n    {margin}^"
 
 
 def _blank(char: str) -> str:
@@ -96,7 +99,7 @@ class PlaybookError(SubfloorError):
     def alone(self) -> str:
         """This error without the others."""
         notes = "".join(f"\n  {note}" for note in self.notes)
-        return f"{self.where}: {self.what}\n{self.where.shown()}{notes}\n  → {self.advice}"
+        return f"{self.where}: {self.what}{self.where.shown()}{notes}\n  → {self.advice}"
 
     def __str__(self) -> str:
         return "\n\n".join(error.alone() for error in self.all)
@@ -157,4 +160,4 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
     """Advice about an unknown name."""
     close = nearest(name, known)
-    return f"did you mean `{close}`? {otherwise}" if close else otherwise
+    return f"did you mean `{close}`? If not: {otherwise}" if close else otherwise

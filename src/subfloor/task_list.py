@@ -64,8 +64,8 @@ def read_part(path: Path, registry: Registry) -> Part:
     node = strict_yaml.read(path)
     if not isinstance(node, Table):
         return Part(items_of(node, registry))
+    check_keys(node, ("tasks", "defaults"), "a file of tasks")
     problems = Problems()
-    check_keys(node, ("tasks", "defaults"), "a file of tasks", problems)
     defaults: Mapping[str, Node] = {}
     items: tuple[Item, ...] = ()
     with problems.kept():
@@ -83,13 +83,15 @@ def required(table: Table, key: str, what: str) -> Node:
     return table.items[key]
 
 
-def check_keys(table: Table, known: tuple[str, ...], what: str, problems: Problems) -> None:
-    """Note the keys that have no meaning here."""
+def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
+    """Raises ``PlaybookError`` for the keys that have no meaning here: they may be others, misspelt."""
+    problems = Problems()
     for key, where in table.keys.items():
         if key not in known:
             otherwise = _FROM_ANSIBLE.get(key) or f"it has {', '.join(f'`{each}`' for each in known)}"
             advice = otherwise if key in _FROM_ANSIBLE else did_you_mean(key, known, otherwise=otherwise)
             problems.add(PlaybookError(f"{what} has no `{key}`", advice=advice, where=where))
+    problems.settle()
 
 
 def items_of(node: Node, registry: Registry) -> tuple[Item, ...]:

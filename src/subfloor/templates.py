@@ -65,7 +65,7 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
-        raise ExpressionError(f"the expression cannot be read: {error.message}") from None
+        raise ExpressionError(f"the expression cannot be read: {_end(error.message)}") from None
     except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise ExpressionError(f"the expression has no value: {error or type(error).__name__}") from None
 
@@ -73,8 +73,12 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
 def _about_undefined(error: Any) -> ExpressionError:
     name, of = getattr(error, "missing", (None, False))
     if name is None or of:
-        return ExpressionError(f"the expression has no value: {error.message}", near=str(name or ""))
+        return ExpressionError(f"the expression has no value: {_end(error.message)}", near=str(name or ""))
     return ExpressionError(f"`{name}` is undefined", undefined=name)
+
+
+def _end(message: str | None) -> str:
+    return (message or "it is not an expression").rstrip(".")
 
 
 def _joined(pieces: Iterable[Any]) -> Any:

@@ -1,0 +1,125 @@
+"""The JSON Schema (draft 2020-12) of playbooks, for editors: completion, hover texts and red underlines.
+
+It is composed of the tasks' own schemas. What a run accepts is decided by ``playbook``; this says the
+same as far as a schema can, and the tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from subfloor.plugins import Plugin
+
+_Schema = dict[str, Any]
+
+_TEXT: _Schema = {"type": "string", "minLength": 1}
+_EXPRESSION: _Schema = {"$ref": "#/$defs/expression"}
+_CONDITION: _Schema = {"type": ["boolean", "string"]}
+_VARS: _Schema = {
+    "type": ["object", "null"],
+    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "description": "Variables: values, which may contain expressions.",
+}
+_TAGS: _Schema = {
+    "description": "Names by which a run can select tasks (--tags, --skip-tags); `always` and `never` as in Ansible.",
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+}
+
+_COMMON: Mapping[str, _Schema] = {
+    "name": {**_TEXT, "description": "What this entry is called in reports."},
+    "when": {
+        "description": "An expression without braces, or a list of which all must hold; else the entry is skipped.",
+        "anyOf": [_CONDITION, {"type": "array", "items": _CONDITION}],
+    },
+    "loop": {
+        "description": "The entry stands here once for each of these, as `item`.",
+        "anyOf": [{"type": "array"}, _EXPRESSION],
+    },
+    "tags": _TAGS,
+    "vars": _VARS,
+    "include": {**_TEXT, "description": "A file of tasks, relative to this one, to stand here."},
+}
+
+
+def playbook_schema(plugins: Iterable[Plugin]) -> _Schema:
+    """The schema of a playbook that may use these tasks. ``#/$defs/part`` is that of a file to include."""
+    known = {plugin.task.key: plugin for plugin in plugins}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A subfloor playbook",
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/play"},
+        "$defs": {
+            "play": _play(),
+            "tasks": {"type": ["array", "null"], "items": {"$ref": "#/$defs/entry"}},
+            "part": _part(),
+            "entry": _entry(sorted(known)),
+            "expression": {"type": "string", "pattern": r"\{[{%#]"},
+            **{f"task-{name}": _task(known[name].schema) for name in sorted(known)},
+        },
+    }
+
+
+def _play() -> _Schema:
+    return {
+        "type": "object",
+        "properties": {
+            "name": {**_TEXT, "description": "What this play is called in reports."},
+            "hosts": {
+                "description": "Which hosts of the inventory: names, groups and wildcards, with `:` between.",
+                "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
+            },
+            "seed": {
+                **_TEXT,
+                "description": "From it, the host's name and the names of things, all UUIDs are derived.",
+            },
+            "vars": _VARS,
+            "defaults": {**_VARS, "description": "Variables that give way to all others, the inventory's included."},
+            "tags": _TAGS,
+            "tasks": {"$ref": "#/$defs/tasks"},
+        },
+        "required": ["hosts", "tasks"],
+        "additionalProperties": False,
+    }
+
+
+def _part() -> _Schema:
+    whole = {
+        "type": "object",
+        "properties": {"defaults": _VARS, "tasks": {"$ref": "#/$defs/tasks"}},
+        "required": ["tasks"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [{"$ref": "#/$defs/tasks"}, whole]}
+
+
+def _entry(names: list[str]) -> _Schema:
+    return {
+        "type": "object",
+        "properties": {**_COMMON, **{name: {"$ref": f"#/$defs/task-{name}"} for name in names}},
+        "oneOf": [{"required": [name]} for name in ("include", *names)],
+        "additionalProperties": False,
+    }
+
+
+def _task(schema: Mapping[str, Any]) -> _Schema:
+    """A task's parameters, or an expression that makes them; nothing, where none is required."""
+    properties = {name: _templated(each) for name, each in schema["properties"].items()}
+    choices: list[_Schema] = [{**schema, "properties": properties}, _EXPRESSION]
+    if not schema["required"]:
+        choices.append({"type": "null"})
+    return {"description": schema["description"], "anyOf": choices}
+
+
+def _templated(schema: Mapping[str, Any]) -> _Schema:
+    """A schema that lets an expression stand for the value, and for whatever is in it."""
+    inner = dict(schema)
+    about: _Schema = {key: inner.pop(key) for key in ("description", "default", "examples") if key in inner}
+    for key in ("items", "additionalProperties"):
+        if isinstance(inner.get(key), dict):
+            inner[key] = _templated(inner[key])
+    if "anyOf" in inner:
+        inner["anyOf"] = [_templated(each) for each in inner["anyOf"]]
+    return {**about, "anyOf": [inner, _EXPRESSION]} if inner not in ({}, {"type": "string"}) else {**about, **inner}
