@@ -7,12 +7,14 @@ so no parameter is described twice.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from subfloor.identity import Identity
 from subfloor.task import Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,19 @@ class Param:
             "examples": list(self.examples) or None,
         }
         return {key: value for key, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class FromPlay:
+    """Marks a field that is no parameter: ``Task.within`` fills it from the other tasks of the play."""
+
+
+def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
+    """Let ``check`` refuse a parameter's value. Its ``ValueError`` comes out naming the parameter."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValueError(f"{parameter}: {error}") from None
 
 
 def schema_of(task: type[Task]) -> dict[str, Any]:
@@ -74,8 +89,9 @@ def needs_identity(task: type[Task]) -> bool:
 
 
 def is_given_by_play(hint: Any) -> bool:
-    """Whether a field is filled by the play (its identity) and is no parameter."""
-    return hint is Identity or (get_origin(hint) is Annotated and get_args(hint)[0] is Identity)
+    """Whether a field is filled by the play, from its seed or its other tasks, and is no parameter."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return hint is Identity or any(isinstance(note, FromPlay) for note in notes)
 
 
 def _required(item: Field[Any]) -> bool:

@@ -1,0 +1,77 @@
+"""`wipefs`: a disk with nothing recognisable on it, or nothing but our own label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from subfloor import gpt
+from subfloor.devices import whole_disk
+from subfloor.identity import Identity
+from subfloor.machine import AnySubject, Machine
+from subfloor.parameters import Param, checked
+from subfloor.partitioning import disk_at, erase, erased, loss, unused, writable
+from subfloor.subjects.disk import Disk, DiskState
+from subfloor.task import Command, Step, Task, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wipefs(Task):
+    """No signature on the disk but our own label.
+
+    Satisfied on a blank disk, and on one that this play has labelled already, whatever is on it by now:
+    so a rerun never wipes its own work. Anything else is erased, the signatures of the partitions first
+    and those of the disk last, and needs consent for this device.
+    """
+
+    key: ClassVar[str] = "wipefs"
+    examples: ClassVar[tuple[str, ...]] = ("wipefs: {device: /dev/vda}",)
+
+    device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
+    disk: Annotated[str, Param("What the play calls the disk, as in `gpt-label`")] = "disk"
+    identity: Identity
+
+    def __post_init__(self) -> None:
+        checked("device", whole_disk, self.device)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Disk(self.device)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        disk = disk_at(machine, self.device)
+        if self._is_ours(disk):
+            return self._erase_beside_label(machine, disk) if disk.signatures else None
+        if not disk.signatures and disk.table is None:
+            return None
+        writable(self.device, unused(self.device, disk))
+        return Step(
+            says=f"Erase every signature on {self.device}",
+            commands=erase(disk),
+            after=machine.with_(Disk(self.device), erased(disk)),
+            destroys=(loss(self.device, disk),),
+            locks=(disk.node,),
+        )
+
+    def _is_ours(self, disk: DiskState) -> bool:
+        return isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)
+
+    def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:
+        """Something on the whole disk beside our GPT: an array's or a pool's old superblock, say."""
+        writable(self.device, unused(self.device, disk))
+        kinds = ",".join(dict.fromkeys(disk.signatures))
+        return Step(
+            says=f"Erase {kinds} beside our label on {self.device}",
+            commands=(
+                Command(("wipefs", "--all", "--quiet", "--types", kinds, disk.node)),
+                Command(("sync", disk.node)),
+            ),
+            after=machine.with_(Disk(self.device), replace(disk, signatures=())),
+            destroys=(loss(self.device, disk),),
+            locks=(disk.node,),
+        )
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (Wipefs,)
