@@ -42,7 +42,7 @@ class Target:
 
     name: str
     vars: Vars = field(default_factory=dict)
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ("all",)
     where: Position = _NOWHERE
 
     @property
@@ -55,7 +55,7 @@ class Target:
         return _connection(self, Scope(extra or {}, (self.all_vars,)))
 
 
-LOCALHOST = Target("localhost", groups=("all",))
+LOCALHOST = Target("localhost")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Reader:
             return
         parts = self._parts(name, node)
         with self.problems.kept():
-            group.vars |= table_of_vars(parts.get("vars"))
+            group.vars |= self._vars(parts.get("vars"))
         for host, value, place in self._named(parts.get("hosts"), "hosts"):
             self._host(host, value, place, name)
         for child, value, place in self._named(parts.get("children"), "children"):
@@ -171,24 +171,21 @@ class _Reader:
         if any(char in name for char in ":!&,*?[] /"):
             self._note(f"`{name}` is no name for a host", "leave out spaces and any of `:!&,*?[]/`", where)
         with self.problems.kept():
-            found = table_of_vars(node)
-            self._check_connection_names(node)
-            self.hosts.setdefault(name, {}).update(found)
+            self.hosts.setdefault(name, {}).update(self._vars(node))
         self.members.setdefault(name, []).append(group)
 
-    def _check_connection_names(self, node: Node) -> None:
-        for key, where in node.keys.items() if isinstance(node, Table) else ():
-            if key.startswith(("subfloor_", "ansible_")) and key not in CONNECTION_VARS:
-                _refuse_connection_name(key, where)
-
-
-def _refuse_connection_name(key: str, where: Position) -> None:
-    ours = key.replace("ansible_", "subfloor_")
-    if key.startswith("subfloor_") or ours in CONNECTION_VARS:
-        known = ", ".join(f"`{each}`" for each in CONNECTION_VARS)
-        close = nearest(ours, CONNECTION_VARS)
-        advice = f"did you mean `{close}`?" if close else f"there are {known}"
-        raise PlaybookError(f"there is no variable `{key}`", advice=advice, where=where)
+    def _vars(self, node: Node | None) -> Mapping[str, Node]:
+        """Variables, and a note of those that look like ours and are not."""
+        found = table_of_vars(node)
+        for name in found:
+            ours = name.replace("ansible_", "subfloor_")
+            if name not in CONNECTION_VARS and (name.startswith("subfloor_") or ours in CONNECTION_VARS):
+                assert isinstance(node, Table)
+                close = nearest(ours, CONNECTION_VARS)
+                known = ", ".join(f"`{each}`" for each in CONNECTION_VARS)
+                advice = f"did you mean `{close}`?" if close else f"there are {known}"
+                self._note(f"there is no variable `{name}`", advice, node.keys[name])
+        return found
 
 
 def load(path: Path) -> Inventory:
