@@ -234,9 +234,8 @@ def open_port(name: str) -> Port:
     raise LookupError(f"the machine has no port named {name}")
 
 
-def main(name: str) -> None:
-    """Serve until the host hangs up."""
-    port = open_port(name)
+def serve(port: Port) -> None:
+    """Run what the host asks for, one command after another, until it hangs up."""
     port.send(HELLO)
     try:
         while True:
@@ -248,4 +247,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(open_port(sys.argv[1]))

@@ -48,6 +48,7 @@ class Machine:
     ) -> None:
         self._process = process
         self._wire = wire
+        self._wire.setblocking(False)
         self._frames = agent.Frames()
         self._unsent = bytearray()
         self._status = 0
@@ -110,7 +111,13 @@ class Machine:
         """End the guest at once, as a power cut would; its disks stay as they are."""
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        """End the guest, if it has not ended, and let go of it."""
+        self.cut_power()
         self._wire.close()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def wait_for_agent(self, timeout: float) -> None:
         """Wait until commands can be run. Raises `GuestLost`."""

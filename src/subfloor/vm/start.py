@@ -151,16 +151,14 @@ def _image(path: Path, disk: Disk) -> Path:
 def _started(argv: Callable[[Wiring], list[str]], wiring: Wiring, disks: Sequence[Disk]) -> Iterator[Machine]:
     ours, theirs = socket.socketpair()
     wired = replace(wiring, agent=theirs.fileno())
-    with contextlib.ExitStack() as stack:
-        stack.callback(ours.close)
-        with theirs:
-            process = subprocess.Popen(
-                [*_dies_with_us(), *argv(wired)], pass_fds=[theirs.fileno()], start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        ours.setblocking(False)
-        machine = Machine(process, ours, wiring.console, dict(zip(device_names(disks), wiring.images, strict=True)))
-        stack.callback(machine.cut_power)
+    with theirs:
+        process = subprocess.Popen(
+            [*_dies_with_us(), *argv(wired)], pass_fds=[theirs.fileno()], start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    images = dict(zip(device_names(disks), wiring.images, strict=True))
+    machine = Machine(process, ours, wiring.console, images)
+    with contextlib.closing(machine):
         yield machine
 
 
