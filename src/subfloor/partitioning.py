@@ -21,6 +21,9 @@ LONGEST_NAME = gpt.NAME_UNITS - len(UNFINISHED)
 """How long the name of a partition may be that is to be filled: its unfinished name must fit too."""
 
 
+_SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
+
+
 def disk_at(machine: Machine, path: str) -> DiskState:
     """The disk at a path. Raises ``Refused`` where there is none, or no disk that could be laid out."""
     disk = machine[Disk(path)]
@@ -39,7 +42,8 @@ def writable(path: str, disk: DiskState) -> DiskState:
     """The disk, if it can be written to. Raises ``Refused``."""
     if disk.read_only:
         raise Refused(
-            f"{path} is read-only", advice="see `blockdev --getro` and the disk's write protection, or name another disk"
+            f"{path} is read-only",
+            advice="see `blockdev --getro` and the disk's write protection, or name another disk",
         )
     return disk
 
@@ -82,8 +86,7 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
     assert isinstance(after.table, gpt.Gpt)
     return (
         Command(
-            ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never")
-            + ("--wipe-partitions", "never", disk.node),
+            (*_SFDISK, "--wipe", "never", "--wipe-partitions", "never", disk.node),
             stdin=gpt.script(after.table),
         ),
         *tell_kernel(disk, after),
@@ -98,6 +101,11 @@ def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
         return (Command(("partx", "--delete", disk.node)),) if known else ()
     # Without its last number partx stops at the first gap.
     return (Command(("partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node)),)
+
+
+def finish(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
+    """Commands that give a partition its final name, the very last thing: it says that what it holds is sound."""
+    return (Command((*_SFDISK, "--part-label", disk.node, str(number), name)),)
 
 
 def check_expressible(path: str, table: gpt.Gpt) -> None:
@@ -151,5 +159,3 @@ def extent(disk: DiskState, entry: gpt.Entry) -> str:
     """Where a partition is, in words."""
     sector = disk.limits.sector
     return f"{show(entry.size * sector)} at {show(entry.start * sector)}"
-
-

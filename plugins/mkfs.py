@@ -1,0 +1,168 @@
+"""`mkfs`: a partition of ours that holds a finished filesystem, or swap area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+from subfloor.devices import partition_of
+from subfloor.errors import NotVisible, Refused
+from subfloor.filesystems import TOOLS, check_label, uuid_on_disk
+from subfloor.gpt import Entry
+from subfloor.identity import Identity
+from subfloor.machine import AnySubject, Machine, Unknown
+from subfloor.parameters import Param, checked
+from subfloor.partitioning import UNFINISHED, disk_at, finish, table_of, tell_kernel, writable
+from subfloor.subjects.disk import Content, Disk, DiskState, Volume
+from subfloor.task import Command, Loss, Step, Task, hookimpl
+
+_NAMES = {
+    "ext4": "an ext4 filesystem",
+    "vfat": "a vfat filesystem",
+    "xfs": "an xfs filesystem",
+    "btrfs": "a btrfs filesystem",
+    "f2fs": "an f2fs filesystem",
+    "swap": "a swap area",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mkfs(Task):
+    """A finished filesystem, or swap area, of this type and label on a partition of ours.
+
+    That a partition shows a type and a label does not mean that its making came to an end. So the
+    partition's name says whether it did: it ends in `.unfinished` until the extent has been wiped, the
+    filesystem made, flushed and checked. Unfinished work of our own is done again without asking; a
+    finished filesystem may hold data, so its label is repaired in place, and anything more needs consent.
+    """
+
+    key: ClassVar[str] = "mkfs"
+    examples: ClassVar[tuple[str, ...]] = (
+        "mkfs: {device: /dev/vda1, type: vfat, label: boot}",
+        "mkfs: {device: /dev/nvme0n1p2, type: swap, label: swap}",
+        'mkfs: {device: /dev/vda3, type: ext4, label: nixos, options: ["-m", "1"]}',
+    )
+
+    device: Annotated[str, Param("The partition", examples=("/dev/vda3", "/dev/disk/by-id/virtio-1234-part3"))]
+    type: Annotated[Literal["ext4", "vfat", "xfs", "btrfs", "f2fs", "swap"], Param("What it holds")]
+    label: Annotated[str, Param("Its label; how long it may be depends on the type")] = ""
+    options: Annotated[tuple[str, ...], Param("Further options for the program that makes it")] = ()
+    identity: Identity
+
+    def __post_init__(self) -> None:
+        checked("device", partition_of, self.device)
+        checked("label", lambda label: check_label(self.type, label), self.label)
+
+    @property
+    def _disk(self) -> Disk:
+        return Disk(partition_of(self.device)[0])
+
+    @property
+    def _number(self) -> int:
+        return partition_of(self.device)[1]
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({self._disk})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        disk = disk_at(machine, self._disk.path)
+        entry, volume = self._partition(disk)
+        wanted = Content(self.type, self.label, uuid_on_disk(self.type, self.identity.filesystem(entry.uuid)))
+        if entry.name.endswith(UNFINISHED):
+            return self._make(machine, disk, entry, volume, wanted)
+        return self._keep(machine, disk, entry, volume, wanted)
+
+    def _partition(self, disk: DiskState) -> tuple[Entry, Volume]:
+        """The partition, if it is ours. Raises ``Refused``."""
+        table = table_of(self._disk.path, disk)
+        entry, volume = disk.entry(self._number), disk.volume(self._number)
+        if not entry or not volume:
+            raise Refused(
+                f"there is no {self.device}: {self._disk.path} has no partition {self._number}",
+                advice="put an `aligned-partition` task before this one",
+            )
+        ours = self.identity.partition(table.id, entry.number, entry.name.removesuffix(UNFINISHED))
+        if entry.uuid != ours:
+            raise Refused(
+                f"{self.device} ({entry.name!r}) was not made by this play, and is left alone",
+                advice="make a partition with `aligned-partition`; to lay out the whole disk anew, erase it "
+                "with `wipefs`, and consent",
+            )
+        return entry, volume
+
+    def _keep(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step | None:
+        """The partition's name says that it was finished once: what is on it may be somebody's data."""
+        found = volume.content
+        if isinstance(found, Unknown):
+            raise NotVisible(
+                f"what {self.device} holds cannot be seen until the table of {self._disk.path} is repaired",
+                advice="a `gpt-label` task repairs it",
+            )
+        if found == wanted:
+            return None
+        if found and replace(found, label=self.label) == wanted:
+            return self._relabel(machine, disk, volume, wanted)
+        return self._make(machine, disk, entry, volume, wanted)
+
+    def _relabel(self, machine: Machine, disk: DiskState, volume: Volume, wanted: Content) -> Step:
+        tools, node = TOOLS[self.type], disk.partition_node(self._number)
+        writable(self.device, disk)
+        if volume.in_use and not tools.relabels_in_use:
+            raise Refused(
+                f"{self.device} is {', '.join(volume.users)}, and {self.type} cannot be given a label while it is in use",
+                advice="unmount it, or `swapoff`, and run this again",
+            )
+        return Step(
+            says=f"Label {self.device} {self.label!r}",
+            commands=(Command(tools.relabel(node, self.label)), Command(("sync", node))),
+            after=machine.with_(self._disk, disk.with_volume(replace(volume, content=wanted))),
+            locks=(disk.node,),
+        )
+
+    def _make(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step:
+        """Make it, whatever is there. The name is final at the very end, after all else is proven."""
+        writable(self.device, disk)
+        self._check_unused(volume)
+        finished = not entry.name.endswith(UNFINISHED)
+        name = entry.name.removesuffix(UNFINISHED)
+        made = replace(volume, content=replace(wanted, fresh=True), known=True)
+        reopen = finish(disk, self._number, name + UNFINISHED) if finished else ()
+        reveal = () if volume.known else tell_kernel(disk, disk)
+        label = f" labelled {self.label!r}" if self.label else ""
+        return Step(
+            says=f"Make {_NAMES[self.type]} on {self.device}{label}",
+            commands=(*reopen, *reveal, *self._making(disk, entry), *finish(disk, self._number, name)),
+            after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(made)),
+            destroys=(self._loss(disk, entry, volume),) if finished else (),
+            locks=(disk.node,),
+        )
+
+    def _making(self, disk: DiskState, entry: Entry) -> tuple[Command, ...]:
+        tools, node = TOOLS[self.type], disk.partition_node(self._number)
+        uuid = self.identity.filesystem(entry.uuid)
+        check = (Command(tools.check(node)),) if tools.check else ()
+        return (
+            # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
+            Command(("wipefs", "--all", "--quiet", node)),
+            Command(("sync", node)),
+            Command(tools.make(node, self.label, uuid, self.options), timeout=3600.0),
+            Command(("sync", node)),
+            *check,
+        )
+
+    def _check_unused(self, volume: Volume) -> None:
+        if volume.in_use:
+            raise Refused(
+                f"{self.device} is in use: {', '.join(volume.users)}",
+                advice="what is in use is never destroyed; unmount it, or `swapoff`, then run this again",
+            )
+
+    def _loss(self, disk: DiskState, entry: Entry, volume: Volume) -> Loss:
+        what = f"{self.device} {entry.name!r}: {volume.content or 'nothing recognisable'}, finished once"
+        return Loss(self.device, disk.partition_node(self._number), what)
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (Mkfs,)

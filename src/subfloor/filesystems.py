@@ -1,0 +1,126 @@
+"""The tools of each filesystem: how it is made, proven sound and labelled, and how long a label may be.
+
+One table, so that a filesystem is described in one place. The limits are from the man pages of the
+mkfs programs; checking only ever reads (``-n``, ``--readonly``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+Argv = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """``make``: from a device's node, a label, a UUID and further options; ``check`` and ``relabel`` likewise.
+
+    ``label_bytes``: the longest label, in bytes. ``relabels_in_use``: whether a mounted one takes a label.
+    """
+
+    make: Callable[[str, str, UUID, Argv], Argv]
+    check: Callable[[str], Argv] | None
+    relabel: Callable[[str, str], Argv]
+    label_bytes: int
+    relabels_in_use: bool = False
+
+
+def _if(label: str, *argv: str) -> Argv:
+    return argv if label else ()
+
+
+TOOLS: Mapping[str, Tools] = {
+    "ext4": Tools(
+        lambda node, label, uuid, options: (
+            *("mkfs.ext4", "-q", "-F", "-U", str(uuid)),
+            *_if(label, "-L", label),
+            *options,
+            node,
+        ),
+        lambda node: ("e2fsck", "-f", "-n", node),
+        lambda node, label: ("e2label", node, label),
+        label_bytes=16,
+        relabels_in_use=True,
+    ),
+    "vfat": Tools(
+        lambda node, label, uuid, options: (
+            *("mkfs.fat", "-F", "32", "-i", fat_serial(uuid).replace("-", "")),
+            *_if(label, "-n", label),
+            *options,
+            node,
+        ),
+        lambda node: ("fsck.fat", "-n", node),
+        lambda node, label: ("fatlabel", node, label) if label else ("fatlabel", "--reset", node),
+        label_bytes=11,
+    ),
+    "xfs": Tools(
+        lambda node, label, uuid, options: (
+            *("mkfs.xfs", "-q", "-f", "-m", f"uuid={uuid}"),
+            *_if(label, "-L", label),
+            *options,
+            node,
+        ),
+        lambda node: ("xfs_repair", "-n", node),
+        lambda node, label: ("xfs_admin", "-L", label or "--", node),
+        label_bytes=12,
+    ),
+    "btrfs": Tools(
+        lambda node, label, uuid, options: (
+            *("mkfs.btrfs", "-q", "-f", "-U", str(uuid)),
+            *_if(label, "-L", label),
+            *options,
+            node,
+        ),
+        lambda node: ("btrfs", "check", "--readonly", node),
+        lambda node, label: ("btrfs", "filesystem", "label", node, label),
+        label_bytes=255,
+    ),
+    "f2fs": Tools(
+        lambda node, label, uuid, options: (
+            *("mkfs.f2fs", "-q", "-f", "-U", str(uuid)),
+            *_if(label, "-l", label),
+            *options,
+            node,
+        ),
+        lambda node: ("fsck.f2fs", "--dry-run", node),
+        lambda node, label: ("f2fslabel", node, label),
+        label_bytes=512,
+    ),
+    "swap": Tools(
+        lambda node, label, uuid, options: (
+            *("mkswap", "-q", "-U", str(uuid)),
+            *_if(label, "-L", label),
+            *options,
+            node,
+        ),
+        None,
+        lambda node, label: ("swaplabel", "-L", label, node),
+        label_bytes=15,
+    ),
+}
+
+
+def uuid_on_disk(kind: str, uuid: UUID) -> str:
+    """The UUID as blkid shows it on a filesystem of this type."""
+    return fat_serial(uuid) if kind == "vfat" else str(uuid)
+
+
+def fat_serial(uuid: UUID) -> str:
+    """A FAT volume has room for 32 bits only: the UUID's first, as ``ABCD-1234``."""
+    digits = uuid.hex[:8].upper()
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def check_label(kind: str, label: str) -> None:
+    """Raise ``ValueError`` for a label that a filesystem of this type cannot have."""
+    limit = TOOLS[kind].label_bytes
+    if len(label.encode()) > limit:
+        raise ValueError(f"{label!r} is too long for {kind}: {limit} bytes at the most")
+    if any(ord(char) < 32 or ord(char) == 127 for char in label):
+        raise ValueError(f"{label!r} has characters that cannot be printed")
+    if kind == "vfat" and set(label) & set('*?.,;:/\\|+=<>[]"'):
+        raise ValueError(f"{label!r} has a character that a FAT label cannot have")
+    if label != label.strip():
+        raise ValueError(f"{label!r} begins or ends with a space, which programs do not show")

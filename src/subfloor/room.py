@@ -1,0 +1,52 @@
+"""Where there is room on a disk, on its grid of aligned sectors. Pure arithmetic on a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from subfloor.alignment import Grid
+from subfloor.gpt import Gpt
+
+
+def gaps(grid: Grid, table: Gpt) -> Iterator[tuple[int, int]]:
+    """The free spaces from the disk's start to its end: aligned start and aligned size, in sectors."""
+    at = table.first_lba
+    for entry in sorted(table.entries, key=lambda entry: entry.start):
+        yield from _gap(grid, at, entry.start)
+        at = max(at, entry.end)
+    yield from _gap(grid, at, table.last_lba + 1)
+
+
+def _gap(grid: Grid, start: int, end: int) -> Iterator[tuple[int, int]]:
+    first, last = grid.up(start), grid.down(end)
+    if last > first:
+        yield first, last - first
+
+
+def largest_gap(grid: Grid, table: Gpt) -> tuple[int, int]:
+    """Start and size of the largest free space; the size is 0 where there is none."""
+    return max(gaps(grid, table), key=lambda gap: gap[1], default=(0, 0))
+
+
+def room_after(grid: Grid, table: Gpt, start: int) -> int:
+    """How many sectors are free from ``start`` on, up to an aligned end; 0 where it is taken."""
+    if start < table.first_lba or any(entry.start <= start < entry.end for entry in table.entries):
+        return 0
+    later = [entry.start for entry in table.entries if entry.start > start]
+    return max(0, grid.down(min([*later, table.last_lba + 1])) - start)
+
+
+def start_for(grid: Grid, table: Gpt, start: int | None, size: int | None) -> tuple[int, int] | None:
+    """Where a new partition goes: start and size. ``size`` None means the rest; None back, no room.
+
+    Without a ``start``, one of a given size goes to the first space where it fits, the rest is the
+    largest space.
+    """
+    if start is not None:
+        room = room_after(grid, table, start)
+        wanted = room if size is None else size
+        return (start, wanted) if 0 < wanted <= room else None
+    if size is None:
+        found = largest_gap(grid, table)
+        return found if found[1] else None
+    return next(((first, size) for first, room in gaps(grid, table) if 0 < size <= room), None)
