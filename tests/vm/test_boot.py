@@ -173,3 +173,39 @@ def test_disks_outlive_a_power_cut(kernel: vm.Kernel, tmp_path: Path) -> None:
         machine.cut_power()
         image = machine.images["/dev/vda"]
     assert image.read_bytes().startswith(b"kept\n")
+
+
+# The smallest thing that boots by itself: an ESP with systemd-boot, the guest's kernel and its initrd.
+BOOTABLE = """
+sfdisk --quiet "$1" <<END
+label: gpt
+type=uefi, name=ESP
+END
+partx --update "$1"
+mkfs.vfat -F 32 "${1}1" >/dev/null
+mount "${1}1" /mnt
+mkdir -p /mnt/EFI/BOOT /mnt/loader/entries
+cp /usr/lib/systemd/boot/efi/systemd-bootx64.efi /mnt/EFI/BOOT/BOOTX64.EFI
+cp "$2" /mnt/linux
+cp "$3" /mnt/initrd
+cat >/mnt/loader/entries/own.conf <<END
+title own
+linux /linux
+initrd /initrd
+options console=ttyS0 quiet panic=-1
+END
+umount /mnt
+"""
+
+
+def test_firmware_boots_what_is_on_a_disk(
+    kernel: vm.Kernel, guest: vm.Machine, sh: Callable[..., str], blank: Callable[[str], str], tmp_path: Path
+) -> None:
+    disk = blank("/dev/vdg")
+    sh(BOOTABLE, disk, str(kernel.image), str(guest.console.with_name("initrd")))
+    image = tmp_path / "copy.raw"
+    image.write_bytes(guest.images[disk].read_bytes())
+    with vm.boot_from_disk([vm.Disk(image=image)], workdir=tmp_path) as machine:
+        machine.wait(120)
+        # Its initrd ran, and finds no shared root: this machine has nothing but its disk.
+        assert "could not mount the shared root" in machine.console_tail()
