@@ -110,7 +110,7 @@ class Mkfs(Task):
         writable(self.device, disk)
         if volume.in_use and not tools.relabels_in_use:
             raise Refused(
-                f"{self.device} is {', '.join(volume.users)}, and {self.type} cannot be given a label while it is in use",
+                f"{self.device} is {', '.join(volume.users)}, and {self.type} takes no label while it is in use",
                 advice="unmount it, or `swapoff`, and run this again",
             )
         return Step(

@@ -233,6 +233,27 @@ def _must_have_worked(path: str, **outputs: Output) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _KernelPartition:
+    """A partition as the kernel has it; ``start`` and ``size`` in 512-byte sectors, as in sysfs."""
+
+    number: int
+    start: str
+    size: str
+    device: str
+    node: str
+
+    @classmethod
+    def of(cls, line: str) -> _KernelPartition:
+        number, start, size, device, node = line.split()
+        return cls(int(number), start, size, device, node)
+
+
+def _kernel_partitions(facts: _Facts) -> dict[int, _KernelPartition]:
+    found = map(_KernelPartition.of, facts.many("partition"))
+    return {partition.number: partition for partition in found}
+
+
 def _unreadable_advice(facts: _Facts) -> str:
     if facts.one("uid") != "0":
         return "looking at a disk needs root; run this as root"
@@ -251,7 +272,7 @@ def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
 
 
 def _disk(facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str) -> DiskState:
-    kernel = {int(p[0]): p[1:] for p in (line.split() for line in facts.many("partition"))}
+    kernel = _kernel_partitions(facts)
     entries = table.entries if table else ()
     seen = _volumes(_Facts.of(volumes), kernel, users, frozenset(entry.number for entry in entries))
     return DiskState(
@@ -285,7 +306,9 @@ def _other_table(signatures: tuple[str, ...], partitions: int) -> OtherTable | N
     return OtherTable(kind, partitions) if kind else None
 
 
-def _volumes(facts: _Facts, kernel: dict[int, list[str]], users: _Users, numbers: frozenset[int]) -> tuple[Volume, ...]:
+def _volumes(
+    facts: _Facts, kernel: dict[int, _KernelPartition], users: _Users, numbers: frozenset[int]
+) -> tuple[Volume, ...]:
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, _, about = key.partition(".")
@@ -295,9 +318,9 @@ def _volumes(facts: _Facts, kernel: dict[int, list[str]], users: _Users, numbers
     return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
 
 
-def _volume(number: int, facts: dict[str, str], kernel: list[str] | None, users: _Users) -> Volume:
+def _volume(number: int, facts: dict[str, str], kernel: _KernelPartition | None, users: _Users) -> Volume:
     used = users.of_partition(number)
-    known = bool(kernel) and kernel is not None and kernel[:2] == [facts["start"], facts["size"]]
+    known = kernel is not None and (kernel.start, kernel.size) == (facts["start"], facts["size"])
     return Volume(number, _content(facts), known, bool(used), used)
 
 
@@ -327,10 +350,11 @@ class _Users:
 
     @classmethod
     def of(cls, facts: _Facts, mounts: Output, swaps: Output) -> _Users:
-        lines = [line.split() for line in facts.many("partition")]
-        nodes = {int(line[0]): line[3] for line in lines}
-        numbers = {line[2]: line[3] for line in lines} | {facts.one("dev"): facts.one("node")}
-        return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, numbers)))
+        kernel = _kernel_partitions(facts).values()
+        nodes = {partition.number: partition.node for partition in kernel}
+        by_device = {partition.device: partition.node for partition in kernel}
+        by_device[facts.one("dev")] = facts.one("node")
+        return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, by_device)))
 
     def of_disk(self) -> tuple[str, ...]:
         return self._of(self.disk)
@@ -342,10 +366,10 @@ class _Users:
         return tuple(dict.fromkeys(use for user, use in self.uses if user == node))
 
 
-def _uses(facts: _Facts, mounts: bytes, swaps: str, numbers: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _uses(facts: _Facts, mounts: bytes, swaps: str, by_device: dict[str, str]) -> Iterator[tuple[str, str]]:
     for mount in mountinfo.parse(mounts):
         # A btrfs has a device number of its own, so its source is what tells.
-        yield numbers.get(mount.device, mount.source), f"mounted at {mount.path}"
+        yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
     for line in swaps.splitlines()[1:]:
         yield line.split()[0], "active as swap"
     for holder in facts.many("holder"):
