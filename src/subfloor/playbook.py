@@ -7,7 +7,7 @@ parts that a run would come to late, and told with its place: file, line and col
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -161,6 +161,10 @@ class _Around:
     includes: tuple[Position, ...] = ()
 
 
+_Unrolled = tuple[Entry, Item]
+"""An entry, and how it is written."""
+
+
 class _Unrolling:
     """One play for one host: what conditions, loops and includes come to."""
 
@@ -175,11 +179,11 @@ class _Unrolling:
         around = _Around(self._scope, self._play.tags, (self._play.where.source.name,))
         found = tuple(self._all(self._play.items, around))
         self._problems.settle()
-        return _within(found)
+        return self._within(found)
 
-    def _all(self, items: tuple[Item, ...], around: _Around) -> Iterator[Entry]:
+    def _all(self, items: tuple[Item, ...], around: _Around) -> Iterator[_Unrolled]:
         for item in items:
-            found: list[Entry] = []
+            found: list[_Unrolled] = []
             try:
                 for each in self._item(item, around):
                     found.append(each)
@@ -189,14 +193,15 @@ class _Unrolling:
                 self._problems.add(error)
             yield from found
 
-    def _item(self, item: Item, around: _Around) -> Iterator[Entry]:
+    def _item(self, item: Item, around: _Around) -> Iterator[_Unrolled]:
         around = replace(around, scope=around.scope.inside(item.vars), tags=around.tags | item.tags)
         if item.loop is None:
             yield from self._once(item, around)
             return
         values = self._loop(item, around.scope)
         if not values:
-            yield _skipped(item, around, "there is nothing to loop over" if values == [] else _why(item))
+            why = "there is nothing to loop over" if values == [] else _why(item)
+            yield _skipped(item, around, why), item
         for value in values or ():
             yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
 
@@ -217,20 +222,20 @@ class _Unrolling:
             )
         return values
 
-    def _once(self, item: Item, around: _Around) -> Iterator[Entry]:
+    def _once(self, item: Item, around: _Around) -> Iterator[_Unrolled]:
         self._count += 1
         if self._count > MAX_ENTRIES:
             raise PlaybookError(
                 f"the play has more than {MAX_ENTRIES} tasks", advice="shorten the loops", where=item.where
             )
         if item.when is not None and not around.scope.holds(item.when):
-            yield _skipped(item, around, _why(item))
+            yield _skipped(item, around, _why(item)), item
         elif item.key == INCLUDE:
             yield from self._included(item, around)
         else:
-            yield self._entry(item, around)
+            yield self._entry(item, around), item
 
-    def _included(self, item: Item, around: _Around) -> Iterator[Entry]:
+    def _included(self, item: Item, around: _Around) -> Iterator[_Unrolled]:
         path = around.scope.render(item.params)
         if not isinstance(path, str) or not path:
             raise PlaybookError(
@@ -274,8 +279,25 @@ class _Unrolling:
         check(item.key, plugin.schema, values, item.params, item.where, problems.add)
         problems.settle()
         identity = self._identity if needs_identity(plugin.task) else None
-        task = _built(plugin, values, identity, item)
+        task = _asked(plugin, item, lambda: build(plugin.task, values, identity))
         return Entry(_name(item, around.scope, values), item.key, task, around.tags, item.where)
+
+    def _within(self, found: tuple[_Unrolled, ...]) -> tuple[Entry, ...]:
+        """Each task as a part of the play."""
+        play = tuple(entry.task for entry, _ in found if entry.task is not None)
+        problems = Problems()
+        entries: list[Entry] = []
+        for entry, item in found:
+            with problems.kept():
+                entries.append(self._entry_within(entry, item, play))
+        problems.settle()
+        return tuple(entries)
+
+    def _entry_within(self, entry: Entry, item: Item, play: tuple[Task, ...]) -> Entry:
+        task, plugin = entry.task, self._play.files.registry.get(item.key)
+        if task is None or plugin is None:
+            return entry
+        return replace(entry, task=_asked(plugin, item, lambda: task.within(play)))
 
     @cached_property
     def _identity(self) -> Identity:
@@ -304,40 +326,25 @@ def _holds_without_item(when: Node, scope: Scope) -> bool:
         return True
 
 
-def _built(plugin: Plugin, values: Mapping[str, Any], identity: Identity | None, item: Item) -> Task:
+def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
+    """What a task class answers. Raises ``PlaybookError`` for a value that it refuses."""
     try:
-        return build(plugin.task, values, identity)
+        return question()
     except ValueError as error:
-        raise _refused_value(str(error), values, item) from None
+        raise _refused_value(str(error), item) from None
     except SubfloorError:
         raise
     except Exception as error:
         raise broken(plugin.origin, error) from error
 
 
-def _refused_value(message: str, values: Mapping[str, Any], item: Item) -> PlaybookError:
+def _refused_value(message: str, item: Item) -> PlaybookError:
     """What the class itself says, at the parameter that its message begins with."""
     name = message.partition(":")[0]
-    where, doc = item.where, f"see `subfloor tasks {item.key}`"
-    if name in values and isinstance(item.params, Table) and name in item.params.items:
-        where = item.params.items[name].where
-    return PlaybookError(f"`{item.key}`: {message}", advice=f"correct it; {doc} for what it takes", where=where)
-
-
-def _within(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Each task as a part of the play."""
-    tasks = tuple(entry.task for entry in entries if entry.task is not None)
-    problems = Problems()
-    found: list[Entry] = []
-    for entry in entries:
-        try:
-            found.append(replace(entry, task=entry.task and entry.task.within(tasks)))
-        except ValueError as error:
-            what = f"`{entry.key}`: {error}"
-            advice = f"correct it; see `subfloor tasks {entry.key}` for what it takes"
-            problems.add(PlaybookError(what, advice=advice, where=entry.where))
-    problems.settle()
-    return tuple(found)
+    given = item.params.items if isinstance(item.params, Table) else {}
+    where = given[name].where if name in given else item.where
+    advice = f"correct it; `subfloor tasks {item.key}` says what it takes"
+    return PlaybookError(f"`{item.key}`: {message}", advice=advice, where=where)
 
 
 def _name(item: Item, scope: Scope, values: Any) -> str:

@@ -176,7 +176,7 @@ class _Reader:
     def _error(self, event: Any, what: str, advice: str) -> PlaybookError:
         return PlaybookError(what, advice=advice, where=self._at(event))
 
-    def _node(self, event: Any, depth: int) -> Node:
+    def _node(self, event: Any, depth: int, *, is_key: bool = False) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if depth > MAX_DEPTH:
@@ -186,14 +186,12 @@ class _Reader:
             self._anchors[anchor] = (None, 0)
         self._size += 1
         self._refuse_tag(event)
-        node = self._built(event, depth)
+        node = self._scalar(event, is_key) if isinstance(event, yaml.ScalarEvent) else self._built(event, depth)
         if anchor:
             self._anchors[anchor] = (node, self._size - before)
         return node
 
     def _built(self, event: Any, depth: int) -> Node:
-        if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
             items = tuple(self._node(each, depth + 1) for each in self._until(yaml.SequenceEndEvent))
             return Listing(items, self._at(event))
@@ -226,14 +224,15 @@ class _Reader:
             )
         return node
 
-    def _scalar(self, event: Any) -> Scalar:
+    def _scalar(self, event: Any, is_key: bool) -> Scalar:
         where, text = self._at(event), event.value
         if event.style not in (None, ""):
             return Scalar(text, where, text)
         try:
             return Scalar(scalars.resolve(text), where, text)
         except scalars.AmbiguousError as error:
-            self._problems.add(PlaybookError(error.what, advice=error.advice, where=where))
+            advice = f'quote it: "{text}"' if is_key else error.advice
+            self._problems.add(PlaybookError(error.what, advice=advice, where=where))
             return Scalar(text, where, text)
 
     def _table(self, event: Any, depth: int) -> Table:
@@ -242,7 +241,7 @@ class _Reader:
         merged: list[Table] = []
         for each in self._until(yaml.MappingEndEvent):
             where = self._at(each)
-            key = self._node(each, depth + 1)
+            key = self._node(each, depth + 1, is_key=True)
             value = self._node(next(self._events), depth + 1)
             if _is_merge(each):
                 merged += self._merged(value)

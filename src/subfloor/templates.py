@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from subfloor.errors import SubfloorError
+
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -62,11 +64,13 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
         template = compiled()
         context = template.new_context({_SCOPE: lookup})
         return _joined(template.root_render_func(context))
+    except SubfloorError:
+        raise  # a variable that the expression uses has no value itself
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
         raise ExpressionError(f"the expression cannot be read: {_end(error.message)}") from None
-    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+    except Exception as error:  # an expression can make any operator or filter raise anything
         raise ExpressionError(f"the expression has no value: {error or type(error).__name__}") from None
 
 
@@ -170,6 +174,7 @@ def _environment() -> SandboxedEnvironment:
 
     environment = Environment(undefined=Missing, keep_trailing_newline=True)
     environment.globals = {name: environment.globals[name] for name in ("range", "dict", "namespace")}
+    del environment.filters["random"]  # what a playbook means must not differ from run to run
     environment.filters |= {"bool": _truth, "mandatory": _mandatory, "partition": _partition}
     return environment
 
