@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import posixpath
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from subfloor.machine import Machine, Output, Subject, at_least
+from subfloor.machine import AnySubject, Machine, Output, Subject, at_least
 from subfloor.subjects import mountinfo
 from subfloor.subjects.path import PathState, Unseen, below, is_below, real_path
 
@@ -21,17 +23,28 @@ class Mounted:
     root: str = "/"
     options: frozenset[str] = at_least()
 
+    def __str__(self) -> str:
+        inside = f", {self.root} in it" if self.root != "/" else ""
+        options = f", {','.join(sorted(self.options))}" if self.options else ""
+        return f"{self.source} ({self.type}{inside}{options})"
+
+    def is_(self, other: Mounted) -> bool:
+        """Whether it is the same part of the same filesystem, whatever the options."""
+        return (self.source, self.type, self.root) == (other.source, other.type, other.root)
+
 
 @dataclass(frozen=True)
 class MountState:
     """What is mounted at a path, the last one on top; ``real`` is the path without symbolic links.
 
-    ``below``: other mounts under the path, that a mount on it would bury.
+    ``below``: other mounts under the path, that a mount on it would bury. ``buried``: what was mounted
+    here before something was mounted over a directory above.
     """
 
     stack: tuple[Mounted, ...] = ()
     real: str = ""
     below: tuple[str, ...] = field(default=(), compare=False)
+    buried: tuple[Mounted, ...] = ()
 
     @property
     def top(self) -> Mounted | None:
@@ -54,9 +67,55 @@ class Mount(Subject[MountState]):
         mounts, real = outputs
         where = real.text.removesuffix("\n")
         every = mountinfo.parse(mounts.stdout)
-        here = tuple(Mounted(m.source, m.type, m.root, m.options) for m in every if m.path == where)
+        crossed = mountinfo.way(every, where)
         below = tuple(m.path for m in every if is_below(m.path, where))
-        return MountState(here, where, below)
+        buried = [m for m in every if m.path == where and m not in crossed]
+        return MountState(_at(where, crossed), where, below, tuple(map(_mounted, buried)))
+
+
+def _at(path: str, mounts: tuple[mountinfo.MountInfo, ...]) -> tuple[Mounted, ...]:
+    return tuple(_mounted(mount) for mount in mounts if mount.path == path)
+
+
+def _mounted(mount: mountinfo.MountInfo) -> Mounted:
+    return Mounted(mount.source, mount.type, mount.root, mount.options)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The mount that a path lies on, and where that is mounted."""
+
+    at: str
+    source: str
+    type: str
+    root: str = "/"
+
+    def __str__(self) -> str:
+        return f"{self.source} ({self.type}) at {self.at}"
+
+    def inside(self, path: str) -> str:
+        """A path on this mount as the filesystem itself has it."""
+        return posixpath.normpath(posixpath.join(self.root, posixpath.relpath(path, self.at)))
+
+
+@dataclass(frozen=True)
+class Covering(Subject[Cover]):
+    """Which mount a path lies on; the path need not exist."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"filesystem under {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (mountinfo.PROBE, real_path(self.path))
+
+    def parse(self, *outputs: Output) -> Cover:
+        mounts, real = outputs
+        crossed = mountinfo.way(mountinfo.parse(mounts.stdout), real.text.removesuffix("\n"))
+        # In a chroot that is no mount point itself, nothing is known of the filesystem under it.
+        last = crossed[-1] if crossed else None
+        return Cover(last.path, last.source, last.type, last.root) if last else Cover("/", "", "")
 
 
 def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hidden: Unseen | None) -> Machine:
@@ -65,6 +124,15 @@ def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hi
     ``root``: the root directory of what is mounted. ``hidden``: why what is below cannot be seen before
     it is really there; None for a filesystem that is known to be empty.
     """
+    changes: dict[AnySubject, Any] = dict(below(machine, at, root, hidden))
+    for subject in machine:
+        if isinstance(subject, Mount) and is_below(at, subject.path):
+            state = machine[subject]
+            changes[subject] = replace(state, below=(*state.below, at))
+        elif isinstance(subject, Mount) and is_below(subject.path, at) and hidden is None:
+            changes[subject] = MountState((), subject.path)
+        elif isinstance(subject, Covering) and (subject.path == at or is_below(subject.path, at)):
+            changes[subject] = Cover(at, mounted.source, mounted.type, mounted.root)
     state = machine[Mount(at)]
-    after = MountState((*state.stack, mounted), state.real or at, state.below)
-    return machine.updated({**below(machine, at, root, hidden), Mount(at): after})
+    after = replace(state, stack=(*state.stack, mounted), real=state.real or at)
+    return machine.updated({**changes, Mount(at): after})

@@ -28,6 +28,35 @@ def parse(text: bytes) -> tuple[MountInfo, ...]:
     return tuple(_mount(line) for line in text.split(b"\n") if line)
 
 
+def way(mounts: tuple[MountInfo, ...], path: str) -> tuple[MountInfo, ...]:
+    """The mounts that are crossed on the way to a path without symbolic links; the last one is where it lies.
+
+    A mount that another one has buried is listed under its old path still, and is on no way.
+    """
+    ids = {mount.id for mount in mounts}
+    crossed: list[MountInfo] = []
+    for prefix in _prefixes(path):
+        while found := _next(mounts, ids, crossed, prefix):
+            crossed.append(found)
+    return tuple(crossed)
+
+
+def _prefixes(path: str) -> tuple[str, ...]:
+    parts = [part for part in path.split("/") if part]
+    return ("/", *("/" + "/".join(parts[: length + 1]) for length in range(len(parts))))
+
+
+def _next(mounts: tuple[MountInfo, ...], ids: set[int], crossed: list[MountInfo], path: str) -> MountInfo | None:
+    """What is mounted at ``path``, on the mount crossed last. (In a chroot the first one's parent is not listed.)"""
+    parents = (
+        {crossed[-1].id}
+        if crossed
+        else {mount.parent for mount in mounts} - ids | {mount.id for mount in mounts if mount.id == mount.parent}
+    )
+    found = [m for m in mounts if m.path == path and m.parent in parents and m not in crossed]
+    return found[-1] if found else None
+
+
 def _mount(line: bytes) -> MountInfo:
     fields = line.split(b" ")
     dash = fields.index(b"-", 6)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from subfloor.errors import LookFailed, NotVisible
-from subfloor.machine import AnySubject, Machine, Output, Subject, at_least
+from subfloor.machine import AnySubject, Machine, Output, Subject, Unknown, at_least
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Absent:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class Unseen(Unknown):
     """What is there cannot be seen until ``source`` is mounted at ``until``."""
 
     until: str
@@ -167,13 +167,19 @@ class TextFile(Located[TextState]):
 
 @dataclass(frozen=True)
 class Hiding:
-    """What a bind mount would hide: entries that its source lacks, and entries that differ in it."""
+    """What a bind mount would hide: entries that its source lacks, and entries that differ in it.
+
+    Up to ``MOST_HIDDEN`` in all; where there are as many, there may be more.
+    """
 
     missing: tuple[str, ...] = ()
     different: tuple[str, ...] = ()
 
 
 HidingState = Hiding | Unseen
+
+MOST_HIDDEN = 100
+"""How many entries are listed: enough to decide, and to show."""
 
 
 @dataclass(frozen=True)
@@ -201,14 +207,15 @@ class Hidden(Located[HidingState]):
         return Hiding()
 
 
-# At most 100 entries: enough to decide, and to show. A file that cannot be compared counts as different.
-_HIDDEN = r"""
+# Every entry is compared, whatever their number, until as many were found as are listed. A file that
+# cannot be compared counts as different.
+_HIDDEN = rf"""
 [ -e "$t" ] || exit 0
 listed=$(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')
 cut -d " " -f 5 /proc/self/mountinfo | grep -qxF -- "$listed" && exit 0
-missing() { printf -- '-%s\0' "$1"; }
-different() { printf '!%s\0' "$1"; }
-compare() {
+missing() {{ printf -- '-%s\0' "$1"; }}
+different() {{ printf '!%s\0' "$1"; }}
+compare() {{
     if [ -L "$1" ]; then
         if [ -L "$2" ] && [ "$(readlink -- "$1")" = "$(readlink -- "$2")" ]; then :
         elif [ -e "$2" ] || [ -L "$2" ]; then different "$3"; else missing "$3"; fi
@@ -216,15 +223,15 @@ compare() {
         if [ -d "$2" ]; then :; elif [ -e "$2" ]; then different "$3"; else missing "$3"; fi
     elif [ ! -e "$2" ]; then missing "$3"
     else cmp -s -- "$1" "$2" || different "$3"; fi
-}
+}}
 if [ ! -d "$t" ]; then
     # An empty file at either place is no more than a place to bind to.
-    if [ ! -s "$t" ]; then :; elif [ ! -s "$s" ]; then missing "${t##*/}"; else compare "$t" "$s" "${t##*/}"; fi
+    if [ ! -s "$t" ]; then :; elif [ ! -s "$s" ]; then missing "${{t##*/}}"; else compare "$t" "$s" "${{t##*/}}"; fi
     exit 0
 fi
 cd -- "$t" || exit 1
-find . -mindepth 1 -xdev | head -n 1000 | while IFS= read -r e; do compare "$e" "$s/${e#./}" "${e#./}"; done |
-    tr '\n\0' '?\n' | head -n 100 | tr '\n' '\0'
+find . -mindepth 1 -xdev | while IFS= read -r e; do compare "$e" "$s/${{e#./}}" "${{e#./}}"; done |
+    tr '\n\0' '?\n' | head -n {MOST_HIDDEN} | tr '\n' '\0'
 """
 
 
