@@ -36,6 +36,13 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
+class StepEnded:
+    """A step was taken, and what is there is what it promised."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
 class CommandRunning:
     """A command has been running for so many seconds; 0 when it starts."""
 
@@ -51,28 +58,44 @@ class CommandEnded:
     result: Result
 
 
-Event = TaskStarted | StepStarted | CommandRunning | CommandEnded | TaskReport
+Event = TaskStarted | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
 Listen = Callable[[Event], None]
 
 
 class Interrupted(SubfloorError):
     """Somebody asked the run to end: Ctrl-C, SIGTERM or SIGHUP."""
 
+    def __init__(self, what: str = "interrupted") -> None:
+        super().__init__(what, advice="nothing is lost: run the same command again, and it goes on from what is there")
+
 
 class Declined(SubfloorError):
     """Somebody was asked about a task, and said no."""
 
 
-def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent) -> tuple[Machine, tuple[TaskReport, ...]]:
+@dataclass(frozen=True)
+class Plan:
+    """What applying a play would come to, task by task, on the machine that was seen."""
+
+    machine: Machine
+    reports: tuple[TaskReport, ...]
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing in it is refused, and nothing fails."""
+        return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
+
+
+def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent) -> Plan:
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
     machine = look(shell, subjects(entries))
     reports = imagine(entries, machine, consent)
     tools = {program for report in reports for program in _programs(report)}
     if not tools:
-        return machine, reports
+        return Plan(machine, reports)
     seen = look(shell, {Privilege(), *map(Tool, tools)})
     missing = {program for program in tools if not seen[Tool(program)]}
-    return machine, tuple(_with_tools(report, missing, seen[Privilege()]) for report in reports)
+    return Plan(machine, tuple(_with_tools(report, missing, seen[Privilege()]) for report in reports))
 
 
 def _programs(report: TaskReport) -> Iterator[str]:
@@ -108,6 +131,9 @@ def apply(
         except SubfloorError as error:
             yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=error)
             return
+        except KeyboardInterrupt:
+            yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=Interrupted())
+            return
         machine, report = converged.machine, converged.report
         if isinstance(report.error, Declined):
             report = replace(report, outcome=Outcome.SKIPPED, error=None, note="declined")
@@ -133,21 +159,30 @@ class Acting:
     def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         """Take the step, unless the machine is no longer the one that it was meant for.
 
-        Raises ``Refused`` (no consent; locked by another), ``CommandFailed``, ``Unverified``, ``Declined``.
+        Raises ``Refused`` (no consent; locked by another), ``CommandFailed``, ``Unverified``,
+        ``Declined``, ``Interrupted``.
         """
         if lacking := self.consent.lacking(step):
             raise refusal(lacking)
         if not self.confirm(step):
             raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
-        with self.shell.locked(step.locks):
-            now = machine.updated(look(self.shell, task.subjects()))
-            if now != machine:
-                return now, False
-            self.touched = True
-            self.listen(StepStarted(step))
-            for command in step.commands:
-                self._run(command)
-            return machine.updated(self._verified(task, step, machine)), True
+        try:
+            with self.shell.locked(step.locks):
+                return self._taken(task, step, machine)
+        except KeyboardInterrupt as error:
+            raise Interrupted() from error
+
+    def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+        now = machine.updated(look(self.shell, task.subjects()))
+        if now != machine:
+            return now, False
+        self.touched = True
+        self.listen(StepStarted(step))
+        for command in step.commands:
+            self._run(command)
+        after = machine.updated(self._verified(task, step, machine))
+        self.listen(StepEnded(step))
+        return after, True
 
     def _run(self, command: Command) -> None:
         self.listen(CommandRunning(command, 0.0))
@@ -159,10 +194,7 @@ class Acting:
                 tick=lambda seconds: self.listen(CommandRunning(command, seconds)),
             )
         except KeyboardInterrupt as error:
-            raise Interrupted(
-                f"interrupted; `{shlex.join(command.argv)}` was ended",
-                advice="nothing is lost: run the same command again, and it goes on from what is there",
-            ) from error
+            raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was ended") from error
         self.listen(CommandEnded(command, result))
         if result.status:
             raise _failure(command, result)
@@ -180,7 +212,7 @@ class Acting:
                 listed = "; ".join(map(str, broken))
                 raise Unverified(
                     f"“{step.says}” was done, and what is there is not what it promised: {listed}",
-                    advice="run again to see whether it comes right; if it does not, it is a bug: report it with these lines",
+                    advice="run again to see whether it comes right; if not, it is a bug: report it with these lines",
                 )
             time.sleep(pause)
             pause = min(2 * pause, 1.0)

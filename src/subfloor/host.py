@@ -40,6 +40,22 @@ class Result:
     stderr: bytes
 
 
+_SSH_OPTIONS = (
+    "LogLevel=ERROR",
+    "BatchMode=yes",  # there is no terminal to type a password on
+    "ConnectTimeout=15",
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=4",
+)
+
+
+def over_ssh(address: str, *, user: str | None = None, port: int | None = None) -> tuple[str, ...]:
+    """The argv that leads to a host through OpenSSH; the rest is as ssh_config(5) has it."""
+    options = [word for option in _SSH_OPTIONS for word in ("-o", option)]
+    to = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ())]
+    return ("ssh", "-T", *options, *to, "--", address)
+
+
 @dataclass(frozen=True)
 class Host:
     """A machine to run commands on: its name in the inventory, and the argv that leads to it."""

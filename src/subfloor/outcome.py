@@ -57,13 +57,15 @@ class TaskReport:
 class HostReport:
     """A play's outcome on one host; ``error`` is what concerns no single task.
 
-    ``unreached`` are the tasks that a run which broke off had not come to.
+    ``unreached`` are the tasks that a run which broke off had not come to; ``broke_off`` is the step
+    that it was in the middle of, so that what the step makes may be there by half.
     """
 
     host: str
     tasks: tuple[TaskReport, ...] = ()
     error: SubfloorError | None = None
     unreached: tuple[str, ...] = ()
+    broke_off: Step | None = None
     unreachable: bool = False
 
     @property

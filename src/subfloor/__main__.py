@@ -1,0 +1,5 @@
+"""``python -m subfloor``."""
+
+from subfloor.cli import main
+
+main()

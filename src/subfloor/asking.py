@@ -1,0 +1,77 @@
+"""The questions that a run asks on a terminal: whether to go on, what may be lost, and step by step.
+
+Asked once, before the first write. To lose data takes more than a yes: the device's name, typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from subfloor.consent import Consent
+from subfloor.outcome import HostReport, Outcome, TaskReport
+from subfloor.report import text
+from subfloor.report.screen import Screen
+from subfloor.report.style import Style
+from subfloor.task import Loss, Step
+
+Read = Callable[[], str]
+"""A line that was typed; empty at the end of input."""
+
+
+class Terminal:
+    """Somebody who can be asked."""
+
+    def __init__(self, screen: Screen, style: Style, read: Read, *, every_step: bool = False) -> None:
+        self._screen, self._style, self._read = screen, style, read
+        self._every_step = every_step
+
+    def approve(self, reports: Sequence[HostReport], consent: Consent) -> Consent | None:
+        """Show what would be done and ask about it: the consent to go on with, None for a no."""
+        self._screen.print(["What would be done:", *text.plan(reports, self._style), ""])
+        if any(_is_beyond_consent(each, consent) for report in reports for each in report.tasks):
+            return consent  # nothing would be done, so there is nothing to ask
+        losses = {(report.host, loss.device): loss for report in reports for loss in _lacking(report, consent)}
+        if losses:
+            return self._consented(losses, consent)
+        if self._every_step:
+            return consent  # there is a question for each
+        return consent if self._ask("Go on? [y/N] ").lower() in ("y", "yes") else None
+
+    def _consented(self, losses: dict[tuple[str, str], Loss], consent: Consent) -> Consent | None:
+        for (host, device), loss in losses.items():
+            lines = self._style.lines(f"On {host} this would be destroyed: {loss.what}", "", "red", hanging="  ")
+            self._screen.print(lines)
+            given = Consent(frozenset({self._ask(f"Type {device} to lose what is on it, or nothing to leave it: ")}))
+            if not given.covers(loss):
+                return None
+            consent = Consent(consent.devices | given.devices)
+        return consent
+
+    def confirm(self, step: Step) -> bool:
+        """Ask about one step."""
+        if not self._every_step:
+            return True
+        self._screen.print(self._style.lines(f"{step.says}?", "", hanging="  "))
+        answer = self._ask("Take this step? (y)es, (n)o, (c)ontinue with all: ").lower()
+        if answer in ("c", "continue"):
+            self._every_step = False
+            return True
+        return answer in ("y", "yes")
+
+    def _ask(self, question: str) -> str:
+        self._screen.clear()
+        self._screen.write(self._style.clean(question))
+        answer = self._read()
+        if not answer.endswith("\n"):
+            self._screen.write("\n")
+        return answer.strip()
+
+
+def _lacking(report: HostReport, consent: Consent) -> list[Loss]:
+    return [loss for each in report.tasks for taken in each.steps for loss in consent.lacking(taken.step)]
+
+
+def _is_beyond_consent(report: TaskReport, consent: Consent) -> bool:
+    """Whether a task is refused, or fails, for another reason than that nobody consented yet."""
+    lacking = any(consent.lacking(taken.step) for taken in report.steps)
+    return report.outcome is Outcome.FAILED or (report.outcome is Outcome.REFUSED and not lacking)

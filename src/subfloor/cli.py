@@ -1,0 +1,221 @@
+"""The command line: what a person types, and the exit status that a script reads.
+
+Everything but click is imported by the command that needs it: to start is most of what a check of a
+converged machine costs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from subfloor.gather import Request
+    from subfloor.running import Manner
+
+FAILED, USAGE = 1, 64
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+EXIT_STATUSES = """\b
+Exit status: 0 in sync, or applied; 2 drift that apply would mend; 1 failed or interrupted;
+3 refused or declined; 4 a host cannot be reached; 64 bad usage or playbook.
+Of several hosts, the worst: 1, then 4, 3, 2, 0."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Program(click.Group):
+    """The group of commands, with our own exit statuses; whatever goes wrong ends in words."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
+        """Run a command line, and exit with its status."""
+        argv = list(sys.argv[1:] if args is None else args)
+        extra |= {"standalone_mode": False, "obj": argv}
+        sys.exit(_status(lambda: super(Program, self).main(argv, "subfloor", **extra), "--traceback" in argv))
+
+
+def _status(run: Callable[[], Any], traceback: bool) -> int:
+    """The exit status of a command; what it raises is told on standard error."""
+    try:
+        return int(run() or 0)
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return FAILED
+    except BrokenPipeError:
+        return 0  # whoever read has read enough
+    except Exception as error:
+        return _told(error, traceback)
+
+
+def _told(error: Exception, traceback: bool) -> int:
+    from subfloor.errors import PluginError, SubfloorError
+    from subfloor.positions import PlaybookError
+
+    if traceback:
+        _print_traceback(error)
+    if not isinstance(error, SubfloorError):
+        click.echo(_fault(error), err=True)
+        return FAILED
+    _complain(str(error))
+    return USAGE if isinstance(error, PlaybookError | PluginError) else FAILED
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"subfloor: {error}\n  → see to what it names, and run the same command again"
+    return (
+        f"subfloor: {type(error).__name__}: {error}\n"
+        "  → this is a fault of subfloor: report it, with what --traceback adds"
+    )
+
+
+def _print_traceback(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error)
+
+
+def _complain(text: str) -> None:
+    from subfloor.report.screen import Screen, style_for
+
+    Screen(sys.stderr).print([style_for(sys.stderr).clean(text)])
+
+
+def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"subfloor {version('subfloor')}")
+        context.exit()
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_STATUSES,
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say which version this is."
+)
+def cli() -> None:
+    """Prepare a machine's disks: look, say what would change, and change only that.
+
+    A playbook says what must be there. check compares, apply mends, and rehearse does both in a virtual
+    machine that is thrown away.
+    """
+
+
+def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Decorators that are used together, as one; the first is the first in the help."""
+
+    def decorate(function: F) -> F:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+_what = _all_of(
+    click.argument("playbook", type=_FILE),
+    click.option("-i", "--inventory", type=_FILE, help="The hosts; without it, this machine."),
+    click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts: names, groups, wildcards."),
+    click.option("-e", "--extra-vars", "extra", multiple=True, metavar="KEY=VALUE|@FILE", help="Set a variable; wins."),
+    click.option("-t", "--tags", multiple=True, metavar="TAGS", help="Only tasks with one of these tags."),
+    click.option("--skip-tags", multiple=True, metavar="TAGS", help="No tasks with one of these tags."),
+)
+
+_how = _all_of(
+    click.option("-D", "--diff", is_flag=True, help="Show what differs, before and after."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the commands of each step."),
+    click.option(
+        "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
+    ),
+    click.option("--report", type=_FILE, metavar="FILE", help="Write the JSON report to a file as well."),
+    click.option("--traceback", is_flag=True, help="Show where in the code an error arose."),
+)
+
+_may = _all_of(
+    click.option("--destroy", multiple=True, metavar="DEVICE", help="What is on this device may be lost."),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on."),
+    click.option("--step", is_flag=True, help="Ask before each step."),
+    click.option("--start-at-task", "start_at", metavar="NAME", help="Begin with the first task of this name."),
+    click.option("-C", "--check", "only_check", is_flag=True, help="Do as `subfloor check` does."),
+)
+
+
+@cli.command()
+@_what
+@_how
+@click.option("--destroy", multiple=True, metavar="DEVICE", help="Suppose that what is on this device may be lost.")
+@click.pass_obj
+def check(argv: list[str], /, **given: Any) -> int:
+    """Say what apply would change, and change nothing."""
+    from subfloor import running
+
+    return running.check(_request(given), _manner(argv, given))
+
+
+@cli.command()
+@_what
+@_may
+@_how
+@click.pass_obj
+def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
+    """Make the machine what the playbook says, one verified step after another.
+
+    On a terminal it shows the plan and asks once. Data is lost only where --destroy names the device, or
+    its name is typed when asked. Ended by Ctrl-C, SIGTERM or SIGHUP, it ends the command that runs and
+    says where it stands; run again, it goes on from what is there. If the reader of its output leaves, it
+    goes on in silence.
+    """
+    from subfloor import running
+
+    run = running.check if only_check else running.apply
+    return run(_request(given), _manner(argv, given))
+
+
+def _request(given: dict[str, Any]) -> Request:
+    from subfloor.gather import Request
+
+    return Request(
+        playbook=given["playbook"],
+        inventory=given["inventory"],
+        limit=given["limit"],
+        extra=given["extra"],
+        tags=_names(given["tags"]),
+        skip_tags=_names(given["skip_tags"]),
+        start_at=given.get("start_at"),
+    )
+
+
+def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
+    import shlex
+
+    from subfloor.running import Manner
+
+    return Manner(
+        again=shlex.join(["subfloor", *argv]),
+        json=given["format"] == "json",
+        destroy=frozenset(given["destroy"]),
+        **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
+        report=given["report"],
+    )
+
+
+def _names(lists: Sequence[str]) -> tuple[str, ...]:
+    """Names that may be given one by one, or with commas between."""
+    return tuple(name.strip() for names in lists for name in names.split(",") if name.strip())
+
+
+def main() -> None:
+    """The program. Exits."""
+    cli.main()

@@ -1,0 +1,78 @@
+"""A run as one JSON document, whose schema is ``report.schema.json``.
+
+Commands are shown as their argv. What they are given on standard input may be a secret and is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from subfloor.errors import SubfloorError
+from subfloor.machine import Difference
+from subfloor.outcome import HostReport, Taken, TaskReport
+from subfloor.report.values import as_json, spelt
+
+SCHEMA = Path(__file__).with_name("report.schema.json")
+
+
+def dumps(play: str, hosts: Iterable[HostReport], *, ascii: bool = False) -> str:
+    """The document as text, with a final newline; ``ascii``: every other character is escaped."""
+    return json.dumps(document(play, hosts), indent=2, ensure_ascii=ascii) + "\n"
+
+
+def document(play: str, hosts: Iterable[HostReport]) -> dict[str, Any]:
+    """The document."""
+    return {"play": spelt(play), "hosts": {spelt(host.host): _host(host) for host in hosts}}
+
+
+def _host(host: HostReport) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "outcome": str(host.outcome),
+        "tasks": [_task(task) for task in host.tasks],
+        "error": _error(host.error),
+    }
+    if host.unreached:
+        found["unreached"] = as_json(host.unreached)
+    if host.broke_off:
+        found["broke_off"] = spelt(host.broke_off.says)
+    return found
+
+
+def _task(task: TaskReport) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": spelt(task.name),
+        "task": spelt(task.task),
+        "outcome": str(task.outcome),
+        "steps": [_step(taken) for taken in task.steps],
+        "error": _error(task.error),
+    }
+    return found | ({"note": spelt(task.note)} if task.note else {})
+
+
+def _step(taken: Taken) -> dict[str, Any]:
+    return {
+        "says": spelt(taken.step.says),
+        "commands": [as_json(command.argv) for command in taken.step.commands],
+        "differences": [_difference(difference) for difference in taken.differences],
+        "destroys": [
+            {"device": loss.device, "node": loss.node, "what": spelt(loss.what)} for loss in taken.step.destroys
+        ],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "subject": spelt(difference.subject),
+        "property": difference.property,
+        "before": as_json(difference.before),
+        "after": as_json(difference.after),
+    }
+
+
+def _error(error: SubfloorError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"kind": type(error).__name__, "what": spelt(error.what), "advice": spelt(error.advice)}

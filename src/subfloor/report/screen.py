@@ -1,0 +1,85 @@
+"""Where text goes: a terminal, a file, or a pipe whose reader may have left.
+
+An apply must not break off half-way because somebody closed a pager. So once nothing more can be
+written, the rest is dropped; the exit status still tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from subfloor.report.style import Style
+
+
+class Screen:
+    """A stream that never fails. ``complaint`` is why something could not be written, if so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.terminal = stream.isatty()
+        self.complaint = ""
+        self._gone = False
+        self._passing = False
+
+    def print(self, lines: Iterable[str]) -> None:
+        """Write lines, in place of a passing one."""
+        self.write(self._erasing() + "".join(f"{line}\n" for line in lines))
+
+    def passing(self, line: str) -> None:
+        """Show a line until something else is shown; on a terminal only."""
+        if self.terminal:
+            self.write(self._erasing() + line)
+            self._passing = True
+
+    def clear(self) -> None:
+        """Take a passing line away."""
+        self.write(self._erasing())
+
+    def write(self, text: str) -> None:
+        """Write text as it is."""
+        if self._gone or not text:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError) as error:
+            self._give_up(error)
+
+    def _erasing(self) -> str:
+        was, self._passing = self._passing, False
+        return "\r\033[K" if was else ""
+
+    def _give_up(self, error: OSError | ValueError) -> None:
+        self._gone = True
+        if getattr(error, "errno", None) not in (errno.EPIPE, errno.EIO):
+            self.complaint = str(error)
+        # What is left in the buffer must not fail once more when Python ends.
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.stream.fileno())
+            os.close(null)
+
+
+def style_for(stream: TextIO, *, diff: bool = False, commands: bool = False) -> Style:
+    """What can be shown on a stream. ``NO_COLOR`` and ``FORCE_COLOR`` are obeyed, if not empty."""
+    terminal = stream.isatty()
+    colour = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+    return Style(
+        width=max(shutil.get_terminal_size().columns, 40) if terminal else None,
+        colour=colour and not os.environ.get("NO_COLOR"),
+        unicode=(stream.encoding or "ascii").lower().replace("-", "") in ("utf8", "utf_8"),
+        diff=diff,
+        commands=commands,
+    )
+
+
+def standard() -> TextIO:
+    """Standard output, or nowhere where the caller has closed it."""
+    return sys.stdout or Path(os.devnull).open("w", encoding="utf-8")

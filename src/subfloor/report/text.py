@@ -1,0 +1,154 @@
+"""A run as lines of text. Pure: every function here makes lines from values and a style."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from subfloor.errors import SubfloorError
+from subfloor.machine import Difference
+from subfloor.outcome import HostOutcome, HostReport, Outcome, Taken, TaskReport
+from subfloor.report.style import Style
+from subfloor.report.values import as_text, content
+
+_COLUMN = 14
+_INDENT = " " * (2 + _COLUMN)
+
+_COLOURS = {
+    Outcome.OK: ("green",),
+    Outcome.CHANGED: ("yellow",),
+    Outcome.WOULD_CHANGE: ("yellow",),
+    Outcome.SKIPPED: ("dim",),
+    Outcome.REFUSED: ("red",),
+    Outcome.FAILED: ("red", "bold"),
+    Outcome.NOT_VISIBLE: ("blue",),
+}
+
+_HOST_COLOURS = {
+    HostOutcome.IN_SYNC: ("green",),
+    HostOutcome.APPLIED: ("green",),
+    HostOutcome.DRIFT: ("yellow",),
+}
+
+_HOST_WORDS = {
+    HostOutcome.IN_SYNC: "in sync",
+    HostOutcome.DRIFT: "drift: apply would change this",
+}
+
+
+def word(outcome: Outcome | HostOutcome) -> str:
+    """An outcome in plain words."""
+    return _HOST_WORDS.get(outcome, outcome.value) if isinstance(outcome, HostOutcome) else outcome.replace("-", " ")
+
+
+def task(report: TaskReport, style: Style) -> Iterator[str]:
+    """What came of a task: a line for it, one for each step, and what went wrong."""
+    first = f"  {style.paint(f'{word(report.outcome):<{_COLUMN}}', *_COLOURS[report.outcome])}"
+    about = [report.name]
+    about += [f"({report.task})"] if report.task and not report.name.startswith(report.task) else []
+    about += [f"[{report.note}]"] if report.note else []
+    yield first + style.clean(" ".join(about))
+    for taken in report.steps:
+        yield from step(taken, style)
+    if report.error:
+        yield from error(report.error, style, _INDENT)
+
+
+def step(taken: Taken, style: Style) -> Iterator[str]:
+    """What a step promises; with it, where wanted, its commands and what it changes."""
+    yield from style.lines(f"· {taken.step.says}", _INDENT, hanging="  ")
+    for loss in taken.step.destroys:
+        yield from style.lines(f"destroys what is on {loss.what}", f"{_INDENT}  ", "red", hanging="  ")
+    if style.commands:
+        for command in taken.step.commands:
+            yield f"{_INDENT}  {style.paint(f'$ {shlex.join(command.argv)}', 'dim')}"
+    if style.diff:
+        yield from differences(taken.differences, style, f"{_INDENT}  ")
+
+
+def differences(found: Sequence[Difference], style: Style, indent: str) -> Iterator[str]:
+    """What differs, before → after, subject by subject; of files, their lines."""
+    for subject, group in groupby(found, key=lambda difference: difference.subject):
+        yield indent + style.paint(subject, "bold")
+        for difference in group:
+            yield from _difference(difference, style, f"{indent}  ")
+
+
+def _difference(difference: Difference, style: Style, indent: str) -> Iterator[str]:
+    before, after = content(difference.before), content(difference.after)
+    if after is not None:
+        yield from _lines_of_file(before or "", after, style, indent)
+        return
+    name = f"{difference.property}: " if difference.property else ""
+    change = f"{name}{as_text(difference.before)} → {as_text(difference.after)}"
+    yield from style.lines(change, indent, hanging="  ")
+
+
+def _lines_of_file(before: str, after: str, style: Style, indent: str) -> Iterator[str]:
+    colours = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
+    for number, line in enumerate(diff):
+        if number >= 2:  # the first two name the files, which the subject does already
+            yield indent + style.paint(line, *colours.get(line[:1], ()))
+
+
+def error(found: SubfloorError, style: Style, indent: str) -> Iterator[str]:
+    """What is wrong, and what to do next."""
+    yield from style.lines(found.what, indent, "red")
+    yield from style.lines(f"→ {found.advice}", indent, hanging="  ")
+
+
+def recap(report: HostReport, style: Style) -> Iterator[str]:
+    """What came of a host, in one line and, where something concerns it as a whole, what that is."""
+    counts = Counter(each.outcome for each in report.tasks)
+    told = ", ".join(f"{counts[outcome]} {word(outcome)}" for outcome in Outcome if counts[outcome])
+    outcome = style.paint(word(report.outcome), *_HOST_COLOURS.get(report.outcome, ("red", "bold")))
+    line = f"{style.paint(report.host, 'bold')}: {outcome}"
+    yield f"{line} ({told})" if told else line
+    if report.error:
+        yield from error(report.error, style, "  ")
+
+
+def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:
+    """After a run that broke off: what was done, what was not, what may be there by half, and what to do."""
+    done = [each for each in report.tasks if each.outcome in (Outcome.OK, Outcome.CHANGED)]
+    steps = [taken.step for each in report.tasks if each.outcome is not Outcome.WOULD_CHANGE for taken in each.steps]
+    yield from _about("done", f"{_count(len(steps), 'step')} in this run; {_count(len(done), 'task')} satisfied", style)
+    if report.broke_off:
+        yield from _about("by half", f"“{report.broke_off.says}” was begun, and is not known to be finished", style)
+    if report.unreached:
+        yield from _about("not begun", f"{_count(len(report.unreached), 'task')}: {'; '.join(report.unreached)}", style)
+    yield from _about("to go on", again, style, "bold")
+
+
+def _about(what: str, text: str, style: Style, *colours: str) -> Iterator[str]:
+    label = f"  {what + ':':<{_COLUMN}}"
+    lines = style.lines(text, " " * len(label), *colours)
+    for number, line in enumerate(lines):
+        yield label + line[len(label) :] if number == 0 else line
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
+    """What would be done, before anybody is asked about it: nothing about tasks that are satisfied."""
+    for report in reports:
+        yield style.paint(report.host, "bold")
+        for each in report.tasks:
+            if each.outcome not in (Outcome.OK, Outcome.SKIPPED):
+                yield from task(each, style)
+        if report.error:
+            yield from error(report.error, style, "  ")
+
+
+def progress(says: str, seconds: float, style: Style) -> str:
+    """The passing line about a step that is being taken."""
+    line = f"  {'…':<{_COLUMN}}{says}"
+    line += f" ({seconds:.0f} s)" if seconds >= 1 else ""
+    line = style.clean(line).replace("\n", " ")
+    return line if style.width is None else line[: style.width - 1]

@@ -1,0 +1,243 @@
+"""A job on its hosts: look at all of them, ask, and only then act, one host after another.
+
+Everybody is looked at before anything is written anywhere. So what is refused on the last host keeps
+the first one untouched, and there is one question, about all that would be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from subfloor.apply import Acting, Event, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
+from subfloor.consent import Consent
+from subfloor.engine import subjects
+from subfloor.errors import SubfloorError, Unreachable
+from subfloor.gather import Work
+from subfloor.host import Shell
+from subfloor.machine import Machine
+from subfloor.observe import look
+from subfloor.outcome import HostOutcome, HostReport, TaskReport
+from subfloor.task import Step
+
+
+class Watch(Protocol):
+    """Is told what happens."""
+
+    def host(self, name: str) -> None: ...
+    def event(self, event: Event) -> None: ...
+    def ended(self, report: HostReport) -> None: ...
+
+
+Approve = Callable[[Sequence[HostReport], Consent], Consent | None]
+"""Is shown what would be done, before the first write: the consent to go on with, or None for no."""
+
+Confirm = Callable[[Step], bool]
+
+_SEVERITY = {
+    HostOutcome.FAILED: 1,
+    HostOutcome.UNREACHABLE: 4,
+    HostOutcome.REFUSED: 3,
+    HostOutcome.DRIFT: 2,
+    HostOutcome.APPLIED: 0,
+    HostOutcome.IN_SYNC: 0,
+}
+"""The exit statuses, the worst first."""
+
+REFUSED = _SEVERITY[HostOutcome.REFUSED]
+"""The exit status of what was refused, and of an apply that somebody declined."""
+
+
+def exit_status(reports: Sequence[HostReport]) -> int:
+    """The exit status of the worst that came of any host."""
+    found = {report.outcome for report in reports}
+    return next((status for outcome, status in _SEVERITY.items() if outcome in found), 0)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A host's work, what it would come to, and the shell that is open there, if there is one."""
+
+    work: Work
+    report: HostReport
+    shell: Shell | None = None
+    plan: Plan | None = None
+
+    @property
+    def ready(self) -> tuple[Shell, Plan] | None:
+        """What is needed to go on; None where the host cannot be reached, or looked at."""
+        return (self.shell, self.plan) if self.shell and self.plan else None
+
+
+def check(works: Sequence[Work], consent: Consent, watch: Watch) -> tuple[HostReport, ...]:
+    """What applying would come to, on each host."""
+    with ExitStack() as open_shells:
+        reports = []
+        for work in works:
+            planned = _plan(work, consent, open_shells)
+            _tell(planned.report, watch)
+            reports.append(planned.report)
+            if isinstance(planned.report.error, Interrupted):
+                break
+        return tuple(reports) + tuple(_not_begun(work) for work in works[len(reports) :])
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of an apply. ``begun``: it came so far as to act; ``declined``: somebody said no before it did."""
+
+    reports: tuple[HostReport, ...]
+    begun: bool = False
+    declined: bool = False
+
+
+def carry_out(works: Sequence[Work], consent: Consent, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
+    """Apply to each host in turn what its plays say, unless anything in any of them is refused."""
+    with ExitStack() as open_shells:
+        plans = _plans(works, consent, open_shells)
+        reports = tuple(planned.report for planned in plans)
+        if _changes(reports):
+            granted = _granted(approve, reports, consent)
+            if granted is None:
+                return Applied(reports, declined=True)
+            if granted != consent:
+                consent = granted
+                plans = tuple(_planned_again(planned, consent) for planned in plans)
+        if not _all_stand(plans):
+            for planned in plans:
+                _tell(planned.report, watch)
+            return Applied(tuple(planned.report for planned in plans))
+        return Applied(tuple(_acted(plans, consent, watch, confirm)), begun=True)
+
+
+def _granted(approve: Approve, reports: Sequence[HostReport], consent: Consent) -> Consent | None:
+    try:
+        return approve(reports, consent)
+    except KeyboardInterrupt:
+        return None
+
+
+def _plans(works: Sequence[Work], consent: Consent, open_shells: ExitStack) -> tuple[_Planned, ...]:
+    plans = []
+    for work in works:
+        plans.append(_plan(work, consent, open_shells))
+        if isinstance(plans[-1].report.error, Interrupted):
+            break
+    return (*plans, *(_Planned(work, _not_begun(work)) for work in works[len(plans) :]))
+
+
+def _plan(work: Work, consent: Consent, open_shells: ExitStack) -> _Planned:
+    try:
+        shell = open_shells.enter_context(work.host.shell())
+        return _seen(work, shell, preflight(work.entries, shell, consent))
+    except SubfloorError as error:
+        return _Planned(work, _without_tasks(work, error))
+    except KeyboardInterrupt:
+        return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was touched")))
+
+
+def _planned_again(planned: _Planned, consent: Consent) -> _Planned:
+    if not planned.ready:
+        return planned
+    shell, _ = planned.ready
+    try:
+        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent))
+    except SubfloorError as error:
+        return _Planned(planned.work, _without_tasks(planned.work, error))
+
+
+def _seen(work: Work, shell: Shell, plan: Plan) -> _Planned:
+    return _Planned(work, HostReport(work.host.name, plan.reports), shell, plan)
+
+
+def _without_tasks(work: Work, error: SubfloorError) -> HostReport:
+    return HostReport(work.host.name, error=error, unreachable=isinstance(error, Unreachable))
+
+
+def _not_begun(work: Work) -> HostReport:
+    names = tuple(entry.name for entry in work.entries)
+    return HostReport(work.host.name, error=Interrupted("interrupted before this host's turn"), unreached=names)
+
+
+def _tell(report: HostReport, watch: Watch) -> None:
+    watch.host(report.host)
+    for each in report.tasks:
+        watch.event(each)
+    watch.ended(report)
+
+
+def _changes(reports: Sequence[HostReport]) -> bool:
+    return any(each.steps for report in reports for each in report.tasks)
+
+
+def _all_stand(plans: Sequence[_Planned]) -> bool:
+    """Whether nothing keeps any host from being worked on; one that cannot be reached keeps no other."""
+    return all(planned.plan.stands if planned.plan else planned.report.unreachable for planned in plans)
+
+
+def _acted(plans: Sequence[_Planned], consent: Consent, watch: Watch, confirm: Confirm) -> Iterator[HostReport]:
+    interrupted = False
+    for planned in plans:
+        if interrupted or not planned.ready:
+            report = _not_begun(planned.work) if interrupted else planned.report
+            _tell(report, watch)
+        else:
+            shell, plan = planned.ready
+            report = _Acted(planned.work, shell, plan, consent, watch, confirm).run()
+            interrupted = _was_interrupted(report)
+        yield report
+
+
+def _was_interrupted(report: HostReport) -> bool:
+    return any(isinstance(error, Interrupted) for error in (report.error, *(each.error for each in report.tasks)))
+
+
+class _Acted:
+    """One host being worked on: keeps what has come of it so far, whatever ends the work."""
+
+    def __init__(self, work: Work, shell: Shell, plan: Plan, consent: Consent, watch: Watch, confirm: Confirm) -> None:
+        self._work, self._plan, self._watch = work, plan, watch
+        self._acting = Acting(shell, consent, self._listen, confirm)
+        self._reports: list[TaskReport] = []
+        self._doing: Step | None = None
+
+    def run(self) -> HostReport:
+        name = self._work.host.name
+        self._watch.host(name)
+        error: SubfloorError | None = None
+        try:
+            for report in apply(self._work.entries, self._now(), self._acting):
+                self._reports.append(report)
+                self._listen(report)
+        except SubfloorError as failure:
+            error = failure
+        except KeyboardInterrupt:
+            error = Interrupted()
+        ended = self._report(error)
+        self._watch.ended(ended)
+        return ended
+
+    def _now(self) -> Machine:
+        """The machine: looked at once more where time went by with questions, or with other hosts' work."""
+        if any(report.steps for report in self._plan.reports):
+            return look(self._acting.shell, subjects(self._work.entries))
+        return self._plan.machine
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self._doing = event.step
+        elif isinstance(event, StepEnded):
+            self._doing = None
+        self._watch.event(event)
+
+    def _report(self, error: SubfloorError | None) -> HostReport:
+        unreached = tuple(entry.name for entry in self._work.entries[len(self._reports) :])
+        return HostReport(
+            self._work.host.name,
+            tuple(self._reports),
+            error=error,
+            unreached=unreached,
+            broke_off=self._doing,
+        )

@@ -1,0 +1,179 @@
+"""A run as the command line has it: gathered, watched, asked about, reported; its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from subfloor.consent import Consent
+from subfloor.endings import interruptible
+from subfloor.gather import Job, Request, gather
+from subfloor.outcome import HostReport
+from subfloor.report.live import Live, Silent
+from subfloor.report.screen import Screen, standard, style_for
+from subfloor.run import REFUSED, Applied, Watch, carry_out, exit_status
+from subfloor.run import check as check_hosts
+from subfloor.task import Step
+
+if TYPE_CHECKING:
+    from subfloor.asking import Terminal
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to go about it, and how to tell. ``again`` is the command line that was typed."""
+
+    again: str
+    diff: bool = False
+    verbose: bool = False
+    json: bool = False
+    report: Path | None = None
+    destroy: frozenset[str] = frozenset()
+    yes: bool = False
+    step: bool = False
+    traceback: bool = False
+
+    @property
+    def consent(self) -> Consent:
+        return Consent(self.destroy)
+
+
+class _Telling:
+    """What a run says, and to whom."""
+
+    def __init__(self, manner: Manner) -> None:
+        stream = standard()
+        self._manner = manner
+        self.style = style_for(stream, diff=manner.diff, commands=manner.verbose)
+        self.screen = Screen(stream)
+        self.watch: Watch = Silent() if manner.json else Live(self.screen, self.style)
+
+    def finish(self, job: Job, reports: Sequence[HostReport]) -> None:
+        """What is said at the end."""
+        if self._manner.json or self._manner.report:
+            self._documents(job, reports)
+        if self._manner.traceback:
+            _print_tracebacks(reports)
+
+    def _documents(self, job: Job, reports: Sequence[HostReport]) -> None:
+        from subfloor.report.json import dumps
+
+        if self._manner.json:
+            self.screen.write(dumps(job.play, reports, ascii=not self.style.unicode))
+        if self._manner.report:
+            self._manner.report.write_text(dumps(job.play, reports), encoding="utf-8")
+
+    def status(self, status: int) -> int:
+        """The exit status; what could not be said is no success, unless nobody wanted to hear it."""
+        if self.screen.complaint:
+            Screen(sys.stderr).print([f"subfloor: the report could not be written: {self.screen.complaint}"])
+        return status or (1 if self.screen.complaint else 0)
+
+    def say(self, line: str) -> None:
+        """Something about the run as a whole, for persons only."""
+        if not self._manner.json:
+            self.screen.print(self.style.lines(line, ""))
+
+
+def check(request: Request, manner: Manner) -> int:
+    """Say what applying would change; the exit status."""
+    job = gather(request, _disks_here)
+    with _to_its_end(manner) as telling:
+        reports = check_hosts(job.works, manner.consent, telling.watch)
+        telling.finish(job, reports)
+    return telling.status(exit_status(reports))
+
+
+def apply(request: Request, manner: Manner) -> int:
+    """Apply, once that is agreed; the exit status."""
+    job = gather(request, _disks_here)
+    terminal = _terminal(manner)
+    approve, confirm = _asking(terminal, manner)
+    with _to_its_end(manner) as telling:
+        applied = carry_out(job.works, manner.consent, telling.watch, approve, confirm)
+        _conclude(applied, manner, telling)
+        telling.finish(job, applied.reports)
+    return telling.status(REFUSED if applied.declined else exit_status(applied.reports))
+
+
+@contextlib.contextmanager
+def _to_its_end(manner: Manner) -> Iterator[_Telling]:
+    with interruptible():
+        yield _Telling(manner)
+
+
+def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
+    """The last lines of an apply that did not come through."""
+    if applied.declined:
+        telling.say("Declined: nothing was touched.")
+    elif not applied.begun:
+        telling.say("Nothing was touched.")
+    elif not manner.json:
+        from subfloor.report import text
+
+        for report in applied.reports:
+            if _broke_off(report):
+                telling.screen.print(text.ending(report, manner.again, telling.style))
+
+
+def _broke_off(report: HostReport) -> bool:
+    return not report.unreachable and bool(report.error or any(each.error for each in report.tasks))
+
+
+_Approve = Callable[[Sequence[HostReport], Consent], Consent | None]
+
+
+def _asking(terminal: Terminal | None, manner: Manner) -> tuple[_Approve, Callable[[Step], bool]]:
+    """Who approves of the plan, and of each step."""
+    if terminal is None:
+        return _as_given, lambda step: True
+    approve = _as_given if manner.yes else terminal.approve
+    return approve, terminal.confirm if manner.step else lambda step: True
+
+
+def _as_given(reports: Sequence[HostReport], consent: Consent) -> Consent:
+    return consent
+
+
+def _terminal(manner: Manner) -> Terminal | None:
+    """Somebody to ask: at the terminal on standard input, and where the question can be seen."""
+    screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
+    if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):
+        if manner.step:
+            raise click.UsageError("--step asks before each step, and there is no terminal to ask on")
+        return None
+    from subfloor.asking import Terminal
+
+    style = style_for(screens[0], diff=manner.diff, commands=manner.verbose)
+    return Terminal(Screen(screens[0]), style, sys.stdin.readline, every_step=manner.step)
+
+
+def _disks_here() -> Sequence[str]:
+    """The disks of this machine, in words."""
+    from subfloor.errors import SubfloorError
+    from subfloor.host import Host
+    from subfloor.observe import look
+    from subfloor.subjects.disk import Disk, Missing
+
+    nowhere = Disk("/dev/disk/none")
+    try:
+        with Host().shell() as shell:
+            seen = look(shell, {nowhere})[nowhere]
+    except SubfloorError:
+        return ()
+    return seen.present if isinstance(seen, Missing) else ()
+
+
+def _print_tracebacks(reports: Sequence[HostReport]) -> None:
+    import traceback
+
+    for report in reports:
+        for error in (report.error, *(each.error for each in report.tasks)):
+            if error:
+                traceback.print_exception(error)
