@@ -1,0 +1,102 @@
+"""The held-open shell: what it runs, how that ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subfloor.errors import CommandFailed, Refused, Unreachable
+from subfloor.host import Host
+
+
+def test_status_output_and_errors_come_back_apart() -> None:
+    with Host().shell() as shell:
+        result = shell.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
+        assert (result.status, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
+        assert shell.run(["true"]).status == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.binary(max_size=300), word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_any_bytes_go_in_and_any_words_are_arguments_case_71(data: bytes, word: str) -> None:
+    with Host().shell() as shell:
+        assert shell.run(["cat"], stdin=data).stdout == data
+        assert shell.run(["printf", "%s", word]).stdout == word.encode()
+
+
+def test_what_is_fed_is_in_no_argv() -> None:
+    with Host().shell() as shell:
+        seen = shell.run(["sh", "-c", "cat >/dev/null; cat /proc/[0-9]*/cmdline"], stdin=b"s3cr3t-word").stdout
+        assert b"s3cr3t-word" not in seen
+
+
+def test_much_output_on_both_streams_does_not_block() -> None:
+    with Host().shell() as shell:
+        result = shell.run(["sh", "-c", "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2"])
+        assert len(result.stdout) == len(result.stderr) == 3000000
+
+
+def test_odd_surroundings_do_not_matter_case_69(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LC_ALL": "xx_YY", "LANG": "tr_TR.UTF-8", "TZ": "Mars", "COLUMNS": "3"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HOME", raising=False)
+    with Host().shell() as shell:
+        assert shell.run(["sh", "-c", "echo $LC_ALL $TZ $PWD; umask"]).stdout == b"C UTC0 /\n0022\n"
+
+
+def test_a_command_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
+    mark = f"3{time.time_ns() % 100000}"
+    with Host().shell() as shell, pytest.raises(CommandFailed, match="did not end within 1 s"):
+        shell.run(["sh", "-c", f"sleep {mark} & sleep {mark}"], timeout=1.0)
+    assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False, capture_output=True).stdout == b""
+
+
+def test_a_shell_that_cannot_be_had_is_said_to_be() -> None:
+    with pytest.raises(Unreachable, match="nosuchprogram"), Host("there", ("nosuchprogram",)).shell():
+        pass
+    with pytest.raises(Unreachable, match="the shell on there ended"), Host("there", ("false",)).shell():
+        pass
+
+
+def test_a_prefix_leads_somewhere_else() -> None:
+    with Host("there", ("env", "WHERE=there")).shell() as shell:
+        assert shell.run(["sh", "-c", "echo $WHERE"]).stdout == b"there\n"
+
+
+def test_a_lock_is_inherited_by_the_command_and_ends_with_it_case_67(tmp_path: Path) -> None:
+    device = tmp_path / "device"
+    device.touch()
+    try_lock = ["flock", "--nonblock", str(device), "true"]
+    with Host().shell() as shell:
+        with shell.locked([str(device)]):
+            assert subprocess.run(try_lock, check=False).returncode == 1
+            shell.run(["sh", "-c", "sleep 0.6 >/dev/null 2>&1 </dev/null &"])
+        assert subprocess.run(try_lock, check=False).returncode == 1, "the orphan holds it still"
+        time.sleep(1)
+        assert subprocess.run(try_lock, check=False).returncode == 0
+
+
+def test_a_lock_that_another_holds_is_a_refusal_case_67(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subfloor.host._LOCK_WAIT", 1)
+    device = tmp_path / "device"
+    device.touch()
+    with (
+        Host().shell() as one,
+        Host().shell() as other,
+        one.locked([str(device)]),
+        pytest.raises(Refused, match="is locked by another program"),
+        other.locked([str(device)]),
+    ):
+        pass
+
+
+def test_ticks_come_while_a_command_runs() -> None:
+    ticks: list[float] = []
+    with Host().shell() as shell:
+        shell.run(["sleep", "2.2"], tick=ticks.append)
+    assert len(ticks) >= 2 and ticks == sorted(ticks)
