@@ -83,3 +83,10 @@ def style_for(stream: TextIO, *, diff: bool = False, commands: bool = False) -> 
 def standard() -> TextIO:
     """Standard output, or nowhere where the caller has closed it."""
     return sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
+
+
+def outcome_of(screen: Screen, status: int) -> int:
+    """The exit status; what could not be said is no success, unless nobody wanted to hear it."""
+    if screen.complaint:
+        Screen(sys.stderr).print([f"subfloor: the report could not be written: {screen.complaint}"])
+    return status or (1 if screen.complaint else 0)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from subfloor.cli.endings import interruptible
 from subfloor.consent import Consent
-from subfloor.endings import interruptible
 from subfloor.gather import Job, Request, gather
 from subfloor.outcome import HostReport
 from subfloor.report.live import Live, Silent
-from subfloor.report.screen import Screen, standard, style_for
+from subfloor.report.screen import Screen, outcome_of, standard, style_for
 from subfloor.run import REFUSED, Applied, Watch, carry_out, exit_status
 from subfloor.run import check as check_hosts
 from subfloor.task import Step
 
 if TYPE_CHECKING:
-    from subfloor.asking import Terminal
+    from subfloor.cli.asking import Terminal
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,6 @@ class _Telling:
         if self._manner.report:
             self._manner.report.write_text(dumps(job.play, reports), encoding="utf-8")
 
-    def status(self, status: int) -> int:
-        """The exit status; what could not be said is no success, unless nobody wanted to hear it."""
-        if self.screen.complaint:
-            Screen(sys.stderr).print([f"subfloor: the report could not be written: {self.screen.complaint}"])
-        return status or (1 if self.screen.complaint else 0)
-
     def say(self, line: str) -> None:
         """Something about the run as a whole, for persons only."""
         if not self._manner.json:
@@ -87,7 +81,7 @@ def check(request: Request, manner: Manner) -> int:
     with _to_its_end(manner) as telling:
         reports = check_hosts(job.works, manner.consent, telling.watch)
         telling.finish(job, reports)
-    return telling.status(exit_status(reports))
+    return outcome_of(telling.screen, exit_status(reports))
 
 
 def apply(request: Request, manner: Manner) -> int:
@@ -99,7 +93,7 @@ def apply(request: Request, manner: Manner) -> int:
         applied = carry_out(job.works, manner.consent, telling.watch, approve, confirm)
         _conclude(applied, manner, telling)
         telling.finish(job, applied.reports)
-    return telling.status(REFUSED if applied.declined else exit_status(applied.reports))
+    return outcome_of(telling.screen, REFUSED if applied.declined else exit_status(applied.reports))
 
 
 @contextlib.contextmanager
@@ -148,7 +142,7 @@ def _terminal(manner: Manner) -> Terminal | None:
         if manner.step:
             raise click.UsageError("--step asks before each step, and there is no terminal to ask on")
         return None
-    from subfloor.asking import Terminal
+    from subfloor.cli.asking import Terminal
 
     style = style_for(screens[0], diff=manner.diff, commands=manner.verbose)
     return Terminal(Screen(screens[0]), style, sys.stdin.readline, every_step=manner.step)

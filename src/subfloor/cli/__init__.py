@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from subfloor.cli.running import Manner
     from subfloor.gather import Request
-    from subfloor.running import Manner
 
 FAILED, USAGE = 1, 64
 
@@ -159,7 +159,7 @@ _may = _all_of(
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
     """Say what apply would change, and change nothing."""
-    from subfloor import running
+    from subfloor.cli import running
 
     return running.check(_request(given), _manner(argv, given))
 
@@ -177,10 +177,34 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     says where it stands; run again, it goes on from what is there. If the reader of its output leaves, it
     goes on in silence.
     """
-    from subfloor import running
+    from subfloor.cli import running
 
     run = running.check if only_check else running.apply
     return run(_request(given), _manner(argv, given))
+
+
+_beside = click.option(
+    "--playbook", type=_FILE, metavar="FILE", help="Count in the tasks of plugins/ beside this playbook."
+)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@_beside
+def tasks(name: str | None, playbook: Path | None) -> int:
+    """List the tasks that there are; with NAME, tell all about one."""
+    from subfloor.cli import describing
+
+    return describing.tasks(name, playbook)
+
+
+@cli.command()
+@_beside
+def schema(playbook: Path | None) -> int:
+    """Print the JSON Schema of playbooks, for editors."""
+    from subfloor.cli import describing
+
+    return describing.schema(playbook)
 
 
 def _request(given: dict[str, Any]) -> Request:
@@ -200,7 +224,7 @@ def _request(given: dict[str, Any]) -> Request:
 def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
     import shlex
 
-    from subfloor.running import Manner
+    from subfloor.cli.running import Manner
 
     return Manner(
         again=shlex.join(["subfloor", *argv]),
