@@ -1,0 +1,74 @@
+"""The tasks that there are, and one task's page: its docstring, parameters and examples."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from subfloor.checking import expected
+from subfloor.plugins import Plugin
+from subfloor.report.style import Style
+
+
+def listing(plugins: Iterable[Plugin], style: Style) -> Iterator[str]:
+    """A line for each task."""
+    found = sorted(plugins, key=lambda plugin: plugin.task.key)
+    width = max((len(plugin.task.key) for plugin in found), default=0)
+    for plugin in found:
+        summary = _doc(plugin).partition("\n")[0]
+        first, *more = style.lines(summary, " " * (width + 4))
+        yield f"  {style.paint(f'{plugin.task.key:<{width}}', 'bold')}{first[width + 2 :]}"
+        yield from more
+
+
+def page(plugin: Plugin, style: Style) -> Iterator[str]:
+    """All that there is to know of one task."""
+    yield style.paint(plugin.task.key, "bold")
+    for paragraph in _doc(plugin).split("\n\n"):
+        yield ""
+        yield from style.lines(" ".join(paragraph.split()), "  ")
+    yield from _parameters(plugin.schema, style)
+    if plugin.task.examples:
+        yield from ("", style.paint("Examples", "bold"))
+        for example in plugin.task.examples:
+            yield from ("", *_entry(example, style))
+    yield from ("", style.clean(f"From {plugin.origin}"))
+
+
+def _doc(plugin: Plugin) -> str:
+    doc = plugin.task.__doc__ or ""
+    first, _, rest = doc.strip().partition("\n")
+    return f"{first}\n{textwrap.dedent(rest)}".strip()
+
+
+def _parameters(schema: Mapping[str, Any], style: Style) -> Iterator[str]:
+    yield from ("", style.paint("Parameters", "bold"))
+    for name, about in schema["properties"].items():
+        kind = f"{expected(about)}, {_need(name, about, schema['required'])}"
+        yield from ("", f"  {style.paint(name, 'cyan')}{style.clean(f'  {kind}')}")
+        yield from style.lines(" ".join(about["description"].split()), "      ")
+        if about.get("examples"):
+            yield from style.lines(f"for example {', '.join(map(_yaml, about['examples']))}", "      ")
+    if not schema["properties"]:
+        yield "  none"
+
+
+def _need(name: str, about: Mapping[str, Any], required: Iterable[str]) -> str:
+    if name in required:
+        return "required"
+    return "optional" if about.get("default") in (None, "", [], {}) else f"default {_yaml(about['default'])}"
+
+
+def _yaml(value: Any) -> str:
+    """A value as it may be written in YAML: JSON is, but plain words are easier to read."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _entry(example: str, style: Style) -> Iterator[str]:
+    """An example as an entry of a list."""
+    lines = example.strip().splitlines()
+    bullets = ["  "] if lines[0].startswith("- ") else ["  - "]
+    for line, margin in zip(lines, bullets + ["    "] * len(lines), strict=False):
+        yield style.clean(f"{margin}{line}".rstrip())
