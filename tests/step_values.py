@@ -80,8 +80,8 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
     if isinstance(subject, Covering):
         return _cover(subject.path, seen)
     if isinstance(subject, Path):
-        mounted = subject.path == "/" or getattr(seen.get(Mount(subject.path)), "stack", ())
-        return _node("directory") if mounted else Absent()
+        mount = seen.get(Mount(subject.path), MountState())
+        return _node("directory") if subject.path == "/" or mount.stack else Absent()
     for kind, value in _USUAL:
         if isinstance(subject, kind):
             return value

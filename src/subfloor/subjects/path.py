@@ -7,6 +7,7 @@ neither there nor absent.
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 import stat
 from abc import abstractmethod
@@ -49,6 +50,13 @@ class Detour:
         return f"behind a symbolic link, really {self.real}"
 
 
+class Mode(int):
+    """Permission bits, which people read in octal."""
+
+    def __str__(self) -> str:
+        return f"{int(self):04o}"
+
+
 @dataclass(frozen=True)
 class Node:
     """Something at a path. ``mode``: the permission bits. Owner and group, by name and by number."""
@@ -58,8 +66,11 @@ class Node:
     owner: frozenset[str] = at_least()
     group: frozenset[str] = at_least()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mode", Mode(self.mode))
+
     def __str__(self) -> str:
-        return f"a {self.kind} of mode {self.mode:04o}"
+        return f"a {self.kind} of mode {self.mode}"
 
 
 PathState = Absent | Unseen | Detour | Node
@@ -233,6 +244,23 @@ cd -- "$t" || exit 1
 find . -mindepth 1 -xdev | while IFS= read -r e; do compare "$e" "$s/${{e#./}}" "${{e#./}}"; done |
     tr '\n\0' '?\n' | head -n {MOST_HIDDEN} | tr '\n' '\0'
 """
+
+
+def check_clean(path: str) -> None:
+    """Raise ``ValueError`` for a path that is not absolute, or is not the shortest spelling of itself."""
+    if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
+        raise ValueError(f"{path!r} is no clean absolute path, such as /mnt/nix")
+
+
+MODE_PATTERN = "^[0-7]{3,4}$"
+"""What JSON Schema checks of a mode."""
+
+
+def mode_of(text: str) -> int:
+    """Permission bits, written in octal. Raises ``ValueError``."""
+    if not re.fullmatch(r"[0-7]{3,4}", text):
+        raise ValueError(f"{text!r} is no mode; write three or four octal digits in quotes, such as '0755'")
+    return int(text, 8)
 
 
 def real_path(path: str) -> str:

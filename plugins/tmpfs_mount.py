@@ -1,0 +1,158 @@
+"""`tmpfs-mount`: a filesystem in memory, empty after every boot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from subfloor import mount_options, sizes
+from subfloor.errors import Refused
+from subfloor.installed import Contribution, FileSystem
+from subfloor.machine import AnySubject, Machine
+from subfloor.mounts import check_free, elsewhere, mount, place, remount
+from subfloor.parameters import Param, checked
+from subfloor.subjects.memory import Memory, MemoryState
+from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
+from subfloor.subjects.path import MODE_PATTERN, Node, Path, check_clean, directory, mode_of
+from subfloor.task import Command, Step, Task, hookimpl
+
+_PERCENT = re.compile(r"([1-9]\d?|100)%")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TmpfsMount(Task):
+    """A tmpfs of this size at this path, and its root directory with this mode.
+
+    Size and flags that differ are changed in place, by a remount, and the mode by chmod: what the tmpfs
+    holds stays. The directory is made where there is none. Where something else is mounted, or other
+    mounts would be buried, it is refused. Over `/` nothing is ever mounted: there it is only compared.
+
+    The mode is 0755 and not the kernel's 1777, since a root directory that everybody can write to is
+    refused by sshd and others.
+    """
+
+    key: ClassVar[str] = "tmpfs-mount"
+    examples: ClassVar[tuple[str, ...]] = (
+        "tmpfs-mount: {path: /mnt, size: 2GiB}",
+        'tmpfs-mount: {path: /mnt/tmp, size: 25%, mode: "1777", options: [nosuid, nodev]}',
+    )
+
+    path: Annotated[str, Param("Where to mount it", examples=("/mnt",))]
+    size: Annotated[str, Param("How much it may hold: `2GiB`, or `25%` of the memory", examples=("2GiB", "25%"))]
+    mode: Annotated[str, Param("The mode of its root directory, in octal", pattern=MODE_PATTERN)] = "0755"
+    options: Annotated[tuple[str, ...], Param("Further mount options", examples=(["nosuid", "nodev"],))] = ()
+
+    def __post_init__(self) -> None:
+        checked("path", check_clean, self.path)
+        checked("size", _check_size, self.size)
+        checked("mode", mode_of, self.mode)
+        checked("options", _check_options, self.options)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Mount(self.path), Path(self.path), Memory()})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        state = place(machine, self.path)
+        if state.top is None:
+            return self._mount(machine, state)
+        if state.top.type != "tmpfs":
+            raise elsewhere(self.path, state.top, "a tmpfs")
+        return self._resize(machine, state, state.top) or self._chmod(machine)
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (FileSystem(self.path, "tmpfs", "tmpfs", self._options),)
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return (f"size={_for_kernel(self.size)}", f"mode={mode_of(self.mode):o}", *self.options)
+
+    @property
+    def _says(self) -> str:
+        return f"{self.size} of the memory" if _PERCENT.fullmatch(self.size) else self.size
+
+    def _mount(self, machine: Machine, state: MountState) -> Step:
+        if self.path == "/":
+            raise Refused("nothing is mounted at /", advice="run this outside of a chroot")
+        check_free(self.path, state)
+        mounted = Mounted("tmpfs", "tmpfs", "/", self._shown(machine[Memory()]))
+        given = mount_options.for_kernel(self._options)
+        owned = mount_options.value(given, "uid", "gid")
+        root = directory(mode_of(self.mode)) if owned is None else Node("directory", mode_of(self.mode))
+        return Step(
+            says=f"Mount a tmpfs of {self._says} at {self.path}",
+            commands=mount("tmpfs", given, "tmpfs", self.path),
+            after=mounting(machine, self.path, mounted, root=root, hidden=None),
+        )
+
+    def _resize(self, machine: Machine, state: MountState, top: Mounted) -> Step | None:
+        """Another size, or flags that are missing: the kernel takes both on a remount, and not the mode."""
+        memory = machine[Memory()]
+        lacking = mount_options.wanted("tmpfs", self.options).lacking(top.options)
+        if _pages(top.options, memory) == self._pages(memory) and not lacking:
+            return None
+        shown = frozenset(option for option in top.options - lacking if not option.startswith("size="))
+        after = replace(top, options=shown | self._shown(memory))
+        flags = "" if not lacking else f", with {','.join(mount_options.for_kernel(self.options)) or 'rw'}"
+        writable = () if "ro" in self.options else ("rw",)
+        given = (*writable, f"size={_for_kernel(self.size)}", *mount_options.for_kernel(self.options))
+        return Step(
+            says=f"Remount the tmpfs at {self.path} with {self._says}{flags}",
+            commands=remount(given, self.path),
+            after=machine.with_(Mount(self.path), replace(state, stack=(*state.stack[:-1], after))),
+        )
+
+    def _chmod(self, machine: Machine) -> Step | None:
+        """The mount's own `mode=` is what it was born with, whatever became of its root directory."""
+        root, mode = machine[Path(self.path)], mode_of(self.mode)
+        if not isinstance(root, Node) or root.mode == mode:
+            return None
+        return Step(
+            says=f"Set the mode of {self.path} to {mode:04o}",
+            commands=(Command(("chmod", f"{mode:04o}", "--", self.path)),),
+            after=machine.with_(Path(self.path), replace(root, mode=mode)),
+        )
+
+    def _shown(self, memory: MemoryState) -> frozenset[str]:
+        """The options that the kernel will show."""
+        pages = self._pages(memory)
+        size = frozenset({f"size={pages * memory.page // 1024}k"}) if pages != memory.pages // 2 else frozenset()
+        return size | mount_options.wanted("tmpfs", self.options).shown
+
+    def _pages(self, memory: MemoryState) -> int:
+        """The size in pages, rounded up as mm/shmem.c does (shmem_parse_one)."""
+        if percent := _PERCENT.fullmatch(self.size):
+            return -(-(memory.pages * memory.page * int(percent[1]) // 100) // memory.page)
+        return -(-sizes.parse(self.size) // memory.page)
+
+
+def _pages(options: frozenset[str], memory: MemoryState) -> int:
+    """The size of a tmpfs that is there; the kernel's default of half the memory is not shown."""
+    shown = mount_options.size(options)
+    return int(shown.removesuffix("k")) * 1024 // memory.page if shown else memory.pages // 2
+
+
+def _for_kernel(size: str) -> str:
+    """A size in the kernel's spelling, whose units are binary: `2G` for `2GiB`."""
+    return size.removesuffix("iB").removesuffix("B").replace("K", "k")
+
+
+def _check_size(size: str) -> None:
+    if size.endswith("%"):
+        if not _PERCENT.fullmatch(size):
+            raise ValueError(f"{size} is out of range: from 1% to 100%")
+        return
+    sizes.parse(size)
+
+
+def _check_options(options: tuple[str, ...]) -> None:
+    mount_options.check(options)
+    for option in options:
+        if option.partition("=")[0] in ("size", "mode", "nr_blocks"):
+            raise ValueError(f"{option} has a parameter of its own; give `size` and `mode`")
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (TmpfsMount,)
