@@ -63,7 +63,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
             if step is None:
                 return Converged(replace(report, outcome=done if steps else Outcome.OK, steps=tuple(steps)), machine)
             after, taken = take(entry.task, step, machine)
-            steps += [Taken(step, differences(machine, after))] if taken else []
+            steps += [Taken(step, differences(machine, step.after))] if taken else []
             machine = after
         raise PluginError(
             f"{entry.key} asks for ever more steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",

@@ -35,7 +35,7 @@ class HostOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Taken:
-    """A step that was taken, or imagined, and what it changed."""
+    """A step that was taken, or imagined, and what it promised to change, so that both read the same."""
 
     step: Step
     differences: tuple[Difference, ...]

@@ -78,7 +78,7 @@ def host(guest: vm.Machine) -> testinfra.host.Host:
     return testinfra.host.Host(GuestBackend(guest))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def blank(guest: vm.Machine) -> Callable[[str], str]:
     """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back."""
 

@@ -1,0 +1,195 @@
+"""The main job on real disks, judged by testinfra and plain tools and not by our own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra.host
+
+ROOT = Path(__file__).parent.parent.parent
+PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
+MIB = 1 << 20
+
+Run = Callable[..., Any]
+Sh = Callable[..., str]
+Host = testinfra.host.Host
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to do the job: on which disk, with which variables, and what must come of it."""
+
+    disk: str
+    partition: str
+    sector: int = 512
+    swap: bool = True
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return (PLAYBOOK, "-e", f"disk={self.disk}", *(() if self.swap else ("-e", "swap=0")))
+
+    @property
+    def nix(self) -> str:
+        return f"{self.partition}{3 if self.swap else 2}"
+
+    @property
+    def boot(self) -> str:
+        return f"{self.partition}1"
+
+
+VARIANTS = {
+    "swap": Variant("/dev/vda", "/dev/vda"),
+    "no-swap": Variant("/dev/vdb", "/dev/vdb", swap=False),
+    "4096-byte-sectors": Variant("/dev/vdc", "/dev/vdc", sector=4096),
+    "nvme": Variant("/dev/nvme0n1", "/dev/nvme0n1p"),
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS.keys())
+def job(request: pytest.FixtureRequest, subfloor: Run, sh: Sh, blank: Callable[[str], str]) -> Variant:
+    """A variant that has been applied to a blank disk, once."""
+    variant: Variant = request.param
+    blank(variant.disk)
+    planned = document(subfloor("check", *variant.arguments, "--format", "json"), 2)
+    applied = document(subfloor("apply", *variant.arguments, "--format", "json", timeout=300.0), 0)
+    assert outcome(applied) == "applied"
+    assert steps(planned) == steps(applied), "check says in the same words what apply then does"
+    sh("udevadm settle")
+    return variant
+
+
+def document(done: Any, status: int) -> dict[str, Any]:
+    """The report, of a run that must end with this status."""
+    assert done.returncode == status, f"{done.stdout.decode()}\n{done.stderr.decode()}"
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def outcome(report: dict[str, Any]) -> str:
+    (host,) = report["hosts"].values()
+    found: str = host["outcome"]
+    return found
+
+
+def steps(report: dict[str, Any]) -> list[str]:
+    (host,) = report["hosts"].values()
+    return [step["says"] for task in host["tasks"] for step in task["steps"]]
+
+
+def partitions(sh: Sh, job: Variant) -> dict[str, dict[str, Any]]:
+    table = json.loads(sh(f"sfdisk --json {job.disk}"))["partitiontable"]
+    assert table["label"] == "gpt"
+    return {each["name"]: each for each in table["partitions"]}
+
+
+def test_partitions_are_where_they_should_be(job: Variant, sh: Sh) -> None:
+    found = partitions(sh, job)
+    assert list(found) == (["ESP", "swap", "nix"] if job.swap else ["ESP", "nix"])
+    starts = {name: each["start"] * job.sector for name, each in found.items()}
+    assert starts["ESP"] == 1 * MIB
+    assert starts["nix"] == (8705 if job.swap else 513) * MIB
+    assert starts.get("swap", 513 * MIB) == 513 * MIB
+    if job.sector == 512:
+        assert found["ESP"]["start"] == 2048
+
+
+def test_the_esp_is_one_to_firmware_too(job: Variant, sh: Sh) -> None:
+    assert partitions(sh, job)["ESP"]["type"] == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+    listed = sh(f"parted --script --machine {job.disk} print").splitlines()
+    esp = next(line for line in listed if ":ESP:" in line)
+    assert "boot" in esp and "esp" in esp
+
+
+def test_every_partition_is_optimally_aligned(job: Variant, sh: Sh) -> None:
+    for number in range(1, len(partitions(sh, job)) + 1):
+        assert "aligned" in sh(f"parted {job.disk} align-check optimal {number}").split()
+    assert "No errors" in sh(f"sfdisk --verify {job.disk} 2>&1")
+
+
+def test_filesystems_have_their_types_and_labels(job: Variant, sh: Sh) -> None:
+    found = json.loads(sh(f"lsblk --json --output PATH,FSTYPE,LABEL,PARTLABEL {job.disk}"))["blockdevices"]
+    seen = {each["partlabel"]: (each["fstype"], each["label"]) for each in found if each["partlabel"]}
+    wanted = {"ESP": ("vfat", "boot"), "swap": ("swap", "swap"), "nix": ("ext4", "nixos")}
+    assert seen == (wanted if job.swap else {name: wanted[name] for name in ("ESP", "nix")})
+
+
+def test_everything_is_mounted_as_it_should_be(job: Variant, host: Host) -> None:
+    root, boot, nix = (host.mount_point(path) for path in ("/mnt", "/mnt/boot", "/mnt/nix"))
+    assert (root.filesystem, host.file("/mnt").mode) == ("tmpfs", 0o755)
+    assert (boot.filesystem, boot.device) == ("vfat", job.boot)
+    assert {"fmask=0077", "dmask=0077"} <= set(boot.options)
+    assert (nix.filesystem, nix.device) == ("ext4", job.nix)
+    assert "noatime" in nix.options
+
+
+@pytest.mark.parametrize("path", ["/etc/nixos", "/var/log"])
+def test_what_is_persisted_is_bound(job: Variant, sh: Sh, host: Host, path: str) -> None:
+    line = sh(f"findmnt --noheadings --output SOURCE,FSROOT,FSTYPE --mountpoint /mnt{path}").split()
+    assert line == [f"{job.nix}[/persist{path}]", f"/persist{path}", "ext4"]
+    assert host.file(f"/mnt/nix/persist{path}").is_directory
+
+
+def test_swap_is_active_where_it_is_wanted(job: Variant, host: Host) -> None:
+    active = host.file("/proc/swaps").content_string
+    assert (f"{job.partition}2 " in active) == job.swap
+
+
+def test_the_configuration_parses_and_names_every_mount(job: Variant, sh: Sh) -> None:
+    for name in ("configuration.nix", "filesystems.nix"):
+        sh(f"nix-instantiate --parse /mnt/etc/nixos/{name} >/dev/null")
+    written = sh("cat /mnt/etc/nixos/filesystems.nix")
+    for path in ("/", "/boot", "/nix", "/etc/nixos", "/var/log"):
+        assert f'"{path}"' in written
+
+
+def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor: Run, sh: Sh) -> None:
+    written = f"cut -c 1- /sys/block/{job.disk.removeprefix('/dev/')}/stat | awk '{{ print $5, $7 }}'"
+    sh("sync; sleep 6")  # what ext4 and its journal have still to write
+    before, mounts = sh(written), sh("cat /proc/self/mountinfo")
+    for command in ("apply", "check"):
+        done = document(subfloor(command, *job.arguments, "--format", "json"), 0)
+        assert (outcome(done), steps(done)) == ("in-sync", [])
+    assert sh("cat /proc/self/mountinfo") == mounts
+    sh("sync")
+    assert sh(written) == before
+
+
+def test_a_rerun_starts_no_program_that_writes(job: Variant, subfloor: Run, guest: Any, sh: Sh) -> None:
+    import sys
+
+    trace = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", "/tmp/trace"]
+    done = guest.run([*trace, sys.executable, "-m", "subfloor", "apply", *job.arguments], timeout=300.0)
+    assert done.returncode == 0
+    started = sh(
+        "grep -o 'execve(\"[^\"]*\".* = 0$' /tmp/trace | cut -d'\"' -f2 | xargs -n1 basename | sort -u"
+    ).split()
+    readers = {"awk", "blkid", "cat", "cmp", "cut", "dd", "dirname", "find", "grep", "head", "id", "partx", "printf"}
+    readers |= {"readlink", "sed", "sh", "sort", "stat", "tail", "tr", "wipefs", "findfs", "python", "python3"}
+    assert {name for name in started if not name.startswith("python")} <= readers
+    assert "--no-act" in sh("grep execve.*wipefs /tmp/trace")
+    assert sh("grep 'execve.*wipefs' /tmp/trace | grep -v -e --no-act || true") == ""
+
+
+def test_the_filesystems_are_sound(job: Variant, sh: Sh, subfloor: Run) -> None:
+    """Last of all, since it takes the mounts down: what is checked must not be in use."""
+    sh("umount -R /mnt; swapoff -a")
+    assert "clean" in sh(f"e2fsck -f -n {job.nix} 2>&1; echo clean")
+    sh(f"fsck.fat -n {job.boot}")
+    again = document(subfloor("apply", *job.arguments, "--format", "json", timeout=300.0), 0)
+    assert outcome(again) == "applied", "a rerun mounts again what a reboot took away"
+    assert not any("Make" in says for says in steps(again)), "and makes nothing anew"
+    sh("umount -R /mnt; swapoff -a")
+
+
+def test_ten_runs_leave_as_many_mounts_as_one(subfloor: Run, sh: Sh, blank: Callable[[str], str]) -> None:
+    disk = blank("/dev/vda")
+    counts = []
+    for _ in range(10):
+        assert subfloor("apply", PLAYBOOK, "-e", f"disk={disk}", timeout=300.0).returncode == 0
+        counts.append(sh("wc -l < /proc/self/mountinfo"))
+    assert len(set(counts)) == 1
