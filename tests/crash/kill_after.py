@@ -34,5 +34,5 @@ def kill_after(count: int) -> None:
 
 
 if __name__ == "__main__":
-    kill_after(int(sys.argv[1]))
-    main(sys.argv[2:])
+    kill_after(int(sys.argv.pop(1)))
+    main()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import testinfra.host
@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 Run = Callable[..., Any]
 Sh = Callable[..., str]
-Host = testinfra.host.Host
+Host: TypeAlias = testinfra.host.Host
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.fixture(scope="module", params=tuple(VARIANTS.values()), ids=tuple(VARIANTS))
 def job(request: pytest.FixtureRequest, subfloor: Run, sh: Sh, blank: Callable[[str], str]) -> Variant:
     """A variant that has been applied to a blank disk, once."""
     variant: Variant = request.param
