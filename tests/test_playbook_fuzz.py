@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,10 @@ def test_a_tree_is_what_pyyaml_reads_or_an_error(tree: Any) -> None:
     except PlaybookError:
         return
     assert strict_yaml.plain(node) == yaml.safe_load(text)
+
+
+def test_a_large_file_of_mistakes_ends_soon(tmp_path: Path) -> None:
+    path = written(tmp_path, "- [yes, 0644]\n" * 70_000)
+    started = time.monotonic()
+    attempt(path)
+    assert time.monotonic() - started < 20

@@ -70,11 +70,25 @@ def test_what_loads_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    (
-        "play_keys unknown_task unknown_task_key two_tasks_in_one unknown_parameter missing_parameter "
-        "parameters_not_a_mapping wrong_types wrong_values not_a_list play_shapes entry_shapes "
-        "variable_names loop_over_text name_not_text include_not_a_path seed_not_text"
-    ).split(),
+    [
+        "play_keys",
+        "unknown_task",
+        "unknown_task_key",
+        "two_tasks_in_one",
+        "unknown_parameter",
+        "missing_parameter",
+        "parameters_not_a_mapping",
+        "wrong_types",
+        "wrong_values",
+        "not_a_list",
+        "play_shapes",
+        "entry_shapes",
+        "variable_names",
+        "loop_over_text",
+        "name_not_text",
+        "include_not_a_path",
+        "seed_not_text",
+    ],
 )
 def test_what_editors_can_see_to_be_wrong_is_invalid(case: str) -> None:
     assert not VALIDATOR.is_valid(strict_yaml.plain(strict_yaml.read(CASES / f"{case}.yml")))

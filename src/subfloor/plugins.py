@@ -7,9 +7,9 @@ that no entry point has makes all of them be loaded.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -123,8 +123,7 @@ def _tasks_of(manager: pluggy.PluginManager, plugin: object, origin: str) -> Ite
 
 def _module_from(path: Path) -> ModuleType:
     """A file as a module, under a name that no other module can have."""
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"subfloor_plugin_{digest}_{path.stem}"
+    name = f"subfloor_plugin_{os.fsencode(path.resolve()).hex()}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a path that ends in .py has both
     module = importlib.util.module_from_spec(spec)

@@ -12,10 +12,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from subfloor.errors import SubfloorError
 
 _SHOWN_COLUMNS = 100
+_MANY = 100
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,11 @@ class Source:
 
     def line(self, number: int) -> str:
         """The line with this number, from 1; empty where there is none."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines()
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,10 @@ class Problems:
         self._found: list[PlaybookError] = []
 
     def add(self, error: PlaybookError) -> None:
-        """Keep an error and those that it brings along."""
+        """Keep an error and those that it brings along. Raises them all when there are too many to read."""
         self._found.extend(error.all)
+        if len(self._found) >= _MANY:
+            self.settle()
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ parser's events: that bounds depth and expansion, and keeps the mark of every sc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ MAX_DEPTH = 64
 MAX_EXPANDED = 10_000
 
 # What YAML does not allow in a stream, and a terminal should not be sent.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE: Any = yaml.reader.Reader.NON_PRINTABLE
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -120,18 +119,18 @@ def parse(source: Source) -> Node:
         )
     try:
         return _Reader(source).document()
-    except yaml.MarkedYAMLError as error:
+    except yaml.YAMLError as error:
         raise _syntax_error(source, error) from None
 
 
-def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> PlaybookError:
-    mark = error.problem_mark or error.context_mark
+def _syntax_error(source: Source, error: yaml.YAMLError) -> PlaybookError:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
-    context = f" {error.context}" if error.context else ""
-    line = source.line(where.line)
+    problem = getattr(error, "problem", None) or "unreadable"
+    context = getattr(error, "context", None)
     return PlaybookError(
-        f"this is not YAML: {error.problem or 'unreadable'}{context}",
-        advice=_syntax_advice(line, error.problem or ""),
+        f"this is not YAML: {problem}{f' {context}' if context else ''}",
+        advice=_syntax_advice(source.line(where.line), problem),
         where=where,
     )
 

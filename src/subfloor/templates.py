@@ -70,6 +70,8 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
         raise _about_undefined(error) from None
     except TemplateError as error:
         raise ExpressionError(f"the expression cannot be read: {_end(error.message)}") from None
+    except RecursionError:
+        raise ExpressionError("the expression is nested too deep") from None
     except Exception as error:  # an expression can make any operator or filter raise anything
         raise ExpressionError(f"the expression has no value: {error or type(error).__name__}") from None
 
