@@ -7,7 +7,7 @@ converged machine costs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -16,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from subfloor.cli.running import Manner
     from subfloor.gather import Request
+    from subfloor.vm import Disk
 
 FAILED, USAGE = 1, 64
 
@@ -181,6 +182,64 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
 
     run = running.check if only_check else running.apply
     return run(_request(given), _manner(argv, given))
+
+
+def _disk(context: click.Context, option: click.Parameter, given: Sequence[str]) -> tuple[Disk, ...]:
+    from subfloor.rehearse import DEFAULT_DISK, disk_of
+
+    try:
+        return tuple(disk_of(each) for each in given or (DEFAULT_DISK,))
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+@cli.command()
+@_what
+@_how
+@click.option(
+    "--disk",
+    "disks",
+    multiple=True,
+    metavar="SIZE[:BUS][:SECTOR]",
+    callback=_disk,
+    help="A blank disk, such as 30GiB, 8GiB:nvme, 8GiB:4096; as often as wanted.  [default: 30GiB]",
+)
+@click.option("--reboot", is_flag=True, help="At the end, boot what was installed.")
+@click.option("--keep", is_flag=True, help="Keep the disks' images, and say where they are.")
+@click.option("--shell", is_flag=True, help="At the end, open a shell in the virtual machine.")
+@click.option("--kernel", type=_FILE, metavar="FILE", help="The kernel to boot: a vmlinuz-RELEASE file.")
+@click.option("--memory", type=click.IntRange(min=512), default=2048, show_default=True, metavar="MIB")
+@click.option(
+    "--timeout", type=click.IntRange(min=10), default=900, show_default=True, metavar="SECONDS", help="For all of it."
+)
+@click.pass_obj
+def rehearse(argv: list[str], /, **given: Any) -> int:
+    """Try a playbook in a virtual machine with blank disks.
+
+    It is applied, applied again (which must change nothing) and checked (which must find nothing to do);
+    then the disks are thrown away. The virtual machine sees the programs of this one, and can write to
+    none of its files. With --format json the three reports are one document.
+    """
+    from subfloor.cli import rehearsing
+    from subfloor.rehearse import Setting
+
+    setting = Setting(given["disks"], given["kernel"], given["memory"], float(given["timeout"]))
+    wishes = rehearsing.Wishes(
+        arguments=_for_guest(given),
+        json=given["format"] == "json",
+        **{key: given[key] for key in ("keep", "shell", "reboot", "report")},
+    )
+    return rehearsing.run(_request(given), setting, wishes)
+
+
+def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arguments that a run in the guest is given, from those of the rehearsal."""
+    words = [str(given["playbook"])]
+    for option, value in (("--inventory", given["inventory"]), ("--limit", given["limit"])):
+        words += [option, str(value)] if value is not None else []
+    for option, values in (("-e", given["extra"]), ("--tags", given["tags"]), ("--skip-tags", given["skip_tags"])):
+        words += [word for value in values for word in (option, value)]
+    return (*words, *(f"--{flag}" for flag in ("diff", "verbose", "traceback") if given[flag]))
 
 
 _beside = click.option(

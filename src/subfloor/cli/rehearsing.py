@@ -1,0 +1,158 @@
+"""`subfloor rehearse`: three runs in a guest, shown as they go, and the picture of what they made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from subfloor import rehearse, vm
+from subfloor.cli.endings import interruptible
+from subfloor.gather import Request, gather
+from subfloor.rehearse import ACTS, Run, Setting, Stage
+from subfloor.report.disk import picture
+from subfloor.report.screen import Screen, outcome_of, standard, style_for
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is wanted besides. ``arguments`` are those for subfloor in the guest."""
+
+    arguments: tuple[str, ...]
+    json: bool = False
+    report: Path | None = None
+    keep: bool = False
+    shell: bool = False
+    reboot: bool = False
+
+
+def run(request: Request, setting: Setting, wishes: Wishes) -> int:
+    """Rehearse; the exit status, 0 only if all three runs behaved. Raises ``VmError``, ``PlaybookError``."""
+    job = gather(request, lambda: rehearse.disks_in_words(setting.disks))
+    if len(job.works) != 1:
+        names = ", ".join(work.host.name for work in job.works)
+        raise click.UsageError(f"a rehearsal is for one host, and the playbook means {names}: choose one with --limit")
+    with interruptible(), rehearse.workplace(wishes.keep) as work:
+        rehearsal = _Rehearsal(setting, wishes, work)
+        complaints = rehearsal.perform()
+        return outcome_of(rehearsal.screen, 1 if complaints else 0)
+
+
+class _Rehearsal:
+    """One rehearsal: what it shows, and what there is to complain of."""
+
+    def __init__(self, setting: Setting, wishes: Wishes, work: Path) -> None:
+        self._setting, self._wishes, self._work = setting, wishes, work
+        stream = standard()
+        self.screen = Screen(stream)
+        self._style = style_for(stream)
+        self._names = vm.device_names(setting.disks)
+
+    def perform(self) -> Sequence[str]:
+        """Everything, from the boot to the end; what is wrong."""
+        runs: list[Run] = []
+        bootable = False
+        self._say(f"Booting a virtual machine with {', '.join(rehearse.disks_in_words(self._setting.disks))} …")
+        with rehearse.stage(self._setting, self._work, self._output, colour=self._style.colour) as stage:
+            mounts = _mounts(stage)
+            complaints = self._acts(stage, runs)
+            self._picture(stage, mounts)
+            if self._wishes.shell:
+                self._shell(stage)
+            bootable = self._wishes.reboot and stage.bootable(self._names)
+            if self._wishes.reboot or self._wishes.keep:
+                stage.machine.power_off()
+            images = dict(stage.machine.images)
+        if self._wishes.reboot:
+            complaints += self._reboot(bootable, images)
+        self._conclude(runs, complaints, images)
+        return complaints
+
+    def _acts(self, stage: Stage, runs: list[Run]) -> list[str]:
+        """The three runs, one after another for as long as they behave."""
+        for act in ACTS:
+            self._headline(act.title)
+            runs.append(stage.run(act.command, self._wishes.arguments))
+            if wrong := rehearse.complaint(act, runs[-1]):
+                return [wrong]
+        return []
+
+    def _picture(self, stage: Stage, before: Mapping[str, str]) -> None:
+        if self._wishes.json:
+            return
+        self._headline("What is on the disks now")
+        for name in self._names:
+            if (disk := stage.disk(name)) is not None:
+                self.screen.print([*picture(disk, self._style), ""])
+        columns = "NAME,SIZE,FSTYPE,LABEL,PARTLABEL,MOUNTPOINTS"
+        self.screen.write(stage.say("lsblk", "-o", columns, *self._names))
+        mounted = [line for number, line in _mounts(stage).items() if number not in before or not number.isdigit()]
+        swaps = stage.say("swapon", "--show")
+        if len(mounted) > 1 or swaps:
+            self._headline("What is mounted, and used as swap")
+            self.screen.print(mounted if len(mounted) > 1 else ())
+            self.screen.write(f"\n{swaps}" if swaps else "")
+
+    def _shell(self, stage: Stage) -> None:
+        self._say("")
+        self._say("A shell in the virtual machine; leave it with `exit`.")
+        stage.machine.interact(["/bin/sh", "-i"])
+
+    def _reboot(self, bootable: bool, images: Mapping[str, Path]) -> list[str]:
+        """Start what was installed, let it run until it ends or the time is up, and show its console."""
+        self._headline("Reboot into what was installed")
+        if not bootable:
+            wrong = "nothing to boot was installed: no EFI/BOOT/BOOTX64.EFI on any EFI system partition"
+            self._say(wrong)
+            return [wrong]
+        disks = [replace(disk, image=images[name]) for name, disk in zip(self._names, self._setting.disks, strict=True)]
+        with vm.boot_from_disk(disks, workdir=self._work, memory_mib=self._setting.memory_mib) as machine:
+            with contextlib.suppress(vm.GuestLost):  # what runs until it is ended was not lost
+                machine.wait(self._setting.timeout)
+            self._output(machine.console_tail() + "\n")
+        self._say("The machine was ended. What it did is on its console, for you to judge.")
+        return []
+
+    def _conclude(self, runs: Sequence[Run], complaints: Sequence[str], images: Mapping[str, Path]) -> None:
+        told = {"behaved": not complaints, "complaints": list(complaints), "runs": [_as_json(run) for run in runs]}
+        document = json.dumps(told, indent=2) + "\n"
+        if self._wishes.report:
+            self._wishes.report.write_text(document, encoding="utf-8")
+        if self._wishes.json:
+            self.screen.write(document)
+            return
+        self._say("")
+        for name, image in images.items() if self._wishes.keep else ():
+            self._say(f"Kept: {name} is {image}")
+        if complaints:
+            self.screen.print([self._style.paint(f"The rehearsal failed: {'; '.join(complaints)}.", "red")])
+        else:
+            good = "The rehearsal went well: applied, unchanged by a second apply, in sync."
+            self.screen.print([self._style.paint(good, "green")])
+
+    def _headline(self, title: str) -> None:
+        if not self._wishes.json:
+            self.screen.print(["", self._style.paint(f"── {title} ──", "cyan"), ""])
+
+    def _say(self, line: str) -> None:
+        if not self._wishes.json:
+            self.screen.print([self._style.clean(line)])
+
+    def _output(self, text: str) -> None:
+        if not self._wishes.json:
+            self.screen.write(text)
+
+
+def _as_json(run: Run) -> dict[str, object]:
+    return {"arguments": run.arguments, "status": run.status, "report": run.report}
+
+
+def _mounts(stage: Stage) -> dict[str, str]:
+    """The mounts by their number, with the line that names the columns."""
+    lines = stage.say("findmnt", "--list", "--output", "ID,TARGET,SOURCE,FSTYPE,OPTIONS").splitlines()
+    cut = len(lines[0]) - len(lines[0].lstrip()) + len("ID ") if lines else 0
+    return {line.split()[0]: line[cut:].rstrip() for line in lines if line.strip()}

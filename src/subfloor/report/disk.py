@@ -1,0 +1,95 @@
+"""The picture of a disk: its partitions side by side, about as wide as they are large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from subfloor import gpt
+from subfloor.report.style import Style
+from subfloor.subjects.disk import Content, DiskState
+
+_WIDTH = 100
+_LEAST = 6
+_NEGLIGIBLE = 100
+"""Free space of less than one part in so many is not drawn."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a disk: how many sectors, and the lines that are written in it."""
+
+    sectors: int
+    lines: tuple[str, ...] = ()
+
+
+def picture(disk: DiskState, style: Style) -> Iterator[str]:
+    """The disk, drawn. One without a GPT is a line of text."""
+    if not isinstance(disk.table, gpt.Gpt):
+        yield style.clean(disk.describe())
+        return
+    yield style.paint(f"{disk.node} ({rounded(disk.size)})", "bold")
+    found = segments(disk, disk.table)
+    if found:
+        yield from boxes(found, min(style.width or _WIDTH, _WIDTH), style)
+
+
+def segments(disk: DiskState, table: gpt.Gpt) -> tuple[Segment, ...]:
+    """The partitions in the order in which they lie on the disk, and what is free between them."""
+    found: list[Segment] = []
+    at = table.first_lba
+    for entry in sorted(table.entries, key=lambda each: each.start):
+        found += _free(entry.start - at, disk)
+        found.append(Segment(entry.size, _lines(disk, entry)))
+        at = entry.end
+    return (*found, *_free(table.last_lba + 1 - at, disk))
+
+
+def _free(sectors: int, disk: DiskState) -> list[Segment]:
+    size = rounded(sectors * disk.limits.sector)
+    return [Segment(sectors, ("free", size))] if sectors * _NEGLIGIBLE > disk.sectors else []
+
+
+def _lines(disk: DiskState, entry: gpt.Entry) -> tuple[str, ...]:
+    volume = disk.volume(entry.number)
+    held = volume.content if volume else None
+    what = (held.type, held.label) if isinstance(held, Content) else ("empty" if held is None else "unknown", "")
+    about = (f"{entry.number} {entry.name}", rounded(entry.size * disk.limits.sector), *what)
+    return tuple(line for line in about if line)
+
+
+def rounded(size: int) -> str:
+    """Bytes in the unit that reads best: ``512 MiB``, ``21.5 GiB``."""
+    for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 1 << power:
+            return f"{size / (1 << power):.1f}".removesuffix(".0") + f" {unit}"
+    return f"{size} B"
+
+
+def boxes(found: Sequence[Segment], width: int, style: Style) -> Iterator[str]:
+    """Segments as boxes beside each other, ``width`` columns in all."""
+    columns = widths(found, width - len(found) - 1)
+    height = max(len(segment.lines) for segment in found)
+    yield style.clean("┌" + "┬".join("─" * column for column in columns) + "┐")
+    for row in range(height):
+        cells = [_cell(segment.lines[row : row + 1], column) for segment, column in zip(found, columns, strict=True)]
+        yield style.clean("│" + "│".join(cells) + "│")
+    yield style.clean("└" + "┴".join("─" * column for column in columns) + "┘")
+
+
+def _cell(line: Sequence[str], column: int) -> str:
+    text = f" {line[0]}" if line else ""
+    return text.ljust(column) if len(text) <= column else f"{text[: column - 1]}…"
+
+
+def widths(found: Sequence[Segment], columns: int) -> list[int]:
+    """How wide each box is inside: what its text needs, and the rest in proportion to its size."""
+    needed = [max(_LEAST, *(len(line) + 2 for line in segment.lines)) for segment in found]
+    if sum(needed) > columns:
+        needed = [_LEAST] * len(found)
+    spare = max(0, columns - sum(needed))
+    total = sum(segment.sectors for segment in found)
+    wide = [need + spare * segment.sectors // total for need, segment in zip(needed, found, strict=True)]
+    largest = max(range(len(found)), key=lambda at: found[at].sectors)
+    wide[largest] += max(0, columns - sum(wide))
+    return wide
