@@ -12,7 +12,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-_GENERIC = frozenset("ro rw noatime relatime nodiratime nosuid nodev noexec nosymfollow sync dirsync lazytime".split())
+_TIMES = frozenset({"noatime", "relatime", "nodiratime", "lazytime"})
+_GENERIC = _TIMES | {"ro", "rw", "nosuid", "nodev", "noexec", "nosymfollow", "sync", "dirsync"}
 _CONTRARY: Mapping[str, frozenset[str]] = {
     "ro": frozenset({"rw"}),
     "rw": frozenset({"ro"}),
@@ -30,9 +31,8 @@ _CONTRARY: Mapping[str, frozenset[str]] = {
 }
 """What the kernel shows where the opposite of an option is in force."""
 
-_USERSPACE = frozenset(
-    "defaults auto noauto nofail _netdev user nouser users nousers owner noowner group nogroup".split()
-)
+_WHO = frozenset({"user", "nouser", "users", "nousers", "owner", "noowner", "group", "nogroup"})
+_USERSPACE = _WHO | {"defaults", "auto", "noauto", "nofail", "_netdev"}
 
 
 @dataclass(frozen=True)
