@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from subfloor.devices import device
 from subfloor.machine import Output, Subject
 
 
@@ -26,7 +27,7 @@ class Swap(Subject[SwapState]):
         return f"swap area {self.device}"
 
     def probes(self) -> tuple[str, ...]:
-        return (f"readlink -f -- {shlex.quote(self.device)}", "cat /proc/swaps")
+        return (_node(self.device), "cat /proc/swaps")
 
     def parse(self, *outputs: Output) -> SwapState:
         node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
@@ -37,3 +38,12 @@ class Swap(Subject[SwapState]):
 
 def _chosen(priority: int) -> int | None:
     return priority if priority >= 0 else None
+
+
+def _node(path: str) -> str:
+    """A probe that prints the kernel's node. A partition's by its disk: udev's link to it may come late."""
+    named = device(path)
+    disk = f"n=$(readlink -f -- {shlex.quote(named.disk)})"
+    if named.number is None:
+        return f"{disk}; printf '%s\\n' \"$n\""
+    return f"{disk}; case $n in *[0-9]) n=${{n}}p;; esac; printf '%s%s\\n' \"$n\" {named.number}"

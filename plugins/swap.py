@@ -1,0 +1,88 @@
+"""`swap`: a swap area that the kernel uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+from subfloor import sources
+from subfloor.devices import device
+from subfloor.installed import Contribution, SwapDevice
+from subfloor.machine import AnySubject, Machine
+from subfloor.parameters import FromPlay, Param, checked
+from subfloor.subjects.disk import Disk
+from subfloor.subjects.swap import Swap, SwapState
+from subfloor.task import Command, Step, Task, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveSwap(Task):
+    """The swap area on this device is active, with this priority.
+
+    With another priority it is taken out of use and put back: the kernel changes it in no other way.
+    Whether freed pages are discarded is nowhere to be seen, so it takes effect when the area is activated.
+    """
+
+    key: ClassVar[str] = "swap"
+    examples: ClassVar[tuple[str, ...]] = (
+        "swap: {device: /dev/vda2}",
+        "swap: {device: /dev/nvme0n1p2, priority: 5, discard: once}",
+    )
+
+    device: Annotated[str, Param("The partition", examples=("/dev/vda2", "/dev/disk/by-id/virtio-1234-part2"))]
+    priority: Annotated[
+        int | None, Param("Areas of a higher one are used first; else the kernel chooses", minimum=0, maximum=32767)
+    ] = None
+    discard: Annotated[
+        Literal["none", "once", "pages", "both"], Param("Tell the disk what is free: once, at every page, or both")
+    ] = "none"
+    label: Annotated[str, FromPlay()] = ""
+
+    def __post_init__(self) -> None:
+        checked("device", _check_device, self.device)
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        return replace(self, label=sources.label_in(play, self.device))
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Swap(self.device), Disk(device(self.device).disk)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        state = machine[Swap(self.device)]
+        source = sources.found(machine, self.device, (), "swap")
+        wanted = SwapState(True, self.priority)
+        after = sources.in_use(machine.with_(Swap(self.device), wanted), source, "active as swap")
+        if not state.active:
+            return Step(f"Activate {source.node} as swap{self._with}", (self._swapon(source.node),), after)
+        if self.priority in (None, state.priority):
+            return None
+        again = (Command(("swapoff", "--", source.node)), self._swapon(source.node))
+        return Step(f"Activate {source.node} as swap anew{self._with}", again, after)
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        # As for a mount: by the label that the play gives, else as it was declared.
+        name = sources.link(f"LABEL={self.label}" if self.label else self.device)
+        return (SwapDevice(name, self.priority, None if self.discard == "none" else self.discard),)
+
+    @property
+    def _with(self) -> str:
+        return "" if self.priority is None else f", with priority {self.priority}"
+
+    def _swapon(self, node: str) -> Command:
+        priority = () if self.priority is None else ("--priority", str(self.priority))
+        # Without a policy, swapon(8) means both.
+        policies = {"none": (), "both": ("--discard",)}
+        discard = policies.get(self.discard, (f"--discard={self.discard}",))
+        return Command(("swapon", *priority, *discard, "--", node))
+
+
+def _check_device(path: str) -> None:
+    if sources.tag_of(path):
+        raise ValueError(f"{path} names what it holds; give the partition's own path, such as /dev/vda2")
+    device(path)
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (ActiveSwap,)
