@@ -127,22 +127,21 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> PlaybookError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
     problem = getattr(error, "problem", None) or "unreadable"
-    context = getattr(error, "context", None)
-    return PlaybookError(
-        f"this is not YAML: {problem}{f' {context}' if context else ''}",
-        advice=_syntax_advice(source.line(where.line), problem),
-        where=where,
-    )
+    what, advice = _in_our_words(source.line(where.line), problem)
+    return PlaybookError(what, advice=advice, where=where)
 
 
-def _syntax_advice(line: str, problem: str) -> str:
-    if "\\t" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces: YAML allows no tabs there"
+def _in_our_words(line: str, problem: str) -> tuple[str, str]:
+    """What is wrong with a line, and what to do; where it is not plain, in the parser's words."""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "a tab stands in the indentation", "indent with spaces: YAML allows no tabs there"
     if "{{" in line:
-        return 'put quotes around a value with an expression: "{{ … }}"'
+        return "an expression without quotes is not YAML", 'put quotes around the whole value: "{{ … }}"'
     if "mapping values" in problem:
-        return "put quotes around a text that contains `: `, or check the indentation"
-    return "check the indentation, brackets and quotes here and on the line before"
+        advice = "put quotes around a text that contains `: `, or check the indentation"
+        return "a second `: ` cannot stand here", advice
+    advice = "check the indentation, brackets and quotes here and on the line before"
+    return f"this is not YAML: {problem}", advice
 
 
 class _Reader:
