@@ -7,6 +7,7 @@ parser's events: that bounds depth and expansion, and keeps the mark of every sc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def _in_our_words(line: str, problem: str) -> tuple[str, str]:
     """What is wrong with a line, and what to do; where it is not plain, in the parser's words."""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab stands in the indentation", "indent with spaces: YAML allows no tabs there"
-    if "{{" in line:
+    if re.search(r"[-:,\[{]\s*\{\{", line):
         return "an expression without quotes is not YAML", 'put quotes around the whole value: "{{ … }}"'
     if "mapping values" in problem:
         advice = "put quotes around a text that contains `: `, or check the indentation"
