@@ -130,9 +130,7 @@ class MountFilesystem(Task):
         return Step(
             says=f"Remount {self.path} with {','.join(given) or 'rw'}",
             commands=mounts.remount((*writable, *given), self.path),
-            after=machine.with_(
-                Mount(self.path), replace(state, stack=(*state.stack[:-1], replace(top, options=options)))
-            ),
+            after=machine.with_(Mount(self.path), replace(state, top=replace(top, options=options))),
         )
 
 

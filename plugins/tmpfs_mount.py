@@ -100,7 +100,7 @@ class TmpfsMount(Task):
         return Step(
             says=f"Remount the tmpfs at {self.path} with {self._says}{flags}",
             commands=remount(given, self.path),
-            after=machine.with_(Mount(self.path), replace(state, stack=(*state.stack[:-1], after))),
+            after=machine.with_(Mount(self.path), replace(state, top=after)),
         )
 
     def _chmod(self, machine: Machine) -> Step | None:

@@ -76,7 +76,7 @@ def _subject(key: str, value: Any) -> tuple[AnySubject, Any]:
 def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
     if isinstance(subject, Mount):
         below = (each.path for each, state in seen.items() if isinstance(each, Mount) and state.stack)
-        return MountState((), subject.path, tuple(path for path in below if is_below(path, subject.path)))
+        return MountState(real=subject.path, below=tuple(path for path in below if is_below(path, subject.path)))
     if isinstance(subject, Covering):
         return _cover(subject.path, seen)
     if isinstance(subject, Path):
@@ -192,8 +192,10 @@ def _content(about: Any, entry: gpt.Entry | None, fresh: bool) -> Content | Unkn
 
 def _mount(path: str, about: Any) -> tuple[AnySubject, MountState]:
     given = dict(about) if isinstance(about, Mapping) else {"stack": about}
+    stack = tuple(map(_mounted, _list(given.get("stack"))))
     return Mount(path), MountState(
-        tuple(map(_mounted, _list(given.get("stack")))),
+        stack[-1] if stack else None,
+        stack[:-1],
         given.get("real", path),
         tuple(given.get("below", ())),
         tuple(map(_mounted, _list(given.get("buried")))),

@@ -35,20 +35,21 @@ class Mounted:
 
 @dataclass(frozen=True)
 class MountState:
-    """What is mounted at a path, the last one on top; ``real`` is the path without symbolic links.
+    """What is mounted at a path: of several stacked there the last one, ``top``, is what is there.
 
-    ``below``: other mounts under the path, that a mount on it would bury. ``buried``: what was mounted
-    here before something was mounted over a directory above.
+    ``real`` is the path without symbolic links. ``below``: other mounts under the path, that a mount on
+    it would bury. ``buried``: what was mounted here before something was mounted over a directory above.
     """
 
-    stack: tuple[Mounted, ...] = ()
+    top: Mounted | None = None
+    under: tuple[Mounted, ...] = ()
     real: str = ""
     below: tuple[str, ...] = field(default=(), compare=False)
     buried: tuple[Mounted, ...] = ()
 
     @property
-    def top(self) -> Mounted | None:
-        return self.stack[-1] if self.stack else None
+    def stack(self) -> tuple[Mounted, ...]:
+        return (*self.under, self.top) if self.top else ()
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,8 @@ class Mount(Subject[MountState]):
         crossed = mountinfo.way(every, where)
         below = tuple(m.path for m in every if is_below(m.path, where))
         buried = [m for m in every if m.path == where and m not in crossed]
-        return MountState(_at(where, crossed), where, below, tuple(map(_mounted, buried)))
-
-
-def _at(path: str, mounts: tuple[mountinfo.MountInfo, ...]) -> tuple[Mounted, ...]:
-    return tuple(_mounted(mount) for mount in mounts if mount.path == path)
+        here = [_mounted(m) for m in crossed if m.path == where]
+        return MountState(here[-1] if here else None, tuple(here[:-1]), where, below, tuple(map(_mounted, buried)))
 
 
 def _mounted(mount: mountinfo.MountInfo) -> Mounted:
@@ -130,9 +128,9 @@ def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hi
             state = machine[subject]
             changes[subject] = replace(state, below=(*state.below, at))
         elif isinstance(subject, Mount) and is_below(subject.path, at) and hidden is None:
-            changes[subject] = MountState((), subject.path)
+            changes[subject] = MountState(real=subject.path)
         elif isinstance(subject, Covering) and (subject.path == at or is_below(subject.path, at)):
             changes[subject] = Cover(at, mounted.source, mounted.type, mounted.root)
     state = machine[Mount(at)]
-    after = replace(state, stack=(*state.stack, mounted), real=state.real or at)
+    after = replace(state, top=mounted, under=state.stack, real=state.real or at)
     return machine.updated({**changes, Mount(at): after})
