@@ -1,0 +1,110 @@
+"""`command`: what has no task of its own yet, with a condition that makes it idempotent."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from subfloor.machine import AnySubject, Machine, Output, Subject
+from subfloor.parameters import Param, checked
+from subfloor.subjects.path import Located, Unseen, seen
+from subfloor.task import Command as Argv
+from subfloor.task import Step, Task, hookimpl
+
+
+@dataclass(frozen=True)
+class Exists(Located[bool | Unseen]):
+    """Whether there is anything at a path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"whether {self.path} exists"
+
+    def probes(self) -> tuple[str, ...]:
+        path = shlex.quote(self.path)
+        return (f"[ -e {path} ] || [ -L {path} ]",)
+
+    def parse(self, *outputs: Output) -> bool:
+        return outputs[0].status == 0
+
+    def in_empty(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Condition(Subject[bool]):
+    """Whether a piece of sh, that changes nothing, ends with status 0."""
+
+    script: str
+
+    def __str__(self) -> str:
+        return f"condition `{self.script}`"
+
+    def probes(self) -> tuple[str, ...]:
+        return (self.script,)
+
+    def parse(self, *outputs: Output) -> bool:
+        return outputs[0].status == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Task):
+    """What a command makes is there, or what it is for is so already.
+
+    For what has no task of its own yet. `creates` names a path that it makes; `unless` is a piece of sh
+    that must change nothing, since checking runs it too. Without one of them it could not be said
+    whether anything is left to do, so one is needed. What the command destroys nobody is asked about:
+    it must not touch a disk that holds data.
+    """
+
+    key: ClassVar[str] = "command"
+    examples: ClassVar[tuple[str, ...]] = (
+        "command: {argv: [ssh-keygen, -q, -N, '', -f, /mnt/nix/persist/key], creates: /mnt/nix/persist/key}",
+        "command: {script: 'modprobe nvme_tcp', unless: 'test -d /sys/module/nvme_tcp'}",
+    )
+
+    argv: Annotated[tuple[str, ...], Param("The program and its arguments; no shell looks at them")] = ()
+    script: Annotated[str, Param("A piece of sh, instead of `argv`; it ends at the first command that fails")] = ""
+    creates: Annotated[str, Param("An absolute path that it makes: nothing is done where it exists")] = ""
+    unless: Annotated[str, Param("A piece of sh: nothing is done where it ends with status 0")] = ""
+    timeout: Annotated[int, Param("Seconds until it is ended", minimum=1)] = 600
+
+    def __post_init__(self) -> None:
+        if bool(self.argv) == bool(self.script):
+            raise ValueError("argv: give either `argv` or `script`")
+        if not self.creates and not self.unless:
+            raise ValueError("creates: give `creates` or `unless`, so that it can be said when it is done")
+        if self.creates:
+            checked("creates", _check_absolute, self.creates)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        exists = {Exists(self.creates)} if self.creates else set()
+        return frozenset(exists | ({Condition(self.unless)} if self.unless else set()))
+
+    def next_step(self, machine: Machine) -> Step | None:
+        if self.unless and machine[Condition(self.unless)]:
+            return None
+        if self.creates and seen(machine, Exists(self.creates)):
+            return None
+        return Step(
+            says=f"Run `{self._shown}`",
+            commands=(Argv(self.argv or ("sh", "-euc", self.script), timeout=float(self.timeout)),),
+            after=machine.updated(dict.fromkeys(self.subjects(), True)),
+        )
+
+    @property
+    def _shown(self) -> str:
+        return shlex.join(self.argv) if self.argv else " ".join(self.script.split())
+
+
+def _check_absolute(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r} is no absolute path")
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (Command,)
