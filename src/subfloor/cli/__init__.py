@@ -36,8 +36,8 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run a command line, and exit with its status."""
         argv = list(sys.argv[1:] if args is None else args)
-        extra |= {"standalone_mode": False, "obj": argv}
-        sys.exit(_status(lambda: super(Program, self).main(argv, "subfloor", **extra), "--traceback" in argv))
+        extra |= {"prog_name": "subfloor", "standalone_mode": False, "obj": argv}
+        sys.exit(_status(lambda: super(Program, self).main(argv, **extra), "--traceback" in argv))
 
 
 def _status(run: Callable[[], Any], traceback: bool) -> int:

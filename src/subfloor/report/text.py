@@ -147,8 +147,8 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
 
 
 def progress(says: str, seconds: float, style: Style) -> str:
-    """The passing line about a step that is being taken."""
-    line = f"  {'…':<{_COLUMN}}{says}"
-    line += f" ({seconds:.0f} s)" if seconds >= 1 else ""
-    line = style.clean(line).replace("\n", " ")
-    return line if style.width is None else line[: style.width - 1]
+    """The passing line about a step that is being taken; cut so that it stays one line."""
+    first = style.clean(f"  {'…':<{_COLUMN}}{says}").replace("\n", " ")
+    time = f" ({seconds:.0f} s)" if seconds >= 1 else ""
+    room = len(first) if style.width is None else style.width - 1 - len(time)
+    return first[:room] + time

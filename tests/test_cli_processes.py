@@ -1,0 +1,316 @@
+"""The command line as a process among others: signals, pipes, terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_desk import Desk, erase, write
+
+PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+DEADLINE = 30.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """The first true answer."""
+    end = time.monotonic() + DEADLINE
+    while not (found := what()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def running(*words: str) -> list[int]:
+    """The processes whose command line is just this."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().split(b"\0")[:-1] == [
+                w.encode() for w in words
+            ]:
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+# Signals.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands(
+    desk: Desk, number: signal.Signals
+) -> None:
+    seconds = 1000 + number  # to be told from other tests' processes
+    desk.play(write("one"), write("two", sleep=seconds), write("three"))
+    process = desk.start("apply", **PIPES)
+    wait_for(lambda: running("sleep", str(seconds)))
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert not running("sleep", str(seconds))
+    assert stderr == ""
+    assert f"interrupted; `sleep {seconds}` was ended" in stdout
+    assert "done:         1 step in this run; 1 task satisfied" in stdout
+    assert "by half:" in stdout
+    assert "not begun:    1 task: Write three" in stdout
+    assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in stdout
+
+
+def test_the_document_of_an_interrupted_run_is_whole(desk: Desk) -> None:
+    desk.play(write("one"), write("two", sleep=1100), write("three"))
+    process = desk.start("apply", "--format", "json", **PIPES)
+    wait_for(lambda: running("sleep", "1100"))
+    process.terminate()
+    stdout, _ = process.communicate(timeout=DEADLINE)
+    host = json.loads(stdout)["hosts"]["localhost"]
+    assert host["outcome"] == "failed"
+    assert [task["outcome"] for task in host["tasks"]] == ["changed", "failed"]
+    assert host["tasks"][1]["error"]["kind"] == "Interrupted"
+    assert host["unreached"] == ["Write three"]
+    assert host["broke_off"].startswith("Write 'hello'")
+
+
+def test_a_rerun_goes_on(desk: Desk) -> None:
+    desk.play(write("one"), write("two", sleep=1200))
+    process = desk.start("apply", **PIPES)
+    wait_for(lambda: running("sleep", "1200"))
+    process.terminate()
+    process.communicate(timeout=DEADLINE)
+    desk.play(write("one"), write("two"))
+    result = desk.run("apply")
+    assert result.exit_code == 0
+    assert "ok            Write one" in result.stdout
+    assert "changed       Write two" in result.stdout
+
+
+def test_the_hosts_after_an_interrupted_one_are_left_alone(desk: Desk) -> None:
+    desk.play(write("{{ inventory_hostname }}", sleep=1300))
+    inventory = desk.path / "hosts.yml"
+    local = {"subfloor_connection": "local"}
+    inventory.write_text(json.dumps({"all": {"hosts": {"first": local, "second": local}}}))
+    process = desk.start("apply", "-i", str(inventory), "--format", "json", **PIPES)
+    wait_for(lambda: running("sleep", "1300"))
+    process.terminate()
+    stdout, _ = process.communicate(timeout=DEADLINE)
+    hosts = json.loads(stdout)["hosts"]
+    assert hosts["second"]["error"]["what"] == "interrupted before this host's turn"
+    assert not desk.note("second").exists()
+
+
+# Pipes.
+
+
+def test_a_reader_that_leaves_breaks_nothing_off(desk: Desk) -> None:
+    desk.play(*(write(f"note{number}", "x" * 2000, sleep=0) for number in range(5)), write("last"))
+    process = desk.start("apply", "--diff", **PIPES)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(DEADLINE) == 0
+    assert said == ""
+    assert desk.note("last").read_text() == "hello"
+
+
+def test_a_full_disk_under_the_report_breaks_nothing_off_and_is_told(desk: Desk) -> None:
+    desk.play(write("one"))
+    with Path("/dev/full").open("w") as full:
+        process = desk.start("apply", stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
+        _, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "the report could not be written" in stderr
+    assert "Traceback" not in stderr
+    assert desk.note("one").read_text() == "hello"
+
+
+def test_closed_standard_streams_are_survived(desk: Desk) -> None:
+    desk.play(write("one"))
+    process = desk.start("apply", preexec_fn=lambda: os.closerange(0, 3))
+    assert process.wait(DEADLINE) == 0
+    assert desk.note("one").read_text() == "hello"
+
+
+def test_what_cannot_be_spelt_is_spelt_out(desk: Desk) -> None:
+    desk.play(write("one"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    process = desk.start("check", env=environment, **PIPES)
+    stdout, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    assert "- Write 'hello'" in stdout
+    assert stdout.isascii()
+
+
+# Terminals.
+
+
+class Terminal:
+    """Somebody at a terminal on which a run was started."""
+
+    def __init__(self, desk: Desk, command: str, *options: str) -> None:
+        self._mine, theirs = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"}
+        self._process = desk.start(command, *options, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        self.seen = ""
+
+    def _read(self) -> bool:
+        """Take what has come; whether more may."""
+        try:
+            data = os.read(self._mine, 65536) if select.select([self._mine], [], [], 0.1)[0] else None
+        except OSError:
+            return False
+        self.seen += data.decode() if data else ""
+        return data != b""
+
+    def until(self, text: str) -> None:
+        """Wait for something to be shown."""
+        wait_for(lambda: self._read() and text in self.seen)
+
+    def type(self, text: str) -> None:
+        os.write(self._mine, text.encode())
+
+    def end(self) -> int:
+        """Wait for the end; the exit status."""
+        while self._read() and self._process.poll() is None:
+            pass
+        self._read()
+        return self._process.wait(DEADLINE)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._mine)
+
+
+@pytest.fixture
+def sit(desk: Desk) -> Iterator[Callable[..., Terminal]]:
+    """Starts a run at a terminal."""
+    terminals: list[Terminal] = []
+
+    def start(command: str, *options: str) -> Terminal:
+        terminals.append(Terminal(desk, command, *options))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+Sit = Callable[..., Terminal]
+
+
+def test_the_plan_is_shown_and_asked_about_once(desk: Desk, sit: Sit) -> None:
+    desk.play(write("one"), write("two"))
+    terminal = sit("apply")
+    terminal.until("Go on? [y/N]")
+    assert "would change  Write two" in terminal.seen
+    assert not desk.note("one").exists()
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert terminal.seen.count("[y/N]") == 1
+    assert desk.note("two").exists()
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "\x03"], ids=["no", "nothing", "end of input", "Ctrl-C"])
+def test_a_no_touches_nothing(desk: Desk, sit: Sit, answer: str) -> None:
+    desk.play(write("one"))
+    terminal = sit("apply")
+    terminal.until("Go on? [y/N]")
+    terminal.type(answer) if answer != "\x03" else terminal._process.send_signal(signal.SIGINT)
+    assert terminal.end() == 3
+    assert "Declined: nothing was touched." in terminal.seen
+    assert not desk.note("one").exists()
+
+
+def test_yes_asks_nothing(desk: Desk, sit: Sit) -> None:
+    desk.play(write("one"))
+    terminal = sit("apply", "--yes")
+    assert terminal.end() == 0
+    assert "Go on?" not in terminal.seen
+
+
+def test_where_nothing_would_change_nothing_is_asked(desk: Desk, sit: Sit) -> None:
+    desk.play(write("one"))
+    desk.note("one").write_text("hello")
+    terminal = sit("apply")
+    assert terminal.end() == 0
+    assert "Go on?" not in terminal.seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [("/dev/toy", 0), ("/dev/toy0", 0), ("yes", 3), ("", 3), ("/dev/other", 3)],
+)
+def test_data_is_lost_only_where_its_device_was_typed(desk: Desk, sit: Sit, answer: str, status: int) -> None:
+    desk.play(erase("one"), write("two"))
+    desk.note("one").write_text("precious")
+    terminal = sit("apply")
+    terminal.until("Type /dev/toy to lose what is on it")
+    assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in terminal.seen
+    terminal.type(f"{answer}\n")
+    assert terminal.end() == status
+    assert desk.note("one").exists() == bool(status)
+    assert desk.note("two").exists() == (not status)
+    assert "Go on?" not in terminal.seen
+
+
+def test_yes_is_no_consent(desk: Desk, sit: Sit) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    assert sit("apply", "--yes").end() == 3
+    assert desk.note("one").exists()
+
+
+def test_what_is_refused_anyway_is_not_asked_about(desk: Desk, sit: Sit) -> None:
+    desk.play(erase("one"), write("two", how="refuse"))
+    desk.note("one").write_text("precious")
+    terminal = sit("apply")
+    assert terminal.end() == 3
+    assert "Type /dev/toy" not in terminal.seen
+
+
+def test_step_by_step(desk: Desk, sit: Sit) -> None:
+    desk.play(*(write(name) for name in ("one", "two", "three", "four")))
+    terminal = sit("apply", "--step")
+    for name, answer in (("one", "y"), ("two", "n"), ("three", "c")):
+        terminal.until(f"{name}?")
+        terminal.type(f"{answer}\n")
+    assert terminal.end() == 0
+    assert [desk.note(name).exists() for name in ("one", "two", "three", "four")] == [True, False, True, True]
+    assert "skipped       Write two (note) [declined]" in terminal.seen
+
+
+def test_the_seconds_pass_on_a_terminal_only(desk: Desk, sit: Sit) -> None:
+    desk.play(write("one", sleep=2))
+    terminal = sit("apply", "--yes")
+    terminal.until("(1 s)")
+    assert terminal.end() == 0
+    assert "\r\033[K" in terminal.seen
+    desk.play(write("two", sleep=1))
+    assert "\r" not in desk.run("apply").stdout
+
+
+def test_a_terminal_that_goes_away_ends_the_run_in_order(desk: Desk, sit: Sit) -> None:
+    desk.play(write("one", sleep=1400))
+    terminal = sit("apply", "--yes", "--report", str(desk.path / "report.json"))
+    wait_for(lambda: running("sleep", "1400"))
+    terminal._process.send_signal(signal.SIGHUP)
+    assert terminal.end() == 1
+    assert not running("sleep", "1400")
+    host = json.loads((desk.path / "report.json").read_text())["hosts"]["localhost"]
+    assert host["tasks"][0]["error"]["kind"] == "Interrupted"
