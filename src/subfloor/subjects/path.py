@@ -276,13 +276,12 @@ def is_below(path: str, root: str) -> bool:
     return path != root and posixpath.commonpath((path, root)) == root
 
 
-def seen(machine: Machine, subject: Subject[T | Unseen]) -> T:
+def seen(machine: Machine, subject: AnySubject) -> Any:
     """What is at a subject. Raises ``NotVisible`` where that cannot be said before something is mounted."""
-    state: Any = machine[subject]
+    state = machine[subject]
     if isinstance(state, Unseen):
         raise NotVisible(f"{subject} is {state}", advice="apply mounts it first; or mount it and check again")
-    found: T = state
-    return found
+    return state
 
 
 def below(machine: Machine, at: str, root: PathState, hidden: Unseen | None) -> Mapping[AnySubject, Any]:
@@ -293,7 +292,8 @@ def below(machine: Machine, at: str, root: PathState, hidden: Unseen | None) -> 
     changes: dict[AnySubject, Any] = {}
     for subject in machine:
         if isinstance(subject, Located) and subject.path == at:
-            changes[subject] = root if isinstance(subject, Path) else hidden or subject.when_mounted(root)
+            here = isinstance(subject, Path | Hidden)
+            changes[subject] = subject.when_mounted(root) if here else hidden or subject.in_empty()
         elif isinstance(subject, Located) and is_below(subject.path, at):
             changes[subject] = hidden or subject.in_empty()
     return changes

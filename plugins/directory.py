@@ -1,0 +1,67 @@
+"""`directory`: a directory with an owner, a group and a mode."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from subfloor import nodes
+from subfloor.errors import Refused
+from subfloor.machine import AnySubject, Machine
+from subfloor.parameters import Param, checked
+from subfloor.subjects.path import DIRECTORY, MODE_PATTERN, Absent, Node, Path, check_clean, mode_of
+from subfloor.task import Step, Task, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory(Task):
+    """A directory with this owner, group and mode, at a place that no symbolic link leads to.
+
+    It is made where it is not there, its parents too (root's, of mode 0755); owner, group and mode that
+    differ are mended. What is in it is left alone.
+    """
+
+    key: ClassVar[str] = "directory"
+    examples: ClassVar[tuple[str, ...]] = (
+        "directory: {path: /mnt/nix/persist}",
+        'directory: {path: /mnt/srv/data, owner: "1000", group: users, mode: "0750"}',
+    )
+
+    path: Annotated[str, Param("Where it is", examples=("/mnt/nix/persist",))]
+    owner: Annotated[str, Param("Whose it is: a name that the machine knows, or a number", min_length=1)] = "root"
+    group: Annotated[str, Param("Its group: a name that the machine knows, or a number", min_length=1)] = "root"
+    mode: Annotated[str, Param("Its mode, in octal", pattern=MODE_PATTERN)] = "0755"
+    parents: Annotated[bool, Param("Make the directories above it where they are not there")] = True
+
+    def __post_init__(self) -> None:
+        checked("path", check_clean, self.path)
+        checked("owner", nodes.check_name, self.owner)
+        checked("group", nodes.check_name, self.group)
+        checked("mode", mode_of, self.mode)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Path(self.path)} if self.parents else {Path(self.path), Path(self._parent)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        there = nodes.there(machine, self.path, DIRECTORY)
+        wanted = nodes.node(DIRECTORY, self.owner, self.group, self.mode)
+        if isinstance(there, Node):
+            return nodes.mend(machine, self.path, there, wanted)
+        if not self.parents and isinstance(nodes.there(machine, self._parent, DIRECTORY), Absent):
+            raise Refused(f"there is no {self._parent}", advice="make it first, or give `parents: true`")
+        return Step(
+            says=f"Make the directory {self.path}",
+            commands=nodes.mkdir(self.path, self.owner, self.group, wanted, parents=self.parents),
+            after=nodes.made(machine, self.path, wanted),
+        )
+
+    @property
+    def _parent(self) -> str:
+        return posixpath.dirname(self.path)
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (Directory,)
