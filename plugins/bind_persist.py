@@ -1,0 +1,231 @@
+"""`bind-persist`: what stays, on a root that is emptied at every boot."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from subfloor import mounts, nodes
+from subfloor.errors import Refused
+from subfloor.installed import Contribution, FileSystem
+from subfloor.machine import AnySubject, Machine
+from subfloor.parameters import Param, checked
+from subfloor.subjects.mount import Covering, Mount, Mounted, mounting
+from subfloor.subjects.path import (
+    DIRECTORY,
+    FILE,
+    MODE_PATTERN,
+    MOST_HIDDEN,
+    Absent,
+    Hidden,
+    Hiding,
+    Node,
+    Path,
+    PathState,
+    Unseen,
+    check_clean,
+    is_below,
+    mode_of,
+    seen,
+)
+from subfloor.task import Command, Step, Task, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class BindPersist(Task):
+    """A directory, or file, that is kept in the persistent store, and bound from there to its place.
+
+    `path` and `store` are as the installed system has them; `root` is where that is mounted now. So with
+    `root: /mnt` the path `/etc/nixos` is `/mnt/nix/persist/etc/nixos`, bound to `/mnt/etc/nixos`. What is
+    in the store has this owner, group and mode; it is made where it is not there.
+
+    A bind that is there is known by the place in the filesystem that it shows, so binds never stack.
+    Content at the place that the store lacks is never hidden unasked: it is refused, or copied into the
+    store first. Where the two differ, it is always refused.
+    """
+
+    key: ClassVar[str] = "bind-persist"
+    examples: ClassVar[tuple[str, ...]] = (
+        "bind-persist: {path: /var/log, root: /mnt}",
+        'bind-persist: {path: /etc/machine-id, root: /mnt, kind: file, mode: "0444", existing: copy}',
+    )
+
+    path: Annotated[str, Param("What to keep, as the installed system has it", examples=("/etc/nixos", "/var/log"))]
+    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
+    store: Annotated[str, Param("Where it is kept, as the installed system has it")] = "/nix/persist"
+    kind: Annotated[Literal["directory", "file"], Param("What it is")] = "directory"
+    owner: Annotated[str, Param("Whose it is: a name that the machine knows, or a number", min_length=1)] = "root"
+    group: Annotated[str, Param("Its group: a name that the machine knows, or a number", min_length=1)] = "root"
+    mode: Annotated[str | None, Param("Its mode, in octal; else 0755, for a file 0644", pattern=MODE_PATTERN)] = None
+    existing: Annotated[
+        Literal["refuse", "copy"], Param("What to do with content that is at the place and not in the store")
+    ] = "refuse"
+    needed_for_boot: Annotated[bool, Param("The installed system binds it before it looks for itself")] = False
+
+    def __post_init__(self) -> None:
+        checked("path", check_clean, self.path)
+        checked("root", check_clean, self.root)
+        checked("store", check_clean, self.store)
+        checked("path", self._check_apart, self.path)
+        checked("owner", nodes.check_name, self.owner)
+        checked("group", nodes.check_name, self.group)
+        if self.mode is not None:
+            checked("mode", mode_of, self.mode)
+
+    def _check_apart(self, path: str) -> None:
+        if path in ("/", self.store) or is_below(path, self.store) or is_below(self.store, path):
+            raise ValueError(f"{path} cannot be kept in {self.store}: one lies in the other")
+
+    def subjects(self) -> frozenset[AnySubject]:
+        source, target = self._source, self._target
+        return frozenset({Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        state = mounts.place(machine, self._target, self._kind)
+        there = nodes.there(machine, self._source, self._kind)
+        if state.top:
+            self._check_bound(machine, state.top)
+            return self._mend(machine, there, (self._target,))
+        mounts.check_free(self._target, state)
+        hiding: Hiding = seen(machine, Hidden(self._target, self._source))
+        if hiding != Hiding():
+            return self._copy(machine, there, hiding)
+        return self._mend(machine, there) or self._bind(machine, there)
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (FileSystem(self._target, self._source, "none", ("bind",), self.needed_for_boot, bind=True),)
+
+    # What is wanted.
+
+    @property
+    def _kind(self) -> str:
+        return FILE if self.kind == "file" else DIRECTORY
+
+    @property
+    def _target(self) -> str:
+        return posixpath.join(self.root, self.path[1:])
+
+    @property
+    def _source(self) -> str:
+        return posixpath.join(self.root, self.store[1:], self.path[1:])
+
+    @property
+    def _wanted(self) -> Node:
+        usual = "0755" if self.kind == "directory" else "0644"
+        return nodes.node(self._kind, self.owner, self.group, self.mode or usual)
+
+    def _mounted(self, machine: Machine) -> Mounted:
+        """The bind as the kernel will list it: the filesystem of the store, and the place in it."""
+        cover = machine[Covering(self._source)]
+        if not cover.source:
+            raise Refused(
+                f"the filesystem that {self._source} lies on is not to be seen",
+                advice="run this outside of a chroot, with `root` where the chroot is",
+            )
+        return Mounted(cover.source, cover.type, cover.inside(self._source))
+
+    # What is there.
+
+    def _check_bound(self, machine: Machine, top: Mounted) -> None:
+        """Raise ``Refused`` unless what is mounted is the bind that was declared."""
+        wanted = self._mounted(machine)
+        if top.is_(wanted):
+            return
+        # The kernel's mark of a directory that is in no filesystem any more (fs/proc_namespace.c).
+        if top.root.endswith("//deleted"):
+            was = top.root.removesuffix("//deleted")
+            raise Refused(
+                f"what is bound to {self._target} was deleted: it was {was} in {top.source}",
+                advice=f"what is in it is lost with the bind; `umount {self._target}`, then run this again",
+            )
+        raise mounts.elsewhere(self._target, top, f"{self._source}, that is {wanted},")
+
+    def _mend(self, machine: Machine, there: Node | Absent, also: tuple[str, ...] = ()) -> Step | None:
+        return nodes.mend(machine, self._source, there, self._wanted, also) if isinstance(there, Node) else None
+
+    def _copy(self, machine: Machine, there: Node | Absent, hiding: Hiding) -> Step:
+        if hiding.different:
+            raise Refused(
+                f"{_listed(hiding.different)} at {self._target} and in {self._source} differ",
+                advice="see which is right, and move the other away; neither is ever overwritten",
+            )
+        if self.existing == "refuse" or len(hiding.missing) >= MOST_HIDDEN:
+            raise Refused(
+                f"a bind would hide what is at {self._target} and not in {self._source}: {_listed(hiding.missing)}",
+                advice="move it there yourself" + ("" if self.existing == "copy" else ", or give `existing: copy`"),
+            )
+        made = isinstance(there, Absent) and self.kind == "directory"
+        after = nodes.made(machine, self._source, self._wanted) if made else machine
+        if self.kind == "file":
+            after = after.with_(Path(self._source), machine[Path(self._target)])
+        return Step(
+            says=f"Copy {_listed(hiding.missing)} from {self._target} to {self._source}",
+            commands=(*(self._make() if made else _mkdir(self._source)), *self._copying(_tops(hiding.missing))),
+            after=after.with_(Hidden(self._target, self._source), Hiding()),
+        )
+
+    def _copying(self, entries: tuple[str, ...]) -> tuple[Command, ...]:
+        """Each under a name that says that it is not finished; then flushed, and renamed."""
+        pairs = [(self._target, self._source)]
+        if self.kind == "directory":
+            pairs = [(posixpath.join(self._target, each), posixpath.join(self._source, each)) for each in entries]
+        born = [(old, f"{new}.unfinished", new) for old, new in pairs]
+        flush = Command(("sync", "--file-system", "--", posixpath.dirname(born[0][1])))
+        return (
+            Command(("rm", "-rf", "--", *(unfinished for _, unfinished, _ in born))),
+            *(Command(("cp", "-a", "-T", "--", old, unfinished)) for old, unfinished, _ in born),
+            flush,
+            *(Command(("mv", "-T", "--", unfinished, new)) for _, unfinished, new in born),
+            flush,
+        )
+
+    def _bind(self, machine: Machine, there: Node | Absent) -> Step:
+        source, target = self._source, self._target
+        known = machine if isinstance(there, Node) else nodes.made(machine, source, self._wanted)
+        place: PathState = machine[Path(target)]
+        known = nodes.made(known, target, self._wanted) if isinstance(place, Absent) else known
+        # What a store that was there already holds is not to be seen at the target before it is bound.
+        hidden = Unseen(target, source) if isinstance(there, Node) else None
+        return Step(
+            says=f"Bind {source} to {target}",
+            commands=(
+                *(self._make() if isinstance(there, Absent) else ()),
+                *(_touch(target) if self.kind == "file" else (Command(("mkdir", "-p", "--", target)),)),
+                Command(("mount", "--bind", "--", source, target)),
+            ),
+            after=mounting(known, target, self._mounted(machine), root=known[Path(source)], hidden=hidden),
+        )
+
+    def _make(self) -> tuple[Command, ...]:
+        """Commands that make what is kept, empty."""
+        mode = f"{self._wanted.mode}"
+        if self.kind == "file":
+            empty = ("install", "-T", "-o", self.owner, "-g", self.group, "-m", mode, "--", "/dev/null", self._source)
+            return (*_mkdir(self._source), Command(empty))
+        return nodes.mkdir(self._source, self.owner, self.group, self._wanted)
+
+
+def _mkdir(path: str) -> tuple[Command, ...]:
+    return (Command(("mkdir", "-p", "--", posixpath.dirname(path))),)
+
+
+def _touch(path: str) -> tuple[Command, ...]:
+    return (*_mkdir(path), Command(("touch", "--", path)))
+
+
+def _tops(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """The entries that lie in no other of them."""
+    every = set(entries)
+    return tuple(each for each in entries if not any(each[:at] in every for at, char in enumerate(each) if char == "/"))
+
+
+def _listed(entries: tuple[str, ...]) -> str:
+    more = f" and {len(entries) - 5} more" if len(entries) > 5 else ""
+    return ", ".join(entries[:5]) + more
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (BindPersist,)
