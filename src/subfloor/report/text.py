@@ -83,7 +83,8 @@ def _difference(difference: Difference, style: Style, indent: str) -> Iterator[s
         yield from _lines_of_file(before or "", after, style, indent)
         return
     name = f"{difference.property}: " if difference.property else ""
-    change = f"{name}{as_text(difference.before)} → {as_text(difference.after)}"
+    values = (as_text(value, difference.property) for value in (difference.before, difference.after))
+    change = f"{name}{' → '.join(values)}"
     yield from style.lines(change, indent, hanging="  ")
 
 

@@ -30,12 +30,12 @@ def spelt(value: Any) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def as_text(value: Any) -> str:
-    """The value as a person reads it."""
+def as_text(value: Any, name: str = "") -> str:
+    """The value as a person reads it; ``name``: the property's, since permission bits are read in octal."""
     if value is None or value in ((), "", frozenset()):
         return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(value, name)
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, frozenset | set):
@@ -45,6 +45,12 @@ def as_text(value: Any) -> str:
     return _fields(value) if _is_plain(value) else str(value)
 
 
+def _number(value: int, name: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:04o}" if name.rpartition(".")[2] == "mode" else str(value)
+
+
 def _is_plain(value: Any) -> bool:
     """Whether it is a record that has no way of its own to show itself."""
     return is_dataclass(value) and type(value).__str__ is object.__str__
@@ -52,7 +58,9 @@ def _is_plain(value: Any) -> bool:
 
 def _fields(value: Any) -> str:
     shown = ((item.name, getattr(value, item.name)) for item in fields(value) if item.compare)
-    return ", ".join(f"{name} {as_text(each)}" for name, each in shown if not isinstance(each, UUID)) or str(value)
+    return ", ".join(f"{name} {as_text(each, name)}" for name, each in shown if not isinstance(each, UUID)) or str(
+        value
+    )
 
 
 def content(value: Any) -> str | None:
