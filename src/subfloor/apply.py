@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from subfloor.aliases import refuse_aliases
 from subfloor.consent import Consent, refusal
 from subfloor.engine import Entry, converge, imagine, subjects
 from subfloor.errors import CommandFailed, Refused, SubfloorError, Unverified
@@ -89,7 +90,7 @@ class Plan:
 def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent) -> Plan:
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
     machine = look(shell, subjects(entries))
-    reports = imagine(entries, machine, consent)
+    reports = refuse_aliases(entries, machine, imagine(entries, machine, consent))
     tools = {program for report in reports for program in _programs(report)}
     if not tools:
         return Plan(machine, reports)
