@@ -17,6 +17,9 @@ from subfloor.subjects import mountinfo
 _ENDS = 64 * 1024
 """How many bytes of a disk's start and end are read: room for a table of 300 entries and more."""
 
+_UNREADABLE = 74
+"""What a probe exits with that could not read the disk (EX_IOERR of sysexits.h)."""
+
 
 @dataclass(frozen=True)
 class Content:
@@ -181,34 +184,41 @@ class Disk(Subject[DiskState | Missing]):
             f"{find}\n{_FACTS}",
             f'{find}\nhead -c {_ENDS} -- "$n"',
             f"{find}\n{_TAIL}",
-            f'{find}\nwipefs --no-act --json -- "$n"',
-            f"{find}\n{_VOLUMES}",
+            f"{find}\n{_READABLE}\n{_SIGNATURES}",
+            f"{find}\n{_READABLE}\n{_VOLUMES}",
             mountinfo.PROBE,
             "cat /proc/swaps",
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        facts, head, tail, signatures, volumes, mounts, swaps = outputs
+        facts, head, tail, signatures, volumes, mounts, _ = outputs
         seen = _Facts.of(facts.text)
+        if facts.status or not mounts.stdout:
+            raise LookFailed(
+                f"{self.path} cannot be looked at: /proc or /sys cannot be read",
+                advice="see that both are mounted where this runs, and not hidden by a container",
+            )
         if not seen.one("node"):
             return Missing(tuple(seen.many("present")))
-        if seen.number("size") and (head.status or not head.stdout):
+        bare = _bare(seen)
+        if bare.kind != "disk" or not bare.size:
+            return bare
+        if _short(bare, head) or _short(bare, tail) or signatures.status == _UNREADABLE:
             raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
         _must_have_worked(self.path, wipefs=signatures, blkid=volumes)
-        table = _table(seen, head, tail)
-        return _disk(seen, table, _signatures(signatures, table), _Users.of(seen, mounts, swaps), volumes.text)
+        return _full(bare, seen, outputs)
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """Lines of ``key value``."""
+    """Lines of ``key value``. Only a line feed ends one: what was found on a disk may hold anything else."""
 
     pairs: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, text: str) -> _Facts:
-        parts = (line.partition(" ") for line in text.splitlines())
-        return cls(tuple((key, value.strip()) for key, _, value in parts))
+        parts = (line.partition(" ") for line in text.split("\n") if line)
+        return cls(tuple((key, value) for key, _, value in parts))
 
     def many(self, key: str) -> list[str]:
         return [value for name, value in self.pairs if name == key]
@@ -217,8 +227,8 @@ class _Facts:
         return next(iter(self.many(key)), "")
 
     def number(self, key: str, default: int = 0) -> int:
-        value = self.one(key)
-        return int(value) if value.lstrip("-").isdigit() else default
+        """Raises ``ValueError`` where what is there is no number."""
+        return int(self.one(key) or default)
 
 
 def _must_have_worked(path: str, **outputs: Output) -> None:
@@ -248,6 +258,9 @@ class _KernelPartition:
         number, start, size, device, node = line.split()
         return cls(int(number), start, size, device, node)
 
+    def is_at(self, start: str, size: str) -> bool:
+        return (self.start, self.size) == (start, size)
+
 
 def _kernel_partitions(facts: _Facts) -> dict[int, _KernelPartition]:
     found = map(_KernelPartition.of, facts.many("partition"))
@@ -260,72 +273,126 @@ def _unreadable_advice(facts: _Facts) -> str:
     return "look at the kernel's log (dmesg) for I/O errors of the device"
 
 
-def _table(facts: _Facts, head: Output, tail: Output) -> gpt.Gpt | None:
+def _bare(facts: _Facts) -> DiskState:
+    """What sysfs alone says of the disk."""
     sector = facts.number("sector", 512)
-    return gpt.parse(head.stdout, tail.stdout, sector=sector, sectors=facts.number("size") * 512 // sector)
-
-
-def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
-    found = json.loads(output.stdout)["signatures"] if output.stdout.strip() else []
-    own = {"gpt", "PMBR"} if table else set()
-    return tuple(sorted(entry["type"] for entry in found if entry["type"] not in own))
-
-
-def _disk(facts: _Facts, table: gpt.Gpt | None, signatures: tuple[str, ...], users: _Users, volumes: str) -> DiskState:
-    kernel = _kernel_partitions(facts)
-    entries = table.entries if table else ()
-    seen = _volumes(_Facts.of(volumes), kernel, users, frozenset(entry.number for entry in entries))
+    if sector < 512 or sector % 512:
+        raise ValueError(f"sectors of {sector} bytes")
     return DiskState(
         node=facts.one("node"),
         size=facts.number("size") * 512,
         limits=Limits(
-            sector=facts.number("sector", 512),
-            physical=facts.number("physical", 512),
-            minimum_io=facts.number("minimum_io", 512),
+            sector=sector,
+            physical=max(sector, facts.number("physical")),
+            minimum_io=facts.number("minimum_io", sector),
             optimal_io=facts.number("optimal_io"),
             alignment_offset=facts.number("alignment_offset"),
         ),
-        table=table or _other_table(signatures, len(seen)),
-        volumes=seen,
-        signatures=signatures,
-        stray=tuple(sorted(kernel.keys() - {volume.number for volume in seen})),
-        in_use=bool(users.of_disk()),
         read_only=facts.one("ro") == "1",
         kind=facts.one("kind"),
-        users=users.of_disk(),
         model=facts.one("model"),
         serial=facts.one("serial"),
     )
 
 
+def _short(disk: DiskState, end: Output) -> bool:
+    """Whether less was read than there is. Half a table would look like a damaged one, or like none."""
+    return end.status != 0 or len(end.stdout) != min(_ENDS, disk.size)
+
+
+def _full(disk: DiskState, facts: _Facts, outputs: tuple[Output, ...]) -> DiskState:
+    _, head, tail, signatures, volumes, mounts, swaps = outputs
+    table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
+    listed, kinds = _Facts.of(volumes.text), _signatures(signatures, table)
+    kernel, users = _kernel_partitions(facts), _Users.of(facts, mounts, swaps)
+    seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
+    other = None if table else _other_table(disk.node, kinds, listed, len(seen))
+    stray = sorted(kernel.keys() - {volume.number for volume in seen})
+    used = users.of_disk() + tuple(use for number in stray for use in users.of_stray(number))
+    return replace(
+        disk,
+        table=table or other,
+        volumes=seen,
+        signatures=kinds,
+        stray=tuple(stray),
+        in_use=bool(used),
+        users=used,
+    )
+
+
+def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
+    own = {"gpt", "PMBR"} if table else set()
+    return tuple(sorted({kind for kind in _listed(output) if kind not in own}))
+
+
+def _listed(output: Output) -> list[str]:
+    """The types in the answer of ``wipefs --json``, which is empty in some versions where it found nothing."""
+    if not output.stdout.strip():
+        return []
+    try:
+        # Labels are in it too, and may be in any encoding.
+        return [str(entry["type"]) for entry in json.loads(output.text, strict=False)["signatures"]]
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"wipefs: {error}") from error
+
+
 _TABLES = ("dos", "mac", "sun", "sgi", "bsd", "atari", "gpt")
 
 
-def _other_table(signatures: tuple[str, ...], partitions: int) -> OtherTable | None:
+def _other_table(node: str, signatures: tuple[str, ...], listed: _Facts, partitions: int) -> OtherTable | None:
     kind = next((kind for kind in _TABLES if kind in signatures), None)
+    if kind and listed.one("partx") != "0":
+        # What its partitions hold would be passed over in silence.
+        raise LookFailed(
+            f"the partitions of {node} cannot be listed, though it has a {kind} partition table",
+            advice=f"run it by hand to see why: partx --show {node}",
+        )
     return OtherTable(kind, partitions) if kind else None
 
 
 def _volumes(
-    facts: _Facts, kernel: dict[int, _KernelPartition], users: _Users, numbers: frozenset[int]
+    disk: DiskState,
+    facts: _Facts,
+    kernel: dict[int, _KernelPartition],
+    users: _Users,
+    entries: tuple[gpt.Entry, ...],
 ) -> tuple[Volume, ...]:
+    """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
+    if not facts.one("partx"):
+        raise ValueError("partx was not asked")
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
-        number, _, about = key.partition(".")
-        found.setdefault(int(number), {})[about] = value
-    seen = [_volume(number, found[number], kernel.get(number), users) for number in found]
-    unseen = [Volume(number, Unknown(), known=False) for number in numbers - found.keys()]
+        number, dot, about = key.partition(".")
+        if dot:
+            found.setdefault(int(number), {})[about] = value
+    seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
+    hidden = [entry for entry in entries if entry.number not in found]
+    unseen = [_unseen(entry, disk.limits.sector // 512, kernel.get(entry.number), users) for entry in hidden]
     return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
 
 
-def _volume(number: int, facts: dict[str, str], kernel: _KernelPartition | None, users: _Users) -> Volume:
+def _unseen(entry: gpt.Entry, ratio: int, kernel: _KernelPartition | None, users: _Users) -> Volume:
+    used = users.of_partition(entry.number)
+    known = kernel is not None and kernel.is_at(str(entry.start * ratio), str(entry.size * ratio))
+    return Volume(entry.number, Unknown(), known, bool(used), used)
+
+
+def _volume(node: str, number: int, facts: dict[str, str], kernel: _KernelPartition | None, users: _Users) -> Volume:
+    if facts["status"] not in _BLKID:
+        raise LookFailed(
+            f"what partition {number} of {node} holds cannot be read (status {facts['status']})",
+            advice="look at the kernel's log (dmesg) for I/O errors of the device",
+        )
     used = users.of_partition(number)
-    known = kernel is not None and (kernel.start, kernel.size) == (facts["start"], facts["size"])
+    known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
     return Volume(number, _content(facts), known, bool(used), used)
 
 
+_BLKID = ("0", "2", "8")
+"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure."""
+
+
 def _content(facts: dict[str, str]) -> Content | None:
-    """blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much."""
     if facts.get("status") == "8":
         return Content("ambivalent")
     kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
@@ -362,6 +429,11 @@ class _Users:
     def of_partition(self, number: int) -> tuple[str, ...]:
         return self._of(self.nodes.get(number, ""))
 
+    def of_stray(self, number: int) -> tuple[str, ...]:
+        """Who uses a partition that the kernel has, and the table has no longer."""
+        node = self.nodes[number]
+        return tuple(f"{use} (as {node}, which its table does not have)" for use in self._of(node))
+
     def _of(self, node: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(use for user, use in self.uses if user == node))
 
@@ -370,11 +442,20 @@ def _uses(facts: _Facts, mounts: bytes, swaps: str, by_device: dict[str, str]) -
     for mount in mountinfo.parse(mounts):
         # A btrfs has a device number of its own, so its source is what tells.
         yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
-    for line in swaps.splitlines()[1:]:
-        yield line.split()[0], "active as swap"
-    for holder in facts.many("holder"):
-        node, _, name = holder.partition(" ")
-        yield node, f"held by {name}"
+    for line in swaps.split("\n")[1:]:
+        if line:
+            yield line.split()[0], "active as swap"
+    for kind, words in _IN_SYSFS:
+        for use in facts.many(kind):
+            node, _, name = use.partition(" ")
+            yield node, words.format(name)
+
+
+_IN_SYSFS = (
+    ("holder", "held by {}"),
+    ("btrfs", "part of the mounted btrfs {}"),  # whose other devices the list of mounts does not name
+    ("loop", "behind {}"),
+)
 
 
 def _gib(size: int) -> str:
@@ -391,7 +472,7 @@ if [ ! -b "$n" ]; then
         case "${s##*/}" in loop*|ram*|zram*|dm-*|sr*|fd*) continue;; esac
         [ "$size" -gt 0 ] || continue
         model=; serial=
-        [ ! -r "$s/device/model" ] || read -r model < "$s/device/model"
+        [ ! -r "$s/device/model" ] || read -r model < "$s/device/model" || :
         [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
         about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
         echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($about)"
@@ -401,6 +482,12 @@ fi
 name=$(printf %s "${n#/dev/}" | tr / '!')
 s=/sys/class/block/$name
 show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
+users() { # the directory in sysfs, the node
+    for h in "$1"/holders/*; do [ ! -e "$h" ] || echo "holder $2 ${h##*/}"; done
+    for b in /sys/fs/btrfs/*/devices/"${1##*/}"; do
+        [ ! -e "$b" ] || { b=${b%/devices/*}; echo "btrfs $2 ${b##*/}"; }
+    done
+}
 echo "node $n"
 if [ -e "$s/partition" ]; then echo kind partition; else
     case "$name" in sr*) echo kind rom;; *) echo kind disk;; esac
@@ -415,13 +502,17 @@ show optimal_io "$s/queue/optimal_io_size"
 show alignment_offset "$s/alignment_offset"
 show model "$s/device/model"
 if [ -r "$s/serial" ]; then show serial "$s/serial"; else show serial "$s/device/serial"; fi
-for h in "$s"/holders/*; do [ ! -e "$h" ] || echo "holder $n ${h##*/}"; done
+users "$s" "$n"
+for l in /sys/block/loop*/loop/backing_file; do
+    if [ -r "$l" ] && IFS= read -r file < "$l"; then l=${l%/loop/*}; echo "loop $file ${l##*/}"; fi
+done
 for p in "$s"/"$name"*; do
     [ -r "$p/partition" ] || continue
-    read -r number < "$p/partition"; read -r start < "$p/start"; read -r size < "$p/size"; read -r dev < "$p/dev"
+    read -r number < "$p/partition" && read -r start < "$p/start" && read -r size < "$p/size" &&
+        read -r dev < "$p/dev" || continue
     node=/dev/$(printf %s "${p##*/}" | tr '!' /)
     echo "partition $number $start $size $dev $node"
-    for h in "$p"/holders/*; do [ ! -e "$h" ] || echo "holder $node ${h##*/}"; done
+    users "$p" "$node"
 done
 """
 
@@ -433,6 +524,24 @@ count={_ENDS // 512}
 dd if="$n" bs=512 skip=$((size - count)) count="$count" 2>/dev/null
 """
 
+# libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
+_READABLE = """
+readable() { # the node; the first sector and how many there are, of 512 bytes
+    count=2048
+    [ "$3" -ge "$count" ] || count=$3
+    dd if="$1" bs=512 skip="$2" count="$count" >/dev/null &&
+        dd if="$1" bs=512 skip=$(($2 + $3 - count)) count="$count" >/dev/null
+}
+"""
+
+_SIGNATURES = rf"""
+found=$(wipefs --no-act --json -- "$n") || exit
+printf '%s\n' "$found"
+case "$found" in *'"type"'*) exit 0;; esac
+s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
+read -r size < "$s/size" && readable "$n" 0 "$size" || exit {_UNREADABLE}
+"""
+
 # What a partition holds is read through the partition's own node where the kernel has it: the
 # caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
 _VOLUMES = r"""
@@ -440,23 +549,31 @@ name=$(printf %s "${n#/dev/}" | tr / '!')
 s=/sys/class/block/$name
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
-partx --raw --noheadings --output NR,START,SECTORS -- "$n" 2>/dev/null | while read -r number start size; do
+list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
+echo "partx $?"
+printf '%s\n' "$list" | while read -r number start size; do
+    [ -n "$number" ] || continue
     echo "$number.start $start"
     echo "$number.size $size"
-    found=
+    found=$n from=$start
     for p in "$s"/"$name"*; do
-        [ -r "$p/partition" ] || continue
-        read -r k < "$p/partition"; read -r kstart < "$p/start"; read -r ksize < "$p/size"
-        [ "$k $kstart $ksize" != "$number $start $size" ] || found=/dev/$(printf %s "${p##*/}" | tr '!' /)
+        [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
+            read -r ksize < "$p/size" || continue
+        node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+        if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
     done
-    if [ -b "$found" ]; then
-        out=$(blkid --probe --output udev -- "$found"); status=$?
-    else
-        out=$(blkid --probe --offset $((start * 512)) --size $((size * 512)) --output udev -- "$n"); status=$?
-    fi
+    out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
+    status=$?
+    case "$status $out" in
+        8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
+        *) readable "$found" "$from" "$size" || status=unreadable;;
+    esac
     echo "$number.status $status"
-    printf '%s\n' "$out" | while IFS='=' read -r key value; do
-        case "$key" in ID_FS_TYPE|ID_FS_LABEL_ENC|ID_FS_UUID|ID_PART_TABLE_TYPE) echo "$number.$key $value";; esac
+    printf '%s\n' "$out" | while IFS= read -r line; do
+        case "$line" in
+            ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
+                echo "$number.${line%%=*} ${line#*=}";;
+        esac
     done
 done
 """
