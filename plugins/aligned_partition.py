@@ -13,7 +13,7 @@ from subfloor.devices import whole_disk
 from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import Param, checked
+from subfloor.parameters import FromPlay, Param, checked
 from subfloor.partition_types import type_guid, type_name
 from subfloor.partitioning import (
     LONGEST_NAME,
@@ -24,12 +24,13 @@ from subfloor.partitioning import (
     finish,
     rewrite,
     table_of,
+    tellable,
+    wipe,
     with_partition,
-    writable,
 )
 from subfloor.room import largest_gap, room_after, start_for
 from subfloor.subjects.disk import Disk, DiskState, Volume
-from subfloor.task import Command, Step, Task, hookimpl
+from subfloor.task import Step, Task, hookimpl
 
 _PERCENT = re.compile(r"(\d{1,3})%")
 _ATTRIBUTES = {"required": 0, "no-block-io": 1, "legacy-boot": 2, "read-only": 60, "hidden": 62, "no-auto": 63}
@@ -66,6 +67,7 @@ class AlignedPartition(Task):
     attributes: Annotated[tuple[Attribute, ...], Param("Attributes in the GPT")] = ()
     raw: Annotated[bool, Param("Nothing will fill it: it gets its final name at once")] = False
     identity: Identity
+    others: Annotated[tuple[AlignedPartition, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
@@ -79,18 +81,56 @@ class AlignedPartition(Task):
             raise ValueError("size: give either `size` or `end`")
         if self.end and not self.start:
             raise ValueError("end: it goes with `start`")
+        if self.end and sizes.parse(self.end) <= sizes.parse(self.start):
+            raise ValueError(f"end: {self.end} is not after the start, {self.start}")
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        others = (task for task in play if isinstance(task, AlignedPartition) and task.device == self.device)
+        return replace(self, others=tuple(task for task in others if not task.is_same(self)))
+
+    def is_same(self, other: AlignedPartition) -> bool:
+        """Whether it is the same partition, whatever is declared of it: a play may go on with it later."""
+        return replace(self, others=()) == replace(other, others=())
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
 
     def next_step(self, machine: Machine) -> Step | None:
         disk = disk_at(machine, self.device)
+        self._check_play()
         table = table_of(self.device, disk)
+        self._check_uuid(table)
         there = disk.entry(self.number)
         if there is None:
             return self._make(machine, disk, table)
         self._check_ours(disk, table, there)
         return self._mend(machine, disk, table, there)
+
+    def _check_play(self) -> None:
+        for other in self.others:
+            if other.number == self.number:
+                raise Refused(
+                    f"the play declares partition {self.number} of {self.device} twice, as {self.name!r} and "
+                    f"as {other.name!r}",
+                    advice="give each a number of its own, or declare it once",
+                )
+            if other.name == self.name:
+                raise Refused(
+                    f"the play makes two partitions named {self.name!r} on {self.device}: "
+                    f"numbers {self.number} and {other.number}",
+                    advice="give each a name of its own",
+                )
+
+    def _check_uuid(self, table: gpt.Gpt) -> None:
+        """A renumbered or copied entry: nobody could say which of the two is meant by its UUID."""
+        for entry in table.entries:
+            if entry.uuid == self._uuid(table) and entry.number != self.number:
+                raise Refused(
+                    f"partition {entry.number} of {self.device} has the UUID of partition {self.number} "
+                    f"{self.name!r}, {entry.uuid}",
+                    advice="if it was renumbered, give it its old number again (sgdisk --transpose); if it is a copy, "
+                    "give it another UUID (sfdisk --part-uuid); then run this again",
+                )
 
     # What is wanted.
 
@@ -105,7 +145,7 @@ class AlignedPartition(Task):
         """How many sectors it should have, a whole number of grains; None for the rest."""
         grain, sector = disk.grid.grain, disk.limits.sector
         if self.end:
-            return _whole("end", self.end, sector) - _whole("start", self.start, sector)
+            return self._aligned("end", self.end, disk) - self._aligned("start", self.start, disk)
         if percent := _PERCENT.fullmatch(self.size):
             return (table.last_lba + 1 - table.first_lba) * int(percent[1]) // 100 // grain * grain
         if self.size == "rest":
@@ -114,22 +154,24 @@ class AlignedPartition(Task):
 
     def _start(self, disk: DiskState) -> int | None:
         """The sector it was declared to start at. Raises ``Refused`` where that is off the grid."""
-        if not self.start:
-            return None
-        start = _whole("start", self.start, disk.limits.sector)
-        if not disk.grid.aligned(start):
-            near = " or ".join(
-                sizes.show(sector * disk.limits.sector)
-                for sector in (disk.grid.down(start), disk.grid.up(start))
-                if sector > 0
+        return self._aligned("start", self.start, disk) if self.start else None
+
+    def _aligned(self, parameter: str, text: str, disk: DiskState) -> int:
+        """A place on the disk, in sectors. Raises ``Refused`` where it is off the grid."""
+        grid, sector, place = disk.grid, disk.limits.sector, sizes.parse(text)
+        at = place // sector
+        if place % sector or not grid.aligned(at):
+            near = " or ".join(sizes.show(each * sector) for each in (grid.down(at), grid.up(at + 1)) if each > 0)
+            raise Refused(
+                f"{parameter} {text} is not an aligned place on {self.device}",
+                advice=f"write `{parameter}: {near}`: writes anywhere else cost a read first",
             )
-            raise Refused(f"{self.start} is not an aligned place on {self.device}", advice=f"start at {near}")
-        return start
+        return at
 
     # A partition that is not there yet.
 
     def _make(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
-        writable(self.device, disk)
+        tellable(self.device, disk)
         self._check_free_name(table)
         check_expressible(self.device, table)
         if self.number > table.length:
@@ -142,13 +184,12 @@ class AlignedPartition(Task):
         )
         unfinished = with_partition(disk, born, Volume(self.number))
         node = disk.partition_node(self.number)
-        wipe = (Command(("wipefs", "--all", "--quiet", node)), Command(("sync", node)))
         ended = finish(unfinished, self.number, self.name) if self.raw else ()
         after = unfinished.with_entry(replace(born, name=self.name)) if self.raw else unfinished
         return Step(
             says=f"Make partition {self.number} {self.name!r} of {self.device}: {type_name(born.type)}, "
             + extent(disk, born),
-            commands=(*rewrite(disk, unfinished), *wipe, *ended),
+            commands=(*rewrite(disk, unfinished), *wipe(node), *ended),
             after=machine.with_(Disk(self.device), after),
             locks=(disk.node,),
         )
@@ -166,8 +207,17 @@ class AlignedPartition(Task):
         raise Refused(
             f"there is no room for partition {self.number} {self.name!r}: {sizes.show(at * sector)} are free {where}, "
             f"{sizes.show(missing * sector)} too few",
-            advice="make it smaller, make another one smaller that is not there yet, or choose a larger disk",
+            advice=self._advice_on_room(disk),
         )
+
+    def _advice_on_room(self, disk: DiskState) -> str:
+        for other in self.others:
+            if other.size == "rest" and disk.entry(other.number):
+                return (
+                    f"partition {other.number} {other.name!r} takes the `rest`: let only one partition of the disk "
+                    "take it, and declare that one last"
+                )
+        return "make it smaller, make another one smaller that is not there yet, or choose a larger disk"
 
     def _check_free_name(self, table: gpt.Gpt) -> None:
         for entry in table.entries:
@@ -216,6 +266,8 @@ class AlignedPartition(Task):
         others = replace(table, entries=tuple(entry for entry in table.entries if entry.number != self.number))
         room = room_after(disk.grid, others, there.start)
         size = self._sectors(disk, table)
+        if size is not None and abs(size - there.size) < disk.grid.grain:
+            return there.size  # as it was rounded where the disk had another grid
         wanted = max(there.size, room) if size is None else size
         sector = disk.limits.sector
         if wanted < there.size:
@@ -233,7 +285,7 @@ class AlignedPartition(Task):
         return wanted
 
     def _rewrite(self, machine: Machine, disk: DiskState, there: gpt.Entry, wanted: gpt.Entry) -> Step:
-        writable(self.device, disk)
+        tellable(self.device, disk)
         check_expressible(self.device, table_of(self.device, disk))
         volume = disk.volume(self.number) or Volume(self.number)
         after = with_partition(disk, wanted, volume)
@@ -252,10 +304,9 @@ class AlignedPartition(Task):
         node = disk.partition_node(self.number)
         volume = Volume(self.number)
         after = disk.with_entry(replace(there, name=self.name)).with_volume(volume)
-        wipe = (Command(("wipefs", "--all", "--quiet", node)), Command(("sync", node)))
         return Step(
             says=f"Finish partition {self.number} {self.name!r} of {self.device}",
-            commands=(*wipe, *finish(disk, self.number, self.name)),
+            commands=(*wipe(node), *finish(disk, self.number, self.name)),
             after=machine.with_(Disk(self.device), after),
             locks=(disk.node,),
         )
@@ -274,17 +325,6 @@ def _check_size(size: str) -> None:
             raise ValueError(f"{size} is out of range: from 1% to 100%")
     elif size not in ("", "rest"):
         sizes.parse(size)
-
-
-def _whole(parameter: str, text: str, sector: int) -> int:
-    """A place on the disk, in sectors. Raises ``Refused`` where it is in the middle of one."""
-    place = sizes.parse(text)
-    if place % sector:
-        raise Refused(
-            f"{parameter} {text} is not at a sector's border: sectors have {sector} bytes",
-            advice="give a multiple of 1MiB",
-        )
-    return place // sector
 
 
 @hookimpl

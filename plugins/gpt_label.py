@@ -15,6 +15,7 @@ from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.partitioning import (
     check_expressible,
+    check_not_another,
     disk_at,
     erase,
     erased,
@@ -22,6 +23,7 @@ from subfloor.partitioning import (
     loss,
     rewrite,
     tell_kernel,
+    tellable,
     unused,
     writable,
 )
@@ -102,8 +104,9 @@ class GptLabel(Task):
 
     def _repair(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step | None:
         if table.damage:
-            return self._mend(machine, writable(self.device, disk), table)
+            return self._mend(machine, tellable(self.device, disk), table)
         if disk != known_to_kernel(disk):
+            tellable(self.device, disk)
             after = known_to_kernel(disk)
             says = f"Tell the kernel of the partitions of {self.device}"
             return Step(says, tell_kernel(disk, after), machine.with_(Disk(self.device), after), locks=(disk.node,))
@@ -123,12 +126,8 @@ class GptLabel(Task):
         return self._step(f"Repair the GPT of {self.device} ({', '.join(sorted(table.damage))})", machine, disk, after)
 
     def _erase(self, machine: Machine, disk: DiskState) -> Step:
-        for other in self.others:
-            if isinstance(disk.table, gpt.Gpt) and disk.table.id == other.label_id:
-                raise Refused(
-                    f"{self.device} is the disk that this play calls “{other.disk}”, not “{self.disk}”",
-                    advice="the devices' names have changed: name the disks by /dev/disk/by-id/…",
-                )
+        others = {other.label_id: other.disk for other in self.others}
+        check_not_another(self.device, self.disk, disk, others)
         writable(self.device, unused(self.device, disk))
         return Step(
             says=f"Erase every signature on {self.device}",

@@ -13,7 +13,7 @@ from subfloor.gpt import Entry
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import Param, checked
-from subfloor.partitioning import UNFINISHED, disk_at, finish, table_of, tell_kernel, writable
+from subfloor.partitioning import UNFINISHED, disk_at, finish, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.task import Command, Loss, Step, Task, hookimpl
 
@@ -124,6 +124,7 @@ class Mkfs(Task):
         """Make it, whatever is there. The name is final at the very end, after all else is proven."""
         writable(self.device, disk)
         self._check_unused(volume)
+        self._check_unique(machine, wanted)
         finished = not entry.name.endswith(UNFINISHED)
         name = entry.name.removesuffix(UNFINISHED)
         made = replace(volume, content=replace(wanted, fresh=True), known=True)
@@ -144,8 +145,7 @@ class Mkfs(Task):
         check = (Command(tools.check(node)),) if tools.check else ()
         return (
             # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
-            Command(("wipefs", "--all", "--quiet", node)),
-            Command(("sync", node)),
+            *wipe(node),
             Command(tools.make(node, self.label, uuid, self.options), timeout=3600.0),
             Command(("sync", node)),
             *check,
@@ -157,6 +157,20 @@ class Mkfs(Task):
                 f"{self.device} is in use: {', '.join(volume.users)}",
                 advice="what is in use is never destroyed; unmount it, or `swapoff`, then run this again",
             )
+
+    def _check_unique(self, machine: Machine, wanted: Content) -> None:
+        """A copy of what this made once: nobody could say which of the two is meant by its UUID."""
+        for subject, seen in machine.items():
+            volumes = seen.volumes if isinstance(subject, Disk) and isinstance(seen, DiskState) else ()
+            for volume in volumes:
+                here = subject == self._disk and volume.number == self._number
+                if not here and isinstance(volume.content, Content) and volume.content.uuid == wanted.uuid:
+                    raise Refused(
+                        f"{seen.partition_node(volume.number)} has the very UUID that {self.device} is to get, "
+                        f"{wanted.uuid}: it is a copy of what this play made",
+                        advice="give the copy another UUID, detach its disk, or choose another `seed`; "
+                        "then run this again",
+                    )
 
     def _loss(self, disk: DiskState, entry: Entry, volume: Volume) -> Loss:
         what = f"{self.device} {entry.name!r}: {volume.content or 'nothing recognisable'}, finished once"

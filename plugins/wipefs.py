@@ -10,8 +10,8 @@ from subfloor import gpt
 from subfloor.devices import whole_disk
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import Param, checked
-from subfloor.partitioning import disk_at, erase, erased, loss, unused, writable
+from subfloor.parameters import FromPlay, Param, checked
+from subfloor.partitioning import check_not_another, disk_at, erase, erased, loss, unused, writable
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Command, Step, Task, hookimpl
 
@@ -31,9 +31,14 @@ class Wipefs(Task):
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
     disk: Annotated[str, Param("What the play calls the disk, as in `gpt-label`")] = "disk"
     identity: Identity
+    others: Annotated[tuple[Wipefs, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        others = tuple(task for task in play if isinstance(task, Wipefs) and task.device != self.device)
+        return replace(self, others=others)
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
@@ -44,6 +49,8 @@ class Wipefs(Task):
             return self._erase_beside_label(machine, disk) if disk.signatures else None
         if not disk.signatures and disk.table is None:
             return None
+        others = {self.identity.disk(other.disk): other.disk for other in self.others if other.disk != self.disk}
+        check_not_another(self.device, self.disk, disk, others)
         writable(self.device, unused(self.device, disk))
         return Step(
             says=f"Erase every signature on {self.device}",

@@ -122,5 +122,9 @@ def check_label(kind: str, label: str) -> None:
         raise ValueError(f"{label!r} has characters that cannot be printed")
     if kind == "vfat" and set(label) & set('*?.,;:/\\|+=<>[]"'):
         raise ValueError(f"{label!r} has a character that a FAT label cannot have")
+    if kind == "vfat" and (not label.isascii() or label.upper() == "NO NAME"):
+        raise ValueError(f"{label!r} is no FAT label: plain letters and digits, and not the words for none")
     if label != label.strip():
         raise ValueError(f"{label!r} begins or ends with a space, which programs do not show")
+    if label.startswith("-"):
+        raise ValueError(f"{label!r} begins with a hyphen, and programs would take it for an option")

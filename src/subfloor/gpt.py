@@ -126,7 +126,8 @@ def _entry(number: int, data: bytes, at: int) -> Entry | None:
     kind, unique, first, last, attrs, name = _ENTRY.unpack_from(data, at)
     if kind == _UNUSED:
         return None
-    text = name.decode("utf-16-le", "replace").split("\0", 1)[0]
+    # Half of a surrogate pair is kept as it is, so that nobody takes the name for one that can be written back.
+    text = name.decode("utf-16-le", "surrogatepass").split("\0", 1)[0]
     return Entry(number, first, last - first + 1, UUID(bytes_le=kind), UUID(bytes_le=unique), text, attrs)
 
 
@@ -144,6 +145,9 @@ def expressible(name: str) -> bool:
         "\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name
     )
 
+
+RESERVED = sum(1 << bit for bit in range(3, 48))
+"""The attribute bits that mean nothing yet, and that sfdisk drops."""
 
 _ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBootable"}
 

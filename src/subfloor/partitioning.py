@@ -5,11 +5,13 @@ All of it is pure: it makes commands and values, and touches nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from uuid import UUID
 
 from subfloor import gpt
 from subfloor.errors import Refused
-from subfloor.machine import Machine
+from subfloor.machine import Machine, Unknown
 from subfloor.sizes import show
 from subfloor.subjects.disk import Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
@@ -56,6 +58,32 @@ def unused(path: str, disk: DiskState) -> DiskState:
             advice="what is in use is never destroyed; unmount it, `swapoff` or take it apart, then run this again",
         )
     return disk
+
+
+def tellable(path: str, disk: DiskState) -> DiskState:
+    """The disk, if it can be written to and the kernel will then take its table. Raises ``Refused``.
+
+    The kernel keeps a partition in use as it is, whatever has become of the table since.
+    """
+    writable(path, disk)
+    stale = [(disk.partition_node(v.number), v.users) for v in disk.volumes if v.in_use and not v.known]
+    used = [(path, disk.users)] if disk.in_use and disk.stray else []
+    for node, users in (*stale, *used):
+        raise Refused(
+            f"the kernel has other partitions on {path} than its table, and {node} is in use: {', '.join(users)}",
+            advice="unmount it, `swapoff` or take it apart, or reboot; then run this again",
+        )
+    return disk
+
+
+def check_not_another(path: str, name: str, disk: DiskState, others: Mapping[UUID, str]) -> None:
+    """Raise ``Refused`` for a disk that the play knows by another name: ``others``, by label-id."""
+    other = others.get(disk.table.id) if isinstance(disk.table, gpt.Gpt) else None
+    if other is not None:
+        raise Refused(
+            f"{path} is the disk that this play calls “{other}”, not “{name}”",
+            advice="the devices' names have changed: name the disks by /dev/disk/by-id/…",
+        )
 
 
 def table_of(path: str, disk: DiskState) -> gpt.Gpt:
@@ -110,7 +138,20 @@ def finish(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
 
 def check_expressible(path: str, table: gpt.Gpt) -> None:
     """Raise ``Refused`` for a table that sfdisk would not write back as it is."""
-    for entry in table.entries:
+    at = 0
+    for entry in sorted(table.entries, key=lambda entry: entry.start):
+        if entry.start < at or entry.size < 1 or not table.first_lba <= entry.start <= table.last_lba:
+            raise Refused(
+                f"partition {entry.number} of {path} overlaps another, or lies where no partition may be",
+                advice="the table is corrupt: take a copy of the disk, then mend it by hand (sfdisk, gdisk); to lay "
+                "out the whole disk anew, erase it with `wipefs`, and consent",
+            )
+        if entry.attrs & gpt.RESERVED:
+            raise Refused(
+                f"partition {entry.number} of {path} has attributes that sfdisk cannot write back: {entry.attrs:#x}",
+                advice="clear its reserved attribute bits (3 to 47) with another tool, then run this again",
+            )
+        at = entry.end
         if entry.name and not gpt.expressible(entry.name):
             raise Refused(
                 f"partition {entry.number} of {path} is named {entry.name!r}, which sfdisk cannot write back",
@@ -125,18 +166,34 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
     first command opens the disk exclusively (O_EXCL), which the kernel denies where anything uses it,
     in whatever mount namespace; and it writes nothing.
     """
-    nodes = [disk.partition_node(volume.number) for volume in disk.volumes]
+    numbers = [volume.number for volume in disk.volumes if not isinstance(volume.content, Unknown)]
     guard = Command(("wipefs", "--all", "--no-act", "--quiet", disk.node))
-    wipe_disk = (Command(("wipefs", "--all", "--quiet", disk.node)), Command(("sync", disk.node)))
-    if not nodes:
-        return (guard, *wipe_disk, *_forget(disk))
-    reveal = Command(("partx", "--update", "--nr", f"1:{max(volume.number for volume in disk.volumes)}", disk.node))
-    wipe_partitions = (Command(("wipefs", "--all", "--quiet", *nodes)), Command(("sync", *nodes)))
-    return (guard, reveal, *wipe_partitions, *wipe_disk, Command(("partx", "--delete", disk.node)))
+    reveal = [Command(("partx", "--update", "--nr", f"1:{max(numbers)}", disk.node))] if numbers else []
+    partitions = wipe(*(disk.partition_node(number) for number in numbers)) if numbers else ()
+    forget = [Command(("partx", "--delete", disk.node))] if disk.volumes or disk.stray else []
+    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), Command(("sync", disk.node)))
+    return (guard, *reveal, *partitions, *_blanked(disk), *whole, *forget)
 
 
-def _forget(disk: DiskState) -> tuple[Command, ...]:
-    return (Command(("partx", "--delete", disk.node)),) if disk.stray else ()
+def wipe(*nodes: str) -> tuple[Command, ...]:
+    """Commands that leave no signature on these partitions.
+
+    The first opens them exclusively, so it fails where one is in use; but it passes over a partition
+    table inside a partition, such as a virtual machine's disk leaves.
+    """
+    return (
+        Command(("wipefs", "--all", "--quiet", *nodes)),
+        Command(("wipefs", "--all", "--quiet", "--force", *nodes)),
+        Command(("sync", *nodes)),
+    )
+
+
+def _blanked(disk: DiskState) -> tuple[Command, ...]:
+    """A damaged GPT is made an empty sound one first: wipefs does not know every one for what it is."""
+    if not isinstance(disk.table, gpt.Gpt) or not disk.table.damage:
+        return ()
+    empty = gpt.blank(disk.table.id, disk.sectors, disk.limits.sector)
+    return (Command((*_SFDISK, "--wipe", "never", disk.node), stdin=gpt.script(empty)),)
 
 
 def erased(disk: DiskState) -> DiskState:
