@@ -1,0 +1,23 @@
+"""Writing files so that a crash leaves the old one or the new one, and nothing between."""
+
+from __future__ import annotations
+
+import posixpath
+
+from subfloor.task import Command
+
+
+def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, ...]:
+    """Commands that put a file at a path, and make the directories above it.
+
+    Its content goes to a name beside it that says that it is unfinished, is flushed, and gets the right
+    name at the end; then the directory is flushed, which is what keeps the name (fsync(2)).
+    """
+    folder, unfinished = posixpath.dirname(path), f"{path}.unfinished"
+    return (
+        Command(("mkdir", "-p", "--", folder)),
+        Command(("dd", f"of={unfinished}", "conv=fsync", "status=none"), stdin=content),
+        Command(("chmod", mode, "--", unfinished)),
+        Command(("mv", "-f", "-T", "--", unfinished, path)),
+        Command(("sync", "--", folder)),
+    )
