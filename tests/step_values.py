@@ -17,11 +17,13 @@ Every key names a subject, with defaults for all that a case does not care about
     tag LABEL=data: [/dev/vdb1 ext4]
     filesystem /mnt/x: {at: /mnt, source: tmpfs, type: tmpfs, root: /}   # else told from the mounts
     hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
-    condition …: true                     # what the condition of a `command` says
+    condition test -e x: true             # what the condition of a `command` says
+    exists /mnt/x: true                   # or `unseen`
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -56,6 +58,9 @@ from subfloor.subjects.tag import Tag, Tagged
 IDENTITY = Identity("seed", "host")
 """Whose partitions are ``ours`` in the cases."""
 
+_COMMAND = importlib.import_module("subfloor_plugins.command")
+"""The subjects that the task `command` brings. Plugins come in by their entry points, under this name."""
+
 _ROOT = Cover("/", "/dev/sda1", "ext4")
 
 
@@ -89,6 +94,9 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
 
 
 _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
+    (Disk, Missing(("/dev/sda (931 GiB)",))),
+    (_COMMAND.Condition, False),
+    (_COMMAND.Exists, False),
     (TextFile, Absent()),
     (Hidden, Hiding()),
     (Swap, SwapState()),
@@ -275,6 +283,14 @@ def _hidden(paths: str, about: Any) -> tuple[AnySubject, Any]:
     return Hidden(target, source), Hiding(tuple(about.get("missing", ())), tuple(about.get("different", ())))
 
 
+def _condition(script: str, about: bool) -> tuple[AnySubject, bool]:
+    return _COMMAND.Condition(script), about
+
+
+def _exists(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return _COMMAND.Exists(path), _unseen("") if about == "unseen" else about
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -289,4 +305,6 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "filesystem": _filesystem,
     "memory": _memory,
     "hidden": _hidden,
+    "condition": _condition,
+    "exists": _exists,
 }
