@@ -13,9 +13,9 @@ from subfloor.inventory import LOCALHOST, Target
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import Param
 from subfloor.playbook import Entry
+from subfloor.playbook.variables import extra_vars
 from subfloor.plugins import Registry
 from subfloor.task import Step, Task, hookimpl
-from subfloor.variables import extra_vars
 
 
 class Satisfied(Task):

@@ -14,18 +14,20 @@ SOURCE = ROOT / "src" / "subfloor"
 LAYERS: tuple[frozenset[str], ...] = (
     # Values and arithmetic that know nothing of the rest.
     frozenset({"errors", "machine", "identity", "devices", "sizes", "alignment", "gpt", "installed", "nix"}),
-    frozenset({"room", "partition_types", "filesystems", "subjects"}),
+    frozenset({"room", "partition_types", "filesystems", "mount_options", "subjects"}),
     # The contract.
     frozenset({"task"}),
-    frozenset({"parameters", "partitioning", "outcome", "consent", "files"}),
+    frozenset({"parameters", "partitioning", "outcome", "consent", "files", "nodes", "mounts", "sources"}),
     # The loop, and what touches the world.
     frozenset({"engine"}),
     frozenset({"host", "observe"}),
-    frozenset({"apply"}),
+    frozenset({"apply", "aliases"}),
     # What people write, and what they read.
-    frozenset({"playbook", "inventory", "plugins", "schema"}),
+    frozenset({"playbook", "inventory", "plugins"}),
     frozenset({"report", "vm"}),
-    frozenset({"rehearse"}),
+    # One run: what is asked for, what is done about it.
+    frozenset({"gather"}),
+    frozenset({"run", "rehearse"}),
     frozenset({"cli", "__main__"}),
 )
 """A module imports from its own layer and those above it here."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from playbook_samples import written
-from subfloor import inventory, strict_yaml
+from subfloor import inventory
 from subfloor.inventory import LOCALHOST, Connection, Inventory
-from subfloor.positions import PlaybookError
-from subfloor.variables import extra_vars
+from subfloor.playbook import strict_yaml
+from subfloor.playbook.positions import PlaybookError
+from subfloor.playbook.variables import extra_vars
 
 REPOSITORY = Path(__file__).parent.parent
 

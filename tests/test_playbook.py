@@ -13,8 +13,8 @@ from subfloor import playbook
 from subfloor.errors import PluginError
 from subfloor.identity import Identity
 from subfloor.inventory import LOCALHOST, Inventory, Target
-from subfloor.positions import PlaybookError, Position, Problems, Source
-from subfloor.selection import select
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source
+from subfloor.playbook.selection import select
 
 
 def devices(path: Path, *extra: str, target: Target = LOCALHOST) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from playbook_samples import entries
-from subfloor.positions import PlaybookError
+from subfloor.playbook.positions import PlaybookError
 
 CASES = sorted((Path(__file__).parent / "playbook").glob("*.yml"))
 

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from playbook_samples import entries, written
-from subfloor import inventory, scalars, strict_yaml
-from subfloor.positions import PlaybookError, Source
+from subfloor import inventory
+from subfloor.playbook import scalars, strict_yaml
+from subfloor.playbook.positions import PlaybookError, Source
 
 _SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000, max_examples=150)
 

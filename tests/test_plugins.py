@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import pytest
 
 from playbook_samples import Samples, Satisfied, Wipe, written
-from subfloor import plugins
 from subfloor.errors import PluginError
 from subfloor.parameters import Param
 from subfloor.plugins import EntryPoint, Registry
+from subfloor.plugins.registry import installed
 from subfloor.task import Task, hookimpl
 
 PLUGIN = '''
@@ -228,7 +228,7 @@ def test_entry_points_are_read_as_importlib_reads_them(tmp_path: Path, monkeypat
         (tmp_path / name / "entry_points.txt").write_text(text)
         (tmp_path / name / "METADATA").write_text(f"Name: {name.split('-')[0]}\nVersion: 1\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), "/no/such/directory", *sys.path])
-    ours = {(each.name, each.module) for each in plugins.installed()}
+    ours = {(each.name, each.module) for each in installed()}
     assert ours >= {("one", "a.b"), ("two", "c")}
     assert ours == {(each.name, each.module) for each in entry_points(group="subfloor")}
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playbook_samples import entries, registry, written
-from subfloor import schema, strict_yaml
-from subfloor.checking import check
+from subfloor.playbook import schema, strict_yaml
+from subfloor.playbook.checking import check
+from subfloor.playbook.positions import PlaybookError, Position, Source
+from subfloor.playbook.strict_yaml import Scalar
 from subfloor.plugins import Plugin
-from subfloor.positions import PlaybookError, Position, Source
-from subfloor.strict_yaml import Scalar
 
 CASES = Path(__file__).parent / "playbook"
 

@@ -14,10 +14,10 @@ from subfloor import inventory, playbook
 from subfloor.host import Host, over_ssh
 from subfloor.inventory import Connection, Inventory, Target
 from subfloor.playbook import Entry, Play
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.selection import select
+from subfloor.playbook.variables import Vars, extra_vars
 from subfloor.plugins import Registry
-from subfloor.positions import PlaybookError, Position, Problems, Source, did_you_mean
-from subfloor.selection import select
-from subfloor.variables import Vars, extra_vars
 
 Present = Callable[[], Sequence[str]]
 """The disks that there are, in words; asked only when a disk is missing."""

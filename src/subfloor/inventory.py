@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from subfloor import scalars, strict_yaml
-from subfloor.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
-from subfloor.strict_yaml import Node, Scalar, Table
-from subfloor.variables import Scope, Vars, table_of_vars
+from subfloor.playbook import scalars, strict_yaml
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
+from subfloor.playbook.strict_yaml import Node, Scalar, Table
+from subfloor.playbook.variables import Scope, Vars, table_of_vars
 
 CONNECTION_VARS: Mapping[str, str] = {
     "subfloor_connection": "`local` or `ssh`; without it, `local` for localhost and `ssh` for all others",

@@ -58,7 +58,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
 
 def _told(error: Exception, traceback: bool) -> int:
     from subfloor.errors import PluginError, SubfloorError
-    from subfloor.positions import PlaybookError
+    from subfloor.playbook.positions import PlaybookError
 
     if traceback:
         _print_traceback(error)

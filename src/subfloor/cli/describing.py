@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from subfloor.playbook.positions import did_you_mean
 from subfloor.plugins import Plugin, Registry
-from subfloor.positions import did_you_mean
 from subfloor.report import tasks as text
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
@@ -36,7 +36,7 @@ def schema(playbook: Path | None) -> int:
     """Print the schema of playbooks; the exit status."""
     import json
 
-    from subfloor.schema import playbook_schema
+    from subfloor.playbook.schema import playbook_schema
 
     return _print([json.dumps(playbook_schema(_all(_registry(playbook))), indent=2)])
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from subfloor.checking import expected
+from subfloor.playbook.checking import expected
 from subfloor.plugins import Plugin
 from subfloor.report.style import Style
 

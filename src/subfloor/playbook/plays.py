@@ -11,20 +11,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from subfloor import scalars, strict_yaml
-from subfloor.checking import check
 from subfloor.errors import SubfloorError
 from subfloor.identity import Identity
-from subfloor.inventory import Target
 from subfloor.parameters import build, needs_identity
+from subfloor.playbook import scalars, strict_yaml
+from subfloor.playbook.checking import check
+from subfloor.playbook.positions import PlaybookError, Position, Problems
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.playbook.task_list import INCLUDE, Item, Part, check_keys, items_of, read_part, required, tags_of
+from subfloor.playbook.variables import Scope, Vars, table_of_vars
 from subfloor.plugins import Plugin, Registry, broken
-from subfloor.positions import PlaybookError, Position, Problems
-from subfloor.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.task import Task
-from subfloor.task_list import INCLUDE, Item, Part, check_keys, items_of, read_part, required, tags_of
-from subfloor.variables import Scope, Vars, table_of_vars
+
+if TYPE_CHECKING:
+    from subfloor.inventory import Target  # at run time, it is the inventory that imports from here
 
 MAX_ENTRIES = 10_000
 

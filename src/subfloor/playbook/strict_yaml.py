@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from subfloor import scalars
-from subfloor.positions import PlaybookError, Position, Problems, Source
+from subfloor.playbook import scalars
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from subfloor import scalars
-from subfloor.positions import PlaybookError, Position, Source, did_you_mean, nearest
-from subfloor.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.playbook import scalars
+from subfloor.playbook.positions import PlaybookError, Position, Source, did_you_mean, nearest
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 Schema = Mapping[str, Any]
 Report = Callable[[PlaybookError], None]
@@ -38,22 +38,6 @@ _WORDS: Mapping[str, str] = {
     "array": "a list",
     "object": "a mapping",
 }
-
-KEYWORDS = frozenset(
-    {
-        "type",
-        "description",
-        "properties",
-        "required",
-        "additionalProperties",
-        "enum",
-        "anyOf",
-        "items",
-        "default",
-    }
-    | {"pattern", "minimum", "maximum", "minLength", "minItems", "examples"}
-)
-"""The keywords that are understood here."""
 
 
 def check(task: str, schema: Schema, values: Any, node: Node, where: Position, report: Report) -> None:

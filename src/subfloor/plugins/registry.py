@@ -20,8 +20,9 @@ from typing import Any
 
 import pluggy
 
-from subfloor import contract, task
+from subfloor import task
 from subfloor.errors import PluginError
+from subfloor.plugins import contract
 from subfloor.task import Task
 
 GROUP = "subfloor"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from subfloor import scalars, strict_yaml, templates
-from subfloor.positions import PlaybookError, Position, Problems, Source, did_you_mean
-from subfloor.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.playbook import scalars, strict_yaml, templates
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 Vars = Mapping[str, Any]
 """Variables by name: nodes of YAML, which are templated when used, or values that are ready."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from subfloor.checking import KEYWORDS
 from subfloor.errors import PluginError
 from subfloor.parameters import schema_of
 from subfloor.task import Task
@@ -38,7 +37,6 @@ def checked(class_: Any, origin: str) -> dict[str, Any]:
                 f"{_called(class_)} of {origin} does not say what its parameter `{name}` is",
                 advice=f'annotate it: `{name}: Annotated[…, Param("what it is")]`',
             )
-        _refuse_unknown_keywords(parameter, f"{_called(class_)} of {origin}, parameter `{name}`")
     return schema
 
 
@@ -79,13 +77,3 @@ def _naming_complaints(class_: type[Task]) -> Iterator[tuple[str, str]]:
             "has no docstring",
             "say in one what it is when this task is done: it is the task's documentation",
         )
-
-
-def _refuse_unknown_keywords(schema: Any, whose: str) -> None:
-    """A keyword that nothing checks would be a promise that nobody keeps."""
-    if unknown := sorted(set(schema) - KEYWORDS):
-        raise PluginError(f"{whose}: its schema uses {', '.join(unknown)}, which is not checked", advice="use Param")
-    nested = [*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")]
-    for each in nested:
-        if isinstance(each, dict):
-            _refuse_unknown_keywords(each, whose)

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subfloor import strict_yaml
+from subfloor.playbook import strict_yaml
+from subfloor.playbook.positions import PlaybookError, Position, Problems, did_you_mean
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.playbook.variables import plain_condition, table_of_vars
 from subfloor.plugins import Registry
-from subfloor.positions import PlaybookError, Position, Problems, did_you_mean
-from subfloor.strict_yaml import Listing, Node, Scalar, Table
-from subfloor.variables import plain_condition, table_of_vars
 
 INCLUDE = "include"
 COMMON = ("name", "when", "loop", "tags", "vars")
