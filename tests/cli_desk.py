@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -60,7 +61,13 @@ class Desk:
     def start(self, command: str, *options: str, **keywords: Any) -> subprocess.Popen[str]:
         """Starts it as a process of its own."""
         argv = [sys.executable, "-m", "subfloor", *self.arguments(command, *options)]
-        return subprocess.Popen(argv, text=True, **keywords)
+        return subprocess.Popen(argv, text=True, **{"preexec_fn": heed_signals, **keywords})
+
+
+def heed_signals() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C; what is tested must not inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def write(name: str, says: str = "hello", **parameters: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,12 +71,18 @@ def style_for(stream: TextIO, *, diff: bool = False, commands: bool = False) -> 
     terminal = stream.isatty()
     colour = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
     return Style(
-        width=max(shutil.get_terminal_size().columns, 40) if terminal else None,
+        width=_width() if terminal else None,
         colour=colour and not os.environ.get("NO_COLOR"),
         unicode=(stream.encoding or "ascii").lower().replace("-", "") in ("utf8", "utf_8"),
         diff=diff,
         commands=commands,
     )
+
+
+def _width() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, 40)
 
 
 def standard() -> TextIO:

@@ -6,7 +6,6 @@ let through that a terminal would obey.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -56,6 +55,8 @@ class Style:
     def _wrapped(self, line: str, first: str, following: str) -> Iterable[str]:
         if self.width is None or len(first + line) <= self.width or line.startswith("    "):
             return (first + line,)
+        import textwrap  # not needed where lines are not broken
+
         width = max(self.width, len(following) + 20)
         return textwrap.wrap(
             line,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,6 +88,8 @@ def _difference(difference: Difference, style: Style, indent: str) -> Iterator[s
 
 
 def _lines_of_file(before: str, after: str, style: Style, indent: str) -> Iterator[str]:
+    import difflib  # not needed by a run that shows none
+
     colours = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
     diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
     for number, line in enumerate(diff):
