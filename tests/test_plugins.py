@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +15,13 @@ import pytest
 from playbook_samples import Samples, Satisfied, Wipe, written
 from subfloor.errors import PluginError
 from subfloor.parameters import Param
-from subfloor.plugins import EntryPoint, Registry
-from subfloor.plugins.registry import installed
+from subfloor.plugins import Plugin, Registry
 from subfloor.task import Task, hookimpl
 
 PLUGIN = '''
 from __future__ import annotations
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Annotated
 from subfloor.parameters import Param
 from subfloor.task import Task, hookimpl
@@ -110,7 +111,7 @@ def offer(directory: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> list
     for name in names:
         module = f"offered_{directory.name.replace('-', '_')}_{name}"
         written(directory, plugin_text(name), f"{module}.py")
-        offered.append(EntryPoint(name, module, "some-dist"))
+        offered.append(EntryPoint(name, module, "subfloor"))
     return offered
 
 
@@ -126,10 +127,10 @@ def test_an_entry_point_is_loaded_when_it_is_asked_for(tmp_path: Path, monkeypat
 
 def test_an_entry_point_may_bring_tasks_of_other_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (one,) = offer(tmp_path, monkeypatch, "one")
-    registry = Registry(offered=[EntryPoint("collection", one.module, "d"), EntryPoint("again", one.module, "d")])
+    registry = Registry(offered=[EntryPoint(name, one.module, "subfloor") for name in ("collection", "again")])
     found = registry.get("one")
     assert found is not None
-    assert found.origin == f"{one.module} (of d)"
+    assert found.origin == one.module
 
 
 def test_a_local_plugin_and_an_entry_point_of_one_name_are_refused(
@@ -138,7 +139,7 @@ def test_a_local_plugin_and_an_entry_point_of_one_name_are_refused(
     offered = offer(tmp_path, monkeypatch, "one")
     (tmp_path / "plugins").mkdir()
     written(tmp_path / "plugins", plugin_text("one"), "mine.py")
-    with pytest.raises(PluginError, match=r"two plugins bring a task `one`: .*mine\.py and offered_.*some-dist"):
+    with pytest.raises(PluginError, match=r"two plugins bring a task `one`: .*mine\.py and offered_"):
         Registry([tmp_path / "plugins"], offered=offered).get("one")
 
 
@@ -177,8 +178,8 @@ def test_a_broken_plugin_is_named_with_its_line(tmp_path: Path, text: str, said:
 
 def test_an_entry_point_that_cannot_be_imported() -> None:
     with pytest.raises(PluginError) as caught:
-        Registry(offered=[EntryPoint("gone", "no.such.module", "some-dist")]).get("gone")
-    assert str(caught.value).startswith("entry point no.such.module (of some-dist) failed: ")
+        Registry(offered=[EntryPoint("gone", "no.such.module", "subfloor")]).get("gone")
+    assert str(caught.value).startswith("entry point no.such.module failed: ")
     assert "ModuleNotFoundError: No module named 'no'" in str(caught.value)
 
 
@@ -215,27 +216,26 @@ def test_the_same_plugin_twice_is_once() -> None:
     assert found.task is Wipe
 
 
-def test_entry_points_are_read_as_importlib_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import entry_points
+def test_a_distribution_brings_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = offer(tmp_path, monkeypatch, "one")
+    metadata = tmp_path / "my_tasks-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text(f"[subfloor]\none = {one.value}\n")
+    (metadata / "METADATA").write_text("Name: my-tasks\nVersion: 1.0\n")
+    found = Registry().get("one")
+    assert found is not None
+    assert found.origin == f"{one.value} (of my-tasks)"
 
-    for name, text in {
-        "My_Dist-1.0.dist-info": "[console_scripts]\nx = y:z\n\n[subfloor]\none = a.b\n# no = no\ntwo=c [extra]\n",
-        "my_dist-0.9.egg-info": "[subfloor]\nold = old\n",
-        "other-2.dist-info": "[other]\nthree = d\n",
-        "empty-2.dist-info": "",
-    }.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "entry_points.txt").write_text(text)
-        (tmp_path / name / "METADATA").write_text(f"Name: {name.split('-')[0]}\nVersion: 1\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path), "/no/such/directory", *sys.path])
-    ours = {(each.name, each.module) for each in installed()}
-    assert ours >= {("one", "a.b"), ("two", "c")}
-    assert ours == {(each.name, each.module) for each in entry_points(group="subfloor")}
+
+def test_a_schema_that_is_none_is_the_plugins_fault() -> None:
+    plugin = Plugin(Wipe, {"type": "object", "properties": {"a": {"pattern": "("}}}, "bad.py")
+    with pytest.raises(PluginError, match=r"`Wipe` of bad\.py has parameters whose schema is none: '\(' is not"):
+        _ = plugin.validator
 
 
 def test_looking_for_tasks_does_not_import_what_is_slow() -> None:
     code = (
-        "import sys, subfloor.playbook, subfloor.plugins; subfloor.plugins.Registry()\n"
+        "import sys, subfloor.playbook, subfloor.plugins; subfloor.plugins.Registry(offered=())\n"
         "print([name for name in ('jinja2', 'jsonschema', 'importlib.metadata', 'email') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

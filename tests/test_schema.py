@@ -1,4 +1,4 @@
-"""The schemas: what editors get, and that our own checks agree with a full validator."""
+"""The schemas: what editors get, and that whatever they do not allow is put in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from playbook_samples import entries, registry, written
 from subfloor.playbook import schema, strict_yaml
 from subfloor.playbook.checking import check
-from subfloor.playbook.positions import PlaybookError, Position, Source
+from subfloor.playbook.positions import Position, Source
 from subfloor.playbook.strict_yaml import Scalar
 from subfloor.plugins import Plugin
 
@@ -108,7 +108,7 @@ def test_hover_texts_survive() -> None:
     assert PLAYBOOKS["$defs"]["task-wipe"]["description"] == "The device is empty."
 
 
-# JSON Schema counts 1.0 as an integer and we do not, so there are no such floats here.
+# JSON Schema counts 1.0 as an integer and a run does not, so there are no such floats here.
 _LEAVES = (
     st.none()
     | st.booleans()
@@ -116,6 +116,8 @@ _LEAVES = (
     | st.sampled_from([0.5, 1.5])
     | st.sampled_from(["", "/dev/vda", "ext4", "xfs", "nixos", "my disk", "5"])
 )
+NOWHERE = Position(Source("p.yml", "x"))
+
 _VALUES = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=4
 )
@@ -123,8 +125,22 @@ _NAMES = st.sampled_from(["device", "type", "label", "size", "number", "options"
 
 
 @given(st.sampled_from(sample_plugins()), st.dictionaries(_NAMES, _VALUES, max_size=5) | _VALUES)
-def test_our_own_check_agrees_with_a_full_validator(plugin: Plugin, values: Any) -> None:
-    where = Position(Source("p.yml", "x"))
-    found: list[PlaybookError] = []
-    check(plugin.task.key, plugin.schema, values, Scalar(None, where), where, found.append)
-    assert (not found) == jsonschema.Draft202012Validator(plugin.schema).is_valid(values)
+def test_whatever_is_invalid_is_put_in_words(plugin: Plugin, values: Any) -> None:
+    assert (not check(plugin, values, Scalar(None, NOWHERE), NOWHERE)) == jsonschema.Draft202012Validator(
+        plugin.schema
+    ).is_valid(values)
+
+
+def test_an_integer_is_one_to_python_too() -> None:
+    plugin = registry().get("make")
+    assert plugin is not None
+    values = {"device": "/dev/vda", "type": "ext4", "number": 1.0}
+    (error,) = check(plugin, values, Scalar(None, NOWHERE), NOWHERE)
+    assert error.what == "`number` must be a whole number, and this is the number 1.0"
+
+
+def test_a_value_with_many_mistakes_is_told_in_time() -> None:
+    plugin = registry().get("make")
+    assert plugin is not None
+    values = {f"x{number}": number for number in range(100_000)} | {"options": [1] * 100_000}
+    assert len(check(plugin, values, Scalar(None, NOWHERE), NOWHERE)) == 100

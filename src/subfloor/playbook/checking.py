@@ -1,35 +1,30 @@
 """A task's parameters held against their schema, each error at the key or value that is wrong.
 
-This knows just the keywords of JSON Schema that ``parameters`` derives from a class. The tests hold it
-to a full validator; that one is not used here, because importing it takes longer than all the rest.
+What is wrong is decided by jsonschema; here it is put in words, and in its place.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from subfloor.playbook import scalars
-from subfloor.playbook.positions import PlaybookError, Position, Source, did_you_mean, nearest
+from subfloor.playbook.positions import PlaybookError, Position, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.plugins import Plugin
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 Schema = Mapping[str, Any]
-Report = Callable[[PlaybookError], None]
 
-_NOWHERE = Position(Source("", ""))
+_MANY = 100
+"""Nobody reads more; to find the words for each takes time."""
 
-_CLASSES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-    "array": (list,),
-    "object": (dict,),
-}
-
-_WORDS: Mapping[str, str] = {
+_TYPES: Mapping[str, str] = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
@@ -39,53 +34,88 @@ _WORDS: Mapping[str, str] = {
     "object": "a mapping",
 }
 
+_BOUNDS: Mapping[str, Callable[[Any], str]] = {
+    "enum": lambda choices: f"must be one of {_listed(choices)}",
+    "pattern": lambda pattern: f"must match {pattern}",
+    "minimum": lambda least: f"must be at least {least}",
+    "maximum": lambda most: f"must be at most {most}",
+    "minLength": lambda count: _at_least(count, "characters"),
+    "minItems": lambda count: _at_least(count, "items"),
+}
+"""What a value must be, by the keyword of JSON Schema that it offends."""
 
-def check(task: str, schema: Schema, values: Any, node: Node, where: Position, report: Report) -> None:
-    """Report everything in a task's parameters that its schema does not allow.
+
+def check(plugin: Plugin, values: Any, node: Node, where: Position) -> list[PlaybookError]:
+    """Everything in a task's parameters that its schema does not allow, in the order of the file.
 
     ``values`` are the parameters with all expressions evaluated, ``node`` is how they are written, and
     ``where`` is the position of the task's key.
     """
-    if not isinstance(values, dict):
-        wrong = f"`{task}` takes a mapping of parameters, and this is {scalars.kind(values)}"
-        report(PlaybookError(wrong, advice=f"write `{task}: {{{_usage(schema)}}}`", where=node.where))
-        return
-    for name in schema["required"]:
-        if name not in values and not misspelt(name, values, schema["properties"]):
-            report(_missing(task, schema, name, where))
-    for name, value in values.items():
-        here = _child(node, name)
-        if name in schema["properties"]:
-            _check(name, schema["properties"][name], value, here, report)
-        else:
-            report(_unknown(task, schema, name, _key(node, name)))
+    wrong: dict[Any, ValidationError] = {}
+    for error in islice(plugin.validator.iter_errors(values), _MANY):
+        # Of all that is wrong with one value, the first is told; with the parameters as a whole, all.
+        wrong.setdefault(tuple(error.absolute_path) or error.validator, error)
+    told = (each for error in wrong.values() for each in _told(plugin, error, node, where))
+    return sorted(islice(told, _MANY), key=lambda each: (each.where.line, each.where.column))
 
 
-def _usage(schema: Schema) -> str:
-    return ", ".join(f"{name}: …" for name in schema["required"])
+def _told(plugin: Plugin, error: ValidationError, node: Node, where: Position) -> Iterator[PlaybookError]:
+    if error.absolute_path:
+        yield _wrong(plugin.validator, error, node)
+    else:
+        yield from _AS_A_WHOLE[str(error.validator)](plugin, error.instance, node, where)
 
 
-def _missing(task: str, schema: Schema, name: str, where: Position) -> PlaybookError:
-    doc = schema["properties"][name].get("description", "")
-    return PlaybookError(f"`{task}` needs `{name}`", advice=f"add `{name}: …`{doc and f' ({_end(doc)})'}", where=where)
-
-
-def _unknown(task: str, schema: Schema, name: str, where: Position) -> PlaybookError:
-    known = list(schema["properties"])
-    listed = f"it has {', '.join(f'`{each}`' for each in known)}" if known else "it has none"
-    return PlaybookError(
-        f"`{task}` has no parameter `{name}`", advice=did_you_mean(name, known, otherwise=listed), where=where
+def _no_mapping(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[PlaybookError]:
+    usage = ", ".join(f"{name}: …" for name in plugin.schema["required"])
+    yield PlaybookError(
+        f"`{plugin.task.key}` takes a mapping of parameters, and this is {scalars.kind(values)}",
+        advice=f"write `{plugin.task.key}: {{{usage}}}`",
+        where=node.where,
     )
 
 
-def misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
+def _missing(plugin: Plugin, values: Any, _: Node, where: Position) -> Iterator[PlaybookError]:
+    known = plugin.schema["properties"]
+    for name in plugin.schema["required"]:
+        if name not in values and not _misspelt(name, values, known):
+            advice = f"add `{name}: …` ({_end(known[name]['description'])})"
+            yield PlaybookError(f"`{plugin.task.key}` needs `{name}`", advice=advice, where=where)
+
+
+def _unknown(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[PlaybookError]:
+    known = plugin.schema["properties"]
+    listed = f"it has {', '.join(f'`{each}`' for each in known)}" if known else "it has none"
+    for name in values:
+        if name not in known:
+            where = node.keys.get(name, node.where) if isinstance(node, Table) else node.where
+            advice = did_you_mean(name, known, otherwise=listed)
+            yield PlaybookError(f"`{plugin.task.key}` has no parameter `{name}`", advice=advice, where=where)
+
+
+_AS_A_WHOLE = {"type": _no_mapping, "required": _missing, "additionalProperties": _unknown}
+"""What to say of a task's parameters as a whole, by the keyword that they offend."""
+
+
+def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
     """Whether one of the given names is unknown, and most likely stands for this one."""
     known = list(known)
     return any(nearest(each, known) == name for each in given if each not in known)
 
 
-def _end(doc: str) -> str:
-    return doc.strip().rstrip(".")
+def _wrong(validator: Validator, error: ValidationError, node: Node) -> PlaybookError:
+    """What is wrong with the value of a parameter, or with something in it."""
+    name, *inner = error.absolute_path
+    called = f"{name}{''.join(f'[{each}]' for each in inner)}"
+    node = reduce(_child, error.absolute_path, node)
+    schema: Any = error.schema
+    bound = _BOUNDS.get(str(error.validator))
+    must = bound(error.validator_value) if bound else f"must be {expected(schema)}"
+    return PlaybookError(
+        f"`{called}` {must}, and this is {scalars.kind(error.instance)}",
+        advice=_advice(validator.evolve(schema=schema), error.instance, node),
+        where=node.where,
+    )
 
 
 def _child(node: Node, key: str | int) -> Node:
@@ -97,81 +127,12 @@ def _child(node: Node, key: str | int) -> Node:
     return node
 
 
-def _key(node: Node, name: str) -> Position:
-    return node.keys.get(name, node.where) if isinstance(node, Table) else node.where
-
-
-def _check(name: str, schema: Schema, value: Any, node: Node, report: Report) -> None:
-    wrong = _wrong(schema, value)
-    if wrong:
-        advice = _advice(schema, value, node)
-        report(PlaybookError(f"`{name}` {wrong}, and this is {scalars.kind(value)}", advice=advice, where=node.where))
-    elif "anyOf" in schema:
-        _check(name, next(each for each in schema["anyOf"] if _fits(each, value)), value, node, report)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(f"{name}[{index}]", schema.get("items", {}), item, _child(node, index), report)
-    elif isinstance(value, dict):
-        rest = schema.get("additionalProperties", {})
-        for key, item in value.items():
-            _check(f"{name}[{key}]", rest, item, _child(node, key), report)
-
-
-def _fits(schema: Schema, value: Any) -> bool:
-    """Whether a value is as the schema wants it, with everything in it."""
-    found: list[PlaybookError] = []
-    nowhere = Scalar(None, _NOWHERE)
-    _check("", schema, value, nowhere, found.append)
-    return not found
-
-
-def _wrong(schema: Schema, value: Any) -> str:
-    """What a value itself (not what is in it) should be and is not; empty when it is well."""
-    if "enum" in schema:
-        return "" if _among(value, schema["enum"]) else f"must be one of {_listed(schema['enum'])}"
-    if "anyOf" in schema:
-        return "" if any(_fits(each, value) for each in schema["anyOf"]) else f"must be {expected(schema)}"
-    if "type" in schema and not _is(schema["type"], value):
-        return f"must be {expected(schema)}"
-    return _out_of_bounds(schema, value)
-
-
-def _among(value: Any, choices: list[Any]) -> bool:
-    return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices)
-
-
-def _listed(choices: list[Any]) -> str:
-    return ", ".join(str(choice) for choice in choices)
-
-
-def _is(type_: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return type_ == "boolean"
-    # JSON Schema counts 1.0 as an integer; Python's range() and ours do not.
-    return isinstance(value, _CLASSES[type_])
-
-
-def _out_of_bounds(schema: Schema, value: Any) -> str:
-    if isinstance(value, str):
-        if len(value) < schema.get("minLength", 0):
-            return _at_least(schema["minLength"], "characters")
-        fits = "pattern" not in schema or re.search(schema["pattern"], value)
-        return "" if fits else f"must match {schema['pattern']}"
-    if isinstance(value, list):
-        return _at_least(schema["minItems"], "items") if len(value) < schema.get("minItems", 0) else ""
-    return _out_of_range(schema, value) if isinstance(value, int | float) else ""
+def _listed(choices: Iterable[Any]) -> str:
+    return ", ".join(map(str, choices))
 
 
 def _at_least(count: int, things: str) -> str:
     return "must not be empty" if count == 1 else f"must have at least {count} {things}"
-
-
-def _out_of_range(schema: Schema, value: float) -> str:
-    if value < schema.get("minimum", value):
-        return f"must be at least {schema['minimum']}"
-    if value > schema.get("maximum", value):
-        return f"must be at most {schema['maximum']}"
-    return ""
 
 
 def expected(schema: Schema) -> str:
@@ -180,28 +141,34 @@ def expected(schema: Schema) -> str:
         return " or ".join(dict.fromkeys(expected(each) for each in schema["anyOf"]))
     if "enum" in schema:
         return f"one of {_listed(schema['enum'])}"
-    word = _WORDS.get(schema.get("type", ""), "anything")
+    word = _TYPES.get(schema.get("type", ""), "anything")
     if schema.get("items"):
         return f"{word}, each item {expected(schema['items'])}"
     return word
 
 
-def _advice(schema: Schema, value: Any, node: Node) -> str:
+def _advice(validator: Validator, value: Any, node: Node) -> str:
+    """What to do about a value; the validator is that of its own schema."""
+    schema: Any = validator.schema
     if "enum" in schema and isinstance(value, str):
         return did_you_mean(value, map(str, schema["enum"]), otherwise=_doc(schema, "choose one of them"))
     if schema.get("type") == "string" and isinstance(value, bool | int | float) and isinstance(node, Scalar):
         return f'quote it: "{node.raw}"' if node.raw and "{{" not in node.raw else "convert it: `| string`"
-    if isinstance(value, str) and _would_fit_unquoted(schema, value):
+    if isinstance(value, str) and _would_fit_unquoted(validator, value):
         return f"write it without quotes: {value}"
     return _doc(schema, f"write {expected(schema)}")
 
 
-def _would_fit_unquoted(schema: Schema, text: str) -> bool:
+def _would_fit_unquoted(validator: Validator, text: str) -> bool:
     try:
         bare = scalars.resolve(text)
     except scalars.AmbiguousError:
         return False
-    return not isinstance(bare, str) and _fits(schema, bare)
+    return not isinstance(bare, str) and validator.is_valid(bare)
+
+
+def _end(doc: str) -> str:
+    return doc.strip().rstrip(".")
 
 
 def _doc(schema: Schema, what: str) -> str:

@@ -278,7 +278,8 @@ class _Unrolling:
         values = around.scope.render(item.params)
         values = {} if values is None else values
         problems = Problems()
-        check(item.key, plugin.schema, values, item.params, item.where, problems.add)
+        for error in check(plugin, values, item.params, item.where):
+            problems.add(error)
         problems.settle()
         identity = self._identity if needs_identity(plugin.task) else None
         task = _asked(plugin, item, lambda: build(plugin.task, values, identity))

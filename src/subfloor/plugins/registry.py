@@ -7,16 +7,16 @@ that no entry point has makes all of them be loaded.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -25,19 +25,12 @@ from subfloor.errors import PluginError
 from subfloor.plugins import contract
 from subfloor.task import Task
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from jsonschema.protocols import Validator
+
 GROUP = "subfloor"
-
-
-@dataclass(frozen=True)
-class EntryPoint:
-    """What a distribution offers: an importable module under a name."""
-
-    name: str
-    module: str
-    distribution: str
-
-    def __str__(self) -> str:
-        return f"{self.module} (of {self.distribution})"
 
 
 @dataclass(frozen=True)
@@ -45,8 +38,32 @@ class Plugin:
     """A task class, the JSON Schema of its parameters, and where it comes from."""
 
     task: type[Task]
-    schema: Mapping[str, Any]
+    schema: dict[str, Any]
     origin: str
+
+    @cached_property
+    def validator(self) -> Validator:
+        """What decides on parameters. Raises ``PluginError`` where their schema is none."""
+        from jsonschema import SchemaError
+
+        try:
+            _strict().check_schema(self.schema)
+        except SchemaError as error:
+            raise PluginError(
+                f"`{self.task.__name__}` of {self.origin} has parameters whose schema is none: {error.message}",
+                advice="correct what its Param says",
+            ) from None
+        return _strict()(self.schema)
+
+
+@cache
+def _strict() -> type[Validator]:
+    """JSON Schema, but for 1.0, which is an integer to it: Python would write it as `1.0` everywhere."""
+    from jsonschema import Draft202012Validator, validators
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    strict: type[Validator] = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    return strict
 
 
 class Registry:
@@ -60,7 +77,7 @@ class Registry:
         self._manager = pluggy.PluginManager("subfloor")
         self._manager.add_hookspecs(task)
         self._plugins: dict[str, Plugin] = {}
-        self._offered = tuple(installed() if offered is None else offered)
+        self._offered = tuple(_installed() if offered is None else offered)
         self._loaded: set[EntryPoint] = set()
         for directory in directories:
             self._load_directory(directory)
@@ -92,8 +109,8 @@ class Registry:
     def _load(self, entry_points: Iterable[EntryPoint]) -> None:
         for each in entry_points:
             if each not in self._loaded:
-                module = _guarded(f"entry point {each}", lambda name=each.module: importlib.import_module(name))
-                self.register(module, str(each))
+                origin = _origin(each)
+                self.register(_guarded(f"entry point {origin}", each.load), origin)
                 self._loaded.add(each)
 
     def _load_directory(self, directory: Path) -> None:
@@ -160,38 +177,12 @@ def _place(error: BaseException) -> str:
     return f"{outside[-1].filename}:{outside[-1].lineno}: " if outside else ""
 
 
-def installed() -> tuple[EntryPoint, ...]:
-    """The entry points of our group, of all distributions on the path.
+def _installed() -> Iterable[EntryPoint]:
+    """The entry points of our group, of all distributions on the path."""
+    from importlib.metadata import entry_points
 
-    This reads the same files as ``importlib.metadata``, whose import alone takes longer than the rest
-    of a run. As there, a distribution that is found twice counts where it is found first.
-    """
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for directory in map(Path, sys.path):
-        for metadata in _metadata(directory):
-            distribution = metadata.name.split("-")[0].removesuffix(".egg").lower().replace(".", "_")
-            if distribution not in found:
-                found[distribution] = tuple(_offers(metadata / "entry_points.txt", distribution))
-    return tuple(each for offers in found.values() for each in offers)
+    return entry_points(group=GROUP)
 
 
-def _metadata(directory: Path) -> list[Path]:
-    try:
-        names = sorted(each.name for each in directory.iterdir() if each.suffix in (".dist-info", ".egg-info"))
-    except OSError:
-        return []
-    return [directory / name for name in names]
-
-
-def _offers(path: Path, distribution: str) -> Iterator[EntryPoint]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return
-    section = ""
-    for line in map(str.strip, lines):
-        if line.startswith("["):
-            section = line.strip("[]").strip()
-        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
-            name, _, module = line.partition("=")
-            yield EntryPoint(name.strip(), module.split("[")[0].strip(), distribution)
+def _origin(entry_point: EntryPoint) -> str:
+    return entry_point.value + (f" (of {entry_point.dist.name})" if entry_point.dist else "")
