@@ -1,9 +1,9 @@
 # Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test lint unit vm format clean
+.PHONY: help bootstrap run test lint unit vm crash bench format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
-CODE := src plugins tests
+CODE := src plugins tests benchmarks
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ unit: bootstrap ## Run the tests that need no virtual machine
 
 vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest -m vm
+
+crash: bootstrap ## Kill the main job after every one of its commands, in turn
+	SUBFLOOR_CRASH=all $(PY) -m pytest tests/vm/test_killed.py
+
+bench: bootstrap ## Measure what it costs, as ratios (needs root)
+	$(PY) benchmarks/ratios.py
 
 format: bootstrap ## Format the code, and mend what can be mended without thought
 	$(PY) -m ruff check --fix .
