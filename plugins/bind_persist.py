@@ -84,15 +84,17 @@ class BindPersist(Task):
 
     def next_step(self, machine: Machine) -> Step | None:
         state = mounts.place(machine, self._target, self._kind)
-        there = nodes.there(machine, self._source, self._kind)
         if state.top:
             self._check_bound(machine, state.top)
-            return self._mend(machine, there, (self._target,))
+            return self._mend(machine, (self._target,))
         mounts.check_free(self._target, state)
         hiding: Hiding = seen(machine, Hidden(self._target, self._source))
         if hiding != Hiding():
-            return self._copy(machine, there, hiding)
-        return self._mend(machine, there) or self._bind(machine, there)
+            return self._copy(machine, hiding)
+        # A store that cannot be seen yet is bound all the same, so that what lies behind the bind is not
+        # thought to be absent; then there is nothing more to say before it can be seen.
+        known = not isinstance(machine[Path(self._source)], Unseen)
+        return (self._mend(machine) if known else None) or self._bind(machine)
 
     def contributes(self) -> tuple[Contribution, ...]:
         return (FileSystem(self._target, self._source, "none", ("bind",), self.needed_for_boot, bind=True),)
@@ -142,10 +144,12 @@ class BindPersist(Task):
             )
         raise mounts.elsewhere(self._target, top, f"{self._source}, that is {wanted},")
 
-    def _mend(self, machine: Machine, there: Node | Absent, also: tuple[str, ...] = ()) -> Step | None:
+    def _mend(self, machine: Machine, also: tuple[str, ...] = ()) -> Step | None:
+        there = nodes.there(machine, self._source, self._kind)
         return nodes.mend(machine, self._source, there, self._wanted, also) if isinstance(there, Node) else None
 
-    def _copy(self, machine: Machine, there: Node | Absent, hiding: Hiding) -> Step:
+    def _copy(self, machine: Machine, hiding: Hiding) -> Step:
+        there = nodes.there(machine, self._source, self._kind)
         if hiding.different:
             raise Refused(
                 f"{_listed(hiding.different)} at {self._target} and in {self._source} differ",
@@ -181,38 +185,41 @@ class BindPersist(Task):
             flush,
         )
 
-    def _bind(self, machine: Machine, there: Node | Absent) -> Step:
+    def _bind(self, machine: Machine) -> Step:
         source, target = self._source, self._target
-        known = machine if isinstance(there, Node) else nodes.made(machine, source, self._wanted)
-        place: PathState = machine[Path(target)]
-        known = nodes.made(known, target, self._wanted) if isinstance(place, Absent) else known
+        known = machine
+        for path in (source, target):
+            if isinstance(machine[Path(path)], Absent):
+                known = nodes.made(known, path, self._wanted)
         # What a store that was there already holds is not to be seen at the target before it is bound.
-        hidden = Unseen(target, source) if isinstance(there, Node) else None
+        there: PathState = known[Path(source)]
+        hidden = None if isinstance(machine[Path(source)], Absent) else Unseen(target, source)
+        root = Unseen(target, source) if isinstance(there, Unseen) else there
         return Step(
             says=f"Bind {source} to {target}",
             commands=(
-                *(self._make() if isinstance(there, Absent) else ()),
-                *(_touch(target) if self.kind == "file" else (Command(("mkdir", "-p", "--", target)),)),
+                *self._make(),
+                *(_born(target) if self.kind == "file" else (Command(("mkdir", "-p", "--", target)),)),
                 Command(("mount", "--bind", "--", source, target)),
             ),
-            after=mounting(known, target, self._mounted(machine), root=known[Path(source)], hidden=hidden),
+            after=mounting(known, target, self._mounted(machine), root=root, hidden=hidden),
         )
 
     def _make(self) -> tuple[Command, ...]:
-        """Commands that make what is kept, empty."""
-        mode = f"{self._wanted.mode}"
-        if self.kind == "file":
-            empty = ("install", "-T", "-o", self.owner, "-g", self.group, "-m", mode, "--", "/dev/null", self._source)
-            return (*_mkdir(self._source), Command(empty))
-        return nodes.mkdir(self._source, self.owner, self.group, self._wanted)
+        """Commands that make what is kept, empty; where it is there already, they change nothing."""
+        if self.kind == "directory":
+            return nodes.mkdir(self._source, self.owner, self.group, self._wanted)
+        owned = nodes.chown(self._source, self.owner, self.group)
+        return (*_born(self._source), *owned, *nodes.chmod(self._source, f"{self._wanted.mode}"))
 
 
 def _mkdir(path: str) -> tuple[Command, ...]:
     return (Command(("mkdir", "-p", "--", posixpath.dirname(path))),)
 
 
-def _touch(path: str) -> tuple[Command, ...]:
-    return (*_mkdir(path), Command(("touch", "--", path)))
+def _born(path: str) -> tuple[Command, ...]:
+    """Commands that make an empty file. One that is there is opened, and keeps what it says."""
+    return (*_mkdir(path), Command(("dd", "if=/dev/null", f"of={path}", "conv=notrunc", "status=none")))
 
 
 def _tops(entries: tuple[str, ...]) -> tuple[str, ...]:

@@ -125,11 +125,10 @@ class MountFilesystem(Task):
                 advice=f"`umount {self.path}`, then run this again",
             )
         options = top.options - self._wanted.contrary | self._wanted.shown
-        given = mount_options.for_kernel(self.options)
-        writable = () if "ro" in given else ("rw",)
+        given = mount_options.remounting(self.type, self.options, top.options)
         return Step(
-            says=f"Remount {self.path} with {','.join(given) or 'rw'}",
-            commands=mounts.remount((*writable, *given), self.path),
+            says=f"Remount {self.path} with {','.join(mount_options.for_kernel(self.options)) or 'rw'}",
+            commands=mounts.remount(given, self.path),
             after=machine.with_(Mount(self.path), replace(state, top=replace(top, options=options))),
         )
 

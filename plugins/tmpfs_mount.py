@@ -95,8 +95,7 @@ class TmpfsMount(Task):
         shown = frozenset(option for option in top.options - lacking if not option.startswith("size="))
         after = replace(top, options=shown | self._shown(memory))
         flags = "" if not lacking else f", with {','.join(mount_options.for_kernel(self.options)) or 'rw'}"
-        writable = () if "ro" in self.options else ("rw",)
-        given = (*writable, f"size={_for_kernel(self.size)}", *mount_options.for_kernel(self.options))
+        given = mount_options.remounting("tmpfs", (f"size={_for_kernel(self.size)}", *self.options), top.options)
         return Step(
             says=f"Remount the tmpfs at {self.path} with {self._says}{flags}",
             commands=remount(given, self.path),

@@ -31,6 +31,22 @@ _CONTRARY: Mapping[str, frozenset[str]] = {
 }
 """What the kernel shows where the opposite of an option is in force."""
 
+_OPPOSITE: Mapping[str, str] = {
+    "ro": "rw",
+    "rw": "ro",
+    "noatime": "atime",
+    "nodiratime": "diratime",
+    "relatime": "norelatime",
+    "nosuid": "suid",
+    "nodev": "dev",
+    "noexec": "exec",
+    "nosymfollow": "symfollow",
+    "sync": "async",
+    "lazytime": "nolazytime",
+    "discard": "nodiscard",
+}
+"""What calls an option off, to mount(8)."""
+
 _WHO = frozenset({"user", "nouser", "users", "nousers", "owner", "noowner", "group", "nogroup"})
 _USERSPACE = _WHO | {"defaults", "auto", "noauto", "nofail", "_netdev"}
 
@@ -58,6 +74,19 @@ def wanted(kind: str, options: Iterable[str]) -> Wanted:
     changeable = _TYPES.get(kind, _Type()).changeable
     fixed = frozenset(option for option in own if option.partition("=")[0] not in changeable)
     return Wanted(shown, contrary - shown, fixed)
+
+
+def remounting(kind: str, options: Iterable[str], shown: frozenset[str]) -> tuple[str, ...]:
+    """The options to remount with, so that a mount that shows these comes to have those that are wanted.
+
+    mount(8) adds the options that it wants to those that are in force, and of two that exclude one another
+    the kernel does not take the later one (``noatime`` goes before ``relatime``). So each that is in the way
+    is called off by its opposite.
+    """
+    given = for_kernel(options)
+    against = wanted(kind, given).contrary & shown
+    called_off = (_OPPOSITE[option] for option in sorted(against) if option in _OPPOSITE)
+    return tuple(dict.fromkeys((*called_off, *(("rw",) if "ro" not in given else ()), *given)))
 
 
 def for_kernel(options: Iterable[str]) -> tuple[str, ...]:
