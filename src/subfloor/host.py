@@ -21,9 +21,11 @@ from typing import IO
 
 from subfloor.errors import CommandFailed, Refused, Unreachable
 
-_PREPARE = (
-    "unset LANG LANGUAGE LC_ALL; export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; umask 022; cd /\n"
-)
+# LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it.
+_PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
+export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+umask 022; cd /
+"""
 _LOCK_WAIT = 20
 _GRACE = 5.0
 _DESCRIPTORS = "98765"
@@ -132,7 +134,9 @@ class Shell:
                 self.script("; ".join(f"exec {descriptor}<&-" for descriptor, _ in held), timeout=_GRACE)
 
     def _lock(self, descriptor: str, device: str) -> None:
-        take = f"exec {descriptor}< {shlex.quote(device)} && flock --exclusive --wait {_LOCK_WAIT} {descriptor}"
+        # A redirection that fails would end the shell, so it is looked for first.
+        there = f"[ -r {shlex.quote(device)} ] && exec {descriptor}< {shlex.quote(device)}"
+        take = f"{there} && flock --exclusive --wait {_LOCK_WAIT} {descriptor}"
         if self.script(take, timeout=_LOCK_WAIT + 10.0, name="flock").status:
             raise Refused(
                 f"{device} is locked by another program",
@@ -235,4 +239,4 @@ def _fed(stdin: bytes) -> str:
 
 def _octal(byte: int) -> str:
     char = chr(byte)
-    return char if char.isascii() and (char.isalnum() or char in " .,:=/_-") else f"\\{byte:03o}"
+    return char if char.isascii() and (char.isalnum() or char in " .,:=/_") else f"\\{byte:03o}"
