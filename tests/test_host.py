@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from subfloor.errors import CommandFailed, Refused, Unreachable
@@ -22,6 +22,7 @@ def test_status_output_and_errors_come_back_apart() -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@example(data=b"-n\0", word="-e")
 @given(data=st.binary(max_size=300), word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_bytes_go_in_and_any_words_are_arguments_case_71(data: bytes, word: str) -> None:
     with Host().shell() as shell:
