@@ -124,12 +124,11 @@ class MountFilesystem(Task):
                 f"{self.path} is mounted without {','.join(sorted(fixed))}, which no remount can change",
                 advice=f"`umount {self.path}`, then run this again",
             )
-        options = top.options - self._wanted.contrary | self._wanted.shown
         given = mount_options.remounting(self.type, self.options, top.options)
         return Step(
             says=f"Remount {self.path} with {','.join(mount_options.for_kernel(self.options)) or 'rw'}",
             commands=mounts.remount(given, self.path),
-            after=machine.with_(Mount(self.path), replace(state, top=replace(top, options=options))),
+            after=machine.with_(Mount(self.path), replace(state, top=replace(top, options=self._wanted.shown))),
         )
 
 

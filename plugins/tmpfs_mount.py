@@ -92,8 +92,7 @@ class TmpfsMount(Task):
         lacking = mount_options.wanted("tmpfs", self.options).lacking(top.options)
         if _pages(top.options, memory) == self._pages(memory) and not lacking:
             return None
-        shown = frozenset(option for option in top.options - lacking if not option.startswith("size="))
-        after = replace(top, options=shown | self._shown(memory))
+        after = replace(top, options=self._shown(memory))
         flags = "" if not lacking else f", with {','.join(mount_options.for_kernel(self.options)) or 'rw'}"
         given = mount_options.remounting("tmpfs", (f"size={_for_kernel(self.size)}", *self.options), top.options)
         return Step(

@@ -66,7 +66,7 @@ class Wanted:
 
 def wanted(kind: str, options: Iterable[str]) -> Wanted:
     """What these options come to, on a filesystem of this type. Where none says ``ro``, it is to be writable."""
-    given = for_kernel(options)
+    given = _in_force(for_kernel(options))
     given = given if "ro" in given else ("rw", *given)
     own = frozenset(spelt for option in given for spelt in _own(kind, option))
     contrary = frozenset().union(*(_CONTRARY.get(option, frozenset()) for option in given))
@@ -74,6 +74,11 @@ def wanted(kind: str, options: Iterable[str]) -> Wanted:
     changeable = _TYPES.get(kind, _Type()).changeable
     fixed = frozenset(option for option in own if option.partition("=")[0] not in changeable)
     return Wanted(shown, contrary - shown, fixed)
+
+
+def _in_force(options: tuple[str, ...]) -> tuple[str, ...]:
+    """The options without those that a later one calls off."""
+    return tuple(option for at, option in enumerate(options) if _OPPOSITE.get(option) not in options[at + 1 :])
 
 
 def remounting(kind: str, options: Iterable[str], shown: frozenset[str]) -> tuple[str, ...]:

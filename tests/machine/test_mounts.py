@@ -136,6 +136,16 @@ def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A device with nothing on it."""
+    made = attach(tmp_path_factory.mktemp("disk") / "bare", "320M")
+    try:
+        yield made.node
+    finally:
+        take_away(made)
+
+
+@pytest.fixture
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A disk with a GPT, an ext4 labelled cellar on its first partition, and a swap area on its second."""
     made = attach(tmp_path_factory.mktemp("disk") / "disk", "96M")
@@ -226,6 +236,49 @@ def test_mount_that_drifted(ext4: str, ground: Ground) -> None:
     assert len(ground.settle(play)) == 1
     options = ground.mount("nix").options
     assert {"rw", "noatime"} <= options and "noexec" not in options
+
+
+_OPTIONS = {
+    "ext4": [["noatime", "commit=5"], ["discard", "nodiscard"], ["data=ordered", "lazytime", "errors=remount-ro"]],
+    "xfs": [[], ["noatime", "logbufs=8"], ["nodev", "nosuid", "noexec", "sync"]],
+    "btrfs": [
+        ["compress=zstd", "autodefrag"],
+        ["compress=zlib:5", "commit=30", "noatime"],
+        ["compress-force=lzo", "commit=60"],
+        ["subvol=/"],
+    ],
+    "vfat": [["umask=0077"], ["fmask=0133", "dmask=22", "uid=1000"], ["shortname=winnt", "utf8"]],
+    "f2fs": [[], ["noatime", "nodiscard"]],
+}
+_KERNEL = Path("/proc/filesystems").read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(kind, given) for kind, every in _OPTIONS.items() if kind in _KERNEL for given in every]
+)
+def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, options: list[str]) -> None:
+    """What is looked for is what this kernel shows."""
+    force = {"xfs": ["-f"], "btrfs": ["-f"], "f2fs": ["-f"], "ext4": ["-F"]}
+    run(f"mkfs.{kind}", *force.get(kind, []), bare)
+    play = {"path": str(ground.path / "x"), "source": bare, "type": kind}
+    ground.settle({"mount": {**play, "options": options}})
+    ground.sh("umount x")
+    ground.settle({"mount": {**play, "options": ["ro"]}})
+    if kind in ("ext4", "btrfs"):
+        ground.settle({"mount": {**play, "options": options}})
+
+
+def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
+    run("mkfs.btrfs", "-f", bare)
+    play = {"path": str(ground.path / "x"), "source": bare, "type": "btrfs"}
+    ground.settle({"mount": play})
+    ground.sh("btrfs subvolume create x/nix; umount x")
+    ground.settle({"mount": {**play, "options": ["subvol=nix"]}})
+    assert ground.mount("x").root == "/nix"
+    with pytest.raises(SubfloorError, match=r"/nix in it.* is mounted at"):
+        ground.apply({"mount": play})
+    ground.settle({"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}})
+    assert ground.mount("home").root == "/nix/home"
 
 
 def test_mount_of_a_partition(disk: str, ground: Ground) -> None:
