@@ -11,7 +11,8 @@ Every key names a subject, with defaults for all that a case does not care about
         - {name: nix.unfinished, size: 8GiB}
     mount /mnt: tmpfs                     # source, type, options; a list where mounts are stacked; `none`
     mount /mnt/nix: /dev/vda3 ext4 noatime
-    path /mnt/nix: directory              # or `file 0644 root:root`, `absent`, `link`, `real /elsewhere`, `unseen`
+    path /mnt/nix: directory              # or `file 0644 root:root`, `absent`, `link`, `unseen`
+    path /mnt/b: real /elsewhere          # behind a symbolic link; or `under /file`, where a file is in the way
     text /mnt/etc/x: "what the file says" # or {absent: true}
     swap /dev/vda2: active 5              # or `none`
     tag LABEL=data: [/dev/vdb1 ext4]
@@ -42,6 +43,7 @@ from subfloor.subjects.path import (
     FILE,
     LINK,
     Absent,
+    Blocked,
     Detour,
     Hidden,
     Hiding,
@@ -229,12 +231,12 @@ def _path(path: str, about: str) -> tuple[AnySubject, Any]:
     return Path(path), _node(about)
 
 
-def _node(about: str) -> Absent | Unseen | Detour | Node:
+def _node(about: str) -> Absent | Unseen | Detour | Blocked | Node:
     kind, _, rest = about.partition(" ")
     if kind == "absent":
         return Absent()
-    if kind == "real":
-        return Detour(rest)
+    if kind in ("real", "under"):
+        return Detour(rest) if kind == "real" else Blocked(rest)
     if kind == "unseen":
         return _unseen(rest)
     mode, _, owners = rest.partition(" ")

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from subfloor.errors import Refused
 from subfloor.machine import Machine
+from subfloor.nodes import blocked
 from subfloor.subjects.mount import Mount, Mounted, MountState
-from subfloor.subjects.path import DIRECTORY, Detour, Node, Path
+from subfloor.subjects.path import DIRECTORY, Blocked, Detour, Node, Path
 from subfloor.task import Command
 
 
@@ -24,6 +25,8 @@ def place(machine: Machine, path: str, kind: str = DIRECTORY) -> MountState:
     """
     state, there = machine[Mount(path)], machine[Path(path)]
     check_way(path, there, state.real)
+    if isinstance(there, Blocked):
+        raise blocked(path, there)
     if isinstance(there, Node) and there.kind != kind:
         raise Refused(f"{path} is a {there.kind}, and a {kind} is wanted", advice="move it out of the way")
     if state.buried:

@@ -16,6 +16,7 @@ from subfloor.machine import AnySubject, Machine
 from subfloor.subjects.path import (
     ROOT,
     Absent,
+    Blocked,
     Detour,
     Node,
     Path,
@@ -24,6 +25,11 @@ from subfloor.subjects.path import (
     seen,
 )
 from subfloor.task import Command, Step
+
+
+def blocked(path: str, state: Blocked) -> Refused:
+    """The refusal where something above a path is no directory."""
+    return Refused(f"{path} cannot be: {state.by} is no directory", advice=f"move {state.by} out of the way")
 
 
 def check_name(name: str) -> None:
@@ -47,7 +53,9 @@ def there(machine: Machine, path: str, kind: str) -> Node | Absent:
     Raises ``Refused`` where a symbolic link leads elsewhere, or something else is in the way, and
     ``NotVisible`` where that cannot be seen yet.
     """
-    state: Absent | Detour | Node = seen(machine, Path(path))
+    state: Absent | Detour | Blocked | Node = seen(machine, Path(path))
+    if isinstance(state, Blocked):
+        raise blocked(path, state)
     if isinstance(state, Detour):
         raise Refused(
             f"{path} leads through a symbolic link: really it is {state.real}",

@@ -382,6 +382,7 @@ def test_directory_where_something_else_is(ground: Ground) -> None:
     for path, words in (
         ("file", "is a file"),
         ("dangling", "is a symbolic link"),
+        ("file/x/y", "file is no directory"),
         ("link/x", "leads through a symbolic link"),
         ("dangling/x", "leads through a symbolic link"),
     ):

@@ -50,6 +50,16 @@ class Detour:
         return f"behind a symbolic link, really {self.real}"
 
 
+@dataclass(frozen=True)
+class Blocked:
+    """Nothing can be at the path: ``by``, above it, is no directory."""
+
+    by: str
+
+    def __str__(self) -> str:
+        return f"blocked by {self.by}, which is no directory"
+
+
 class Mode(int):
     """Permission bits, which people read in octal."""
 
@@ -73,7 +83,7 @@ class Node:
         return f"a {self.kind} of mode {self.mode}"
 
 
-PathState = Absent | Unseen | Detour | Node
+PathState = Absent | Unseen | Detour | Blocked | Node
 
 DIRECTORY, FILE, LINK = "directory", "file", "symbolic link"
 ROOT = frozenset({"root", "0"})
@@ -108,7 +118,8 @@ class Path(Located[PathState]):
         return self.path
 
     def probes(self) -> tuple[str, ...]:
-        look = f"stat -c '%f %u %U %g %G' -- {shlex.quote(self.path)} 2>/dev/null"
+        path = shlex.quote(self.path)
+        look = f"stat -c '%f %u %U %g %G' -- {path} 2>/dev/null || {{ p={path}\n{_BLOCKED} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
@@ -116,6 +127,8 @@ class Path(Located[PathState]):
         real = parent.text.removesuffix("\n")
         if real != posixpath.dirname(self.path):
             return Detour(posixpath.join(real, posixpath.basename(self.path)))
+        if found.text.startswith("under "):
+            return Blocked(found.text.removeprefix("under ").removesuffix("\n"))
         return _node(found.text) if found.text else Absent()
 
     def in_empty(self) -> PathState:
@@ -124,6 +137,12 @@ class Path(Located[PathState]):
     def when_mounted(self, root: PathState) -> PathState:
         return root
 
+
+# Of a path where there is nothing: the nearest thing above it, where that is no directory.
+_BLOCKED = r"""
+while [ ! -e "$p" ] && [ ! -L "$p" ]; do p=${p%/*}; p=${p:-/}; done
+[ -d "$p" ] || printf 'under %s\n' "$p"
+"""
 
 _KINDS = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE, stat.S_IFLNK: LINK}
 
