@@ -161,10 +161,11 @@ class AlignedPartition(Task):
         grid, sector, place = disk.grid, disk.limits.sector, sizes.parse(text)
         at = place // sector
         if place % sector or not grid.aligned(at):
-            near = " or ".join(sizes.show(each * sector) for each in (grid.down(at), grid.up(at + 1)) if each > 0)
+            near = [sizes.show(each * sector) for each in (grid.down(at), grid.up(at + 1)) if each > 0]
+            places = " or ".join(f"`{parameter}: {each}`" for each in near)
             raise Refused(
                 f"{parameter} {text} is not an aligned place on {self.device}",
-                advice=f"write `{parameter}: {near}`: writes anywhere else cost a read first",
+                advice=f"write {places}: writes anywhere else cost a read first",
             )
         return at
 
@@ -235,7 +236,7 @@ class AlignedPartition(Task):
         found = f"partition {self.number} of {self.device} ({there.name!r}, {extent(disk, there)})"
         if there.uuid != self._uuid(table):
             raise Refused(
-                f"{found} is not the {self.name!r} that this play makes",
+                f"{found} is not the {self.name!r} that this play makes: it has another UUID",
                 advice="choose a number that is free, or take the partition into the play as it is; to lay out "
                 "the whole disk anew, erase it with `wipefs`, and consent",
             )
@@ -314,7 +315,9 @@ class AlignedPartition(Task):
 
 def _check_name(name: str) -> None:
     if len(name) > LONGEST_NAME or not gpt.expressible(name):
-        raise ValueError(f"{name!r} is no name for a partition: up to {LONGEST_NAME} characters, none of them exotic")
+        raise ValueError(
+            f"{name!r} is no name for a partition: up to {LONGEST_NAME} characters, and no emoji or the like"
+        )
     if name.endswith(UNFINISHED):
         raise ValueError(f"a name that ends with {UNFINISHED} means that a partition is not finished; choose another")
 

@@ -6,6 +6,7 @@ mkfs programs; checking only ever reads (``-n``, ``--readonly``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -75,7 +76,7 @@ TOOLS: Mapping[str, Tools] = {
         ),
         lambda node: ("btrfs", "check", "--readonly", node),
         lambda node, label: ("btrfs", "filesystem", "label", node, label),
-        label_bytes=255,
+        label_bytes=254,  # one less than mkfs.btrfs takes: a change of the label takes no more
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (
@@ -124,6 +125,10 @@ def check_label(kind: str, label: str) -> None:
         raise ValueError(f"{label!r} has a character that a FAT label cannot have")
     if kind == "vfat" and (not label.isascii() or label.upper() == "NO NAME"):
         raise ValueError(f"{label!r} is no FAT label: plain letters and digits, and not the words for none")
+    if kind == "xfs" and not re.fullmatch(r"[\w.+@=:%/-]*", label):
+        raise ValueError(
+            f"{label!r} has a sign that xfs_admin cannot set: letters, digits and . _ - + @ = : % / it can"
+        )
     if label != label.strip():
         raise ValueError(f"{label!r} begins or ends with a space, which programs do not show")
     if label.startswith("-"):

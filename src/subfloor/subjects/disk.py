@@ -113,7 +113,8 @@ class DiskState:
     @property
     def busy(self) -> tuple[str, ...]:
         """Everything that uses the disk or a partition of it, in words."""
-        return self.users + tuple(user for volume in self.volumes for user in volume.users)
+        used = (f"{self.partition_node(v.number)} {user}" for v in self.volumes for user in v.users)
+        return (*self.users, *used)
 
     @property
     def is_busy(self) -> bool:
@@ -150,9 +151,12 @@ class DiskState:
             yield "a GPT"
         elif self.table:
             yield f"a {self.table.type} partition table"
-        yield from (f"{signature} on the whole disk" for signature in self.signatures if not self._is_table(signature))
+        if "PMBR" in self.signatures:
+            yield "a protective MBR whose GPT is lost"
+        others = (each for each in self.signatures if each != "PMBR" and not self._is_table(each))
+        yield from (f"{signature} on the whole disk" for signature in others)
         for volume in self.volumes:
-            yield f"{self.partition_node(volume.number)}: {self._named(volume)}{volume.content or 'nothing known'}"
+            yield f"{self.partition_node(volume.number)}: {self._named(volume)}{_described(volume.content)}"
 
     def _named(self, volume: Volume) -> str:
         entry = self.entry(volume.number)
@@ -456,6 +460,10 @@ _IN_SYSFS = (
     ("btrfs", "part of the mounted btrfs {}"),  # whose other devices the list of mounts does not name
     ("loop", "behind {}"),
 )
+
+
+def _described(content: Content | Unknown | None) -> str:
+    return "what cannot be seen" if isinstance(content, Unknown) else str(content or "nothing known")
 
 
 def _gib(size: int) -> str:
