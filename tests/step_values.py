@@ -4,7 +4,7 @@ Every key names a subject, with defaults for all that a case does not care about
 
     memory: 8GiB
     disk /dev/vda:                        # 30 GiB and blank; `absent` where there is no such disk
-      size: 30GiB
+      size: 30GiB                       # or `none`, as of a drive without a medium
       table: ours                         # or a label-id, or {id, length, damage: […]}, or {type: dos, partitions: 2}
       partitions:                         # one after another from 1 MiB on, ours, of type linux, known to the kernel
         - {name: ESP, type: esp, size: 512MiB, holds: vfat boot}   # a type, a label, and our UUID
@@ -124,7 +124,8 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     if about == "absent":
         return Disk(path), Missing(("/dev/sda (931 GiB)",))
     about = dict(about or {})
-    size = sizes.parse(about.pop("size", "30GiB"))
+    given = about.pop("size", "30GiB")
+    size = 0 if given == "none" else sizes.parse(given)
     limits = Limits(
         sector=about.pop("sector", 512),
         physical=about.pop("physical", 512),
