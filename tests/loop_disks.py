@@ -1,0 +1,134 @@
+"""Loop devices over sparse files: real block devices for tests, which need root and clear up after themselves.
+
+`disk` and `mounted` are fixtures: import them to use them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+MakeDisk = Callable[..., "LoopDisk"]
+Mounter = Callable[[str], Path]
+
+
+def run(*argv: object, check: bool = True, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a program, outside of everything that is tested."""
+    return subprocess.run([str(word) for word in argv], input=stdin, capture_output=True, check=check)
+
+
+def said(*argv: object) -> str:
+    return run(*argv).stdout.decode("utf-8", "surrogateescape").strip()
+
+
+_BLOCK = 1 << 20
+
+
+def _extents(descriptor: int) -> Iterator[int]:
+    """Where the blocks begin that are not all holes."""
+    at = 0
+    while True:
+        try:
+            at = os.lseek(descriptor, at, os.SEEK_DATA) // _BLOCK * _BLOCK
+        except OSError:  # no more data
+            return
+        yield at
+        at += _BLOCK
+
+
+@dataclass(frozen=True)
+class LoopDisk:
+    """A loop device and the file behind it."""
+
+    image: Path
+    node: str
+
+    def partition(self, number: int) -> str:
+        return f"{self.node}p{number}"
+
+    def sfdisk(self, script: str) -> None:
+        """Lay it out by hand, and tell the kernel."""
+        run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", self.node, stdin=script.encode())
+        run("partx", "--update", "--nr", "1:16", self.node)
+
+    def digest(self) -> str:
+        """What every byte of the image comes to; the holes in it, and zeros, are passed over."""
+        run("sync", self.node)
+        found = hashlib.sha256()
+        with self.image.open("rb") as file:
+            for at in _extents(file.fileno()):
+                file.seek(at)
+                if (block := file.read(_BLOCK)).strip(b"\0"):
+                    found.update(at.to_bytes(8, "big") + block)
+        return found.hexdigest()
+
+    def writes(self) -> int:
+        """How many sectors have been written to it."""
+        return int(Path(f"/sys/block/{Path(self.node).name}/stat").read_text().split()[6])
+
+    def put(self, at: int, data: bytes) -> None:
+        """Write bytes to it; counted from its end where ``at`` is negative."""
+        with Path(self.node).open("r+b") as file:
+            file.seek(at, 0 if at >= 0 else 2)
+            file.write(data)
+        run("sync", self.node)
+        run("blockdev", "--flushbufs", self.node)
+
+    def resize(self, size: str) -> None:
+        run("truncate", "--size", size, self.image)
+        run("losetup", "--set-capacity", self.node)
+
+
+def attach(image: Path, size: str, *, sector: int = 512, read_only: bool = False) -> LoopDisk:
+    """A blank disk over a new file."""
+    run("truncate", "--size", size, image)
+    options = ["--read-only"] if read_only else []
+    disk = LoopDisk(image, said("losetup", "--find", "--show", "--sector-size", sector, *options, image))
+    # What another device of this name has left: partitions, and a mark that it is read-only.
+    run("partx", "--delete", disk.node, check=False)
+    run("blockdev", "--setro" if read_only else "--setrw", disk.node)
+    return disk
+
+
+def take_away(disk: LoopDisk) -> None:
+    run("partx", "--delete", disk.node, check=False)
+    run("blockdev", "--setrw", disk.node, check=False)
+    run("losetup", "--detach", disk.node, check=False)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """Makes a blank disk of a size; ``sector`` in bytes."""
+    with ExitStack() as stack:
+
+        def make(size: str = "512MiB", *, sector: int = 512, read_only: bool = False) -> LoopDisk:
+            image = tmp_path / f"{len(list(tmp_path.iterdir()))}.img"
+            made = attach(image, size, sector=sector, read_only=read_only)
+            stack.callback(take_away, made)
+            return made
+
+        yield make
+        for image in tmp_path.glob("*.img"):
+            image.unlink()  # pytest keeps the directories of three runs
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, disk: MakeDisk) -> Iterator[Mounter]:
+    """Mounts a device for the time of the test. (It asks for ``disk`` to be taken down before that.)"""
+    with ExitStack() as stack:
+
+        def mount(node: str) -> Path:
+            at = tmp_path / f"mnt-{node.rpartition('/')[2]}"
+            at.mkdir()
+            run("mount", node, at)
+            stack.callback(run, "umount", at, check=False)
+            return at
+
+        yield mount
