@@ -50,6 +50,12 @@ def machines_on_the_way(machine: Machine, reports: tuple[TaskReport, ...]) -> It
             yield taken.step.after
 
 
+def _disk(machine: Machine) -> DiskState:
+    seen = machine[Disk(VDA)]
+    assert isinstance(seen, DiskState)
+    return seen
+
+
 def outcomes(reports: tuple[TaskReport, ...]) -> set[Outcome]:
     return {report.outcome for report in reports}
 
@@ -98,8 +104,7 @@ def _with_table(disk: DiskState, label: UUID, draw: st.DrawFn) -> DiskState:
 def _on_the_way(disk: DiskState, draw: st.DrawFn) -> DiskState:
     machine = Machine({Disk(VDA): disk})
     stages = list(machines_on_the_way(machine, imagine(layout(), machine, CONSENT)))
-    found: DiskState = draw(st.sampled_from(stages))[Disk(VDA)]
-    return found
+    return _disk(draw(st.sampled_from(stages)))
 
 
 def _meddled(disk: DiskState, draw: st.DrawFn) -> DiskState:
@@ -157,7 +162,7 @@ def test_what_is_foreign_is_never_touched_without_consent(disk: DiskState) -> No
     for report in imagine(layout(), machine, Consent()):
         for taken in report.steps:
             before = disk
-            after: DiskState = taken.step.after[Disk(VDA)]
+            after = _disk(taken.step.after)
             if taken.step.destroys:
                 assert report.outcome is Outcome.REFUSED
                 return
@@ -188,7 +193,7 @@ def test_what_is_in_use_is_never_destroyed_whatever_was_consented(disk: DiskStat
     machine = Machine({Disk(VDA): disk})
     used = {volume.number: volume.content for volume in disk.volumes if volume.in_use}
     for stage in machines_on_the_way(machine, imagine(layout(), machine, CONSENT)):
-        seen: DiskState = stage[Disk(VDA)]
+        seen = _disk(stage)
         for number, content in used.items():
             volume = seen.volume(number)
             assert volume is not None

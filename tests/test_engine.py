@@ -12,8 +12,9 @@ from subfloor.engine import converge, imagine, subjects
 from subfloor.errors import CommandFailed, PluginError, Refused, Unverified
 from subfloor.host import Host
 from subfloor.machine import Machine
+from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
-from subfloor.task import Loss
+from subfloor.task import Command, Loss
 from toys import AnEntry, Count, Number, failing
 
 BLANK = Machine({Number(): 0})
@@ -103,7 +104,7 @@ def applied(*tasks: Count, consent: Consent | None = None) -> list[TaskReport]:
     entries = [AnEntry(task) for task in tasks]
     with Host().shell() as shell:
         acting = apply.Acting(shell, consent or Consent())
-        return list(apply.apply(entries, apply.look(shell, subjects(entries)), acting))
+        return list(apply.apply(entries, look(shell, subjects(entries)), acting))
 
 
 def test_applying_does_what_was_imagined_and_then_nothing(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_machine_that_changed_meanwhile_is_decided_about_anew(tmp_path: Path) 
     path = tmp_path / "n"
     entry = AnEntry(Count(path=str(path)))
     with Host().shell() as shell:
-        machine = apply.look(shell, subjects([entry]))
+        machine = look(shell, subjects([entry]))
         path.write_text("2\n")
         converged = converge(entry, machine, apply.Acting(shell, Consent()).take, Outcome.CHANGED)
     assert [taken.step.says for taken in converged.report.steps] == ["Count to 3"]
@@ -167,7 +168,7 @@ def test_a_missing_program_is_known_before_anything_is_touched(tmp_path: Path) -
     class Exotic(Count):
         def next_step(self, machine: Machine) -> object:  # type: ignore[override]
             step = super().next_step(machine)
-            return step and type(step)(step.says, (apply.Command(("mkfs.exotic",)),), step.after)
+            return step and type(step)(step.says, (Command(("mkfs.exotic",)),), step.after)
 
     with Host().shell() as shell:
         plan = apply.preflight([AnEntry(Exotic(path=str(tmp_path / "n")))], shell, Consent())
