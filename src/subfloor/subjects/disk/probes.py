@@ -1,0 +1,125 @@
+"""The pieces of sh that look at a disk, and change nothing."""
+
+from __future__ import annotations
+
+ENDS = 64 * 1024
+"""How many bytes of a disk's start and end are read: room for a table of 300 entries and more."""
+
+UNREADABLE = 74
+"""What a probe exits with that could not read the disk (EX_IOERR of sysexits.h)."""
+
+# The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
+
+FACTS = r"""
+echo "uid $(id -u)"
+if [ ! -b "$n" ]; then
+    for s in /sys/block/*; do
+        read -r size < "$s/size" || continue
+        case "${s##*/}" in loop*|ram*|zram*|dm-*|sr*|fd*) continue;; esac
+        [ "$size" -gt 0 ] || continue
+        model=; serial=
+        [ ! -r "$s/device/model" ] || read -r model < "$s/device/model" || :
+        [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
+        about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
+        echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($about)"
+    done
+    exit 0
+fi
+name=$(printf %s "${n#/dev/}" | tr / '!')
+s=/sys/class/block/$name
+show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
+users() { # the directory in sysfs, the node
+    for h in "$1"/holders/*; do [ ! -e "$h" ] || echo "holder $2 ${h##*/}"; done
+    for b in /sys/fs/btrfs/*/devices/"${1##*/}"; do
+        [ ! -e "$b" ] || { b=${b%/devices/*}; echo "btrfs $2 ${b##*/}"; }
+    done
+}
+echo "node $n"
+if [ -e "$s/partition" ]; then echo kind partition; else
+    case "$name" in sr*) echo kind rom;; *) echo kind disk;; esac
+fi
+show dev "$s/dev"
+show size "$s/size"
+show ro "$s/ro"
+show sector "$s/queue/logical_block_size"
+show physical "$s/queue/physical_block_size"
+show minimum_io "$s/queue/minimum_io_size"
+show optimal_io "$s/queue/optimal_io_size"
+show alignment_offset "$s/alignment_offset"
+show model "$s/device/model"
+if [ -r "$s/serial" ]; then show serial "$s/serial"; else show serial "$s/device/serial"; fi
+users "$s" "$n"
+for l in /sys/block/loop*/loop/backing_file; do
+    if [ -r "$l" ] && IFS= read -r file < "$l"; then l=${l%/loop/*}; echo "loop $file ${l##*/}"; fi
+done
+for p in "$s"/"$name"*; do
+    [ -r "$p/partition" ] || continue
+    read -r number < "$p/partition" && read -r start < "$p/start" && read -r size < "$p/size" &&
+        read -r dev < "$p/dev" || continue
+    node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+    echo "partition $number $start $size $dev $node"
+    users "$p" "$node"
+done
+"""
+
+TAIL = rf"""
+s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
+read -r size < "$s/size"
+count={ENDS // 512}
+[ "$size" -gt "$count" ] || count=$size
+dd if="$n" bs=512 skip=$((size - count)) count="$count" 2>/dev/null
+"""
+
+# libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
+READABLE = """
+readable() { # the node; the first sector and how many there are, of 512 bytes
+    count=2048
+    [ "$3" -ge "$count" ] || count=$3
+    dd if="$1" bs=512 skip="$2" count="$count" >/dev/null &&
+        dd if="$1" bs=512 skip=$(($2 + $3 - count)) count="$count" >/dev/null
+}
+"""
+
+SIGNATURES = rf"""
+found=$(wipefs --no-act --json -- "$n") || exit
+printf '%s\n' "$found"
+case "$found" in *'"type"'*) exit 0;; esac
+s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
+read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
+"""
+
+# What a partition holds is read through the partition's own node where the kernel has it: the
+# caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
+VOLUMES = r"""
+name=$(printf %s "${n#/dev/}" | tr / '!')
+s=/sys/class/block/$name
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
+list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
+echo "partx $?"
+printf '%s\n' "$list" | while read -r number start size; do
+    [ -n "$number" ] || continue
+    echo "$number.start $start"
+    echo "$number.size $size"
+    found=$n from=$start
+    for p in "$s"/"$name"*; do
+        [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
+            read -r ksize < "$p/size" || continue
+        node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+        if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
+    done
+    out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
+    status=$?
+    case "$status $out" in
+        8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
+        *) readable "$found" "$from" "$size" || status=unreadable;;
+    esac
+    echo "$number.status $status"
+    printf '%s\n' "$out" | while IFS= read -r line; do
+        case "$line" in
+            ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
+                echo "$number.${line%%=*} ${line#*=}";;
+        esac
+    done
+done
+"""

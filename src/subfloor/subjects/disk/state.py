@@ -1,0 +1,170 @@
+"""What was seen of a disk, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from subfloor import alignment, gpt
+from subfloor.devices import partition_node
+from subfloor.machine import Unknown
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a volume holds: the type, label and UUID of its filesystem, or other signature, as blkid says.
+
+    ``fresh``: made in this very (imagined) run, so known to be empty; never true of what was observed.
+    """
+
+    type: str
+    label: str = ""
+    uuid: str = ""
+    fresh: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        label = f" labelled {self.label!r}" if self.label else ""
+        return f"{self.type}{label}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A partition apart from its table entry: what it holds, and what the kernel makes of it.
+
+    ``known``: the kernel has it with the start and size that the table says. Its content is unknown
+    where the table is too damaged for other programs to find it.
+    """
+
+    number: int
+    content: Content | Unknown | None = None
+    known: bool = True
+    in_use: bool = False
+    users: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class OtherTable:
+    """A partition table that is no GPT, such as ``dos``; ``number`` of partitions in it."""
+
+    type: str
+    partitions: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The queue limits of a disk, in bytes, from sysfs (Documentation/ABI/stable/sysfs-block)."""
+
+    sector: int = 512
+    physical: int = 512
+    minimum_io: int = 512
+    optimal_io: int = 0
+    alignment_offset: int = 0
+
+
+@dataclass(frozen=True)
+class DiskState:
+    """What was seen of a disk; ``size`` in bytes.
+
+    ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
+    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds.
+    ``stray`` are the numbers of partitions that the kernel has and the table has not.
+    """
+
+    node: str
+    size: int
+    limits: Limits = Limits()
+    table: gpt.Gpt | OtherTable | None = None
+    volumes: tuple[Volume, ...] = ()
+    signatures: tuple[str, ...] = ()
+    stray: tuple[int, ...] = ()
+    in_use: bool = False
+    read_only: bool = False
+    kind: str = "disk"
+    users: tuple[str, ...] = field(default=(), compare=False)
+    model: str = field(default="", compare=False)
+    serial: str = field(default="", compare=False)
+
+    @property
+    def sectors(self) -> int:
+        return self.size // self.limits.sector
+
+    @property
+    def grid(self) -> alignment.Grid:
+        limits = self.limits
+        return alignment.optimal(
+            sector=limits.sector,
+            physical=limits.physical,
+            minimum_io=limits.minimum_io,
+            optimal_io=limits.optimal_io,
+            alignment_offset=limits.alignment_offset,
+        )
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """Everything that uses the disk or a partition of it, in words."""
+        used = (f"{self.partition_node(v.number)} {user}" for v in self.volumes for user in v.users)
+        return (*self.users, *used)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.in_use or any(volume.in_use for volume in self.volumes)
+
+    def entry(self, number: int) -> gpt.Entry | None:
+        entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
+        return next((entry for entry in entries if entry.number == number), None)
+
+    def volume(self, number: int) -> Volume | None:
+        return next((volume for volume in self.volumes if volume.number == number), None)
+
+    def partition_node(self, number: int) -> str:
+        return partition_node(self.node, number)
+
+    def with_entry(self, entry: gpt.Entry) -> DiskState:
+        """This disk with that entry in its GPT, in place of any with its number."""
+        assert isinstance(self.table, gpt.Gpt)
+        entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
+        return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
+
+    def with_volume(self, volume: Volume) -> DiskState:
+        """This disk with that volume in place of any with its number."""
+        volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
+        return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
+
+    def describe(self) -> str:
+        """The disk as a person knows it again: size, model, serial and what is on it."""
+        about = " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
+        return f"{self.node} ({about}), {', '.join(self._holds()) or 'blank'}"
+
+    def _holds(self) -> Iterator[str]:
+        if isinstance(self.table, gpt.Gpt):
+            yield "a GPT"
+        elif self.table:
+            yield f"a {self.table.type} partition table"
+        if "PMBR" in self.signatures:
+            yield "a protective MBR whose GPT is lost"
+        others = (each for each in self.signatures if each != "PMBR" and not self._is_table(each))
+        yield from (f"{signature} on the whole disk" for signature in others)
+        for volume in self.volumes:
+            yield f"{self.partition_node(volume.number)}: {self._named(volume)}{_described(volume.content)}"
+
+    def _named(self, volume: Volume) -> str:
+        entry = self.entry(volume.number)
+        return f"{entry.name!r} " if entry and entry.name else ""
+
+    def _is_table(self, signature: str) -> bool:
+        return isinstance(self.table, OtherTable) and signature == self.table.type
+
+
+@dataclass(frozen=True)
+class Missing:
+    """There is no such block device; ``present``: the disks that there are, in words."""
+
+    present: tuple[str, ...] = field(default=(), compare=False)
+
+
+def _described(content: Content | Unknown | None) -> str:
+    return "what cannot be seen" if isinstance(content, Unknown) else str(content or "nothing known")
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB"

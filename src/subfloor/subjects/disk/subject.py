@@ -1,0 +1,209 @@
+"""A disk as something to look at: from what its probes print to what was seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, replace
+
+from subfloor import gpt
+from subfloor.errors import LookFailed
+from subfloor.machine import Output, Subject, Unknown
+from subfloor.subjects import mountinfo
+from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
+from subfloor.subjects.disk.probes import ENDS, FACTS, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
+from subfloor.subjects.disk.state import Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.disk.users import Users
+
+
+@dataclass(frozen=True)
+class Disk(Subject[DiskState | Missing]):
+    """A disk, by the path that the play names it by."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"disk {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        find = f"n=$(readlink -f -- {shlex.quote(self.path)})"
+        return (
+            f"{find}\n{FACTS}",
+            f'{find}\nhead -c {ENDS} -- "$n"',
+            f"{find}\n{TAIL}",
+            f"{find}\n{READABLE}\n{SIGNATURES}",
+            f"{find}\n{READABLE}\n{VOLUMES}",
+            mountinfo.PROBE,
+            "cat /proc/swaps",
+        )
+
+    def parse(self, *outputs: Output) -> DiskState | Missing:
+        facts, head, tail, signatures, volumes, mounts, _ = outputs
+        seen = Facts.of(facts.text)
+        if facts.status or not mounts.stdout:
+            raise LookFailed(
+                f"{self.path} cannot be looked at: /proc or /sys cannot be read",
+                advice="see that both are mounted where this runs, and not hidden by a container",
+            )
+        if not seen.one("node"):
+            return Missing(tuple(seen.many("present")))
+        bare = _bare(seen)
+        if bare.kind != "disk" or not bare.size:
+            return bare
+        if _short(bare, head) or _short(bare, tail) or signatures.status == UNREADABLE:
+            raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
+        _must_have_worked(self.path, wipefs=signatures, blkid=volumes)
+        return _full(bare, seen, outputs)
+
+
+def _must_have_worked(path: str, **outputs: Output) -> None:
+    """An empty answer of a probe that failed would make a full disk look blank."""
+    for program, output in outputs.items():
+        if output.status == 127:
+            raise LookFailed(f"{path} cannot be looked at: {program} is missing", advice="install util-linux")
+        if output.status:
+            raise LookFailed(
+                f"{path} cannot be looked at: {program} failed with status {output.status}",
+                advice=f"run it by hand to see why: {program} {path}",
+            )
+
+
+def _unreadable_advice(facts: Facts) -> str:
+    if facts.one("uid") != "0":
+        return "looking at a disk needs root; run this as root"
+    return "look at the kernel's log (dmesg) for I/O errors of the device"
+
+
+def _bare(facts: Facts) -> DiskState:
+    """What sysfs alone says of the disk."""
+    sector = facts.number("sector", 512)
+    if sector < 512 or sector % 512:
+        raise ValueError(f"sectors of {sector} bytes")
+    return DiskState(
+        node=facts.one("node"),
+        size=facts.number("size") * 512,
+        limits=Limits(
+            sector=sector,
+            physical=max(sector, facts.number("physical")),
+            minimum_io=facts.number("minimum_io", sector),
+            optimal_io=facts.number("optimal_io"),
+            alignment_offset=facts.number("alignment_offset"),
+        ),
+        read_only=facts.one("ro") == "1",
+        kind=facts.one("kind"),
+        model=facts.one("model"),
+        serial=facts.one("serial"),
+    )
+
+
+def _short(disk: DiskState, end: Output) -> bool:
+    """Whether less was read than there is. Half a table would look like a damaged one, or like none."""
+    return end.status != 0 or len(end.stdout) != min(ENDS, disk.size)
+
+
+def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskState:
+    _, head, tail, signatures, volumes, mounts, swaps = outputs
+    table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
+    listed, kinds = Facts.of(volumes.text), _signatures(signatures, table)
+    kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
+    seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
+    other = None if table else _other_table(disk.node, kinds, listed, len(seen))
+    stray = sorted(kernel.keys() - {volume.number for volume in seen})
+    used = users.of_disk() + tuple(use for number in stray for use in users.of_stray(number))
+    return replace(
+        disk,
+        table=table or other,
+        volumes=seen,
+        signatures=kinds,
+        stray=tuple(stray),
+        in_use=bool(used),
+        users=used,
+    )
+
+
+def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
+    own = {"gpt", "PMBR"} if table else set()
+    return tuple(sorted({kind for kind in _listed(output) if kind not in own}))
+
+
+def _listed(output: Output) -> list[str]:
+    """The types in the answer of ``wipefs --json``, which is empty in some versions where it found nothing."""
+    if not output.stdout.strip():
+        return []
+    try:
+        # Labels are in it too, and may be in any encoding.
+        return [str(entry["type"]) for entry in json.loads(output.text, strict=False)["signatures"]]
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"wipefs: {error}") from error
+
+
+_TABLES = ("dos", "mac", "sun", "sgi", "bsd", "atari", "gpt")
+
+
+def _other_table(node: str, signatures: tuple[str, ...], listed: Facts, partitions: int) -> OtherTable | None:
+    kind = next((kind for kind in _TABLES if kind in signatures), None)
+    if kind and listed.one("partx") != "0":
+        # What its partitions hold would be passed over in silence.
+        raise LookFailed(
+            f"the partitions of {node} cannot be listed, though it has a {kind} partition table",
+            advice=f"run it by hand to see why: partx --show {node}",
+        )
+    return OtherTable(kind, partitions) if kind else None
+
+
+def _volumes(
+    disk: DiskState,
+    facts: Facts,
+    kernel: dict[int, KernelPartition],
+    users: Users,
+    entries: tuple[gpt.Entry, ...],
+) -> tuple[Volume, ...]:
+    """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
+    if not facts.one("partx"):
+        raise ValueError("partx was not asked")
+    found: dict[int, dict[str, str]] = {}
+    for key, value in facts.pairs:
+        number, dot, about = key.partition(".")
+        if dot:
+            found.setdefault(int(number), {})[about] = value
+    seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
+    hidden = [entry for entry in entries if entry.number not in found]
+    unseen = [_unseen(entry, disk.limits.sector // 512, kernel.get(entry.number), users) for entry in hidden]
+    return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
+
+
+def _unseen(entry: gpt.Entry, ratio: int, kernel: KernelPartition | None, users: Users) -> Volume:
+    used = users.of_partition(entry.number)
+    known = kernel is not None and kernel.is_at(str(entry.start * ratio), str(entry.size * ratio))
+    return Volume(entry.number, Unknown(), known, bool(used), used)
+
+
+def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartition | None, users: Users) -> Volume:
+    if facts["status"] not in _BLKID:
+        raise LookFailed(
+            f"what partition {number} of {node} holds cannot be read (status {facts['status']})",
+            advice="look at the kernel's log (dmesg) for I/O errors of the device",
+        )
+    used = users.of_partition(number)
+    known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
+    return Volume(number, _content(facts), known, bool(used), used)
+
+
+_BLKID = ("0", "2", "8")
+"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure."""
+
+
+def _content(facts: dict[str, str]) -> Content | None:
+    if facts.get("status") == "8":
+        return Content("ambivalent")
+    kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
+    label = _decoded(facts.get("ID_FS_LABEL_ENC", ""))
+    return Content(kind, label, facts.get("ID_FS_UUID", "")) if kind else None
+
+
+def _decoded(label: str) -> str:
+    """A label as udev's database has it, where bytes of doubt are written ``\\xHH``."""
+    raw = label.encode("utf-8", "surrogateescape")
+    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
+    return plain.decode("utf-8", "surrogateescape")
