@@ -126,8 +126,7 @@ def apply(
     for entry in entries:
         acting.listen(TaskStarted(entry.name))
         try:
-            if acting.touched and entry.task:
-                machine = machine.updated(look(acting.shell, entry.task.subjects()))
+            machine = acting.up_to_date(entry.task, machine)
             converged = converge(entry, machine, acting.take, Outcome.CHANGED)
         except SubfloorError as error:
             yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=error)
@@ -144,8 +143,8 @@ def apply(
 
 
 class Acting:
-    """How steps are taken in the world. Remembers one thing: whether anything was touched yet,
-    since from then on what was seen at first is no longer to be trusted."""
+    """How steps are taken in the world. Remembers one thing: what was seen since the last command ran.
+    All else is no longer to be trusted, since no promise says everything that a command does."""
 
     def __init__(
         self,
@@ -155,7 +154,15 @@ class Acting:
         confirm: Callable[[Step], bool] = lambda step: True,
     ) -> None:
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
-        self.touched = False
+        self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
+
+    def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
+        """The machine with what the task looks at seen again, where a command may have changed it."""
+        if task is None or self._fresh is None:
+            return machine
+        stale = task.subjects() - self._fresh
+        self._fresh |= stale
+        return machine.updated(look(self.shell, stale))
 
     def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         """Take the step, unless the machine is no longer the one that it was meant for.
@@ -177,13 +184,14 @@ class Acting:
         now = machine.updated(look(self.shell, task.subjects()))
         if now != machine:
             return now, False
-        self.touched = True
+        self._fresh = frozenset()
         self.listen(StepStarted(step))
         for command in step.commands:
             self._run(command)
-        after = machine.updated(self._verified(task, step, machine))
+        seen = self._verified(task, step, machine)
+        self._fresh = frozenset(seen)
         self.listen(StepEnded(step))
-        return after, True
+        return machine.updated(seen), True
 
     def _run(self, command: Command) -> None:
         self.listen(CommandRunning(command, 0.0))

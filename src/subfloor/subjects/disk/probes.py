@@ -10,6 +10,15 @@ UNREADABLE = 74
 
 # The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
 
+# Programs are started only where a plain word will not do: looks are many, and each start costs.
+FIND = """
+[ ! -L "$n" ] || n=$(readlink -f -- "$n")
+in_sysfs() { name=$1; case "$1" in */*) name=$(printf %s "$1" | tr / '!');; esac; }
+in_dev() { node=/dev/$1; case "$1" in *!*) node=/dev/$(printf %s "$1" | tr '!' /);; esac; }
+in_sysfs "${n#/dev/}"
+s=/sys/class/block/$name
+"""
+
 FACTS = r"""
 echo "uid $(id -u)"
 if [ ! -b "$n" ]; then
@@ -21,12 +30,10 @@ if [ ! -b "$n" ]; then
         [ ! -r "$s/device/model" ] || read -r model < "$s/device/model" || :
         [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
         about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
-        echo "present /dev/$(printf %s "${s##*/}" | tr '!' /) ($about)"
+        in_dev "${s##*/}"; echo "present $node ($about)"
     done
     exit 0
 fi
-name=$(printf %s "${n#/dev/}" | tr / '!')
-s=/sys/class/block/$name
 show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
 users() { # the directory in sysfs, the node
     for h in "$1"/holders/*; do [ ! -e "$h" ] || echo "holder $2 ${h##*/}"; done
@@ -56,14 +63,13 @@ for p in "$s"/"$name"*; do
     [ -r "$p/partition" ] || continue
     read -r number < "$p/partition" && read -r start < "$p/start" && read -r size < "$p/size" &&
         read -r dev < "$p/dev" || continue
-    node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+    in_dev "${p##*/}"
     echo "partition $number $start $size $dev $node"
     users "$p" "$node"
 done
 """
 
 TAIL = rf"""
-s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
 read -r size < "$s/size"
 count={ENDS // 512}
 [ "$size" -gt "$count" ] || count=$size
@@ -82,17 +88,16 @@ readable() { # the node; the first sector and how many there are, of 512 bytes
 
 SIGNATURES = rf"""
 found=$(wipefs --no-act --json -- "$n") || exit
+# Older ones say nothing where they found nothing. Say so here, for no answer at all must not mean that.
+[ -n "$found" ] || found='{{"signatures": []}}'
 printf '%s\n' "$found"
 case "$found" in *'"type"'*) exit 0;; esac
-s=/sys/class/block/$(printf %s "${{n#/dev/}}" | tr / '!')
 read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
 """
 
 # What a partition holds is read through the partition's own node where the kernel has it: the
 # caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
 VOLUMES = r"""
-name=$(printf %s "${n#/dev/}" | tr / '!')
-s=/sys/class/block/$name
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
 list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
@@ -105,14 +110,15 @@ printf '%s\n' "$list" | while read -r number start size; do
     for p in "$s"/"$name"*; do
         [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
             read -r ksize < "$p/size" || continue
-        node=/dev/$(printf %s "${p##*/}" | tr '!' /)
+        in_dev "${p##*/}"
         if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
     done
     out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
     status=$?
     case "$status $out" in
         8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
-        *) readable "$found" "$from" "$size" || status=unreadable;;
+        "0 ID_"*|"2 ") readable "$found" "$from" "$size" || status=unreadable;;
+        *) status="$status, not understood";;
     esac
     echo "$number.status $status"
     printf '%s\n' "$out" | while IFS= read -r line; do

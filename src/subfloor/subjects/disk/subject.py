@@ -12,7 +12,7 @@ from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
-from subfloor.subjects.disk.probes import ENDS, FACTS, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
+from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
 from subfloor.subjects.disk.state import Content, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.disk.users import Users
 
@@ -27,7 +27,7 @@ class Disk(Subject[DiskState | Missing]):
         return f"disk {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        find = f"n=$(readlink -f -- {shlex.quote(self.path)})"
+        find = f"n={shlex.quote(self.path)}\n{FIND}"
         return (
             f"{find}\n{FACTS}",
             f'{find}\nhead -c {ENDS} -- "$n"',
@@ -41,7 +41,7 @@ class Disk(Subject[DiskState | Missing]):
     def parse(self, *outputs: Output) -> DiskState | Missing:
         facts, head, tail, signatures, volumes, mounts, _ = outputs
         seen = Facts.of(facts.text)
-        if facts.status or not mounts.stdout:
+        if facts.status or mounts.status or not mounts.stdout:
             raise LookFailed(
                 f"{self.path} cannot be looked at: /proc or /sys cannot be read",
                 advice="see that both are mounted where this runs, and not hidden by a container",
@@ -128,9 +128,7 @@ def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
 
 
 def _listed(output: Output) -> list[str]:
-    """The types in the answer of ``wipefs --json``, which is empty in some versions where it found nothing."""
-    if not output.stdout.strip():
-        return []
+    """The types in the answer of ``wipefs --json``."""
     try:
         # Labels are in it too, and may be in any encoding.
         return [str(entry["type"]) for entry in json.loads(output.text, strict=False)["signatures"]]
