@@ -285,6 +285,15 @@ def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> No
     judge(vda, SMALL)
 
 
+def test_a_stale_array_at_the_end_of_a_new_partition_goes_case_30(disk: MakeDisk) -> None:
+    vda, member = disk(), disk("64MiB")
+    FOREIGN["md-case-27"](member)
+    run("dd", f"if={member.node}", f"of={vda.node}", "bs=1M", "seek=65", "conv=fsync")
+    converged(on(vda, *SMALL))
+    judge(vda, SMALL)
+    assert "linux_raid_member" not in said("wipefs", "--no-act", vda.partition(2))
+
+
 # What is refused leaves every byte as it was.
 
 
