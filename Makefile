@@ -3,6 +3,10 @@
 .PHONY: help bootstrap run test lint unit vm crash bench format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
+# A file's tests stay together: they share a virtual machine.
+PARALLEL := -n 2 --dist loadfile
+# Loop devices are root's. Whoever is not root has them in the virtual machine.
+HERE := not vm$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
 CODE := src plugins tests benchmarks
 
 help: ## Say what can be made
@@ -15,18 +19,19 @@ run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual
 	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda --disk 30GiB
 
 test: lint ## Check the code and run all tests
-	$(PY) -m pytest
+	$(PY) -m pytest $(PARALLEL) -m "$(HERE)"
+	$(PY) -m pytest $(PARALLEL) -m vm
 
 lint: bootstrap ## Check style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy --strict $(CODE)
 
-unit: bootstrap ## Run the tests that need no virtual machine
-	$(PY) -m pytest -m "not vm"
+unit: bootstrap ## Run the tests that need neither root nor a virtual machine
+	$(PY) -m pytest $(PARALLEL) -m "not vm and not root"
 
 vm: bootstrap ## Run the tests that boot a virtual machine
-	$(PY) -m pytest -m vm
+	$(PY) -m pytest $(PARALLEL) -m vm
 
 crash: bootstrap ## Kill the main job after every one of its commands, in turn
 	SUBFLOOR_CRASH=all $(PY) -m pytest tests/vm/test_killed.py

@@ -6,9 +6,12 @@ A boot takes seconds and a test some tenths of one, so all share a guest; each t
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,12 +93,34 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
     return make_blank
 
 
-@pytest.fixture(scope="session")
-def subfloor(guest: vm.Machine) -> Callable[..., Any]:
-    """Runs `subfloor` in the guest: `subfloor("check", "playbook.yml")`; gives back a `CompletedProcess`."""
+@dataclass(frozen=True)
+class Ran:
+    """How a command line ended: its exit status, negative for a signal, and what it said."""
 
-    def run(*arguments: str, **options: Any) -> Any:
-        return guest.run([sys.executable, "-m", "subfloor", *arguments], **{"timeout": 180.0, **options})
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What it came to on localhost, of a run that was asked for JSON."""
+        document: dict[str, Any] = json.loads(self.stdout)["hosts"]["localhost"]
+        return document
+
+
+@pytest.fixture(scope="session")
+def subfloor(guest: vm.Machine) -> Callable[..., list[Ran]]:
+    """Runs command lines of subfloor in the guest, in turn: `subfloor(["check", "play.yml"], …)`."""
+
+    def run(*commands: Sequence[str], killed_after: int = 0) -> list[Ran]:
+        driver = [sys.executable, str(Path(__file__).with_name("in_turn.py"))]
+        done = guest.run(
+            [*driver, json.dumps(commands), str(killed_after)],
+            timeout=600.0,
+            env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return [Ran(**each) for each in json.loads(done.stdout)]
 
     return run
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vm.conftest import Ran
+
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
-KILL_AFTER = str(ROOT / "tests" / "crash" / "kill_after.py")
 DISK = "/dev/vdf"
 ARGUMENTS = (PLAYBOOK, "-e", f"disk={DISK}", "-e", "esp_size=40MiB", "-e", "swap=64MiB")
 SAMPLE = 6
@@ -30,20 +30,18 @@ tail -n +2 /proc/swaps | cut -d' ' -f1
 
 
 def test_killed_after_each_command_it_converges_to_the_same_state(
-    guest: Any, sh: Callable[..., str], blank: Callable[[str], str], subfloor: Callable[..., Any]
+    sh: Callable[..., str], blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
 ) -> None:
     blank(DISK)
-    whole = subfloor("apply", *ARGUMENTS, "--format", "json", timeout=300.0)
-    assert whole.returncode == 0, whole.stderr.decode()
-    (host,) = json.loads(whole.stdout)["hosts"].values()
-    commands = sum(len(step["commands"]) for task in host["tasks"] for step in task["steps"])
+    apply = ["apply", *ARGUMENTS, "--format", "json"]
+    (whole,) = subfloor(apply)
+    assert whole.status == 0, whole.stderr
+    commands = sum(len(step["commands"]) for task in whole.report["tasks"] for step in task["steps"])
     wanted = sh(STATE)
     for count in places(commands):
         blank(DISK)
-        killed = guest.run([sys.executable, KILL_AFTER, str(count), "apply", *ARGUMENTS], timeout=300.0)
-        assert killed.returncode == -9, f"after {count}: {killed.stdout.decode()}{killed.stderr.decode()}"
-        again = subfloor("apply", *ARGUMENTS, timeout=300.0)
-        assert again.returncode == 0, f"after {count}: {again.stdout.decode()}{again.stderr.decode()}"
+        killed, again = subfloor(apply, apply, killed_after=count)
+        assert (killed.status, again.status) == (-signal.SIGKILL, 0), f"after {count}: {killed}\n{again}"
         assert sh(STATE) == wanted, f"after {count} commands"
 
 
@@ -57,14 +55,13 @@ def places(commands: int) -> list[int]:
 
 @pytest.mark.parametrize("playbook", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
 def test_check_says_what_apply_then_does(
-    playbook: Path, blank: Callable[[str], str], subfloor: Callable[..., Any]
+    playbook: Path, blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
 ) -> None:
     """For every playbook: the same steps, in the same words; and then it is in sync."""
-    disk = blank("/dev/vda")
-    arguments = (str(playbook), "-e", f"disk={disk}", "--format", "json")
-    said = [subfloor(command, *arguments, timeout=300.0) for command in ("check", "apply", "check")]
-    assert [run.returncode for run in said] == [2, 0, 0], [run.stdout.decode()[-2000:] for run in said]
-    planned, done, _ = (json.loads(run.stdout)["hosts"]["localhost"]["tasks"] for run in said)
+    arguments = [str(playbook), "-e", f"disk={blank('/dev/vda')}", "--format", "json"]
+    ran = subfloor(*([command, *arguments] for command in ("check", "apply", "check")))
+    assert [each.status for each in ran] == [2, 0, 0], ran
+    planned, done, _ = (each.report["tasks"] for each in ran)
     assert list(map(words, planned)) == list(map(words, done))
 
 

@@ -12,11 +12,14 @@ from typing import Any, TypeAlias
 import pytest
 import testinfra.host
 
+from subfloor import vm
+from vm.conftest import Ran
+
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 MIB = 1 << 20
 
-Run = Callable[..., Any]
+Run = Callable[..., list[Ran]]
 Sh = Callable[..., str]
 Host: TypeAlias = testinfra.host.Host
 
@@ -56,30 +59,17 @@ def job(request: pytest.FixtureRequest, subfloor: Run, sh: Sh, blank: Callable[[
     """A variant that has been applied to a blank disk, once."""
     variant: Variant = request.param
     blank(variant.disk)
-    planned = document(subfloor("check", *variant.arguments, "--format", "json"), 2)
-    applied = document(subfloor("apply", *variant.arguments, "--format", "json", timeout=300.0), 0)
-    assert outcome(applied) == "applied"
+    arguments = [*variant.arguments, "--format", "json"]
+    planned, applied = subfloor(["check", *arguments], ["apply", *arguments])
+    assert (planned.status, applied.status) == (2, 0), f"{planned}\n{applied}"
+    assert applied.report["outcome"] == "applied"
     assert steps(planned) == steps(applied), "check says in the same words what apply then does"
     sh("udevadm settle")
     return variant
 
 
-def document(done: Any, status: int) -> dict[str, Any]:
-    """The report, of a run that must end with this status."""
-    assert done.returncode == status, f"{done.stdout.decode()}\n{done.stderr.decode()}"
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
-def outcome(report: dict[str, Any]) -> str:
-    (host,) = report["hosts"].values()
-    found: str = host["outcome"]
-    return found
-
-
-def steps(report: dict[str, Any]) -> list[str]:
-    (host,) = report["hosts"].values()
-    return [step["says"] for task in host["tasks"] for step in task["steps"]]
+def steps(ran: Ran) -> list[str]:
+    return [step["says"] for task in ran.report["tasks"] for step in task["steps"]]
 
 
 def partitions(sh: Sh, job: Variant) -> dict[str, dict[str, Any]]:
@@ -153,24 +143,24 @@ def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor:
     swap = f"head -c 1M {job.partition}2;" if job.swap else ""
     around = f"(head -c 1M {job.disk}; tail -c 1M {job.disk}; {swap}) | sha256sum; cat /proc/self/mountinfo"
     before = sh(around)
-    for command in ("apply", "check"):
-        done = document(subfloor(command, *job.arguments, "--format", "json"), 0)
-        assert (outcome(done), steps(done)) == ("in-sync", [])
+    arguments = [*job.arguments, "--format", "json"]
+    for done in subfloor(["apply", *arguments], ["check", *arguments]):
+        assert (done.status, done.report["outcome"], steps(done)) == (0, "in-sync", [])
     assert sh(around) == before
 
 
-def test_a_rerun_starts_no_program_that_writes(job: Variant, subfloor: Run, guest: Any, sh: Sh) -> None:
+def test_a_rerun_starts_no_program_that_writes(job: Variant, guest: vm.Machine, sh: Sh) -> None:
+    if job is not VARIANTS["swap"]:
+        return  # the same programs, whatever the disk
     trace = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", "/tmp/trace"]
     done = guest.run([*trace, sys.executable, "-m", "subfloor", "apply", *job.arguments], timeout=300.0)
     assert done.returncode == 0
-    started = sh(
-        "grep -o 'execve(\"[^\"]*\".* = 0$' /tmp/trace | cut -d'\"' -f2 | xargs -n1 basename | sort -u"
-    ).split()
+    started = sh("grep -o 'execve(\"[^\"]*\".* = 0$' /tmp/trace | cut -d'\"' -f2 | xargs -n1 basename | sort -u")
     readers = {"blkid", "cat", "cmp", "cut", "dd", "find", "findfs", "getconf", "grep", "head", "id", "partx"}
     readers |= {"readlink", "sed", "sh", "sort", "stat", "tail", "tr", "wipefs"}
-    assert {name for name in started if not name.startswith("python")} <= readers
-    assert "--no-act" in sh("grep execve.*wipefs /tmp/trace")
-    assert sh("grep 'execve.*wipefs' /tmp/trace | grep -v -e --no-act || true") == ""
+    assert {name for name in started.split() if not name.startswith("python")} <= readers
+    assert sh("grep 'execve.*wipefs.*= 0' /tmp/trace | grep -v -e --no-act || true") == ""
+    assert sh("grep 'execve.*partx.*= 0' /tmp/trace | grep -e --update -e --delete -e --add || true") == ""
 
 
 def test_the_filesystems_are_sound(job: Variant, sh: Sh, subfloor: Run) -> None:
@@ -180,18 +170,16 @@ def test_the_filesystems_are_sound(job: Variant, sh: Sh, subfloor: Run) -> None:
     sh(f"fsck.fat -n {job.boot}")
     written = f"awk '{{ print $7 }}' /sys/block/{job.disk.removeprefix('/dev/')}/stat"
     before = sh(written)
-    document(subfloor("check", *job.arguments, "--format", "json"), 2)
+    arguments = [*job.arguments, "--format", "json"]
+    (checked,) = subfloor(["check", *arguments])
+    assert checked.report["outcome"] == "drift", "what a reboot takes away is to be mounted again"
+    assert not any("Make" in says for says in steps(checked)), "and nothing is to be made anew"
     assert sh(f"sync; {written}") == before, "a check writes nothing, mounted or not"
-    again = document(subfloor("apply", *job.arguments, "--format", "json", timeout=300.0), 0)
-    assert outcome(again) == "applied", "a rerun mounts again what a reboot took away"
-    assert not any("Make" in says for says in steps(again)), "and makes nothing anew"
-    sh("umount -R /mnt; swapoff -a")
 
 
 def test_ten_runs_leave_as_many_mounts_as_one(subfloor: Run, sh: Sh, blank: Callable[[str], str]) -> None:
-    disk = blank("/dev/vda")
-    counts = []
-    for _ in range(10):
-        assert subfloor("apply", PLAYBOOK, "-e", f"disk={disk}", timeout=300.0).returncode == 0
-        counts.append(sh("wc -l < /proc/self/mountinfo"))
-    assert len(set(counts)) == 1
+    apply = ["apply", PLAYBOOK, "-e", f"disk={blank('/dev/vda')}"]
+    assert [ran.status for ran in subfloor(apply)] == [0]
+    mounts = sh("cat /proc/self/mountinfo")
+    assert [ran.status for ran in subfloor(*[apply] * 9)] == [0] * 9
+    assert sh("cat /proc/self/mountinfo") == mounts
