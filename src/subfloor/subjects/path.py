@@ -119,7 +119,7 @@ class Path(Located[PathState]):
 
     def probes(self) -> tuple[str, ...]:
         path = shlex.quote(self.path)
-        look = f"stat -c '%f %u %U %g %G' -- {path} 2>/dev/null || {{ p={path}\n{_BLOCKED} }}"
+        look = f"p={path}\nstat -c '%f %u %U %g %G' -- \"$p\" 2>/dev/null || {{ {_NOTHING} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
@@ -127,6 +127,8 @@ class Path(Located[PathState]):
         real = parent.text.removesuffix("\n")
         if real != posixpath.dirname(self.path):
             return Detour(posixpath.join(real, posixpath.basename(self.path)))
+        if found.status:
+            raise LookFailed(f"{self.path} cannot be looked at", advice=_UNSEEN_ADVICE)
         if found.text.startswith("under "):
             return Blocked(found.text.removeprefix("under ").removesuffix("\n"))
         return _node(found.text) if found.text else Absent()
@@ -138,10 +140,14 @@ class Path(Located[PathState]):
         return root
 
 
-# Of a path where there is nothing: the nearest thing above it, where that is no directory.
-_BLOCKED = r"""
+_UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
+
+# Of a path where there is nothing: the nearest thing above it, where that is no directory. That nothing
+# could be seen is no proof that nothing is there: what may not be searched, or has no `stat`, is a failure.
+_NOTHING = r"""
+command -v stat >/dev/null && [ ! -e "$p" ] && [ ! -L "$p" ] || exit 1
 while [ ! -e "$p" ] && [ ! -L "$p" ]; do p=${p%/*}; p=${p:-/}; done
-[ -d "$p" ] || printf 'under %s\n' "$p"
+if [ ! -d "$p" ]; then printf 'under %s\n' "$p"; else [ -x "$p" ]; fi
 """
 
 _KINDS = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE, stat.S_IFLNK: LINK}

@@ -6,7 +6,11 @@ import shlex
 from dataclasses import dataclass
 
 from subfloor.devices import device
+from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject
+
+PROBE = "[ ! -e /proc/swaps ] || cat /proc/swaps"
+"""A kernel without swap has no such file; one that cannot be read is another matter."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,12 @@ class Swap(Subject[SwapState]):
         return f"swap area {self.device}"
 
     def probes(self) -> tuple[str, ...]:
-        return (_node(self.device), "cat /proc/swaps")
+        return (_node(self.device), PROBE)
 
     def parse(self, *outputs: Output) -> SwapState:
         node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
+        if outputs[1].status:
+            raise LookFailed("/proc/swaps cannot be read", advice="see that /proc is mounted where this runs")
         lines = (line.split() for line in swaps.splitlines()[1:])
         found = next((fields for fields in lines if fields and fields[0] == node), None)
         return SwapState(True, _chosen(int(found[4]))) if found else SwapState()

@@ -42,6 +42,8 @@ class Tag(Subject[tuple[Tagged, ...]]):
         (found,) = outputs
         if found.status == 127:
             raise LookFailed(f"{self} cannot be looked for: blkid is missing", advice="install util-linux")
+        if found.status not in (0, 2):  # blkid(8): 2 where nothing has the tag
+            raise LookFailed(f"{self} cannot be looked for", advice=f"run it by hand to see why: blkid -t {self.tag}")
         blocks = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in found.text.split("\n\n"))
         seen = (Tagged(b["DEVNAME"], b.get("TYPE", ""), b.get("PARTLABEL", "")) for b in blocks if "DEVNAME" in b)
         return tuple(sorted(seen, key=lambda each: each.node))

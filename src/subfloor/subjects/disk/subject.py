@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from subfloor import gpt
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject, Unknown
-from subfloor.subjects import mountinfo
+from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
 from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
 from subfloor.subjects.disk.state import Content, DiskState, Limits, Missing, OtherTable, Volume
@@ -35,13 +35,13 @@ class Disk(Subject[DiskState | Missing]):
             f"{find}\n{READABLE}\n{SIGNATURES}",
             f"{find}\n{READABLE}\n{VOLUMES}",
             mountinfo.PROBE,
-            "cat /proc/swaps",
+            swap.PROBE,
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        facts, head, tail, signatures, volumes, mounts, _ = outputs
+        facts, head, tail, signatures, volumes, mounts, swaps = outputs
         seen = Facts.of(facts.text)
-        if facts.status or mounts.status or not mounts.stdout:
+        if facts.status or mounts.status or swaps.status or not mounts.stdout:
             raise LookFailed(
                 f"{self.path} cannot be looked at: /proc or /sys cannot be read",
                 advice="see that both are mounted where this runs, and not hidden by a container",
