@@ -71,7 +71,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyped
 def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.Machine]:
     """A booted machine with `DISKS`; what is written to them lasts until the disk is made blank."""
     work = tmp_path_factory.mktemp("guest")
-    with vm.boot(vm.Guest(vm.find_kernel(), DISKS, memory_mib=3072), workdir=work) as machine:
+    with vm.boot(vm.Guest(vm.find_kernel(), DISKS, memory_mib=3072, cpus=1), workdir=work) as machine:
         yield machine
 
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 DISK = "/dev/vdf"
 ARGUMENTS = (PLAYBOOK, "-e", f"disk={DISK}", "-e", "esp_size=40MiB", "-e", "swap=64MiB")
-SAMPLE = 6
+OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {Path(PLAYBOOK)})
+SAMPLE = 3
 """How many places are tried, unless SUBFLOOR_CRASH=all asks for every one."""
 
 STATE = f"""
@@ -53,11 +54,11 @@ def places(commands: int) -> list[int]:
     return sorted(random.Random(commands).sample(everywhere, min(SAMPLE, commands)))
 
 
-@pytest.mark.parametrize("playbook", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("playbook", OTHERS, ids=lambda path: path.stem)
 def test_check_says_what_apply_then_does(
     playbook: Path, blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
 ) -> None:
-    """For every playbook: the same steps, in the same words; and then it is in sync."""
+    """The same steps, in the same words; and then it is in sync. The main playbook has a file of its own."""
     arguments = [str(playbook), "-e", f"disk={blank('/dev/vda')}", "--format", "json"]
     ran = subfloor(*([command, *arguments] for command in ("check", "apply", "check")))
     assert [each.status for each in ran] == [2, 0, 0], ran

@@ -68,6 +68,10 @@ def job(request: pytest.FixtureRequest, subfloor: Run, sh: Sh, blank: Callable[[
     return variant
 
 
+on_one_disk = pytest.mark.parametrize("job", [VARIANTS["swap"]], ids=["swap"], indirect=True)
+"""For what does not depend on the disk."""
+
+
 def steps(ran: Ran) -> list[str]:
     return [step["says"] for task in ran.report["tasks"] for step in task["steps"]]
 
@@ -149,9 +153,15 @@ def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor:
     assert sh(around) == before
 
 
+@on_one_disk
+def test_ten_runs_leave_as_many_mounts_as_one(job: Variant, subfloor: Run, sh: Sh) -> None:
+    mounts = sh("cat /proc/self/mountinfo")
+    assert [ran.status for ran in subfloor(*[["apply", *job.arguments]] * 9)] == [0] * 9
+    assert sh("cat /proc/self/mountinfo") == mounts
+
+
+@on_one_disk
 def test_a_rerun_starts_no_program_that_writes(job: Variant, guest: vm.Machine, sh: Sh) -> None:
-    if job is not VARIANTS["swap"]:
-        return  # the same programs, whatever the disk
     trace = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", "/tmp/trace"]
     done = guest.run([*trace, sys.executable, "-m", "subfloor", "apply", *job.arguments], timeout=300.0)
     assert done.returncode == 0
@@ -175,11 +185,3 @@ def test_the_filesystems_are_sound(job: Variant, sh: Sh, subfloor: Run) -> None:
     assert checked.report["outcome"] == "drift", "what a reboot takes away is to be mounted again"
     assert not any("Make" in says for says in steps(checked)), "and nothing is to be made anew"
     assert sh(f"sync; {written}") == before, "a check writes nothing, mounted or not"
-
-
-def test_ten_runs_leave_as_many_mounts_as_one(subfloor: Run, sh: Sh, blank: Callable[[str], str]) -> None:
-    apply = ["apply", PLAYBOOK, "-e", f"disk={blank('/dev/vda')}"]
-    assert [ran.status for ran in subfloor(apply)] == [0]
-    mounts = sh("cat /proc/self/mountinfo")
-    assert [ran.status for ran in subfloor(*[apply] * 9)] == [0] * 9
-    assert sh("cat /proc/self/mountinfo") == mounts
