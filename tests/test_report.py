@@ -185,7 +185,7 @@ class Odd:
         ),
         (Interrupted, str(Interrupted), str(Interrupted)),
     ],
-    ids=str,
+    ids=("none", "bool", "int", "bytes", "set", "unknown", "uuid", "surrogate", "dataclass", "class"),
 )
 def test_values(value: object, as_document: object, as_words: str) -> None:
     assert as_json(value) == as_document

@@ -66,7 +66,8 @@ class DiskState:
     """What was seen of a disk; ``size`` in bytes.
 
     ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
-    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds.
+    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds, and
+    ``labels`` what some of them are labelled.
     ``stray`` are the numbers of partitions that the kernel has and the table has not.
     """
 
@@ -81,6 +82,7 @@ class DiskState:
     read_only: bool = False
     kind: str = "disk"
     users: tuple[str, ...] = field(default=(), compare=False)
+    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     model: str = field(default="", compare=False)
     serial: str = field(default="", compare=False)
 
@@ -143,7 +145,8 @@ class DiskState:
         if "PMBR" in self.signatures:
             yield "a protective MBR whose GPT is lost"
         others = (each for each in self.signatures if each != "PMBR" and not self._is_table(each))
-        yield from (f"{signature} on the whole disk" for signature in others)
+        labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
+        yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
         for volume in self.volumes:
             yield f"{self.partition_node(volume.number)}: {self._named(volume)}{_described(volume.content)}"
 

@@ -105,7 +105,8 @@ def _short(disk: DiskState, end: Output) -> bool:
 def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskState:
     _, head, tail, signatures, volumes, mounts, swaps = outputs
     table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
-    listed, kinds = Facts.of(volumes.text), _signatures(signatures, table)
+    listed, found = Facts.of(volumes.text), _listed(signatures)
+    kinds = _signatures(found, table)
     kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
     seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
     other = None if table else _other_table(disk.node, kinds, listed, len(seen))
@@ -116,22 +117,24 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
         table=table or other,
         volumes=seen,
         signatures=kinds,
+        labels=tuple(sorted({(kind, label) for kind, label in found if label})),
         stray=tuple(stray),
         in_use=bool(used),
         users=used,
     )
 
 
-def _signatures(output: Output, table: gpt.Gpt | None) -> tuple[str, ...]:
+def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None) -> tuple[str, ...]:
     own = {"gpt", "PMBR"} if table else set()
-    return tuple(sorted({kind for kind in _listed(output) if kind not in own}))
+    return tuple(sorted({kind for kind, _ in found if kind not in own}))
 
 
-def _listed(output: Output) -> list[str]:
-    """The types in the answer of ``wipefs --json``."""
+def _listed(output: Output) -> list[tuple[str, str]]:
+    """The types and labels in the answer of ``wipefs --json``."""
     try:
-        # Labels are in it too, and may be in any encoding.
-        return [str(entry["type"]) for entry in json.loads(output.text, strict=False)["signatures"]]
+        # The labels may be in any encoding.
+        listed = json.loads(output.text, strict=False)["signatures"]
+        return [(str(entry["type"]), str(entry.get("label") or "")) for entry in listed]
     except (TypeError, RecursionError) as error:
         raise ValueError(f"wipefs: {error}") from error
 
