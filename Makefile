@@ -34,7 +34,7 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest $(PARALLEL) -m vm
 
 crash: bootstrap ## Kill the main job after every one of its commands, in turn
-	SUBFLOOR_CRASH=all $(PY) -m pytest tests/vm/test_killed.py
+	SUBFLOOR_CRASH=all $(PY) -m pytest -s tests/vm/test_killed.py
 
 bench: bootstrap ## Measure what it costs, as ratios (needs root)
 	$(PY) benchmarks/ratios.py

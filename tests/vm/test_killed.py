@@ -18,7 +18,7 @@ PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 DISK = "/dev/vdf"
 ARGUMENTS = (PLAYBOOK, "-e", f"disk={DISK}", "-e", "esp_size=40MiB", "-e", "swap=64MiB")
 OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {Path(PLAYBOOK)})
-SAMPLE = 3
+SAMPLE = 6
 """How many places are tried, unless SUBFLOOR_CRASH=all asks for every one."""
 
 STATE = f"""
@@ -44,6 +44,7 @@ def test_killed_after_each_command_it_converges_to_the_same_state(
         killed, again = subfloor(apply, apply, killed_after=count)
         assert (killed.status, again.status) == (-signal.SIGKILL, 0), f"after {count}: {killed}\n{again}"
         assert sh(STATE) == wanted, f"after {count} commands"
+        print(f"killed after command {count} of {commands}: carried on to the same state")
 
 
 def places(commands: int) -> list[int]:
