@@ -91,7 +91,9 @@ def test_consent_may_name_the_device_by_either_name_or_its_disk(name: str) -> No
     assert report.outcome is Outcome.WOULD_CHANGE
 
 
-@pytest.mark.parametrize("name", ["/dev/vdb", "/dev/vda1", "/dev/vda20", "/dev/disk/by-id/xy"])
+@pytest.mark.parametrize(
+    "name", ["/dev/vdb", "/dev/vda1", "/dev/vda20", "/dev/vd", "/dev", "/dev/disk/by-id/xy", "/dev/disk/by-id/"]
+)
 def test_consent_for_another_device_is_none_case_16(name: str) -> None:
     report = imagined(Count(to=1, destroys=(LOSS,)), consent=Consent(frozenset({name})))
     assert report.outcome is Outcome.REFUSED
