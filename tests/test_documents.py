@@ -1,0 +1,45 @@
+"""What the README and the guide show works as it is shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def block(document: str, language: str) -> str:
+    """The first piece of code in a document."""
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.S)
+    assert found
+    return found[1]
+
+
+def subfloor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "subfloor", *arguments], check=False, capture_output=True, text=True)
+
+
+def test_the_guide_s_task_is_done_once(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "hostname_file.py").write_text(block("CONTRIBUTING.md", "python"))
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        f"- hosts: all\n  tasks:\n    - hostname-file: {{hostname: kiosk, path: {tmp_path}/hostname}}\n"
+    )
+    ran = [subfloor(command, str(playbook)).returncode for command in ("check", "apply", "check")]
+    assert ran == [2, 0, 0]
+    assert (tmp_path / "hostname").read_text() == "kiosk\n"
+
+
+def test_the_readme_s_playbook_is_read(tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(block("README.md", "yaml"))
+    ran = subfloor("check", str(playbook), "-e", "disk=/dev/nowhere")
+    assert ran.returncode == 3 and "there is no device /dev/nowhere" in ran.stdout
+
+
+def test_the_readme_names_files_that_are_there() -> None:
+    named = re.findall(r"\]\(((?!http)[^)#]+)\)", (ROOT / "README.md").read_text())
+    assert named and all((ROOT / name).exists() for name in named)
