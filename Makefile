@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 # A file's tests stay together: they share a virtual machine.
 PARALLEL := -n 2 --dist loadfile
-# Loop devices are root's. Whoever is not root has them in the virtual machine.
+# Loop devices are root's: whoever is not root goes without their tests.
 HERE := not vm$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
 CODE := src plugins tests benchmarks
 

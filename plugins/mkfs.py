@@ -13,7 +13,7 @@ from subfloor.gpt import Entry
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import Param, checked
-from subfloor.partitioning import UNFINISHED, disk_at, finish, table_of, tell_kernel, wipe, writable
+from subfloor.partitioning import UNFINISHED, disk_at, finish, guard, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.task import Command, Loss, Step, Task, hookimpl
 
@@ -128,12 +128,18 @@ class Mkfs(Task):
         finished = not entry.name.endswith(UNFINISHED)
         name = entry.name.removesuffix(UNFINISHED)
         made = replace(volume, content=replace(wanted, fresh=True), known=True)
-        reopen = finish(disk, self._number, name + UNFINISHED) if finished else ()
+        # Not before it is known that nothing uses it: an unfinished partition is made again unasked.
+        reopen = (guard(disk.partition_node(self._number)), *finish(disk, self._number, name + UNFINISHED))
         reveal = () if volume.known else tell_kernel(disk, disk)
         label = f" labelled {self.label!r}" if self.label else ""
         return Step(
             says=f"Make {_NAMES[self.type]} on {self.device}{label}",
-            commands=(*reopen, *reveal, *self._making(disk, entry), *finish(disk, self._number, name)),
+            commands=(
+                *reveal,
+                *(reopen if finished else ()),
+                *self._making(disk, entry),
+                *finish(disk, self._number, name),
+            ),
             after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(made)),
             destroys=(self._loss(disk, entry, volume),) if finished else (),
             locks=(disk.node,),

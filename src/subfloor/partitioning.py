@@ -167,12 +167,16 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
     in whatever mount namespace; and it writes nothing.
     """
     numbers = [volume.number for volume in disk.volumes if not isinstance(volume.content, Unknown)]
-    guard = Command(("wipefs", "--all", "--no-act", "--quiet", disk.node))
     reveal = [Command(("partx", "--update", "--nr", f"1:{max(numbers)}", disk.node))] if numbers else []
     partitions = wipe(*(disk.partition_node(number) for number in numbers)) if numbers else ()
     forget = [Command(("partx", "--delete", disk.node))] if disk.volumes or disk.stray else []
     whole = (Command(("wipefs", "--all", "--quiet", disk.node)), Command(("sync", disk.node)))
-    return (guard, *reveal, *partitions, *_blanked(disk), *whole, *forget)
+    return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)
+
+
+def guard(node: str) -> Command:
+    """A command that fails where anything uses the device, in any mount namespace (O_EXCL), and writes nothing."""
+    return Command(("wipefs", "--all", "--no-act", "--quiet", node))
 
 
 def wipe(*nodes: str) -> tuple[Command, ...]:
