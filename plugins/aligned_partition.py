@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from subfloor import gpt, sizes
-from subfloor.devices import whole_disk
+from subfloor import sizes
+from subfloor.disks import gpt
+from subfloor.disks.devices import whole_disk
+from subfloor.disks.partition_types import type_guid, type_name
+from subfloor.disks.room import largest_gap, room_after, start_for
 from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
-from subfloor.partition_types import type_guid, type_name
-from subfloor.partitioning import (
+from subfloor.steps.partitioning import (
     LONGEST_NAME,
     UNFINISHED,
     check_expressible,
@@ -28,7 +30,6 @@ from subfloor.partitioning import (
     wipe,
     with_partition,
 )
-from subfloor.room import largest_gap, room_after, start_for
 from subfloor.subjects.disk import Disk, DiskState, Volume
 from subfloor.task import Step, Task, hookimpl
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from subfloor import mounts, nodes
 from subfloor.errors import Refused
 from subfloor.installed import Contribution, FileSystem
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import Param, checked
+from subfloor.steps import mounts, nodes
 from subfloor.subjects.mount import Covering, Mount, Mounted, mounting
 from subfloor.subjects.path import (
     DIRECTORY,

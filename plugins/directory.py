@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from subfloor import nodes
 from subfloor.errors import Refused
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import Param, checked
+from subfloor.steps import nodes
 from subfloor.subjects.path import DIRECTORY, MODE_PATTERN, Absent, Node, Path, check_clean, mode_of
 from subfloor.task import Step, Task, hookimpl
 

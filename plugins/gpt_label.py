@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from subfloor import gpt
-from subfloor.devices import whole_disk
+from subfloor.disks import gpt
+from subfloor.disks.devices import whole_disk
 from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
-from subfloor.partitioning import (
+from subfloor.sizes import show
+from subfloor.steps.partitioning import (
     check_expressible,
     check_not_another,
     disk_at,
@@ -27,7 +28,6 @@ from subfloor.partitioning import (
     unused,
     writable,
 )
-from subfloor.sizes import show
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Step, Task, hookimpl
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.devices import partition_of
+from subfloor.disks.devices import partition_of
+from subfloor.disks.filesystems import TOOLS, check_label, uuid_on_disk
+from subfloor.disks.gpt import Entry
 from subfloor.errors import NotVisible, Refused
-from subfloor.filesystems import TOOLS, check_label, uuid_on_disk
-from subfloor.gpt import Entry
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import Param, checked
-from subfloor.partitioning import UNFINISHED, disk_at, finish, guard, table_of, tell_kernel, wipe, writable
+from subfloor.steps.partitioning import UNFINISHED, disk_at, finish, guard, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.task import Command, Loss, Step, Task, hookimpl
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor import mount_options, mounts, sources
 from subfloor.errors import Refused
 from subfloor.installed import Contribution, FileSystem
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps import mount_options, mounts, sources
 from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
 from subfloor.subjects.path import DIRECTORY, Node, Path, PathState, Unseen, check_clean, directory
 from subfloor.task import Step, Task, hookimpl

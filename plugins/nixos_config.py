@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor import nix, nodes
 from subfloor.errors import Refused
-from subfloor.files import write_file
 from subfloor.installed import Contribution, FileSystem, SwapDevice
 from subfloor.machine import AnySubject, Machine
+from subfloor.nixos import nix
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps import nodes
+from subfloor.steps.files import write_file
 from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, Text, TextFile, check_clean, is_below, seen
 from subfloor.task import Step, Task, hookimpl
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-from subfloor import sources
-from subfloor.devices import device
+from subfloor.disks.devices import device
 from subfloor.installed import Contribution, SwapDevice
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps import sources
 from subfloor.subjects.disk import Disk
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.task import Command, Step, Task, hookimpl

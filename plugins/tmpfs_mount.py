@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor import mount_options, sizes
+from subfloor import sizes
 from subfloor.errors import Refused
 from subfloor.installed import Contribution, FileSystem
 from subfloor.machine import AnySubject, Machine
-from subfloor.mounts import check_free, elsewhere, mount, place, remount
 from subfloor.parameters import Param, checked
+from subfloor.steps import mount_options
+from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
 from subfloor.subjects.path import MODE_PATTERN, Node, Path, check_clean, directory, mode_of

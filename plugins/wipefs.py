@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor import gpt
-from subfloor.devices import whole_disk
+from subfloor.disks import gpt
+from subfloor.disks.devices import whole_disk
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
-from subfloor.partitioning import check_not_another, disk_at, erase, erased, loss, unused, writable
+from subfloor.steps.partitioning import check_not_another, disk_at, erase, erased, loss, unused, writable
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Command, Step, Task, hookimpl
 

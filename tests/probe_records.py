@@ -17,7 +17,7 @@ import yaml
 
 from foreign_disks import FOREIGN
 from loop_disks import LoopDisk, attach, run, take_away
-from subfloor import gpt
+from subfloor.disks import gpt
 from subfloor.host import Host
 from subfloor.machine import Output
 from subfloor.observe import script, split

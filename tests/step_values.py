@@ -29,12 +29,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from subfloor import gpt, sizes
-from subfloor.filesystems import uuid_on_disk
+from subfloor import sizes
+from subfloor.disks import gpt
+from subfloor.disks.filesystems import uuid_on_disk
+from subfloor.disks.partition_types import type_guid
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.partition_types import type_guid
-from subfloor.partitioning import UNFINISHED
+from subfloor.steps.partitioning import UNFINISHED
 from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subfloor.alignment import Grid, optimal
+from subfloor.disks.alignment import Grid, optimal
 
 
 @pytest.mark.parametrize(

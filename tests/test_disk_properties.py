@@ -13,8 +13,8 @@ from subfloor_plugins.gpt_label import GptLabel
 from subfloor_plugins.mkfs import Mkfs
 from subfloor_plugins.wipefs import Wipefs
 
-from subfloor import gpt
 from subfloor.consent import Consent
+from subfloor.disks import gpt
 from subfloor.engine import imagine
 from subfloor.identity import Identity
 from subfloor.machine import Machine

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from subfloor import gpt
+from subfloor.disks import gpt
 
 DISK = 64 << 20
 LINUX = UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")

@@ -13,11 +13,11 @@ SOURCE = ROOT / "src" / "subfloor"
 
 LAYERS: tuple[frozenset[str], ...] = (
     # Values and arithmetic that know nothing of the rest.
-    frozenset({"errors", "machine", "identity", "devices", "sizes", "alignment", "gpt", "installed", "nix"}),
-    frozenset({"room", "partition_types", "filesystems", "mount_options", "subjects"}),
+    frozenset({"errors", "machine", "identity", "sizes", "disks", "installed", "nixos"}),
+    frozenset({"subjects"}),
     # The contract.
     frozenset({"task"}),
-    frozenset({"parameters", "partitioning", "outcome", "consent", "files", "nodes", "mounts", "sources"}),
+    frozenset({"parameters", "steps", "outcome", "consent"}),
     # The loop, and what touches the world.
     frozenset({"engine"}),
     frozenset({"host", "observe"}),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from subfloor import mount_options, sources
 from subfloor.machine import Machine, Output, broken_promises
+from subfloor.steps import mount_options, sources
 from subfloor.subjects import mountinfo
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState, mounting

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subfloor import devices, sizes
-from subfloor.devices import Device
-from subfloor.filesystems import check_label, fat_serial
+from subfloor import sizes
+from subfloor.disks import devices
+from subfloor.disks.devices import Device
+from subfloor.disks.filesystems import check_label, fat_serial
+from subfloor.disks.partition_types import TYPES, type_guid, type_name
 from subfloor.identity import Identity
-from subfloor.partition_types import TYPES, type_guid, type_name
 
 
 @pytest.mark.parametrize(

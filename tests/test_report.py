@@ -12,8 +12,8 @@ from uuid import UUID
 import jsonschema
 import pytest
 
-from subfloor import gpt
 from subfloor.apply import Interrupted
+from subfloor.disks import gpt
 from subfloor.errors import CommandFailed, NotVisible, Refused, Unreachable
 from subfloor.machine import Difference, Machine, Unknown
 from subfloor.outcome import HostReport, Outcome, Taken, TaskReport

@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subfloor import gpt, room
-from subfloor.alignment import Grid
+from subfloor.disks import gpt, room
+from subfloor.disks.alignment import Grid
 
 GRID = Grid(2048)
 SECTORS = 1 << 21

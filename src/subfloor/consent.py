@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from subfloor.devices import device
+from subfloor.disks.devices import device
 from subfloor.errors import Refused
 from subfloor.task import Loss, Step
 

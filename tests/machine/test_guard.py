@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from subfloor.host import Host
-from subfloor.partitioning import guard
+from subfloor.steps.partitioning import guard
 
 pytestmark = pytest.mark.root
 

@@ -212,7 +212,7 @@ def _mandatory(value: Any) -> Any:
 
 def _partition(disk: Any, number: Any) -> str:
     """The node of a disk's partition: ``p`` before the number, or ``-part``, where the name needs it."""
-    from subfloor.devices import partition_node
+    from subfloor.disks.devices import partition_node
 
     str(disk), str(number)  # raises for what is undefined
     if not isinstance(disk, str) or isinstance(number, bool) or not isinstance(number, int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from subfloor import gpt
+from subfloor.disks import gpt
 from subfloor.report.style import Style
 from subfloor.subjects.disk import Content, DiskState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from subfloor.devices import device
+from subfloor.disks.devices import device
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from subfloor import alignment, gpt
-from subfloor.devices import partition_node
+from subfloor.disks import alignment, gpt
+from subfloor.disks.devices import partition_node
 from subfloor.machine import Unknown
 
 

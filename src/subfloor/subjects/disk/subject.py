@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 
-from subfloor import gpt
+from subfloor.disks import gpt
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo, swap

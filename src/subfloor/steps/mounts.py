@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from subfloor.errors import Refused
 from subfloor.machine import Machine
-from subfloor.nodes import blocked
+from subfloor.steps.nodes import blocked
 from subfloor.subjects.mount import Mount, Mounted, MountState
 from subfloor.subjects.path import DIRECTORY, Blocked, Detour, Node, Path
 from subfloor.task import Command

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from subfloor.alignment import Grid
-from subfloor.gpt import Gpt
+from subfloor.disks.alignment import Grid
+from subfloor.disks.gpt import Gpt
 
 
 def gaps(grid: Grid, table: Gpt) -> Iterator[tuple[int, int]]:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from subfloor.devices import device
+from subfloor.disks.devices import device
 from subfloor.errors import Refused
 from subfloor.machine import AnySubject, Machine
-from subfloor.partitioning import UNFINISHED
+from subfloor.steps.partitioning import UNFINISHED
 from subfloor.subjects.disk import Content, Disk, DiskState, Missing, Volume
 from subfloor.subjects.tag import Tag
 from subfloor.task import Task

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from subfloor import gpt
+from subfloor.disks import gpt
 from subfloor.errors import Refused
 from subfloor.machine import Machine, Unknown
 from subfloor.sizes import show

@@ -1,0 +1,1 @@
+"""The text of a NixOS configuration. Pure: from values to Nix."""

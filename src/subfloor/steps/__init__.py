@@ -1,0 +1,1 @@
+"""What the steps of several tasks have in common: writing tables and files, mounting, finding devices."""
