@@ -20,6 +20,7 @@ from subfloor.playbook.positions import PlaybookError, Position, Problems, Sourc
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+TOO_DEEP = (f"this is nested more than {MAX_DEPTH} deep", "make it flatter")
 MAX_EXPANDED = 10_000
 
 # What YAML does not allow in a stream, and a terminal should not be sent.
@@ -134,6 +135,8 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> PlaybookError:
 
 def _in_our_words(line: str, problem: str) -> tuple[str, str]:
     """What is wrong with a line, and what to do; where it is not plain, in the parser's words."""
+    if "nesting depth" in problem:  # libyaml has a bound of its own, far beyond ours
+        return TOO_DEEP
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab stands in the indentation", "indent with spaces: YAML allows no tabs there"
     if re.search(r"[-:,\[{]\s*\{\{", line):
@@ -179,7 +182,7 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if depth > MAX_DEPTH:
-            raise self._error(event, f"this is nested more than {MAX_DEPTH} deep", "make it flatter")
+            raise self._error(event, *TOO_DEEP)
         anchor, before = event.anchor, self._size
         if anchor:
             self._anchors[anchor] = (None, 0)
