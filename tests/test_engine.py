@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from subfloor.host import Host
 from subfloor.machine import Machine
 from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
-from subfloor.task import Command, Loss
+from subfloor.task import Command, Loss, Step
 from toys import AnEntry, Count, Number, failing
 
 BLANK = Machine({Number(): 0})
@@ -147,6 +148,38 @@ def test_a_command_that_fails_is_shown_with_what_it_said_case_56(tmp_path: Path)
     (report,) = applied(Count(path=str(tmp_path / "n"), script="echo no room >&2; exit 7"))
     assert isinstance(report.error, CommandFailed)
     assert "ended with status 7" in str(report.error) and "no room" in str(report.error)
+
+
+def test_a_status_that_a_command_accepts_is_no_failure(tmp_path: Path) -> None:
+    class Lenient(Count):
+        def next_step(self, machine: Machine) -> Step | None:
+            step = super().next_step(machine)
+            return step and replace(step, commands=(replace(step.commands[0], accepts=frozenset({1})),))
+
+    path = str(tmp_path / "n")
+    script = Count.script + "; exit {}"
+    assert applied(Lenient(path=path, to=1, script=script.format(1)))[0].outcome is Outcome.CHANGED
+    assert isinstance(applied(Lenient(path=path, to=2, script=script.format(2)))[0].error, CommandFailed)
+
+
+def test_a_step_may_have_more_patience_than_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "_PATIENCE", 0.1)
+
+    class Patient(Count):
+        def next_step(self, machine: Machine) -> Step | None:
+            step = super().next_step(machine)
+            return step and replace(step, patience=10.0)
+
+    late = 'p=$1; (sleep 1; echo 1 > "$p") >/dev/null 2>&1 &'
+    assert applied(Patient(path=str(tmp_path / "n"), to=1, script=late))[0].outcome is Outcome.CHANGED
+    (report,) = applied(Count(path=str(tmp_path / "m"), to=1, script=late))
+    assert isinstance(report.error, Unverified)
+
+
+def test_an_environment_holds_names_only() -> None:
+    for name in ("", "A B", "1A", "A;reboot", "A=", "Ä"):
+        with pytest.raises(ValueError, match="no name of an environment variable"):
+            Command(("true",), env={name: ""})
 
 
 def test_without_consent_nothing_runs_even_if_it_was_not_foreseen(tmp_path: Path) -> None:

@@ -97,7 +97,20 @@ def test_a_lock_that_another_holds_is_a_refusal_case_67(tmp_path: Path, monkeypa
 
 
 def test_ticks_come_while_a_command_runs() -> None:
-    ticks: list[float] = []
+    ticks: list[tuple[float, str]] = []
     with Host().shell() as shell:
-        shell.run(["sleep", "2.2"], tick=ticks.append)
-    assert len(ticks) >= 2 and ticks == sorted(ticks)
+        shell.run(["sh", "-c", "printf '1 %%\\r2 %%\\n\\n'; sleep 2.2"], tick=lambda *tick: ticks.append(tick))
+    assert len(ticks) == 2 and ticks == sorted(ticks)
+    assert [said for _, said in ticks] == ["2 %", "2 %"]
+
+
+def test_a_command_has_its_own_environment_and_the_next_has_not() -> None:
+    with Host().shell() as shell:
+        said = shell.run(["sh", "-c", 'cat; printf %s "$A"'], stdin=b"in ", env={"A": "it's $HOME; x"}).stdout
+        assert said == b"in it's $HOME; x"
+        assert shell.run(["sh", "-c", "echo ${A-none}"]).stdout == b"none\n"
+
+
+def test_what_a_command_that_hangs_printed_last_is_told() -> None:
+    with Host().shell() as shell, pytest.raises(CommandFailed, match="the last that it printed: waiting for paper"):
+        shell.run(["sh", "-c", "echo waiting for paper; sleep 30"], timeout=1.0)

@@ -45,10 +45,11 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class CommandRunning:
-    """A command has been running for so many seconds; 0 when it starts."""
+    """A command has been running for so many seconds, 0 when it starts; ``says``: the last line that it printed."""
 
     command: Command
     seconds: float
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,17 +201,18 @@ class Acting:
                 command.argv,
                 stdin=command.stdin,
                 timeout=command.timeout,
-                tick=lambda seconds: self.listen(CommandRunning(command, seconds)),
+                env=command.env,
+                tick=lambda seconds, says: self.listen(CommandRunning(command, seconds, says)),
             )
         except KeyboardInterrupt as error:
             raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was ended") from error
         self.listen(CommandEnded(command, result))
-        if result.status:
+        if not command.went_well(result.status):
             raise _failure(command, result)
 
     def _verified(self, task: Task, step: Step, before: Machine) -> Machine:
         concerned = task.subjects() | _changed(before, step.after)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + max(_PATIENCE, step.patience)
         pause = 0.02
         while True:
             seen = look(self.shell, concerned)

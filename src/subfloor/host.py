@@ -15,9 +15,9 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NoReturn
 
 from subfloor.errors import CommandFailed, Refused, Unreachable
 
@@ -30,7 +30,8 @@ _LOCK_WAIT = 20
 _GRACE = 5.0
 _DESCRIPTORS = "98765"
 
-Tick = Callable[[float], None]
+Tick = Callable[[float, str], None]
+"""Is told about once a second how many have passed, and the last line that the command has printed."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,22 @@ class Shell:
         self._pid = self._first_words()
 
     def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 600.0, tick: Tick | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 600.0,
+        env: Mapping[str, str] | None = None,
+        tick: Tick | None = None,
     ) -> Result:
         """Run one command and wait for its end.
 
-        ``timeout`` in seconds; ``tick`` is called about once a second with the seconds so far.
+        ``timeout`` in seconds; ``env`` is added to its environment.
         Raises ``CommandFailed`` when it does not end in time (its process group is ended, and this
         shell with it), ``Unreachable`` when the shell is gone.
         """
-        return self.script(f"{_fed(stdin)} {shlex.join(argv)}", timeout=timeout, tick=tick, name=argv[0])
+        words = [*(f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()), shlex.join(argv)]
+        return self.script(f"{_fed(stdin)} {' '.join(words)}", timeout=timeout, tick=tick, name=argv[0])
 
     def script(self, text: str, *, timeout: float, tick: Tick | None = None, name: str = "sh") -> Result:
         """Run a complete piece of sh in this shell. Raises as ``run`` does."""
@@ -191,26 +199,25 @@ class Shell:
         except (OSError, ValueError) as error:
             raise self._gone(b"") from error
 
+    def _is_gone(self, said: bytearray) -> NoReturn:
+        raise self._gone(bytes(said))
+
     def _read(self, start: float, timeout: float, tick: Tick | None, name: str) -> Result:
-        streams = {self._process.stdout: bytearray(), self._process.stderr: bytearray()}
-        out, err = streams.values()
+        out, err = bytearray(), bytearray()
+        latest, told = out, 0.0
         with selectors.DefaultSelector() as selector:
-            for stream in streams:
-                selector.register(self._pipe(stream), selectors.EVENT_READ)
+            selector.register(self._pipe(self._process.stdout), selectors.EVENT_READ, out)
+            selector.register(self._pipe(self._process.stderr), selectors.EVENT_READ, err)
             while not (_ended(out, self._mark) and _ended(err, self._mark)):
                 for key, _ in selector.select(1.0):
-                    data = os.read(key.fd, 1 << 16)
-                    if not data:
-                        raise self._gone(bytes(err))
-                    streams[key.fileobj].extend(data)  # type: ignore[index]
+                    latest = key.data
+                    latest.extend(os.read(key.fd, 1 << 16) or self._is_gone(err))
                 elapsed = time.monotonic() - start
                 if elapsed > timeout:
-                    raise CommandFailed(
-                        f"{name} did not end within {timeout:.0f} s, and was ended",
-                        advice="see what it waits for; then run the same command again: it goes on from what is there",
-                    )
-                if tick:
-                    tick(elapsed)
+                    raise _overdue(name, timeout, latest)
+                if tick and elapsed >= told + 1:
+                    told = elapsed
+                    tick(elapsed, _last_line(latest))
         body, _, status = bytes(out).rpartition(b"\n" + self._mark + b" ")
         return Result(int(status), body, bytes(err).rpartition(b"\n" + self._mark)[0])
 
@@ -220,6 +227,21 @@ class Shell:
             f"the shell on {self.host.name} ended ({last[0]})",
             advice=f"see that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
         )
+
+
+def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
+    last = _last_line(said)
+    return CommandFailed(
+        f"{name} did not end within {timeout:.0f} s, and was ended"
+        + (f"; the last that it printed: {last}" if last else ""),
+        advice="see what it waits for; then run the same command again: it goes on from what is there",
+    )
+
+
+def _last_line(said: bytearray) -> str:
+    """The last line that is not empty; a program that shows its progress goes back to the start of one."""
+    lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _ended(stream: bytearray, mark: bytes) -> bool:

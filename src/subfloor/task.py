@@ -8,9 +8,10 @@ it runs in.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pluggy
@@ -28,11 +29,26 @@ class Command:
 
     ``stdin`` may hold what must not be seen in a process list; it is never logged or reported.
     ``timeout`` is in seconds; a command that is still running then is killed with its process group.
+    ``env`` is added to the environment, which is otherwise ours (LC_ALL=C, TZ=UTC0).
+    ``accepts`` are the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
+
+    A name in ``env`` that is none (POSIX.1, XBD 8.1) is a ``ValueError``.
     """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
     timeout: float = 600.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    accepts: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name in self.env:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII):
+                raise ValueError(f"{name!r} is no name of an environment variable")
+
+    def went_well(self, status: int) -> bool:
+        """Whether it ended as it should, by its exit status."""
+        return status == 0 or status in self.accepts
 
 
 @dataclass(frozen=True)
@@ -54,6 +70,7 @@ class Step:
     ``says``: what it does, one line in the imperative. ``destroys``: what is lost by it and needs
     consent. ``locks``: the device nodes of whole disks that it writes to; they are held with flock(2)
     by the commands themselves, from the last look before them to the end of the last of them.
+    ``patience``: the seconds that what is promised may take to be seen, where the usual ten are too few.
     """
 
     says: str
@@ -61,6 +78,7 @@ class Step:
     after: Machine
     destroys: tuple[Loss, ...] = ()
     locks: tuple[str, ...] = ()
+    patience: float = 0.0
 
 
 class Task(ABC):

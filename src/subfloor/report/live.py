@@ -31,7 +31,7 @@ class Live:
             self._says = event.step.says
             self._screen.passing(text.progress(self._says, 0, self._style))
         elif isinstance(event, CommandRunning):
-            self._screen.passing(text.progress(self._says, event.seconds, self._style))
+            self._screen.passing(text.progress(self._says, event.seconds, self._style, event.says))
 
     def ended(self, report: HostReport) -> None:
         """That was all of the host."""

@@ -148,9 +148,13 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
             yield from error(report.error, style, "  ")
 
 
-def progress(says: str, seconds: float, style: Style) -> str:
-    """The passing line about a step that is being taken; cut so that it stays one line."""
+def progress(says: str, seconds: float, style: Style, printed: str = "") -> str:
+    """The passing line about a step that is being taken; cut so that it stays one line.
+
+    ``printed``: what the command that runs has last printed; shown where there is room for it.
+    """
     first = style.clean(f"  {'…':<{_COLUMN}}{says}").replace("\n", " ")
     time = f" ({seconds:.0f} s)" if seconds >= 1 else ""
-    room = len(first) if style.width is None else style.width - 1 - len(time)
-    return first[:room] + time
+    last = style.clean(f": {printed}").replace("\t", " ") if printed else ""
+    width = len(first + time + last) if style.width is None else style.width - 1
+    return (first[: width - len(time)] + time + last)[:width]
