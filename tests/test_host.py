@@ -57,6 +57,46 @@ def test_a_command_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> 
     assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False, capture_output=True).stdout == b""
 
 
+DEAF = "trap '' TERM; sleep {mark} & while :; do sleep {mark}; done"
+"""A tool that does not heed SIGTERM, nor does its child."""
+
+
+@pytest.mark.parametrize("prefix", [(), ("env",), ("setsid", "--wait", "env")], ids=" ".join)
+def test_a_command_that_does_not_heed_sigterm_does_not_outlive_the_run(
+    monkeypatch: pytest.MonkeyPatch, prefix: tuple[str, ...]
+) -> None:
+    """`setsid`: as over ssh, where the shell is of another process group than what leads to it."""
+    monkeypatch.setattr("subfloor.endgroup.GRACE", 0.5)
+    mark = f"4{time.time_ns() % 100000}"
+    with Host("there", prefix).shell() as shell, pytest.raises(CommandFailed, match="did not end within 1 s"):
+        shell.run(["sh", "-c", DEAF.format(mark=mark)], timeout=1.0)
+    assert not alive(f"sleep {mark}")
+
+
+def test_a_command_that_heeds_sigterm_may_tidy_up_first(tmp_path: Path) -> None:
+    tidy = "trap 'sleep 0.5; echo tidy > \"$1\"; exit' TERM; while :; do sleep 0.1; done"
+    with Host().shell() as shell, pytest.raises(CommandFailed):
+        shell.run(["sh", "-c", tidy, "sh", str(tmp_path / "said")], timeout=1.0)
+    assert (tmp_path / "said").read_text() == "tidy\n"
+
+
+def test_a_service_that_a_command_has_started_outlives_the_run() -> None:
+    mark = f"5{time.time_ns() % 100000}"
+    with Host().shell() as shell:
+        shell.run(["sh", "-c", f"sleep {mark} >/dev/null 2>&1 </dev/null &"])
+    try:
+        assert alive(f"sleep {mark}")
+    finally:
+        subprocess.run(["pkill", "-x", "-f", f"sleep {mark}"], check=True)
+
+
+def alive(command: str) -> bool:
+    """Whether something runs that is called just so; a zombie does not."""
+    found = subprocess.run(["pgrep", "-x", "-f", command], check=False, capture_output=True, text=True).stdout.split()
+    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in found]
+    return any(state != "Z" for state in states)
+
+
 def test_a_shell_that_cannot_be_had_is_said_to_be() -> None:
     with pytest.raises(Unreachable, match="nosuchprogram"), Host("there", ("nosuchprogram",)).shell():
         pass

@@ -12,13 +12,13 @@ import os
 import secrets
 import selectors
 import shlex
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, NoReturn
 
+from subfloor.endgroup import GRACE, end_group, force_group
 from subfloor.errors import CommandFailed, Refused, Unreachable
 
 # LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it.
@@ -27,7 +27,6 @@ export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022; cd /
 """
 _LOCK_WAIT = 20
-_GRACE = 5.0
 _DESCRIPTORS = "98765"
 
 Tick = Callable[[float, str], None]
@@ -94,7 +93,8 @@ class Shell:
             raise Unreachable(
                 f"{host.name}: {error}", advice="see the connection's settings in the inventory"
             ) from error
-        self._pid = self._first_words()
+        self._group, self._ended = 0, False
+        self._group = self._first_words()
 
     def run(
         self,
@@ -139,7 +139,7 @@ class Shell:
             yield
         finally:
             if held and self._process.poll() is None:
-                self.script("; ".join(f"exec {descriptor}<&-" for descriptor, _ in held), timeout=_GRACE)
+                self.script("; ".join(f"exec {descriptor}<&-" for descriptor, _ in held), timeout=GRACE)
 
     def _lock(self, descriptor: str, device: str) -> None:
         # A redirection that fails would end the shell, so it is looked for first.
@@ -153,37 +153,34 @@ class Shell:
             )
 
     def close(self) -> None:
-        """End the shell by the end of its input."""
-        if self._process.poll() is None:
-            with contextlib.suppress(OSError, ValueError):
-                self._pipe(self._process.stdin).close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE)
-        self.kill()
+        """End the shell by the end of its input. A service that a command has started stays."""
+        with contextlib.suppress(OSError, ValueError):
+            self._pipe(self._process.stdin).close()
+        try:
+            self._process.wait(GRACE)
+            self._ended = True
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._collect()
 
     def kill(self) -> None:
         """End whatever runs, with its process group: first asked, then forced."""
-        for number, name in ((signal.SIGTERM, "TERM"), (signal.SIGKILL, "KILL")):
-            if self._process.poll() is not None:
-                break
-            self._signal(number, name)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE)
+        if not self._ended:
+            self._ended = True
+            end_group(self.host.prefix, self._group)
+            force_group(self._process.pid)  # what led there, such as ssh
+        self._collect()
+
+    def _collect(self) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError, ValueError):
                 self._pipe(pipe).close()
 
-    def _signal(self, number: signal.Signals, name: str) -> None:
-        if self.host.prefix and self._pid:
-            kill = [*self.host.prefix, "kill", f"-{name}", "--", f"-{self._pid}", str(self._pid)]
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(kill, capture_output=True, timeout=_GRACE, check=False, stdin=subprocess.DEVNULL)
-        with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, number)
-
     def _first_words(self) -> int:
-        self._pid = 0
-        said = self.script(f"{_PREPARE}echo $$", timeout=60.0)
+        """The process group that commands run in there; 0 where it is of another PID namespace."""
+        said = self.script(f"{_PREPARE}read -r line < /proc/$$/stat; set -- ${{line##*) }}; echo $3", timeout=60.0)
         return int(said.stdout)
 
     @staticmethod

@@ -1,0 +1,65 @@
+"""End what a shell runs, wherever that is: its whole process group, first asked, then forced.
+
+A shell ends at once when it is asked to; a tool may ignore that, and would go on writing to a disk which
+the next run takes for its own. So it is the group that is waited for, and not the shell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+
+GRACE = 5.0
+"""Seconds from the request to end until force is used; and from there until it is given up."""
+
+_CONNECTING = 20.0
+
+# A zombie has ended; where the first process collects none, it stays in its group all the same.
+# What comes after the name in /proc/PID/stat: the state, the parent, the group (proc_pid_stat(5)).
+_SCRIPT = """
+alive() {
+    kill -s 0 -- "-$group" 2>/dev/null || return 1
+    for f in /proc/[0-9]*/stat; do
+        line=; read -r line 2>/dev/null < "$f" || [ "$line" ] || continue
+        set -- ${line##*) }
+        [ "$3" != "$group" ] || [ "$1" = Z ] || return 0
+    done
+    return 1
+}
+for signal in TERM KILL; do
+    kill -s $signal -- "-$group"
+    waited=0
+    while alive; do
+        [ $waited -lt $tenths ] || continue 2
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    exit 0
+done
+exit 1
+"""
+
+
+def end_group(prefix: Sequence[str], group: int) -> None:
+    """End a process group where an argv prefix leads to. What does not end even so waits in the kernel."""
+    if group <= 1:  # to kill(2) these mean something else: everybody
+        return
+    script = f"exec 2>/dev/null\ngroup={group} tenths={GRACE * 10:.0f}\n{_SCRIPT}"
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            [*prefix, "sh"],
+            input=script.encode(),
+            capture_output=True,
+            timeout=2 * GRACE + _CONNECTING,
+            check=False,
+            start_new_session=True,
+        )
+
+
+def force_group(group: int) -> None:
+    """End a process group of this machine at once."""
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
