@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -123,14 +124,14 @@ def test_a_lock_is_inherited_by_the_command_and_ends_with_it_case_67(tmp_path: P
 
 
 def test_a_lock_that_another_holds_is_a_refusal_case_67(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subfloor.host._LOCK_WAIT", 1)
+    monkeypatch.setattr("subfloor.locks.WAIT", 1)
     device = tmp_path / "device"
     device.touch()
     with (
         Host().shell() as one,
         Host().shell() as other,
         one.locked([str(device)]),
-        pytest.raises(Refused, match="is locked by another program"),
+        pytest.raises(Refused, match=r"is locked by another program: sh \(PID \d+\), started by "),
         other.locked([str(device)]),
     ):
         pass
@@ -154,3 +155,27 @@ def test_a_command_has_its_own_environment_and_the_next_has_not() -> None:
 def test_what_a_command_that_hangs_printed_last_is_told() -> None:
     with Host().shell() as shell, pytest.raises(CommandFailed, match="the last that it printed: waiting for paper"):
         shell.run(["sh", "-c", "echo waiting for paper; sleep 30"], timeout=1.0)
+
+
+def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_it_so_case_67(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUBFLOOR_LOCK", str(tmp_path / "lock"))
+    with Host().shell() as one, Host().shell() as other:
+        awaited: list[tuple[str, Sequence[str]]] = []
+        with one.locked([]):
+            one.run(["sh", "-c", "sleep 60 >/dev/null 2>&1 </dev/null &"])
+            assert other.run(["flock", "--nonblock", str(tmp_path / "lock"), "true"]).status == 1
+        with other.locked([], lambda *who: awaited.append(who)):
+            pass
+        one.kill()
+    assert not awaited
+
+
+def test_a_disk_that_is_gone_cannot_be_locked_and_is_not_said_to_be_case_18(tmp_path: Path) -> None:
+    with (
+        Host().shell() as shell,
+        pytest.raises(Refused, match="cannot be opened any more"),
+        shell.locked([str(tmp_path / "gone")]),
+    ):
+        pass

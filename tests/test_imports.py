@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"parameters", "steps", "outcome", "consent"}),
     # The loop, and what touches the world.
     frozenset({"engine"}),
-    frozenset({"endgroup"}),
+    frozenset({"endgroup", "locks"}),
     frozenset({"host", "observe"}),
     frozenset({"apply", "aliases"}),
     # What people write, and what they read.

@@ -30,6 +30,14 @@ class TaskStarted:
 
 
 @dataclass(frozen=True)
+class LockAwaited:
+    """Somebody else holds the lock that the next step needs, and is waited for."""
+
+    what: str
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StepStarted:
     """A step's commands are about to run."""
 
@@ -60,7 +68,7 @@ class CommandEnded:
     result: Result
 
 
-Event = TaskStarted | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
+Event = TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
 Listen = Callable[[Event], None]
 
 
@@ -176,10 +184,13 @@ class Acting:
         if not self.confirm(step):
             raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
         try:
-            with self.shell.locked(step.locks):
+            with self.shell.locked(step.locks, self._wait):
                 return self._taken(task, step, machine)
         except KeyboardInterrupt as error:
             raise Interrupted() from error
+
+    def _wait(self, what: str, holders: Sequence[str]) -> None:
+        self.listen(LockAwaited(what, tuple(holders)))
 
     def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         now = machine.updated(look(self.shell, task.subjects()))

@@ -18,19 +18,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, NoReturn
 
+from subfloor import locks
 from subfloor.endgroup import GRACE, end_group, force_group
-from subfloor.errors import CommandFailed, Refused, Unreachable
+from subfloor.errors import CommandFailed, Unreachable
 
 # LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it.
 _PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
 export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022; cd /
 """
-_LOCK_WAIT = 20
-_DESCRIPTORS = "98765"
 
 Tick = Callable[[float, str], None]
 """Is told about once a second how many have passed, and the last line that the command has printed."""
+
+Waiting = Callable[[str, Sequence[str]], None]
+"""Is told what is locked, and by whom, before that is waited for."""
 
 
 @dataclass(frozen=True)
@@ -126,31 +128,39 @@ class Shell:
             raise
 
     @contextlib.contextmanager
-    def locked(self, devices: Sequence[str]) -> Iterator[None]:
-        """Hold an exclusive flock(2) on device nodes; every command run meanwhile inherits it.
+    def locked(self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None) -> Iterator[None]:
+        """Hold an exclusive flock(2) on device nodes, or without any on the machine; every command inherits it.
 
         Read-only descriptors, since closing a writable one makes udev look at the disk again.
         Raises ``Refused`` where somebody else holds one for longer than 20 s.
         """
-        held = list(zip(_DESCRIPTORS, sorted(set(devices)), strict=False))
-        for descriptor, device in held:
-            self._lock(descriptor, device)
+        held: list[locks.Lock] = []
         try:
+            for lock in locks.of_disks(devices) or [self._machine_lock()]:
+                held.append(lock)
+                self._lock(lock, waiting)
             yield
         finally:
-            if held and self._process.poll() is None:
-                self.script("; ".join(f"exec {descriptor}<&-" for descriptor, _ in held), timeout=GRACE)
+            if not self._ended:
+                self.script("; ".join(lock.release for lock in held), timeout=GRACE)
 
-    def _lock(self, descriptor: str, device: str) -> None:
-        # A redirection that fails would end the shell, so it is looked for first.
-        there = f"[ -r {shlex.quote(device)} ] && exec {descriptor}< {shlex.quote(device)}"
-        take = f"{there} && flock --exclusive --wait {_LOCK_WAIT} {descriptor}"
-        if self.script(take, timeout=_LOCK_WAIT + 10.0, name="flock").status:
-            raise Refused(
-                f"{device} is locked by another program",
-                advice="another run, or a tool that an interrupted run left, is still writing to it: "
-                "let it end (fuser shows which it is), then run this again",
-            )
+    def _lock(self, lock: locks.Lock, waiting: Waiting) -> None:
+        taken = self.script(lock.take, timeout=GRACE, name="flock").status
+        if taken == locks.GONE:
+            raise locks.gone(lock)
+        if not taken:
+            return
+        waiting(str(lock), self._holders(lock))
+        if self.script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
+            raise locks.refusal(lock, self._holders(lock))
+
+    def _machine_lock(self) -> locks.Lock:
+        return locks.of_machine(
+            self.script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
+        )
+
+    def _holders(self, lock: locks.Lock) -> Sequence[str]:
+        return self.script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
 
     def close(self) -> None:
         """End the shell by the end of its input. A service that a command has started stays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subfloor.apply import CommandRunning, Event, StepStarted
+from subfloor.apply import CommandRunning, Event, LockAwaited, StepStarted
 from subfloor.outcome import HostReport, TaskReport
 from subfloor.report import text
 from subfloor.report.screen import Screen
@@ -27,6 +27,8 @@ class Live:
         """Something happened on the host."""
         if isinstance(event, TaskReport):
             self._screen.print(text.task(event, self._style))
+        elif isinstance(event, LockAwaited):
+            self._screen.print(text.waiting(event.what, event.holders, self._style))
         elif isinstance(event, StepStarted):
             self._says = event.step.says
             self._screen.passing(text.progress(self._says, 0, self._style))

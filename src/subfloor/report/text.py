@@ -148,6 +148,12 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
             yield from error(report.error, style, "  ")
 
 
+def waiting(what: str, holders: Sequence[str], style: Style) -> Iterator[str]:
+    """That somebody else holds a lock, which is waited for."""
+    by = "; ".join(holders) or "another program"
+    yield from style.lines(f"{'waiting':<{_COLUMN}}for {what}, which is locked by {by}", "  ", hanging=" " * _COLUMN)
+
+
 def progress(says: str, seconds: float, style: Style, printed: str = "") -> str:
     """The passing line about a step that is being taken; cut so that it stays one line.
 

@@ -1,0 +1,16 @@
+"""What all tests share: runs of one test do not wait for those of another that runs beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_machine_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A lock of the machine for each worker; what a test starts inherits it."""
+    os.environ["SUBFLOOR_LOCK"] = str(tmp_path_factory.mktemp("lock") / "machine")
+    yield
+    del os.environ["SUBFLOOR_LOCK"]
