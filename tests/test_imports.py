@@ -22,7 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engine"}),
     frozenset({"endgroup", "locks"}),
     frozenset({"host", "observe"}),
-    frozenset({"apply", "aliases"}),
+    frozenset({"aliases", "same_disks"}),
+    frozenset({"apply"}),
     # What people write, and what they read.
     frozenset({"playbook", "inventory", "plugins"}),
     frozenset({"report", "vm"}),

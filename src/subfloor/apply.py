@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from subfloor.aliases import refuse_aliases
 from subfloor.consent import Consent, refusal
-from subfloor.engine import Entry, converge, imagine, subjects
+from subfloor.engine import Entry, converge, imagine, outcome_of, subjects
 from subfloor.errors import CommandFailed, Refused, SubfloorError, Unverified
 from subfloor.host import Result, Shell
 from subfloor.machine import AnySubject, Machine, broken_promises
 from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
+from subfloor.same_disks import check_as_shown, check_same_disks, disk_of
 from subfloor.subjects.tool import Privilege, Tool
 from subfloor.task import Command, Step, Task
 
@@ -138,7 +139,7 @@ def apply(
             machine = acting.up_to_date(entry.task, machine)
             converged = converge(entry, machine, acting.take, Outcome.CHANGED)
         except SubfloorError as error:
-            yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=error)
+            yield TaskReport(entry.name, entry.key, outcome_of(error), error=error)
             return
         except KeyboardInterrupt:
             yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=Interrupted())
@@ -161,26 +162,39 @@ class Acting:
         consent: Consent,
         listen: Listen = lambda event: None,
         confirm: Callable[[Step], bool] = lambda step: True,
+        planned: Machine | None = None,
     ) -> None:
+        """``planned``: the machine that was looked at when the plan was made, and shown."""
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
+        self._planned = Machine() if planned is None else planned
+        self._changed: frozenset[AnySubject] = frozenset()
         self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
 
     def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
-        """The machine with what the task looks at seen again, where a command may have changed it."""
-        if task is None or self._fresh is None:
+        """The machine with what the task looks at seen again, where a command may have changed it.
+
+        Raises ``Refused`` where a disk among it is another one than was planned for.
+        """
+        if task is None:
             return machine
-        stale = task.subjects() - self._fresh
-        self._fresh |= stale
-        return machine.updated(look(self.shell, stale))
+        if self._fresh is not None:
+            stale = task.subjects() - self._fresh
+            self._fresh |= stale
+            machine = machine.updated(look(self.shell, stale))
+        check_same_disks(self._planned, machine.only(task.subjects()))
+        return machine
 
     def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         """Take the step, unless the machine is no longer the one that it was meant for.
 
-        Raises ``Refused`` (no consent; locked by another), ``CommandFailed``, ``Unverified``,
-        ``Declined``, ``Interrupted``.
+        Raises ``Refused`` (no consent; not what was shown; locked by another), ``CommandFailed``,
+        ``Unverified``, ``Declined``, ``Interrupted``.
         """
         if lacking := self.consent.lacking(step):
             raise refusal(lacking)
+        for loss in step.destroys:
+            if disk_of(loss) not in self._changed:
+                check_as_shown(loss, self._planned, machine)
         if not self.confirm(step):
             raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
         try:
@@ -194,9 +208,11 @@ class Acting:
 
     def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         now = machine.updated(look(self.shell, task.subjects()))
+        check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine:
             return now, False
         self._fresh = frozenset()
+        self._changed |= _changed(machine, step.after)
         self.listen(StepStarted(step))
         for command in step.commands:
             self._run(command)

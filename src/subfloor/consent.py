@@ -23,9 +23,23 @@ class Consent:
     def covers(self, loss: Loss) -> bool:
         return bool(self.devices & _names(loss))
 
+    def to(self, shown: Iterable[Loss]) -> Agreed:
+        """This consent, as far as what was shown: what turns up later nobody has agreed to."""
+        return Agreed(self.devices, frozenset((loss.device, loss.node) for loss in shown))
+
     def lacking(self, step: Step) -> tuple[Loss, ...]:
         """What the step destroys and nobody has consented to."""
         return tuple(loss for loss in step.destroys if not self.covers(loss))
+
+
+@dataclass(frozen=True)
+class Agreed(Consent):
+    """Consent to what was ``shown``: the devices, by the path that the play names and the kernel's node."""
+
+    shown: frozenset[tuple[str, str]] = frozenset()
+
+    def covers(self, loss: Loss) -> bool:
+        return (loss.device, loss.node) in self.shown and super().covers(loss)
 
 
 def _names(loss: Loss) -> frozenset[str]:

@@ -70,7 +70,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
             advice="this is a fault of the task: a step's promise must bring it nearer to being satisfied",
         )
     except SubfloorError as error:
-        return Converged(replace(report, outcome=_outcome(error), steps=tuple(steps), error=error), machine)
+        return Converged(replace(report, outcome=outcome_of(error), steps=tuple(steps), error=error), machine)
 
 
 def next_step(task: Task, machine: Machine) -> Step | None:
@@ -87,7 +87,8 @@ def next_step(task: Task, machine: Machine) -> Step | None:
         ) from error
 
 
-def _outcome(error: SubfloorError) -> Outcome:
+def outcome_of(error: SubfloorError) -> Outcome:
+    """What came of a task that an error ended."""
     if isinstance(error, NotVisible):
         return Outcome.NOT_VISIBLE
     return Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED

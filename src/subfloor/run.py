@@ -199,7 +199,8 @@ class _Acted:
 
     def __init__(self, work: Work, shell: Shell, plan: Plan, consent: Consent, watch: Watch, confirm: Confirm) -> None:
         self._work, self._plan, self._watch = work, plan, watch
-        self._acting = Acting(shell, consent, self._listen, confirm)
+        shown = (loss for report in plan.reports for taken in report.steps for loss in taken.step.destroys)
+        self._acting = Acting(shell, consent.to(shown), self._listen, confirm, plan.machine)
         self._reports: list[TaskReport] = []
         self._doing: Step | None = None
 

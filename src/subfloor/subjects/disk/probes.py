@@ -46,6 +46,7 @@ if [ -e "$s/partition" ]; then echo kind partition; else
     case "$name" in sr*) echo kind rom;; *) echo kind disk;; esac
 fi
 show dev "$s/dev"
+show diskseq "$s/diskseq"
 show size "$s/size"
 show ro "$s/ro"
 show sector "$s/queue/logical_block_size"

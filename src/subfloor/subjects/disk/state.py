@@ -68,7 +68,8 @@ class DiskState:
     ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
     types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds, and
     ``labels`` what some of them are labelled.
-    ``stray`` are the numbers of partitions that the kernel has and the table has not.
+    ``stray`` are the numbers of partitions that the kernel has and the table has not. ``seq`` is the
+    kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
     """
 
     node: str
@@ -85,6 +86,7 @@ class DiskState:
     labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     model: str = field(default="", compare=False)
     serial: str = field(default="", compare=False)
+    seq: int = field(default=0, compare=False)
 
     @property
     def sectors(self) -> int:

@@ -94,6 +94,7 @@ def _bare(facts: Facts) -> DiskState:
         kind=facts.one("kind"),
         model=facts.one("model"),
         serial=facts.one("serial"),
+        seq=facts.number("diskseq"),
     )
 
 
