@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from subfloor.consent import Consent, refusal
-from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError
+from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
 from subfloor.machine import AnySubject, Machine, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
 from subfloor.task import Step, Task
@@ -117,3 +117,34 @@ def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
     if not lacking or report.error:
         return report
     return replace(report, outcome=Outcome.REFUSED, error=refusal(lacking))
+
+
+def held_to_the_end(
+    entries: Sequence[Entry], reports: Sequence[TaskReport], machine: Machine
+) -> tuple[TaskReport, ...]:
+    """The reports of a whole run, with every task failed that was satisfied and, on the machine as it is
+    in the end, is so no longer."""
+    return tuple(_held(entry, report, machine) for entry, report in zip(entries, reports, strict=True))
+
+
+def _held(entry: Entry, report: TaskReport, machine: Machine) -> TaskReport:
+    satisfied = report.outcome in (Outcome.OK, Outcome.CHANGED)
+    lacks = _lacks(entry.task, machine) if entry.task and satisfied else ""
+    return replace(report, outcome=Outcome.FAILED, error=_undone(report, lacks)) if lacks else report
+
+
+def _lacks(task: Task, machine: Machine) -> str:
+    """What a task wants of a machine, in words; nothing where it is satisfied."""
+    try:
+        step = next_step(task, machine)
+    except SubfloorError as error:
+        return error.what
+    return f"it would now have to “{step.says}”" if step else ""
+
+
+def _undone(report: TaskReport, lacks: str) -> Unverified:
+    return Unverified(
+        f"“{report.name}” was done, and at the end of the run it is so no longer: {lacks}",
+        advice="another program has undone it meanwhile, or one task of the play undoes another: see which; "
+        "to mend it, run the same command again",
+    )

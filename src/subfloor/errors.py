@@ -49,3 +49,15 @@ class Unverified(SubfloorError):
 
 class PluginError(SubfloorError):
     """A plugin broke the contract between tasks and the engine."""
+
+
+class Fault(SubfloorError):
+    """Something failed in subfloor itself, or in Python, while a host was being worked on."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(
+            f"{type(cause).__name__}: {cause}",
+            advice="this is a fault of subfloor: report it, with what --traceback adds; "
+            "the same command goes on from what is there",
+        )
+        self.__cause__ = cause

@@ -13,13 +13,13 @@ from typing import Protocol
 
 from subfloor.apply import Acting, Event, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
 from subfloor.consent import Consent
-from subfloor.engine import subjects
-from subfloor.errors import SubfloorError, Unreachable
+from subfloor.engine import held_to_the_end, subjects
+from subfloor.errors import Fault, SubfloorError, Unreachable
 from subfloor.gather import Work
 from subfloor.host import Shell
 from subfloor.machine import Machine
 from subfloor.observe import look
-from subfloor.outcome import HostOutcome, HostReport, TaskReport
+from subfloor.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.task import Step
 
 
@@ -212,13 +212,28 @@ class _Acted:
             for report in apply(self._work.entries, self._now(), self._acting):
                 self._reports.append(report)
                 self._listen(report)
+            self._look_back()
         except SubfloorError as failure:
             error = failure
         except KeyboardInterrupt:
             error = Interrupted()
+        except Exception as fault:
+            error = Fault(fault)
         ended = self._report(error)
         self._watch.ended(ended)
         return ended
+
+    def _look_back(self) -> None:
+        """Where something was changed, see that all of it is there at the end: what was mounted first may be gone."""
+        found = {report.outcome for report in self._reports}
+        if Outcome.CHANGED not in found or any(report.error for report in self._reports):
+            return
+        machine = look(self._acting.shell, subjects(self._work.entries))
+        held = held_to_the_end(self._work.entries, self._reports, machine)
+        undone = [report for report, before in zip(held, self._reports, strict=True) if report is not before]
+        self._reports = list(held)
+        for report in undone:
+            self._listen(report)
 
     def _now(self) -> Machine:
         """The machine: looked at once more where time went by with questions, or with other hosts' work."""

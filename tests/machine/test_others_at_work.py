@@ -1,4 +1,4 @@
-"""Two runs at once on one machine, as two processes: neither undoes or doubles what the other does."""
+"""Others are at work on the machine at the same time: a second run, or somebody who unmounts what a run mounted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from pathlib import Path
 import pytest
 
 from loop_disks import run, said
+from subfloor.apply import Event, StepEnded
+from subfloor.consent import Consent
+from subfloor.gather import Request, gather
+from subfloor.outcome import HostOutcome, Outcome
+from subfloor.report.live import Silent
+from subfloor.run import carry_out
 
 pytestmark = pytest.mark.root
 
@@ -78,3 +84,36 @@ def test_two_runs_bind_one_directory_once_and_the_second_says_what_it_waits_for_
     told = (work / "second").read_text()
     assert f"waiting       for this machine ({os.environ['SUBFLOOR_LOCK']}), which is locked by " in told
     assert "localhost: in sync (1 ok)" in told
+
+
+class UnmountAtTheEnd(Silent):
+    """Unmounts a place once the last step has ended."""
+
+    def __init__(self, place: Path, last: str) -> None:
+        self._place, self._last = place, last
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, StepEnded) and self._last in event.step.says:
+            run("umount", self._place)
+
+
+def test_what_was_unmounted_under_the_run_is_no_success_case_65(tmp_path: Path) -> None:
+    place = tmp_path / "mnt"
+    tasks = [
+        {"tmpfs-mount": {"path": str(place), "size": "4MiB"}},
+        {"directory": {"path": f"{place}/etc"}},
+        {"directory": {"path": str(tmp_path / "elsewhere")}},
+    ]
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "seed": "65", "tasks": tasks}]))
+    works = gather(Request(playbook)).works
+    watch = UnmountAtTheEnd(place, "elsewhere")
+    (report,) = carry_out(works, Consent(), watch, lambda reports, consent: consent, lambda step: True).reports
+    assert report.outcome is HostOutcome.FAILED
+    assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.FAILED, Outcome.CHANGED]
+    assert "at the end of the run it is so no longer" in str(report.tasks[0].error)
+    try:
+        (report,) = carry_out(works, Consent(), Silent(), lambda reports, consent: consent, lambda step: True).reports
+        assert report.outcome is HostOutcome.APPLIED
+    finally:
+        run("umount", place)
