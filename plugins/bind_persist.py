@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.errors import Refused
-from subfloor.installed import Contribution, FileSystem
+from subfloor.installed import Contribution, Persisted
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import Param, checked
 from subfloor.steps import mounts, nodes
@@ -97,7 +97,16 @@ class BindPersist(Task):
         return (self._mend(machine) if known else None) or self._bind(machine)
 
     def contributes(self) -> tuple[Contribution, ...]:
-        return (FileSystem(self._target, self._source, "none", ("bind",), self.needed_for_boot, bind=True),)
+        kept = Persisted(
+            path=self._target,
+            store=posixpath.join(self.root, self.store[1:]),
+            kind=self.kind,
+            owner=self.owner,
+            group=self.group,
+            mode=self._wanted_mode,
+            needed_for_boot=self.needed_for_boot,
+        )
+        return (kept,)
 
     # What is wanted.
 
@@ -115,8 +124,11 @@ class BindPersist(Task):
 
     @property
     def _wanted(self) -> Node:
-        usual = "0755" if self.kind == "directory" else "0644"
-        return nodes.node(self._kind, self.owner, self.group, self.mode or usual)
+        return nodes.node(self._kind, self.owner, self.group, self._wanted_mode)
+
+    @property
+    def _wanted_mode(self) -> str:
+        return self.mode or ("0755" if self.kind == "directory" else "0644")
 
     def _mounted(self, machine: Machine) -> Mounted:
         """The bind as the kernel will list it: the filesystem of the store, and the place in it."""

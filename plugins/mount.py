@@ -71,10 +71,8 @@ class MountFilesystem(Task):
         return self._remount(machine, state, state.top)
 
     def contributes(self) -> tuple[Contribution, ...]:
-        # By the label that the play itself gives, since it reads well and survives another disk; else as it
-        # was declared. Never by a name that this task would have to guess.
-        device = sources.link(f"LABEL={self.label}" if self.label else self.source)
-        return (FileSystem(self.path, device, self.type, self.options, self.needed_for_boot),)
+        device = sources.link(self.source)
+        return (FileSystem(self.path, device, self.type, self.options, self.needed_for_boot, self.label),)
 
     @property
     def _wanted(self) -> mount_options.Wanted:

@@ -22,12 +22,17 @@ class ActiveSwap(Task):
 
     With another priority it is taken out of use and put back: the kernel changes it in no other way.
     Whether freed pages are discarded is nowhere to be seen, so it takes effect when the area is activated.
+
+    With `encryption: random` the installed system makes the area anew at every boot, with a key that it
+    forgets; so hibernation cannot be. Nothing is activated now, and the partition is to be a `raw` one.
+    One that holds anything but swap is refused, since that would be lost at the next boot.
     """
 
     key: ClassVar[str] = "swap"
     examples: ClassVar[tuple[str, ...]] = (
         "swap: {device: /dev/vda2}",
         "swap: {device: /dev/nvme0n1p2, priority: 5, discard: once}",
+        "swap: {device: /dev/vda2, encryption: random}",
     )
 
     device: Annotated[str, Param("The partition", examples=("/dev/vda2", "/dev/disk/by-id/virtio-1234-part2"))]
@@ -36,6 +41,9 @@ class ActiveSwap(Task):
     ] = None
     discard: Annotated[
         Literal["none", "once", "pages", "both"], Param("Tell the disk what is free: once, at every page, or both")
+    ] = "none"
+    encryption: Annotated[
+        Literal["none", "random"], Param("`random`: with a new key at every boot of the installed system")
     ] = "none"
     label: Annotated[str, FromPlay()] = ""
 
@@ -49,6 +57,9 @@ class ActiveSwap(Task):
         return frozenset({Swap(self.device), Disk(device(self.device).disk)})
 
     def next_step(self, machine: Machine) -> Step | None:
+        if self.encryption == "random":
+            sources.check_forgettable(machine, self.device)
+            return None
         state = machine[Swap(self.device)]
         source = sources.found(machine, self.device, (), "swap")
         wanted = SwapState(True, self.priority)
@@ -61,9 +72,8 @@ class ActiveSwap(Task):
         return Step(f"Activate {source.node} as swap anew{self._with}", again, after)
 
     def contributes(self) -> tuple[Contribution, ...]:
-        # As for a mount: by the label that the play gives, else as it was declared.
-        name = sources.link(f"LABEL={self.label}" if self.label else self.device)
-        return (SwapDevice(name, self.priority, None if self.discard == "none" else self.discard),)
+        discard = None if self.discard == "none" else self.discard
+        return (SwapDevice(self.device, self.priority, discard, self.label, self.encryption == "random"),)
 
     @property
     def _with(self) -> str:

@@ -77,12 +77,30 @@ class Count(Satisfied):
         return Count(most=self.most, tasks=len(play))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody of a crew."""
+
+    age: Annotated[int, Param("How old.", minimum=0)]
+    skills: Annotated[tuple[str, ...], Param("What for.")] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew(Satisfied):
+    """These people are aboard."""
+
+    key = "crew"
+
+    people: Annotated[Mapping[Annotated[str, Param("A name.", pattern="^[a-z]+$")], Person], Param("By name.")]
+    captain: Annotated[Person | None, Param("Who decides.")] = None
+
+
 class Samples:
     """A plugin with the tasks above."""
 
     @hookimpl
     def subfloor_tasks(self) -> Iterable[type[Task]]:
-        return [Wipe, Make, Count]
+        return [Wipe, Make, Count, Crew]
 
 
 def registry() -> Registry:

@@ -20,6 +20,7 @@ Every key names a subject, with defaults for all that a case does not care about
     hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
     condition test -e x: true             # what the condition of a `command` says
     exists /mnt/x: true                   # or `unseen`
+    tool nixos-generate-config: true      # whether the program is there
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from subfloor.subjects.path import (
 )
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
+from subfloor.subjects.tool import Tool
 
 IDENTITY = Identity("seed", "host")
 """Whose partitions are ``ours`` in the cases."""
@@ -105,6 +107,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Swap, SwapState()),
     (Tag, ()),
     (Memory, MemoryState(8 << 30)),
+    (Tool, False),
 )
 
 
@@ -295,6 +298,10 @@ def _exists(path: str, about: Any) -> tuple[AnySubject, Any]:
     return _COMMAND.Exists(path), _unseen("") if about == "unseen" else about
 
 
+def _tool(program: str, about: bool) -> tuple[AnySubject, bool]:
+    return Tool(program), about
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -311,4 +318,5 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "hidden": _hidden,
     "condition": _condition,
     "exists": _exists,
+    "tool": _tool,
 }

@@ -13,11 +13,11 @@ SOURCE = ROOT / "src" / "subfloor"
 
 LAYERS: tuple[frozenset[str], ...] = (
     # Values and arithmetic that know nothing of the rest.
-    frozenset({"errors", "machine", "identity", "sizes", "disks", "installed", "nixos"}),
+    frozenset({"errors", "machine", "identity", "sizes", "disks", "installed"}),
     frozenset({"subjects"}),
     # The contract.
     frozenset({"task"}),
-    frozenset({"parameters", "steps", "outcome", "consent"}),
+    frozenset({"parameters", "steps", "nixos", "outcome", "consent"}),
     # The loop, and what touches the world.
     frozenset({"engine"}),
     frozenset({"endgroup", "locks"}),

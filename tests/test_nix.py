@@ -76,7 +76,9 @@ def test_a_comment_ends_where_it_should(tmp_path_factory: pytest.TempPathFactory
         ([-1, "a"], '[ (-1) "a" ]'),
         ({"if": 1, "a'b": 2, "a b": 3}, '{\n  "if" = 1;\n  a\'b = 2;\n  "a b" = 3;\n}'),
         (["x" * 60, "y" * 60], f'[\n  "{"x" * 60}"\n  "{"y" * 60}"\n]'),
-        ({"a": {"b": [{"c": 1}]}}, "{\n  a = {\n    b = [\n      {\n        c = 1;\n      }\n    ];\n  };\n}"),
+        ({"a": [{"b": 1}]}, "{\n  a = [\n    {\n      b = 1;\n    }\n  ];\n}"),
+        ({"a": {"b c": {"d": 1}}, "e": {"f": {}}}, '{\n  a."b c".d = 1;\n  e.f = { };\n}'),
+        ({"a": {"b": 1, "c": {"d": 2}}}, "{\n  a = {\n    b = 1;\n    c.d = 2;\n  };\n}"),
     ],
 )
 def test_text(value: nix.Value, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playbook_samples import Make, entries, parameters, play, registry, written
+from playbook_samples import Crew, Make, Person, entries, parameters, play, registry, written
 from subfloor import playbook
 from subfloor.errors import PluginError
 from subfloor.identity import Identity
@@ -391,3 +391,19 @@ class _Tagged:
 def test_selection_by_tags(tags: str, skip: str, selected: str) -> None:
     found = select([_Tagged(name) for name in TAGGED], tags.split(), skip.split())
     assert [each.name for each in found] == selected.split()
+
+
+def test_records_among_the_parameters(tmp_path: Path) -> None:
+    tasks = ["crew: {people: {ada: {age: 36, skills: [cards, \"{{ 'x' }}\"]}}, captain: {age: 40}}"]
+    (entry,) = entries(written(tmp_path, play(*tasks)))
+    assert isinstance(entry.task, Crew)
+    assert entry.task.people == {"ada": Person(age=36, skills=("cards", "x"))}
+    assert entry.task.captain == Person(age=40)
+
+
+def test_an_expression_that_comes_to_nothing_leaves_a_parameter_out(tmp_path: Path) -> None:
+    given, *_ = entries(written(tmp_path, play('make: {device: /dev/a, type: ext4, label: "{{ none }}"}')))
+    assert parameters(given).keys() == {"identity", "device", "type"}
+    for wrong in ("make: {device: /dev/a, type: ext4, label: null}", 'make: {device: "{{ none }}", type: ext4}'):
+        with pytest.raises(PlaybookError, match="must be text, and this is nothing"):
+            entries(written(tmp_path, play(wrong)))

@@ -80,6 +80,7 @@ def test_what_loads_is_valid(tmp_path: Path) -> None:
         "parameters_not_a_mapping",
         "wrong_types",
         "wrong_values",
+        "records",
         "not_a_list",
         "play_shapes",
         "entry_shapes",
@@ -118,10 +119,10 @@ _LEAVES = (
 )
 NOWHERE = Position(Source("p.yml", "x"))
 
-_VALUES = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=4
-)
-_NAMES = st.sampled_from(["device", "type", "label", "size", "number", "options", "owners", "quick", "other"])
+_KEYS = st.sampled_from(["a", "b", "age"])
+_VALUES = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner), max_leaves=4)
+_OF_MAKE = ["device", "type", "label", "size", "number", "options", "owners"]
+_NAMES = st.sampled_from([*_OF_MAKE, "quick", "people", "captain", "age", "other"])
 
 
 @given(st.sampled_from(sample_plugins()), st.dictionaries(_NAMES, _VALUES, max_size=5) | _VALUES)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from subfloor.identity import Identity
 from subfloor.task import Task
@@ -58,11 +58,14 @@ def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
 
 def schema_of(task: type[Task]) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a task's parameters."""
-    hints = get_type_hints(task, include_extras=True)
-    given = {item.name: item for item in fields(task) if not is_given_by_play(hints[item.name])}  # type: ignore[arg-type]
+    return {"type": "object", "description": (task.__doc__ or "").strip(), **_fields(task)}
+
+
+def _fields(record: type[Any]) -> dict[str, Any]:
+    """What JSON Schema checks of the fields of a dataclass: a task, or a record among its parameters."""
+    hints = get_type_hints(record, include_extras=True)
+    given = {item.name: item for item in fields(record) if not is_given_by_play(hints[item.name])}
     return {
-        "type": "object",
-        "description": (task.__doc__ or "").strip(),
         "properties": {name: _property(hints[name], item) for name, item in given.items()},
         "required": [name for name, item in given.items() if _required(item)],
         "additionalProperties": False,
@@ -70,7 +73,7 @@ def schema_of(task: type[Task]) -> dict[str, Any]:
 
 
 def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None) -> Task:
-    """The task, from validated parameters. Lists become tuples.
+    """The task, from validated parameters. Lists become tuples, and mappings the records that are meant.
 
     Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
     the play has none.
@@ -80,7 +83,7 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
         raise ValueError(
             f"{task.key} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
         )
-    return task(**{name: _frozen(value) for name, value in values.items()}, **dict.fromkeys(given, identity))
+    return cast(Task, _record(task, values, dict.fromkeys(given, identity)))
 
 
 def needs_identity(task: type[Task]) -> bool:
@@ -127,8 +130,25 @@ def _type(hint: Any) -> dict[str, Any]:
         return {"type": "array", "items": _type(arguments[0])}
     if origin in (Union, types.UnionType):
         return _union([_type(each) for each in arguments if each is not type(None)])
-    if origin is not None and issubclass(origin, Mapping):
-        return {"type": "object", "additionalProperties": _type(arguments[1])}
+    return _mapping(hint) if _is_mapping(hint) else _plain(hint)
+
+
+def _is_mapping(hint: Any) -> bool:
+    origin = get_origin(hint)
+    return is_dataclass(hint) or (isinstance(origin, type) and issubclass(origin, Mapping))
+
+
+def _mapping(hint: Any) -> dict[str, Any]:
+    """A record, or a mapping of any names."""
+    if is_dataclass(hint):
+        return {"type": "object", **_fields(cast(type[Any], hint))}
+    names, values = get_args(hint)
+    about = _type(names)
+    allowed = {"propertyNames": about} if "pattern" in about else {}
+    return {"type": "object", **allowed, "additionalProperties": _type(values)}
+
+
+def _plain(hint: Any) -> dict[str, Any]:
     return {} if hint is Any else {"type": _PLAIN[hint]}
 
 
@@ -136,8 +156,24 @@ def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
     return members[0] if len(members) == 1 else {"anyOf": members}
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _record(class_: type[Any], values: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    hints = get_type_hints(class_, include_extras=True)
+    return class_(**{name: _built(hints[name], value) for name, value in values.items()}, **given)
+
+
+def _built(hint: Any, value: Any) -> Any:
+    """A value of YAML as the hint has it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated or (origin in (Union, types.UnionType) and len(arguments) == 2 and value is not None):
+        return _built(arguments[0], value)
+    if isinstance(value, list):
+        return tuple(_built(arguments[0] if origin is tuple else Any, each) for each in value)
+    if not isinstance(value, Mapping):
+        return value
+    if is_dataclass(hint):
+        return _record(cast(type[Any], hint), value, {})
+    inner = arguments[1] if _is_mapping(hint) else Any
+    return {key: _built(inner, each) for key, each in value.items()}
 
 
 def _thawed(value: Any) -> Any:

@@ -70,8 +70,23 @@ def _integer(value: int) -> str:
 
 
 def _set(values: Mapping[str, Value], depth: int) -> str:
-    lines = (f"{name(key)} = {render(value, depth + 1)};" for key, value in values.items())
+    lines = (f"{_path(key, value)} = {render(_end(value), depth + 1)};" for key, value in values.items())
     return _enclosed("{", lines, "}", depth) if values else "{ }"
+
+
+def _path(key: str, value: Value) -> str:
+    """An attribute's name and, of sets with but one attribute, theirs: `boot.loader.timeout`."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((inner, more),) = value.items()
+        return f"{name(key)}.{_path(inner, more)}"
+    return name(key)
+
+
+def _end(value: Value) -> Value:
+    """What the attribute at the end of such a path is."""
+    while isinstance(value, Mapping) and len(value) == 1:
+        (value,) = value.values()
+    return value
 
 
 def _list(values: Sequence[Value], depth: int) -> str:

@@ -60,7 +60,9 @@ def check(plugin: Plugin, values: Any, node: Node, where: Position) -> list[Play
 
 
 def _told(plugin: Plugin, error: ValidationError, node: Node, where: Position) -> Iterator[PlaybookError]:
-    if error.absolute_path:
+    if error.absolute_path and (about := _of_record(error)):
+        yield from about(error, reduce(_child, error.absolute_path, node))
+    elif error.absolute_path:
         yield _wrong(plugin.validator, error, node)
     else:
         yield from _AS_A_WHOLE[str(error.validator)](plugin, error.instance, node, where)
@@ -97,6 +99,57 @@ _AS_A_WHOLE = {"type": _no_mapping, "required": _missing, "additionalProperties"
 """What to say of a task's parameters as a whole, by the keyword that they offend."""
 
 
+def _no_field(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
+    """The names in a record among the parameters that it does not have."""
+    known = _schema(error)["properties"]
+    for name in _names(error):
+        if name not in known:
+            where = _key(node, name)
+            advice = did_you_mean(name, known, otherwise=f"it has {', '.join(f'`{each}`' for each in known)}")
+            yield PlaybookError(f"`{_called(error)}` has no `{name}`", advice=advice, where=where)
+
+
+def _lacking_field(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
+    for name in _schema(error)["required"]:
+        if name not in _names(error):
+            advice = f"add `{name}: …` ({_end(_schema(error)['properties'][name]['description'])})"
+            yield PlaybookError(f"`{_called(error)}` needs `{name}`", advice=advice, where=node.where)
+
+
+def _wrong_name(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
+    name, must = str(error.instance), _BOUNDS[str(error.validator)](error.validator_value)
+    doc = _doc(_schema(error), "choose another")
+    yield PlaybookError(f"`{_called(error)}` has the name `{name}`, which {must}", advice=doc, where=_key(node, name))
+
+
+def _of_record(error: ValidationError) -> Callable[[ValidationError, Node], Iterator[PlaybookError]] | None:
+    """What to say of the names in a mapping among the parameters, if they are what is wrong."""
+    if "propertyNames" in error.schema_path:
+        return _wrong_name
+    return {"additionalProperties": _no_field, "required": _lacking_field}.get(str(error.validator))
+
+
+def _schema(error: ValidationError) -> Any:
+    return error.schema
+
+
+def _names(error: ValidationError) -> Mapping[str, Any]:
+    given: Any = error.instance
+    assert isinstance(given, Mapping)
+    return given
+
+
+def _key(node: Node, name: str) -> Position:
+    """Where a name stands in a mapping."""
+    return node.keys.get(name, node.where) if isinstance(node, Table) else node.where
+
+
+def _called(error: ValidationError) -> str:
+    """The place of a value in the parameters."""
+    name, *inner = error.absolute_path
+    return f"{name}{''.join(f'[{each}]' for each in inner)}"
+
+
 def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
     """Whether one of the given names is unknown, and most likely stands for this one."""
     known = list(known)
@@ -105,14 +158,12 @@ def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
 
 def _wrong(validator: Validator, error: ValidationError, node: Node) -> PlaybookError:
     """What is wrong with the value of a parameter, or with something in it."""
-    name, *inner = error.absolute_path
-    called = f"{name}{''.join(f'[{each}]' for each in inner)}"
     node = reduce(_child, error.absolute_path, node)
     schema: Any = error.schema
     bound = _BOUNDS.get(str(error.validator))
     must = bound(error.validator_value) if bound else f"must be {expected(schema)}"
     return PlaybookError(
-        f"`{called}` {must}, and this is {scalars.kind(error.instance)}",
+        f"`{_called(error)}` {must}, and this is {scalars.kind(error.instance)}",
         advice=_advice(validator.evolve(schema=schema), error.instance, node),
         where=node.where,
     )

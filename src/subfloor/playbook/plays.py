@@ -276,7 +276,7 @@ class _Unrolling:
         plugin = self._play.files.registry.get(item.key)
         assert plugin is not None  # the list of tasks was checked for it
         values = around.scope.render(item.params)
-        values = {} if values is None else values
+        values = {} if values is None else _given(values, item.params, plugin)
         problems = Problems()
         for error in check(plugin, values, item.params, item.where):
             problems.add(error)
@@ -327,6 +327,15 @@ def _holds_without_item(when: Node, scope: Scope) -> bool:
         return scope.holds(when)
     except PlaybookError:
         return True
+
+
+def _given(values: Any, node: Node, plugin: Plugin) -> Any:
+    """The parameters without those that need not be given, and whose expression comes to nothing."""
+    if not isinstance(values, dict) or not isinstance(node, Table):
+        return values
+    written = {name for name, each in node.items.items() if isinstance(each, Scalar) and each.value is None}
+    kept = written.union(plugin.schema["required"])
+    return {name: value for name, value in values.items() if value is not None or name in kept}
 
 
 def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:

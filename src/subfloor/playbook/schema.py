@@ -120,6 +120,8 @@ def _templated(schema: Mapping[str, Any]) -> _Schema:
     for key in ("items", "additionalProperties"):
         if isinstance(inner.get(key), dict):
             inner[key] = _templated(inner[key])
+    if "properties" in inner:
+        inner["properties"] = {name: _templated(each) for name, each in inner["properties"].items()}
     if "anyOf" in inner:
         inner["anyOf"] = [_templated(each) for each in inner["anyOf"]]
     return {**about, "anyOf": [inner, _EXPRESSION]} if inner not in ({}, {"type": "string"}) else {**about, **inner}

@@ -6,13 +6,15 @@ for udev's links. All of it is pure.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from subfloor.disks.devices import device
-from subfloor.errors import Refused
-from subfloor.machine import AnySubject, Machine
+from subfloor.errors import NotVisible, Refused
+from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.steps.partitioning import UNFINISHED
 from subfloor.subjects.disk import Content, Disk, DiskState, Missing, Volume
 from subfloor.subjects.tag import Tag
@@ -63,6 +65,46 @@ def _encoded(name: str) -> str:
     return "".join(
         char if char > "\x7f" or char.isalnum() or char in "#+-.:=@_" else f"\\x{ord(char):02x}" for char in name
     )
+
+
+Naming = Literal["label", "partuuid"]
+"""By what the installed system finds a partition: the label that the play gives to what is on it, or the
+partition's own UUID."""
+
+
+def stable(machine: Machine, source: str, label: str, by: Naming) -> str:
+    """The path by which the installed system finds a device, whatever the kernel will call it there.
+
+    ``label``: that which the play gives. What is declared by a tag stays so. Raises ``Refused`` where there
+    is nothing but a name that the kernel gives anew at every boot.
+    """
+    if by == "label" and label:
+        return link(f"LABEL={label}")
+    if not stable_looks(source, label, by):
+        return link(source)
+    named = device(source)
+    state = machine[Disk(named.disk)]
+    entry = state.entry(named.number) if isinstance(state, DiskState) and named.number is not None else None
+    if entry:
+        return link(f"PARTUUID={entry.uuid}")
+    if not _is_kernels(source):
+        return source
+    raise Refused(
+        f"{source} is a name that the kernel may give to another device at the next boot, and no partition of a GPT",
+        advice="name it by a link below /dev/disk/by-id, or by a tag such as UUID=; `lsblk -o +UUID,LABEL` shows them",
+    )
+
+
+def stable_looks(source: str, label: str, by: Naming) -> frozenset[AnySubject]:
+    """Everything that ``stable`` looks at."""
+    if tag_of(source) or (by == "label" and (label or not _is_kernels(source))):
+        return frozenset()
+    return frozenset({Disk(device(source).disk)})
+
+
+def _is_kernels(path: str) -> bool:
+    """Whether a device's path is the kernel's own: what lies deeper below /dev are links, which stay."""
+    return posixpath.dirname(path) == "/dev"
 
 
 def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
@@ -175,6 +217,29 @@ def _unfinished(source: str, name: str) -> Refused:
         f"what {source} holds is not finished: the partition is named {name!r}",
         advice="put a `mkfs` task for it before this one: it makes it, or makes it again",
     )
+
+
+def check_forgettable(machine: Machine, source: str) -> None:
+    """Raise ``Refused`` unless this is a finished partition that holds nothing, or swap."""
+    named = device(source)
+    state = machine[Disk(named.disk)]
+    volume = state.volume(named.number) if isinstance(state, DiskState) and named.number is not None else None
+    if not isinstance(state, DiskState) or not volume or not state.entry(volume.number):
+        raise Refused(
+            f"there is no partition {source}",
+            advice="put an `aligned-partition` task with `raw: true` before this one",
+        )
+    _check_finished(source, state, volume)
+    if isinstance(volume.content, Unknown):
+        raise NotVisible(
+            f"what {source} holds cannot be seen until the table of {named.disk} is repaired",
+            advice="a `gpt-label` task repairs it",
+        )
+    if _type(volume) not in ("", "swap"):
+        raise Refused(
+            f"{source} holds {volume.content}, which would be lost at the next boot",
+            advice="name a partition that is for swap; see `blkid`",
+        )
 
 
 def _type(volume: Volume) -> str:

@@ -1,0 +1,107 @@
+"""The module that mounts and swaps what a play mounts and swaps: ``filesystems.nix``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from subfloor.installed import FileSystem, Persisted, SwapDevice
+from subfloor.nixos import nix, persistence
+from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
+
+Persistence = Literal["binds", "impermanence"]
+"""How what is kept comes to its place: by mounts of this module, or by the module `impermanence`."""
+
+
+def module(layout: Layout, how: Persistence, homes: Mapping[str, str]) -> str:
+    """The text. ``homes``: the home directories of the users that the configuration declares.
+
+    Raises ``ValueError`` for what no Nix string can say.
+    """
+    early = mounted_early(layout)
+    settings: dict[str, nix.Value] = {
+        "fileSystems": {each.path: _filesystem(each, layout, early) for each in layout.filesystems}
+    }
+    if how == "binds":
+        settings["fileSystems"] = {**_set(settings, "fileSystems"), **_binds(layout, early)}
+        if linked := {each.path.removeprefix("/etc/"): _link(each) for each in layout.persisted if each.linked}:
+            settings["environment"] = {"etc": linked}
+    elif layout.persisted:
+        settings["fileSystems"] = {**_set(settings, "fileSystems"), **_marks(layout, early)}
+        settings["environment"] = {"persistence": persistence.stores(layout, homes)}
+    settings["swapDevices"] = [_swap(each) for each in layout.swaps]
+    return f"{{ ... }}:\n{nix.render(settings)}\n"
+
+
+def mounted_early(layout: Layout) -> frozenset[str]:
+    """The paths that stage 1 must mount.
+
+    Those that NixOS knows of and those that the play says, the filesystems that hold a store (passwords,
+    host keys and the machine's id are read before stage 2 mounts anything), and whatever these lie on.
+    """
+    sources = {each.path: source(each) for each in layout.persisted if not each.linked}
+    every = {each.path for each in layout.filesystems} | sources.keys()
+    early = every & ALWAYS_EARLY
+    early |= {each.path for each in layout.filesystems if each.needed_for_boot}
+    early |= {each.path for each in layout.persisted if each.needed_for_boot} & every
+    early |= {holder.path for store in layout.stores if (holder := layout.holder(store))}
+    while more := {path for path in every - early if any(_stands_on(each, path, sources) for each in early)}:
+        early |= more
+    return frozenset(early)
+
+
+def _stands_on(path: str, other: str, sources: Mapping[str, str]) -> bool:
+    """Whether what is mounted at one path needs what is mounted at the other."""
+    return lies_in(path, other) or (path in sources and lies_in(sources[path], other))
+
+
+def _filesystem(each: FileSystem, layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
+    found: dict[str, nix.Value] = {"device": each.device, "fsType": each.type}
+    if each.options:
+        found["options"] = list(each.options)
+    # Said also where NixOS knows: impermanence asserts that it is said of what is a store itself.
+    said = each.needed_for_boot or each.path in layout.stores
+    return found | _early(each.path, early, said)
+
+
+def _early(path: str, early: frozenset[str], said: bool) -> dict[str, nix.Value]:
+    return {"neededForBoot": True} if said or (path in early and path not in ALWAYS_EARLY) else {}
+
+
+def _binds(layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
+    return {each.path: _bind(each, layout, early) for each in layout.persisted if not each.linked}
+
+
+def _bind(each: Persisted, layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
+    found: dict[str, nix.Value] = {"device": source(each), "fsType": "none", "options": ["bind"]}
+    holder = layout.holder(each.store)
+    if holder and holder.path != "/":
+        found["depends"] = [holder.path]
+    return found | _early(each.path, early, each.needed_for_boot)
+
+
+def _link(each: Persisted) -> nix.Value:
+    return {"source": source(each)}
+
+
+def _marks(layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
+    """What impermanence does not say of the binds that it makes: which of them stage 1 must make."""
+    binds = (each for each in layout.persisted if each.kind == "directory")
+    return {each.path: mark for each in binds if (mark := _early(each.path, early, each.needed_for_boot))}
+
+
+def _swap(each: SwapDevice) -> dict[str, nix.Value]:
+    found: dict[str, nix.Value] = {"device": each.device}
+    if each.priority is not None:
+        found["priority"] = each.priority
+    if each.discard:
+        found["discardPolicy"] = each.discard
+    if each.random_key:
+        found["randomEncryption"] = {"enable": True, **({"allowDiscards": True} if each.discard else {})}
+    return found
+
+
+def _set(settings: Mapping[str, nix.Value], name: str) -> Mapping[str, nix.Value]:
+    value = settings[name]
+    assert isinstance(value, Mapping)
+    return value

@@ -1,0 +1,26 @@
+"""Files that are generated, and say so by a checksum: whether somebody edited one can be seen."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+
+_MARK = "# subfloor sha256="
+_NOTE = " of what follows. This file is generated: put what is your own into local.nix."
+
+
+def marked(text: str) -> bytes:
+    """The text under a line that tells what it was."""
+    return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()}{_NOTE}\n{text}".encode()
+
+
+def is_intact(content: bytes) -> bool:
+    """Whether a file is one of these, and is as it was generated."""
+    first, _, rest = content.partition(b"\n")
+    return first.startswith(f"{_MARK}{hashlib.sha256(rest).hexdigest()}".encode())
+
+
+def difference(there: bytes, wanted: bytes, path: str) -> str:
+    """What differs, as a unified diff."""
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (there, wanted))
+    return "\n".join(difflib.unified_diff(old, new, f"{path} as it is", f"{path} as generated", lineterm=""))
