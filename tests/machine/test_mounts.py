@@ -486,12 +486,13 @@ def test_bind_of_a_file(ground: Ground) -> None:
 
 def test_config(ext4: str, ground: Ground) -> None:
     root = str(ground.path / "root")
-    mount = {"mount": {"path": f"{root}/nix", "source": ext4, "type": "ext4", "options": ["noatime"]}}
+    uuid = ground.sh(f"blkid -p -o value -s UUID {ext4}").strip()
+    mount = {"mount": {"path": f"{root}/nix", "source": f"UUID={uuid}", "type": "ext4", "options": ["noatime"]}}
     config = {"nixos-config": {"root": root, "state_version": "24.05"}}
     ground.sh("mkdir root")
-    assert len(ground.settle(mount, config)) == 3
+    assert len(ground.settle(mount, config)) == 4
     assert ground.sh("ls root/etc/nixos; stat -c %a root/etc/nixos/*").split() == [
-        *("configuration.nix", "filesystems.nix", "644", "644")
+        *("configuration.nix", "filesystems.nix", "hardware-configuration.nix", "644", "644", "644")
     ]
     # Another version of the play writes it anew; what somebody edited is kept.
     mount["mount"]["options"] = ["relatime", "nodev"]
@@ -518,7 +519,8 @@ def test_the_whole_of_it(disk: str, ground: Ground) -> None:
     )
     for part in range(1, len(play) + 1):
         ground.settle(*play[:part])
-    assert ground.sh("ls root/nix/persist/etc/nixos").split() == ["configuration.nix", "filesystems.nix"]
+    files = ["configuration.nix", "filesystems.nix", "hardware-configuration.nix"]
+    assert ground.sh("ls root/nix/persist/etc/nixos").split() == files
     ground.sh("umount -R root")
     before = preflight(_entries(play), ground.shell, Consent())
     assert [report.outcome for report in before.reports] == [

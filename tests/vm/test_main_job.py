@@ -135,7 +135,7 @@ def test_swap_is_active_where_it_is_wanted(job: Variant, host: Host) -> None:
 
 
 def test_the_configuration_parses_and_names_every_mount(job: Variant, sh: Sh) -> None:
-    for name in ("configuration.nix", "filesystems.nix"):
+    for name in ("configuration.nix", "filesystems.nix", "hardware-configuration.nix"):
         sh(f"nix-instantiate --parse /mnt/etc/nixos/{name} >/dev/null")
     written = sh("cat /mnt/etc/nixos/filesystems.nix")
     for path in ("/", "/boot", "/nix", "/etc/nixos", "/var/log"):
