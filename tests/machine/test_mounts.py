@@ -22,7 +22,7 @@ from subfloor.host import Host, Shell
 from subfloor.identity import Identity
 from subfloor.parameters import build
 from subfloor.plugins import Registry
-from subfloor.task import Task
+from subfloor.task import Step, Task
 
 pytestmark = pytest.mark.root
 
@@ -69,7 +69,7 @@ class Ground:
             if report.error:
                 raise report.error
         planned, taken = ([each.step for report in made for each in report.steps] for made in (plan.reports, done))
-        assert [(step.says, step.commands) for step in planned] == [(step.says, step.commands) for step in taken]
+        assert list(map(_words, planned)) == list(map(_words, taken))
         return [step.says for step in taken]
 
     def settle(self, *play: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -104,6 +104,11 @@ class Ground:
         """The one mount at a path."""
         (one,) = self.mounts(path)
         return Seen(one["source"], one["fstype"], one["fsroot"], frozenset(one["options"].split(",")))
+
+
+def _words(step: Step) -> tuple[str, list[tuple[str, ...]]]:
+    """What a report says of a step."""
+    return step.says, [command.argv for command in step.commands]
 
 
 def _entries(play: tuple[Mapping[str, Mapping[str, Any]], ...]) -> list[Entry]:

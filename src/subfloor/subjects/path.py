@@ -99,6 +99,11 @@ class Located(Subject[T]):
 
     path: str
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every path that it is about."""
+        return (self.path,)
+
     @abstractmethod
     def in_empty(self) -> T:
         """What it is in a directory with nothing in it."""
@@ -172,7 +177,8 @@ class Text:
 
 TextState = Text | Absent | Unseen
 
-_LONGEST = 1 << 20
+LONGEST = 1 << 20
+"""Bytes; where a file is cut."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,7 @@ class TextFile(Located[TextState]):
 
     def probes(self) -> tuple[str, ...]:
         path = shlex.quote(self.path)
-        return (f"[ -f {path} ] || exit 3; head -c {_LONGEST} -- {path}",)
+        return (f"[ -f {path} ] || exit 3; head -c {LONGEST} -- {path}",)
 
     def parse(self, *outputs: Output) -> TextState:
         (read,) = outputs
@@ -319,6 +325,6 @@ def below(machine: Machine, at: str, root: PathState, hidden: Unseen | None) -> 
         if isinstance(subject, Located) and subject.path == at:
             here = isinstance(subject, Path | Hidden)
             changes[subject] = subject.when_mounted(root) if here else hidden or subject.in_empty()
-        elif isinstance(subject, Located) and is_below(subject.path, at):
+        elif isinstance(subject, Located) and any(place == at or is_below(place, at) for place in subject.places):
             changes[subject] = hidden or subject.in_empty()
     return changes
