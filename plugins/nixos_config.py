@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from subfloor.errors import Refused
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import filesystems, generated, system, users
+from subfloor.nixos import filesystems, generated, lint, system, users
 from subfloor.nixos.hardware import plain
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.users import User
@@ -38,6 +38,9 @@ class NixosConfig(Task):
     has it, and then left alone. Each other file says by a checksum whether it is as it was generated. One
     that was generated from another version of the play is written anew. One that somebody edited is shown
     as a diff, and refused, unless `overwrite` is given.
+
+    Where the root is a tmpfs, a path that a system needs again after a boot and that no task keeps is
+    warned of, each with the reason; `not_persisted` says of which that is meant.
     """
 
     key: ClassVar[str] = "nixos-config"
@@ -84,12 +87,19 @@ class NixosConfig(Task):
     impermanence: Annotated[str | None, Param("Where the module impermanence is had: a flake, or a tarball's URL")] = (
         None
     )
+    not_persisted: Annotated[
+        Mapping[str, Annotated[str, Param("Why not", min_length=1)]],
+        Param("Paths that need not outlive a boot, and why: nothing is said of them"),
+    ] = field(default_factory=dict)
+    no_login: Annotated[str, Param("Why nobody needs a password or a key here; then nothing is said of it")] = ""
     overwrite: Annotated[bool, Param("Write over a file that somebody edited")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
 
     def __post_init__(self) -> None:
         for name in ("root", "path", "store"):
             checked(name, check_clean, getattr(self, name))
+        for path in self.not_persisted:
+            checked("not_persisted", check_clean, path)
         for user in self.users.values():
             for path in filter(None, (user.home, user.password_file)):
                 checked("users", check_clean, path)
@@ -100,6 +110,12 @@ class NixosConfig(Task):
         whole = replace(self, layout=found)
         whole._texts(found)  # what no Nix string can say is said before anything is looked at
         return whole
+
+    def warnings(self) -> tuple[str, ...]:
+        store = self.store if self.openssh else None
+        forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
+        shut = "" if self.no_login else lint.locked_out(self.users, self.layout)
+        return (*forgotten, shut) if shut else forgotten
 
     def subjects(self) -> frozenset[AnySubject]:
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))

@@ -20,6 +20,343 @@ Every key names a subject, with defaults for all that a case does not care about
     hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
     condition test -e x: true             # what the condition of a `command` says
     exists /mnt/x: true                   # or `unseen`
+    tool nixos-generate-config: true      # whether the program is there
+    machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
+    configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
+    installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
+    leftovers /mnt/boot: [loader/loader.tmp]
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from subfloor import sizes
+from subfloor.disks import gpt
+from subfloor.disks.filesystems import uuid_on_disk
+from subfloor.disks.partition_types import type_guid
+from subfloor.identity import Identity
+from subfloor.machine import AnySubject, Machine, Unknown
+from subfloor.steps.partitioning import UNFINISHED
+from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.memory import Memory, MemoryState
+from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState
+from subfloor.subjects.nixos import (
+    BootLeftovers,
+    Configuration,
+    InstalledSystem,
+    Leftovers,
+    Sources,
+    System,
+)
+from subfloor.subjects.path import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    Absent,
+    Blocked,
+    Detour,
+    Hidden,
+    Hiding,
+    Node,
+    Path,
+    Text,
+    TextFile,
+    Unseen,
+    is_below,
+)
+from subfloor.subjects.swap import Swap, SwapState
+from subfloor.subjects.tag import Tag, Tagged
+from subfloor.subjects.tool import Tool
+
+IDENTITY = Identity("seed", "host")
+"""Whose partitions are ``ours`` in the cases."""
+
+_COMMAND = importlib.import_module("subfloor_plugins.command")
+"""The subjects that the task `command` brings. Plugins come in by their entry points, under this name."""
+
+_MACHINE_ID = importlib.import_module("subfloor_plugins.machine_id")
+
+_ROOT = Cover("/", "/dev/sda1", "ext4")
+
+
+def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
+    """What ``given`` says of each subject; of those that it does not name, what is usual."""
+    seen = dict(_subject(key, value) for key, value in given.items())
+    for subject in subjects:
+        if subject not in seen:
+            seen[subject] = _usual(subject, seen)
+    return Machine(seen)
+
+
+def _subject(key: str, value: Any) -> tuple[AnySubject, Any]:
+    kind, _, name = key.partition(" ")
+    return _KINDS[kind](name, value)
+
+
+def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
+    if isinstance(subject, Mount):
+        below = (each.path for each, state in seen.items() if isinstance(each, Mount) and state.stack)
+        return MountState(real=subject.path, below=tuple(path for path in below if is_below(path, subject.path)))
+    if isinstance(subject, Covering):
+        return _cover(subject.path, seen)
+    if isinstance(subject, Path):
+        mount = seen.get(Mount(subject.path), MountState())
+        return _node("directory") if subject.path == "/" or mount.stack else Absent()
+    for kind, value in _USUAL:
+        if isinstance(subject, kind):
+            return value
+    raise KeyError(f"the case says nothing of {subject}")
+
+
+_USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
+    (Disk, Missing(("/dev/sda (931 GiB)",))),
+    (_COMMAND.Condition, False),
+    (_COMMAND.Exists, False),
+    (_MACHINE_ID.MachineId, "absent"),
+    (TextFile, Absent()),
+    (Hidden, Hiding()),
+    (Swap, SwapState()),
+    (Tag, ()),
+    (Memory, MemoryState(8 << 30)),
+    (Tool, False),
+    (Configuration, Sources()),
+    (InstalledSystem, Absent()),
+    (BootLeftovers, Leftovers()),
+)
+
+
+def _cover(path: str, seen: Mapping[AnySubject, Any]) -> Cover:
+    covering = [
+        Cover(subject.path, state.top.source, state.top.type, state.top.root)
+        for subject, state in seen.items()
+        if isinstance(subject, Mount) and state.top and (subject.path == path or is_below(path, subject.path))
+    ]
+    return max([_ROOT, *covering], key=lambda cover: len(cover.at))
+
+
+# Disks.
+
+
+def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
+    """A disk's state; see the module's documentation."""
+    if about == "absent":
+        return Disk(path), Missing(("/dev/sda (931 GiB)",))
+    about = dict(about or {})
+    given = about.pop("size", "30GiB")
+    size = 0 if given == "none" else sizes.parse(given)
+    limits = Limits(
+        sector=about.pop("sector", 512),
+        physical=about.pop("physical", 512),
+        minimum_io=about.pop("minimum-io", 512),
+        optimal_io=about.pop("optimal-io", 0),
+        alignment_offset=about.pop("alignment-offset", 0),
+    )
+    table = _table(about.pop("table", None), size // limits.sector, limits.sector)
+    parts = list(_partitions(about.pop("partitions", ()), table, limits.sector))
+    if isinstance(table, gpt.Gpt):
+        entries = tuple(entry for entry, _ in parts if entry)
+        table = gpt.Gpt(table.id, table.first_lba, table.last_lba, table.length, entries, table.damage)
+    volumes = tuple(volume for _, volume in parts if volume)
+    more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
+    return Disk(path), DiskState(
+        **{"node": path, "size": size, "limits": limits, "table": table, "volumes": volumes} | more
+    )
+
+
+def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None:
+    if about is None:
+        return None
+    given = dict(about) if isinstance(about, Mapping) else {"id": about}
+    if "type" in given:
+        return OtherTable(given["type"], given.get("partitions", 0))
+    label = IDENTITY.disk("disk") if given["id"] == "ours" else UUID(given["id"])
+    blank = gpt.blank(label, sectors, sector, given.get("length", 128))
+    first, last = given.get("first-lba", blank.first_lba), given.get("last-lba", blank.last_lba)
+    return gpt.Gpt(label, first, last, blank.length, (), frozenset(given.get("damage", ())))
+
+
+def _partitions(
+    listed: Iterable[Mapping[str, Any]], table: gpt.Gpt | OtherTable | None, sector: int
+) -> Iterator[tuple[gpt.Entry | None, Volume | None]]:
+    place, number = sizes.MIB // sector, 0
+    for about in listed:
+        number = about.get("number", number + 1)
+        entry = _entry(about, table, number, place, sector) if isinstance(table, gpt.Gpt) else None
+        place = entry.end if entry else place
+        users = tuple(about.get("users", ()))
+        in_use = bool(about.get("in-use", users))
+        holds = _content(about.get("holds"), entry, bool(about.get("fresh")))
+        volume = Volume(number, holds, about.get("known", True), in_use, users)
+        yield entry, None if about.get("volume") == "none" else volume
+
+
+def _entry(about: Mapping[str, Any], table: gpt.Gpt, number: int, place: int, sector: int) -> gpt.Entry:
+    name = about.get("name", "")
+    start = _sectors(about["start"], sector) if "start" in about else place
+    ours = IDENTITY.partition(table.id, number, name.removesuffix(UNFINISHED))
+    uuid = UUID(about["uuid"]) if about.get("uuid", "ours") != "ours" else ours
+    size = _sectors(about.get("size", "1GiB"), sector)
+    return gpt.Entry(number, start, size, type_guid(about.get("type", "linux")), uuid, name, about.get("attrs", 0))
+
+
+def _sectors(text: Any, sector: int) -> int:
+    """A place or a size: with a unit, or a number of sectors."""
+    return text if isinstance(text, int) else sizes.parse(text) // sector
+
+
+def _content(about: Any, entry: gpt.Entry | None, fresh: bool) -> Content | Unknown | None:
+    if about is None or about == "unknown":
+        return Unknown() if about else None
+    given = (
+        dict(about) if isinstance(about, Mapping) else dict(zip(("type", "label"), about.split(" ", 1), strict=False))
+    )
+    uuid = given.get("uuid", "ours")
+    if uuid == "ours":
+        uuid = uuid_on_disk(given["type"], IDENTITY.filesystem(entry.uuid)) if entry else ""
+    return Content(given["type"], given.get("label", ""), uuid, fresh or bool(given.get("fresh")))
+
+
+# Everything else.
+
+
+def _mount(path: str, about: Any) -> tuple[AnySubject, MountState]:
+    given = dict(about) if isinstance(about, Mapping) else {"stack": about}
+    stack = tuple(map(_mounted, _list(given.get("stack"))))
+    return Mount(path), MountState(
+        stack[-1] if stack else None,
+        stack[:-1],
+        given.get("real", path),
+        tuple(given.get("below", ())),
+        tuple(map(_mounted, _list(given.get("buried")))),
+    )
+
+
+def _list(value: Any) -> list[str]:
+    if value in (None, "none"):
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _mounted(text: str) -> Mounted:
+    """``source type options root=/path-inside``; all but the source may be left out."""
+    words = text.split(" ")
+    root = next((word.removeprefix("root=") for word in words if word.startswith("root=")), "/")
+    plain = [word for word in words if not word.startswith("root=")]
+    options = plain[2] if len(plain) > 2 else "rw,relatime"
+    return Mounted(plain[0], plain[1] if len(plain) > 1 else plain[0], root, frozenset(options.split(",")))
+
+
+def _path(path: str, about: str) -> tuple[AnySubject, Any]:
+    return Path(path), _node(about)
+
+
+def _node(about: str) -> Absent | Unseen | Detour | Blocked | Node:
+    kind, _, rest = about.partition(" ")
+    if kind == "absent":
+        return Absent()
+    if kind in ("real", "under"):
+        return Detour(rest) if kind == "real" else Blocked(rest)
+    if kind == "unseen":
+        return _unseen(rest)
+    mode, _, owners = rest.partition(" ")
+    owner, _, group = (owners or "root:root").partition(":")
+    kinds = {"directory": DIRECTORY, "file": FILE, "link": LINK, "special": "special file"}
+    usual = "0755" if kind == "directory" else "0644"
+    return Node(kinds[kind], int(mode or usual, 8), _ids(owner), _ids(group))
+
+
+def _ids(name: str) -> frozenset[str]:
+    return frozenset({"root", "0"} if name == "root" else {name})
+
+
+def _unseen(about: str) -> Unseen:
+    source, _, until = about.partition(" ")
+    return Unseen(until or "/mnt/nix", source or "/dev/vda3")
+
+
+def _text(path: str, about: Any) -> tuple[AnySubject, Any]:
+    if isinstance(about, Mapping):
+        return TextFile(path), _unseen("") if about.get("unseen") else Absent()
+    return TextFile(path), Text(about.encode())
+
+
+def _swap(device: str, about: str) -> tuple[AnySubject, SwapState]:
+    state, _, priority = about.partition(" ")
+    return Swap(device), SwapState(state == "active", int(priority) if priority else None)
+
+
+def _tag(tag: str, about: list[str]) -> tuple[AnySubject, tuple[Tagged, ...]]:
+    return Tag(tag), tuple(Tagged(*device.split(" ")) for device in about)
+
+
+def _filesystem(path: str, about: Mapping[str, str]) -> tuple[AnySubject, Cover]:
+    return Covering(path), Cover(**about)
+
+
+def _memory(_: str, about: str) -> tuple[AnySubject, MemoryState]:
+    return Memory(), MemoryState(sizes.parse(about))
+
+
+def _hidden(paths: str, about: Any) -> tuple[AnySubject, Any]:
+    target, _, source = paths.partition(" < ")
+    if about == "unseen":
+        return Hidden(target, source), _unseen("")
+    return Hidden(target, source), Hiding(tuple(about.get("missing", ())), tuple(about.get("different", ())))
+
+
+def _condition(script: str, about: bool) -> tuple[AnySubject, bool]:
+    return _COMMAND.Condition(script), about
+
+
+def _exists(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return _COMMAND.Exists(path), _unseen("") if about == "unseen" else about
+
+
+def _tool(program: str, about: bool) -> tuple[AnySubject, bool]:
+    return Tool(program), about
+
+
+_RECORD = "/mnt/nix/persist/var/lib/subfloor/installed"
+
+
+def _configuration(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return Configuration(path), _unseen("") if about == "unseen" else Sources(tuple(sorted(about.items())))
+
+
+def _installed(root: str, about: Any) -> tuple[AnySubject, Any]:
+    subject = InstalledSystem(root, f"{root.rstrip('/')}/boot", _RECORD if root == "/mnt" else _RECORD[4:])
+    if about == "unseen":
+        return subject, _unseen("")
+    return subject, System(about["path"], about.get("made-from", ""), about.get("boots", True))
+
+
+def _leftovers(path: str, about: list[str]) -> tuple[AnySubject, Any]:
+    return BootLeftovers(path, "/mnt", _RECORD), Leftovers(frozenset(about))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
+    "disk": disk,
+    "mount": _mount,
+    "path": _path,
+    "text": _text,
+    "swap": _swap,
+    "tag": _tag,
+    "filesystem": _filesystem,
+    "memory": _memory,
+    "hidden": _hidden,
+    "condition": _condition,
+    "exists": _exists,
+    "tool": _tool,
+    "machine-id": lambda path, about: (_MACHINE_ID.MachineId(path), _unseen("") if about == "unseen" else about),
     "configuration": _configuration,
     "installed": _installed,
     "leftovers": _leftovers,
+}

@@ -21,9 +21,13 @@ from subfloor.disks import gpt
 from subfloor.machine import Machine
 from subfloor.subjects.disk import Content, Disk, DiskState
 from subfloor.subjects.mount import Mount, Mounted
-from subfloor.subjects.path import Text, TextFile
+from subfloor.subjects.path import Node, Text, TextFile
+from subfloor.subjects.path import Path as TargetPath
 from subfloor.subjects.swap import Swap
 from test_nix import evaluate
+
+_LINKED = {"/etc/machine-id"}
+"""What is no mount now, since it is a link, or impermanence's affair, in the installed system."""
 
 _FILES = (whole_playbooks.NIXOS, whole_playbooks.TWO_DISKS)
 _NIXOS = [name for name, (file, _) in whole_playbooks.VARIANTS.items() if file in _FILES]
@@ -62,7 +66,7 @@ def test_every_file_parses(variant: str, tmp_path: Path) -> None:
 def test_it_mounts_what_is_mounted(variant: str, tmp_path: Path) -> None:
     _, finish = whole_playbooks.finished(variant)
     said = reading(finish, tmp_path)
-    assert {path: _as_mounted(said, path, finish) for path in said.mounts.keys() | said.files} == {
+    assert {path: _as_mounted(said, path, finish) for path in said.mounts.keys() | said.files.keys() - _LINKED} == {
         path: (top.source, top.root) for path, top in _mounted(finish, root_of(variant)).items()
     }
     for path, about in said.mounts.items():
@@ -123,6 +127,17 @@ def _names(machine: Machine) -> Iterator[tuple[str, str]]:
 def _shown(options: Any) -> set[str]:
     """The options, as the kernel shows them; only those that it shows as they are given."""
     return {option for option in options if option in ("noatime", "fmask=0077", "dmask=0077")}
+
+
+@pytest.mark.parametrize("variant", [name for name in _NIXOS if not name.startswith("two disks")])
+def test_the_machine_id_is_there_before_anything_is_mounted(variant: str, tmp_path: Path) -> None:
+    """It is no bind, which systemd would make too late: it has read the file by then."""
+    _, finish = whole_playbooks.finished(variant)
+    said = reading(finish, tmp_path)
+    assert {**said.links, **said.files}["/etc/machine-id"] == "/nix/persist/etc/machine-id"
+    assert "/etc/machine-id" not in said.mounts
+    kept = Path(f"{root_of(variant)}/nix/persist/etc/machine-id")
+    assert isinstance(finish[TargetPath(str(kept))], Node)
 
 
 @pytest.mark.parametrize("variant", _NIXOS)

@@ -65,6 +65,8 @@ FILE = Taken(
     ),
 )
 
+FORGOTTEN = "/var/log does not outlive a boot: nothing tells why the system went down; keep it"
+
 HOST = HostReport(
     "localhost",
     (
@@ -72,7 +74,7 @@ HOST = HostReport(
         TaskReport("note /tmp/one", "note", Outcome.SKIPPED, note="when: with_swap"),
         TaskReport("Start over", "wipefs", Outcome.REFUSED, (WIPE,), Refused("it is in use", advice="unmount /mnt")),
         TaskReport("ESP", "aligned-partition", Outcome.CHANGED, (PARTITION,)),
-        TaskReport("Configuration", "nixos-config", Outcome.WOULD_CHANGE, (FILE,)),
+        TaskReport("Configuration", "nixos-config", Outcome.WOULD_CHANGE, (FILE,), warnings=(FORGOTTEN,)),
         TaskReport(
             "Persist", "directory", Outcome.NOT_VISIBLE, error=NotVisible("/mnt/nix is not mounted", advice="mount it")
         ),
@@ -153,6 +155,7 @@ def test_the_document_says_all_but_secrets() -> None:
     assert "secret" not in json.dumps(told)
     assert told["hosts"]["localhost"]["outcome"] == "failed"
     assert told["hosts"]["localhost"]["broke_off"] == PARTITION.step.says
+    assert [each.get("warnings", []) for each in told["hosts"]["localhost"]["tasks"]].count([FORGOTTEN]) == 1
     difference = told["hosts"]["localhost"]["tasks"][3]["steps"][0]["differences"][0]
     assert difference["property"] == "table.entries[1]"
     assert difference["after"]["type"] == str(ESP)

@@ -57,6 +57,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
     if entry.task is None:
         return Converged(report, machine)
+    report = replace(report, warnings=entry.task.warnings())
     try:
         for _ in range(MOST_STEPS):
             step = next_step(entry.task, machine)

@@ -43,7 +43,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """One task's outcome; ``note`` says why it was skipped."""
+    """One task's outcome; ``note`` says why it was skipped, ``warnings`` are what the task has to say of its play."""
 
     name: str
     task: str
@@ -51,6 +51,7 @@ class TaskReport:
     steps: tuple[Taken, ...] = ()
     error: SubfloorError | None = None
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

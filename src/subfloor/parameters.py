@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from subfloor.identity import Identity
+from subfloor.secret import Secret
 from subfloor.task import Task
 
 T = TypeVar("T")
@@ -149,6 +150,8 @@ def _mapping(hint: Any) -> dict[str, Any]:
 
 
 def _plain(hint: Any) -> dict[str, Any]:
+    if hint is Secret:
+        return {"type": "string", "writeOnly": True}
     return {} if hint is Any else {"type": _PLAIN[hint]}
 
 
@@ -166,6 +169,8 @@ def _built(hint: Any, value: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated or (origin in (Union, types.UnionType) and len(arguments) == 2 and value is not None):
         return _built(arguments[0], value)
+    if hint is Secret and isinstance(value, str):
+        return Secret(value)
     if isinstance(value, list):
         return tuple(_built(arguments[0] if origin is tuple else Any, each) for each in value)
     if not isinstance(value, Mapping):

@@ -36,7 +36,7 @@ class Command:
     """
 
     argv: tuple[str, ...]
-    stdin: bytes = b""
+    stdin: bytes = field(default=b"", repr=False)
     timeout: float = 600.0
     env: Mapping[str, str] = field(default_factory=dict)
     accepts: frozenset[int] = frozenset()
@@ -112,6 +112,13 @@ class Task(ABC):
 
     def contributes(self) -> tuple[Contribution, ...]:
         """What the system that is being installed must know of this task's work."""
+        return ()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of this task as a part of its play, whatever the machine: one line each.
+
+        A warning keeps nothing from being done; what must not be done is ``Refused`` by ``next_step``.
+        """
         return ()
 
 

@@ -61,13 +61,6 @@ def password_files(users: Mapping[str, User], layout: Layout) -> dict[str, str]:
     return found
 
 
-def may_log_in(users: Mapping[str, User], layout: Layout) -> bool:
-    """Whether root, or somebody who may become root, has a password or a key. NixOS asserts it of a configuration."""
-    files = password_files(users, layout)
-    able = {"root", *(name for name, user in users.items() if "wheel" in user.groups)}
-    return any(name in files or users.get(name, User()).ssh_keys for name in able)
-
-
 def _user(name: str, user: User, password_file: str | None) -> dict[str, nix.Value]:
     found: dict[str, nix.Value] = {} if name == "root" else {"isNormalUser": True}
     said: dict[str, nix.Value] = {

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from subfloor.errors import SubfloorError
+from subfloor.secret import Secret
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -99,7 +100,7 @@ def _plain(value: Any) -> Any:
     """A value as YAML could have said it: what Jinja2 leaves lazy is made a list."""
     if isinstance(value, str):
         return _bounded(str(value))
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | Secret):
         return value
     if isinstance(value, Mapping):
         return {_name(key): _plain(item) for key, item in value.items()}

@@ -49,7 +49,11 @@ def _task(task: TaskReport) -> dict[str, Any]:
         "steps": [_step(taken) for taken in task.steps],
         "error": _error(task.error),
     }
-    return found | ({"note": spelt(task.note)} if task.note else {})
+    if task.note:
+        found["note"] = spelt(task.note)
+    if task.warnings:
+        found["warnings"] = as_json(task.warnings)
+    return found
 
 
 def _step(taken: Taken) -> dict[str, Any]:

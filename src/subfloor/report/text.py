@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from subfloor.errors import SubfloorError
@@ -54,6 +55,8 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
         yield from step(taken, style)
     if report.error:
         yield from error(report.error, style, _INDENT)
+    for warning in report.warnings:
+        yield from style.lines(f"warning: {warning}", _INDENT, "yellow", hanging="  ")
 
 
 def step(taken: Taken, style: Style) -> Iterator[str]:
@@ -143,7 +146,7 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
         yield style.paint(report.host, "bold")
         for each in report.tasks:
             if each.outcome not in (Outcome.OK, Outcome.SKIPPED):
-                yield from task(each, style)
+                yield from task(replace(each, warnings=()), style)  # they are said when it is done
         if report.error:
             yield from error(report.error, style, "  ")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
+from subfloor.secret import Secret
 from subfloor.task import Command
 
 
@@ -22,6 +23,19 @@ def keep_output(path: str, argv: Sequence[str], mode: str = "0644") -> tuple[Com
     """Commands that put what a program prints at a path, as ``write_file`` does; if it prints nothing, none."""
     unfinished = f"{path}.unfinished"
     return _replaced(path, mode, Command(("sh", "-euc", _KEEP, "sh", unfinished, *argv)))
+
+
+def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
+    """Commands that do as ``write_file`` does, and nobody but root can read the file at any time, or its place.
+
+    A directory that is made for it is root's alone; one that is there stays as it is.
+    """
+    folder, unfinished = posixpath.dirname(path), f"{path}.unfinished"
+    return (
+        Command(("mkdir", "-p", "-m", "0700", "--", folder)),
+        Command(("install", "-m", "0600", "--", "/dev/null", unfinished)),
+        *write_file(path, content.reveal().encode("utf-8", "surrogateescape"), "0600")[1:],
+    )
 
 
 _KEEP = 'to=$1; shift; "$@" >"$to"; [ -s "$to" ]; sync -- "$to"'

@@ -1,0 +1,117 @@
+"""`machine-id`: a machine that is the same one after every boot."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from subfloor.errors import LookFailed, Refused
+from subfloor.installed import Contribution, Persisted
+from subfloor.machine import AnySubject, Machine, Output
+from subfloor.parameters import Param, checked
+from subfloor.steps import nodes
+from subfloor.steps.files import keep_output
+from subfloor.subjects.path import FILE, ROOT, Located, Node, Path, Unseen, check_clean, seen
+from subfloor.task import Step, Task, hookimpl
+
+_MODE = "0444"
+
+IdState = Literal["absent", "none yet", "valid", "invalid"]
+
+
+@dataclass(frozen=True)
+class MachineId(Located[IdState | Unseen]):
+    """Whether a file holds the id of a machine, as machine-id(5) has it: 32 hexadecimal digits, not all zero.
+
+    Which one it is nothing decides on, so it is not looked at: it is to be kept confidential.
+    """
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"machine id in {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f"f={shlex.quote(self.path)}\n{_PROBE}",)
+
+    def parse(self, *outputs: Output) -> IdState:
+        (found,) = outputs
+        for state in ("absent", "none yet", "valid", "invalid"):
+            if found.text.strip() == state:
+                return state
+        raise LookFailed(f"{self.path} cannot be read", advice="see whether its filesystem is sound")
+
+    def in_empty(self) -> IdState:
+        return "absent"
+
+
+# An empty file, or "uninitialized", is what systemd takes for the first boot of an image.
+_PROBE = """
+[ -e "$f" ] || [ -L "$f" ] || { echo absent; exit 0; }
+[ -f "$f" ] && [ -r "$f" ] || exit 1
+id=$(head -c 100 -- "$f") || exit 1
+case $id in
+    '' | uninitialized) echo none yet ;;
+    *[!0-9a-f]*) echo invalid ;;
+    *[!0]*) if [ ${#id} = 32 ]; then echo valid; else echo invalid; fi ;;
+    *) echo invalid ;;
+esac
+"""
+
+# A version 4 UUID without its hyphens is what machine-id(5) asks for.
+_NEW = ("sed", "s/-//g", "/proc/sys/kernel/random/uuid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptMachineId(Task):
+    """An id of the machine that outlives a boot: the journal, DHCP and D-Bus know the machine by it.
+
+    It is a random one, made once and kept in `store`; NixOS links `/etc/machine-id` to it, since systemd
+    reads it before it mounts anything. One that is there is kept. `store` is as the installed system has
+    it; `root` is where that is mounted now.
+    """
+
+    key: ClassVar[str] = "machine-id"
+    examples: ClassVar[tuple[str, ...]] = ("machine-id: {root: /mnt}", "machine-id: {root: /mnt, store: /persist}")
+
+    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
+    store: Annotated[str, Param("Where it is kept, as the installed system has it")] = "/nix/persist"
+
+    def __post_init__(self) -> None:
+        checked("root", check_clean, self.root)
+        checked("store", check_clean, self.store)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Path(self._file), MachineId(self._file)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        there = nodes.there(machine, self._file, FILE)
+        state: IdState = seen(machine, MachineId(self._file))
+        wanted = Node(FILE, int(_MODE, 8), ROOT, ROOT)
+        if state == "invalid":
+            raise Refused(
+                f"{self._file} holds no id of a machine", advice="see what is in it; remove it, and run this again"
+            )
+        if state == "valid" and isinstance(there, Node):
+            return nodes.mend(machine, self._file, there, wanted)
+        return Step(
+            says=f"Give the machine an id, in {self._file}",
+            commands=keep_output(self._file, _NEW, _MODE),
+            after=nodes.made(machine, self._file, wanted).updated({MachineId(self._file): "valid"}),
+        )
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        path, store = posixpath.join(self.root, "etc/machine-id"), posixpath.join(self.root, self.store[1:])
+        return (Persisted(path=path, store=store, kind="file", mode=_MODE, linked=True),)
+
+    @property
+    def _file(self) -> str:
+        return posixpath.join(self.root, self.store[1:], "etc/machine-id")
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (KeptMachineId,)

@@ -1,0 +1,104 @@
+"""`password-file`: the hash of a user's password, in a file that root alone can read."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from subfloor.errors import Refused
+from subfloor.installed import Contribution
+from subfloor.installed import PasswordFile as Installed
+from subfloor.machine import AnySubject, Machine
+from subfloor.nixos.users import Name
+from subfloor.parameters import Param, checked
+from subfloor.secret import Secret
+from subfloor.steps import nodes
+from subfloor.steps.files import write_secret
+from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, check_clean, seen
+from subfloor.subjects.secret_file import SecretFile
+from subfloor.task import Step, Task, hookimpl
+
+# Methods of crypt(5) that are strong enough today, in the order of libxcrypt's manual.
+_HASH = re.compile(r"\$(y|gy|7|2b|2y|6|5)\$[./A-Za-z0-9$=,_-]{20,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordFile(Task):
+    """A file with the hash of a user's password, which the installed system sets at every boot.
+
+    `hash` is a secret: it is given to a command's standard input, and shown nowhere. The way to give it is
+    `--ask-password NAME` on the command line, which asks for a password and sets the variable NAME to its
+    hash; or take it from a file of variables, `-e @FILE`. Where it is not given, the file that is there
+    stays, and there must be one. A `nixos-config` of the same play tells the user's `hashedPasswordFile`.
+    """
+
+    key: ClassVar[str] = "password-file"
+    examples: ClassVar[tuple[str, ...]] = (
+        'password-file: {user: root, root: /mnt, hash: "{{ root_password | default(none) }}"}',
+        "password-file: {user: ada, root: /mnt}",
+    )
+
+    user: Annotated[Name, Param("Whose password it is")]
+    hash: Annotated[Secret | None, Param("The hash, as crypt(5) has it; never the password itself")] = None
+    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
+    store: Annotated[str, Param("Where it is kept, as the installed system has it")] = "/nix/persist"
+    path: Annotated[str | None, Param("The file, as the installed system has it; else passwords/USER in the store")] = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("root", "store", *(("path",) if self.path else ())):
+            checked(name, check_clean, getattr(self, name))
+        if self.hash is not None and not _is_hash(self.hash):
+            raise ValueError(
+                "hash: this is no hash of a password that crypt(5) knows as strong (yescrypt, scrypt, bcrypt, "
+                "sha512, sha256); a password itself is given to --ask-password, or to `mkpasswd`"
+            )
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Path(self._file), SecretFile(self._file)})
+
+    def next_step(self, machine: Machine) -> Step | None:
+        there = nodes.there(machine, self._file, FILE)
+        found: Secret | Absent = seen(machine, SecretFile(self._file))
+        wanted = Node(FILE, 0o600, ROOT, ROOT)
+        if self.hash is None:
+            self._check_kept(found)
+        elif found != self._line(self.hash):
+            return Step(
+                says=f"Write the hash of {self.user}'s password to {self._file}",
+                commands=write_secret(self._file, self._line(self.hash)),
+                after=nodes.made(machine, self._file, wanted).updated({SecretFile(self._file): self._line(self.hash)}),
+            )
+        return nodes.mend(machine, self._file, there, wanted) if isinstance(there, Node) else None
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (Installed(self.user, self._file),)
+
+    @property
+    def _file(self) -> str:
+        inside = self.path or posixpath.join(self.store, "passwords", self.user)
+        return posixpath.join(self.root, inside[1:])
+
+    @staticmethod
+    def _line(hash_: Secret) -> Secret:
+        return Secret(f"{hash_.reveal()}\n")
+
+    def _check_kept(self, found: Secret | Absent) -> None:
+        give = "give `hash`: `--ask-password NAME` asks for a password and sets the variable NAME to its hash"
+        if isinstance(found, Absent):
+            raise Refused(f"there is no password for {self.user}: {self._file} is not there", advice=give)
+        if not _is_hash(Secret(found.reveal().removesuffix("\n"))):
+            raise Refused(f"{self._file} holds no hash of a password that crypt(5) knows as strong", advice=give)
+
+
+def _is_hash(text: Secret) -> bool:
+    return bool(_HASH.fullmatch(text.reveal()))
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (PasswordFile,)

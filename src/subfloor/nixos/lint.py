@@ -1,0 +1,75 @@
+"""What people forget under a root that is empty after every boot, and then lose.
+
+It speaks of the play alone: which of the paths that a system needs again nothing of the play keeps.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from subfloor.nixos.layout import Layout, lies_in
+from subfloor.nixos.users import User, homes, password_files
+
+
+@dataclass(frozen=True)
+class Need:
+    """A path that is wanted again after a boot, and what becomes of the system without it."""
+
+    path: str
+    otherwise: str
+
+
+COMMON = (
+    Need("/etc/machine-id", "the machine is another one to its own journal, and to DHCP, after every boot"),
+    Need("/var/lib/nixos", "users and groups may get other numbers, and then each other's files"),
+    Need("/var/lib/systemd", "timers forget when they last ran, and the random seed and coredumps are lost"),
+    Need("/var/log", "nothing tells why the system went down"),
+    Need("/etc/NetworkManager/system-connections", "networks that were joined, and their passwords, are forgotten"),
+    Need("/var/lib/bluetooth", "devices that were paired have to be paired again"),
+)
+
+
+def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | None) -> Iterator[Need]:
+    """Everything that this system needs again. ``folder``: its configuration's; ``keys``: sshd's host keys'."""
+    yield from COMMON
+    yield Need(folder, "the configuration is gone, and with it the way to change the system")
+    if keys:
+        yield Need(keys, "sshd has other host keys after every boot, and clients refuse to connect")
+    for name, path in password_files(users, layout).items():
+        yield Need(path, f"{name} cannot log in after a boot")
+    for name, home in homes(users).items():
+        if name != "root" and not any(lies_in(path, home) for path in layout.paths):
+            yield Need(home, f"what {name} keeps there is lost")
+
+
+def forgotten(
+    layout: Layout, users: Mapping[str, User], folder: str, store: str | None, excused: Mapping[str, str]
+) -> tuple[str, ...]:
+    """A warning for each path that is needed, not kept, and not excused (it, or a directory that it lies in).
+
+    ``store``: where sshd's host keys are, if it runs.
+    """
+    if not layout.is_forgetful:
+        return ()
+    keys = posixpath.join(store, "etc/ssh") if store else None
+    lost = (each for each in needs(layout, users, folder, keys) if not layout.keeps(each.path))
+    return tuple(
+        f"{each.path} does not outlive a boot: {each.otherwise}; "
+        "keep it, or say in `not_persisted` why that is not needed"
+        for each in lost
+        if not any(lies_in(each.path, path) for path in excused)
+    )
+
+
+def locked_out(users: Mapping[str, User], layout: Layout) -> str:
+    """A warning where nobody could become root; NixOS refuses to build such a system."""
+    files = password_files(users, layout)
+    able = {"root", *(name for name, user in users.items() if "wheel" in user.groups)}
+    if any(name in files or users.get(name, User()).ssh_keys for name in able):
+        return ""
+    return (
+        "nobody can log in and become root, unless local.nix says who; give root, or a user in the group wheel, "
+        "a `password-file` task or ssh keys, or say in `no_login` why that is not needed"
+    )

@@ -1,0 +1,143 @@
+"""What is forgotten under a tmpfs root: each path is told of, once, with its reason, until it is kept or excused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from subfloor.consent import Consent
+from subfloor.engine import Entry, imagine
+from subfloor.installed import FileSystem, Persisted
+from subfloor.machine import Machine
+from subfloor.nixos import lint
+from subfloor.nixos.layout import Layout
+from subfloor.nixos.users import User
+from subfloor.parameters import build
+from subfloor.plugins import Registry
+from subfloor.task import Task
+from whole_playbooks import NIXOS, VARIANTS, blank, entries
+
+REGISTRY = Registry()
+ROOT = FileSystem("/", "tmpfs", "tmpfs")
+NIX = FileSystem("/nix", "/dev/disk/by-label/nixos", "ext4")
+ADA = {"ada": User(uid=1000, groups=("wheel",), password_file="/secrets/ada")}
+NEEDED = tuple(
+    lint.needs(Layout((ROOT, NIX)), ADA, "/etc/nixos", "/nix/persist/etc/ssh"),
+)
+PATHS = [need.path for need in NEEDED]
+
+
+def forgotten(
+    kept: tuple[str, ...], *, root: FileSystem = ROOT, excused: Mapping[str, str] | None = None, store: str = "/nix"
+) -> tuple[str, ...]:
+    persisted = tuple(Persisted(path, "/nix/persist") for path in kept)
+    return lint.forgotten(Layout((root, NIX), persisted), ADA, "/etc/nixos", store, excused or {})
+
+
+def test_what_is_needed() -> None:
+    """The paths that the documentation of impermanence and people's accounts of their losses agree on."""
+    assert PATHS == [
+        "/etc/machine-id",
+        "/var/lib/nixos",
+        "/var/lib/systemd",
+        "/var/log",
+        "/etc/NetworkManager/system-connections",
+        "/var/lib/bluetooth",
+        "/etc/nixos",
+        "/nix/persist/etc/ssh",
+        "/secrets/ada",
+        "/home/ada",
+    ]
+    assert all(need.otherwise for need in NEEDED)
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if not path.startswith("/nix/")])
+def test_each_is_told_of_once_with_its_reason(path: str) -> None:
+    others = tuple(each for each in PATHS if each != path)
+    (warning,) = forgotten(others)
+    (reason,) = (need.otherwise for need in NEEDED if need.path == path)
+    assert warning.startswith(f"{path} does not outlive a boot: {reason}; ")
+    assert forgotten(others, excused={path: "it is known elsewhere"}) == ()
+    assert forgotten((*others, path)) == ()
+
+
+def test_host_keys_are_lost_only_with_the_store_that_holds_them() -> None:
+    assert forgotten(tuple(PATHS)) == ()
+    (warning,) = forgotten(tuple(PATHS), store="/persist")
+    assert warning.startswith("/persist/etc/ssh does not outlive a boot: sshd has other host keys")
+
+
+@pytest.mark.parametrize(("kept", "told"), [("/var/lib", 0), ("/home", 0), ("/home/ada/work", 0), ("/home/adam", 1)])
+def test_a_directory_above_will_do_and_of_a_home_something_in_it(kept: str, told: int) -> None:
+    lacking = {path for path in PATHS if path.startswith(("/var/lib/", "/home/"))}
+    others = tuple(path for path in PATHS if path not in lacking or not path.startswith(kept[:5]))
+    assert len(forgotten((*others, kept))) == told
+
+
+def test_a_filesystem_of_its_own_will_do() -> None:
+    layout = Layout((ROOT, NIX, FileSystem("/var", "/dev/disk/by-label/var", "ext4")))
+    told = lint.forgotten(layout, {}, "/etc/nixos", None, {})
+    assert not any(warning.startswith("/var/") for warning in told)
+    in_memory = Layout((ROOT, NIX, FileSystem("/var", "tmpfs", "tmpfs")))
+    assert any(warning.startswith("/var/log") for warning in lint.forgotten(in_memory, {}, "/etc/nixos", None, {}))
+
+
+def test_a_root_on_a_disk_forgets_nothing() -> None:
+    assert forgotten((), root=FileSystem("/", "/dev/disk/by-label/root", "ext4")) == ()
+
+
+@pytest.mark.parametrize(
+    ("users", "out"),
+    [
+        ({}, True),
+        ({"ada": User(groups=("wheel",))}, True),
+        ({"ada": User(ssh_keys=("k",))}, True),
+        ({"ada": User(groups=("wheel",), ssh_keys=("k",))}, False),
+        ({"ada": User(groups=("wheel",), password_file="/nix/p")}, False),
+        ({"root": User(ssh_keys=("k",))}, False),
+    ],
+)
+def test_whether_anybody_can_log_in(users: Mapping[str, User], out: bool) -> None:
+    assert bool(lint.locked_out(users, Layout())) == out
+
+
+# In a play.
+
+
+def warnings(*tasks: Task) -> tuple[str, ...]:
+    return tuple(warning for task in tasks for warning in task.within(tasks).warnings())
+
+
+def task(key: str, **values: Any) -> Task:
+    plugin = REGISTRY.get(key)
+    assert plugin
+    return build(plugin.task, values, None)
+
+
+def test_a_play_is_told_and_excuses_itself() -> None:
+    root = task("tmpfs-mount", path="/mnt", size="1GiB")
+    log = task("bind-persist", root="/mnt", path="/var/log")
+    told = warnings(root, log, task("nixos-config", state_version="24.05", no_login="a kiosk"))
+    assert [warning.split()[0] for warning in told] == [path for path in PATHS[:7] if path != "/var/log"]
+    excused = dict.fromkeys(PATHS[:7], "nobody looks")
+    config = task("nixos-config", state_version="24.05", no_login="a kiosk", not_persisted=excused)
+    assert warnings(root, config) == ()
+    (told_of,) = warnings(root, task("nixos-config", state_version="24.05", not_persisted=excused))
+    assert told_of.startswith("nobody can log in")
+
+
+def test_the_playbook_that_comes_with_it_keeps_all_that_is_needed() -> None:
+    for variant in (name for name, (file, given) in VARIANTS.items() if file == NIXOS and "persist" not in given):
+        said = [warning for entry in entries(variant) if entry.task for warning in entry.task.warnings()]
+        assert [warning for warning in said if "does not outlive" in warning and "/home/" not in warning] == [
+            warning for warning in said if warning.startswith("/var/guest")
+        ]
+
+
+def test_a_report_has_each_once() -> None:
+    play: tuple[Entry, ...] = entries("tmpfs root")
+    machine: Machine = blank(entries("tmpfs root"))
+    said = [warning for report in imagine(play, machine, Consent()) for warning in report.warnings]
+    assert len(said) == len(set(said)) == 1
