@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +43,15 @@ def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> lis
     ]
 
 
-def disk_argv(disks: Sequence[Disk], memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:
-    """QEMU with the firmware looking for something to boot on the disks, in their order."""
-    return [*machine_argv(memory_mib, cpus, wiring), *disks_argv(disks, wiring.images, bootable=True)]
+def disk_argv(
+    disks: Sequence[Disk], memory_mib: int, cpus: int, wiring: Wiring, shares: Mapping[str, Path] | None = None
+) -> list[str]:
+    """QEMU with the firmware looking for something to boot on the disks, in their order; with directories to share."""
+    return [
+        *machine_argv(memory_mib, cpus, wiring),
+        *disks_argv(disks, wiring.images, bootable=True),
+        *(word for tag, path in (shares or {}).items() for word in _share(tag, path)),
+    ]
 
 
 def machine_argv(memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:

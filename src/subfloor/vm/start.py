@@ -58,15 +58,17 @@ def boot_from_disk(
     memory_mib: int = 2048,
     cpus: int = 2,
     accelerator: Literal["auto", "kvm", "tcg"] = "auto",
+    shares: Mapping[str, Path] | None = None,
 ) -> Iterator[Machine]:
     """A machine that its UEFI firmware boots from its own disks: what a reboot after an installation finds.
 
+    `shares`: directories that it may mount, read-only, by 9p and under these tags.
     Whether an agent answers is up to what is installed: see `Machine.wait_for_agent`, `Machine.wait`.
     Raises `VmError`.
     """
     with _workdir(workdir) as work:
         wiring = _wiring(work, disks, accelerator, find_firmware(work))
-        with _started(lambda wired: disk_argv(disks, memory_mib, cpus, wired), wiring, disks) as machine:
+        with _started(lambda wired: disk_argv(disks, memory_mib, cpus, wired, shares), wiring, disks) as machine:
             yield machine
 
 

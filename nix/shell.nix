@@ -1,0 +1,54 @@
+# What it takes to work on subfloor: its Python packages, the programs that it calls, and those that its tests call.
+{
+  callPackage,
+  busybox,
+  gnumake,
+  gptfdisk,
+  kmod,
+  lvm2,
+  mdadm,
+  mkShell,
+  mtools,
+  mypy,
+  nix,
+  parted,
+  procps,
+  python3,
+  qemu,
+  ruff,
+  strace,
+}:
+mkShell {
+  packages = callPackage ./tools.nix { } ++ [
+    (python3.withPackages (
+      packages: with packages; [
+        click
+        hypothesis
+        jinja2
+        jsonschema
+        pluggy
+        pytest
+        pytest-testinfra
+        pytest-timeout
+        pytest-xdist
+        pyyaml
+        types-jsonschema
+        types-pyyaml
+      ]
+    ))
+    busybox
+    gnumake
+    gptfdisk
+    kmod
+    lvm2
+    mdadm
+    mtools
+    mypy
+    nix
+    parted
+    procps
+    qemu
+    ruff
+    strace
+  ];
+}

@@ -1,0 +1,29 @@
+# The programs that subfloor's looks and steps call, by the names of their packages.
+{
+  btrfs-progs,
+  coreutils,
+  diffutils,
+  dosfstools,
+  e2fsprogs,
+  f2fs-tools,
+  findutils,
+  gawk,
+  gnugrep,
+  gnused,
+  util-linux,
+  xfsprogs,
+}:
+[
+  btrfs-progs
+  coreutils
+  diffutils
+  dosfstools
+  e2fsprogs
+  f2fs-tools
+  findutils
+  gawk
+  gnugrep
+  gnused
+  util-linux
+  xfsprogs
+]

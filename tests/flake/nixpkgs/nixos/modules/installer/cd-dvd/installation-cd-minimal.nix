@@ -1,0 +1,2 @@
+# The stand-in's minimal installer: it only says that it is there.
+{ isInstaller = true; }
