@@ -303,8 +303,23 @@ def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
     assert f"by half:      “Write 'hello' to {desk.note('two')}” was begun" in result.stdout
     assert "not begun:    2 tasks: Write three; Write four" in result.stdout
     assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in result.stdout
+    assert "not done:     Write two\n" in result.stdout
     document = desk.document("apply")
     assert document["hosts"]["localhost"]["unreached"] == ["Write three", "Write four"]
+
+
+def test_a_run_that_broke_off_between_its_steps_has_left_nothing_by_half(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.play(erase("one"), write("two", how="fail"), write("three"))
+    desk.note("one").write_text("precious")
+    said = desk.run("apply", "--destroy", "/dev/toy").stdout
+    assert "by half:      “Write" in said
+    assert "--destroy" not in said.partition("to go on:")[2], "what it was given for is lost already"
+    desk.play(write("one"), write("two"))
+    monkeypatch.setattr("subfloor.run.held_to_the_end", lambda *_: 1 / 0)
+    said = desk.run("apply").stdout
+    assert "by half:      nothing: every step that was begun came to its end" in said
 
 
 def test_colour_is_for_terminals(desk: Desk) -> None:

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +55,7 @@ def running(*words: str) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands(
+def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands_case_68(
     desk: Desk, number: signal.Signals
 ) -> None:
     seconds = 1000 + number  # to be told from other tests' processes
@@ -67,7 +69,8 @@ def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands(
     assert stderr == ""
     assert f"interrupted; `sleep {seconds}` was ended" in stdout
     assert "done:         1 step in this run; 1 task satisfied" in stdout
-    assert "by half:" in stdout
+    assert "not done:     Write two" in stdout
+    assert f"by half:      “Write 'hello' to {desk.note('two')}” was begun" in stdout
     assert "not begun:    1 task: Write three" in stdout
     assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in stdout
 
@@ -113,10 +116,59 @@ def test_the_hosts_after_an_interrupted_one_are_left_alone(desk: Desk) -> None:
     assert not desk.note("second").exists()
 
 
+def test_a_run_that_is_killed_outright_is_gone_on_with_once_its_command_has_ended_case_68(desk: Desk) -> None:
+    """SIGKILL leaves it no last word, and its command alive: the rerun waits for that, and does not race it."""
+    desk.play(write("one"), write("two", sleep=3))
+    process = desk.start("apply", **PIPES)
+    (orphan,) = wait_for(lambda: running("sleep", "3"))
+    process.kill()
+    process.communicate(timeout=DEADLINE)
+    assert running("sleep", "3") == [orphan]
+    desk.play(write("one"), write("two"))
+    result = desk.run("apply")
+    assert result.exit_code == 0
+    assert "sleep (PID" in result.stdout.partition("waiting")[2].partition("\n")[0]
+    assert "ok            Write one" in result.stdout and "changed       Write two" in result.stdout
+    assert not running("sleep", "3")
+
+
+def test_a_command_that_is_killed_is_said_to_be_case_68(desk: Desk) -> None:
+    desk.play(write("one"), write("two", sleep=1500), write("three"))
+    process = desk.start("apply", **PIPES)
+    (sleeping,) = wait_for(lambda: running("sleep", "1500"))
+    os.kill(sleeping, signal.SIGKILL)
+    stdout, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "`sleep 1500` was ended by SIGKILL (status 137)" in stdout
+    assert "not begun:    1 task: Write three" in stdout
+
+
+def test_a_second_request_to_end_changes_nothing_case_68(desk: Desk) -> None:
+    desk.play(write("one", sleep=1600, deaf=True), write("two"))
+    process = desk.start("apply", **PIPES)
+    wait_for(lambda: running("sleep", "1600"))
+    for _ in range(3):
+        process.terminate()
+        time.sleep(0.1)
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, stderr) == (1, "")
+    assert "to go on:     subfloor apply" in stdout
+    assert not running("sleep", "1600")
+
+
 # Pipes.
 
 
-def test_a_reader_that_leaves_breaks_nothing_off(desk: Desk) -> None:
+def test_the_reader_of_one_line_leaves_the_rest_of_the_run_alone_case_68(desk: Desk) -> None:
+    desk.play(*(write(f"note{number}", "x" * 20000) for number in range(5)), write("last"))
+    argv = shlex.join([sys.executable, "-m", "subfloor", *desk.arguments("apply", "--diff")])
+    script = f"{{ {argv}; echo $? >&2; }} | head -1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.stdout, done.stderr) == ("localhost\n", "0\n")
+    assert desk.note("last").read_text() == "hello"
+
+
+def test_a_reader_that_leaves_breaks_nothing_off_case_68(desk: Desk) -> None:
     desk.play(*(write(f"note{number}", "x" * 2000, sleep=0) for number in range(5)), write("last"))
     process = desk.start("apply", "--diff", **PIPES)
     assert process.stdout is not None and process.stderr is not None
@@ -127,7 +179,7 @@ def test_a_reader_that_leaves_breaks_nothing_off(desk: Desk) -> None:
     assert desk.note("last").read_text() == "hello"
 
 
-def test_a_full_disk_under_the_report_breaks_nothing_off_and_is_told(desk: Desk) -> None:
+def test_a_full_disk_under_the_report_breaks_nothing_off_and_is_told_case_68(desk: Desk) -> None:
     desk.play(write("one"))
     with Path("/dev/full").open("w") as full:
         process = desk.start("apply", stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
@@ -138,14 +190,14 @@ def test_a_full_disk_under_the_report_breaks_nothing_off_and_is_told(desk: Desk)
     assert desk.note("one").read_text() == "hello"
 
 
-def test_closed_standard_streams_are_survived(desk: Desk) -> None:
+def test_closed_standard_streams_are_survived_case_68(desk: Desk) -> None:
     desk.play(write("one"))
     process = desk.start("apply", preexec_fn=lambda: os.closerange(0, 3))
     assert process.wait(DEADLINE) == 0
     assert desk.note("one").read_text() == "hello"
 
 
-def test_what_cannot_be_spelt_is_spelt_out(desk: Desk) -> None:
+def test_what_cannot_be_spelt_is_spelt_out_case_69(desk: Desk) -> None:
     desk.play(write("one"))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     process = desk.start("check", env=environment, **PIPES)
@@ -305,7 +357,7 @@ def test_the_seconds_pass_on_a_terminal_only(desk: Desk, sit: Sit) -> None:
     assert "\r" not in desk.run("apply").stdout
 
 
-def test_a_terminal_that_goes_away_ends_the_run_in_order(desk: Desk, sit: Sit) -> None:
+def test_a_terminal_that_goes_away_ends_the_run_in_order_case_68(desk: Desk, sit: Sit) -> None:
     desk.play(write("one", sleep=1400))
     terminal = sit("apply", "--yes", "--report", str(desk.path / "report.json"))
     wait_for(lambda: running("sleep", "1400"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -263,7 +265,14 @@ def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
 def _failure(command: Command, result: Result) -> CommandFailed:
     said = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-8:]
     return CommandFailed(
-        f"`{shlex.join(command.argv)}` ended with status {result.status}"
+        f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
         + (":\n    " + "\n    ".join(said) if said else ", and said nothing"),
         advice="mend what it complains about, then run the same command again: it goes on from what is there",
     )
+
+
+def _how_it_ended(status: int) -> str:
+    """The shell tells a program that a signal ended by 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(status - 128).name} (status {status})"
+    return f"ended with status {status}"

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from subfloor.errors import SubfloorError
 from subfloor.machine import Difference
-from subfloor.task import Step
+from subfloor.task import Loss, Step
 
 
 class Outcome(StrEnum):
@@ -59,7 +59,8 @@ class HostReport:
     """A play's outcome on one host; ``error`` is what concerns no single task.
 
     ``unreached`` are the tasks that a run which broke off had not come to; ``broke_off`` is the step
-    that it was in the middle of, so that what the step makes may be there by half.
+    that it was in the middle of, so that what the step makes may be there by half. ``pending`` is what
+    was agreed to lose, and is not known to be lost.
     """
 
     host: str
@@ -68,6 +69,7 @@ class HostReport:
     unreached: tuple[str, ...] = ()
     broke_off: Step | None = None
     unreachable: bool = False
+    pending: tuple[Loss, ...] = ()
 
     @property
     def outcome(self) -> HostOutcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from subfloor.apply import Acting, Event, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
@@ -199,16 +199,15 @@ class _Acted:
 
     def __init__(self, work: Work, shell: Shell, plan: Plan, consent: Consent, watch: Watch, confirm: Confirm) -> None:
         self._work, self._plan, self._watch = work, plan, watch
-        shown = (loss for report in plan.reports for taken in report.steps for loss in taken.step.destroys)
-        self._acting = Acting(shell, consent.to(shown), self._listen, confirm, plan.machine)
+        self._pending = [loss for report in plan.reports for taken in report.steps for loss in taken.step.destroys]
+        self._acting = Acting(shell, consent.to(self._pending), self._listen, confirm, plan.machine)
         self._reports: list[TaskReport] = []
         self._doing: Step | None = None
 
     def run(self) -> HostReport:
-        name = self._work.host.name
-        self._watch.host(name)
         error: SubfloorError | None = None
         try:
+            self._watch.host(self._work.host.name)
             for report in apply(self._work.entries, self._now(), self._acting):
                 self._reports.append(report)
                 self._listen(report)
@@ -220,7 +219,10 @@ class _Acted:
         except Exception as fault:
             error = Fault(fault)
         ended = self._report(error)
-        self._watch.ended(ended)
+        try:
+            self._watch.ended(ended)
+        except KeyboardInterrupt:  # just as it came through: the next host must not begin
+            ended = replace(ended, error=Interrupted())
         return ended
 
     def _look_back(self) -> None:
@@ -246,6 +248,8 @@ class _Acted:
             self._doing = event.step
         elif isinstance(event, StepEnded):
             self._doing = None
+            lost = {(loss.device, loss.node) for loss in event.step.destroys}
+            self._pending = [loss for loss in self._pending if (loss.device, loss.node) not in lost]
         self._watch.event(event)
 
     def _report(self, error: SubfloorError | None) -> HostReport:
@@ -256,4 +260,5 @@ class _Acted:
             error=error,
             unreached=unreached,
             broke_off=self._doing,
+            pending=tuple(self._pending),
         )

@@ -48,7 +48,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
         error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        click.echo("interrupted; run the same command again: it goes on from what is there", err=True)
         return FAILED
     except BrokenPipeError:
         return 0  # whoever read has read enough
@@ -281,12 +281,10 @@ def _request(given: dict[str, Any]) -> Request:
 
 
 def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
-    import shlex
-
     from subfloor.cli.running import Manner
 
     return Manner(
-        again=shlex.join(["subfloor", *argv]),
+        argv=tuple(argv),
         json=given["format"] == "json",
         destroy=frozenset(given["destroy"]),
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Manner:
-    """How to go about it, and how to tell. ``again`` is the command line that was typed."""
+    """How to go about it, and how to tell. ``argv`` are the arguments that were typed."""
 
-    again: str
+    argv: tuple[str, ...]
     diff: bool = False
     verbose: bool = False
     json: bool = False
@@ -109,11 +109,14 @@ def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
     elif not applied.begun:
         telling.say("Nothing was touched.")
     elif not manner.json:
+        from subfloor.cli.again import command_line
         from subfloor.report import text
 
+        pending = [loss for report in applied.reports for loss in report.pending]
         for report in applied.reports:
             if _broke_off(report):
-                telling.screen.print(text.ending(report, manner.again, telling.style))
+                again = command_line(manner.argv, pending)
+                telling.screen.print(text.ending(report, again, telling.style))
 
 
 def _broke_off(report: HostReport) -> bool:

@@ -118,15 +118,28 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
 
 
 def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:
-    """After a run that broke off: what was done, what was not, what may be there by half, and what to do."""
+    """After a run that broke off: what was done, what was not, what may be there by half, and what to do.
+
+    ``again`` is the command line that goes on.
+    """
     done = [each for each in report.tasks if each.outcome in (Outcome.OK, Outcome.CHANGED)]
     steps = [taken.step for each in report.tasks if each.outcome is not Outcome.WOULD_CHANGE for taken in each.steps]
     yield from _about("done", f"{_count(len(steps), 'step')} in this run; {_count(len(done), 'task')} satisfied", style)
-    if report.broke_off:
-        yield from _about("by half", f"“{report.broke_off.says}” was begun, and is not known to be finished", style)
+    if stopped := [each.name for each in report.tasks if each.error]:
+        yield from _about("not done", "; ".join(stopped), style)
     if report.unreached:
         yield from _about("not begun", f"{_count(len(report.unreached), 'task')}: {'; '.join(report.unreached)}", style)
-    yield from _about("to go on", again, style, "bold")
+    yield from _about("by half", _by_half(report), style)
+    # Unbroken, so that it can be copied.
+    yield f"  {'to go on:':<{_COLUMN}}{style.paint(again, 'bold')}"
+
+
+def _by_half(report: HostReport) -> str:
+    if not report.broke_off:
+        return "nothing: every step that was begun came to its end"
+    return (
+        f"“{report.broke_off.says}” was begun, and is not known to be finished; the next run looks at it, and mends it"
+    )
 
 
 def _about(what: str, text: str, style: Style, *colours: str) -> Iterator[str]:

@@ -46,6 +46,7 @@ class WriteNote(Task):
     path: Annotated[str, Param("The file")]
     says: Annotated[str, Param("What it says")]
     sleep: Annotated[int, Param("How many seconds it takes", minimum=0)] = 0
+    deaf: Annotated[bool, Param("It does not heed SIGTERM meanwhile")] = False
     how: Annotated[Literal["well", "raise", "refuse", "fail", "lie", "unseen", "no-tool"], Param("How it is done")] = (
         "well"
     )
@@ -72,7 +73,9 @@ class WriteNote(Task):
             return (Command(("true",)),)
         if self.how == "no-tool":
             return (Command(("no-such-quill", self.path)),)
-        wait = (Command(("sleep", str(self.sleep))),) if self.sleep else ()
+        sleep = ("sleep", str(self.sleep))
+        deaf = ("sh", "-c", "trap '' TERM; \"$@\"; true", "sh") if self.deaf else ()
+        wait = (Command((*deaf, *sleep)),) if self.sleep else ()
         return (*wait, Command(("tee", "--", self.path), stdin=self.says.encode()))
 
 

@@ -1,0 +1,48 @@
+"""The command line that goes on after a run that broke off: what was typed, less what must not be typed again.
+
+Consent is for one run and for what was shown in it. So it is left out, unless what it was given for is
+still to be lost: whoever runs the line much later must not lose what came to lie on the disk meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+
+from subfloor.consent import Consent
+from subfloor.task import Loss
+
+_SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+_VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=.*", re.DOTALL)
+
+
+def command_line(argv: Sequence[str], pending: Collection[Loss] = ()) -> str:
+    """The arguments as a line for a shell. ``pending``: what was agreed to lose, and is not known to be lost."""
+    return shlex.join(["subfloor", *_kept(_without_secrets(argv), pending)])
+
+
+def _kept(words: Iterator[str], pending: Collection[Loss]) -> Iterator[str]:
+    for word in words:
+        if word == "--destroy":
+            device = next(words, "")
+            yield from (word, device) if _needed(device, pending) else ()
+        elif not word.startswith("--destroy=") or _needed(word.partition("=")[2], pending):
+            yield word
+
+
+def _needed(device: str, pending: Collection[Loss]) -> bool:
+    given = Consent(frozenset({device}))
+    return any(given.covers(loss) for loss in pending)
+
+
+def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
+    """The words, with the value of a variable whose name says that it is secret as ``…``."""
+    before = ""
+    for word in argv:
+        found = _VARIABLE.fullmatch(word)
+        is_variable = found and (found["option"] or before in ("-e", "--extra-vars"))
+        if found and is_variable and _SECRET.search(found["name"]):
+            word = f"{found['option'] or ''}{found['name']}=…"
+        yield word
+        before = word
