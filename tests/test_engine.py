@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from subfloor.consent import Consent
 from subfloor.engine import converge, imagine, subjects
 from subfloor.errors import CommandFailed, PluginError, Refused, Unverified
 from subfloor.gather import Work
-from subfloor.host import Host, Shell
-from subfloor.machine import AnySubject, Machine
+from subfloor.host import Host
+from subfloor.machine import Machine
 from subfloor.observe import look
 from subfloor.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.report.live import Silent
-from subfloor.run import carry_out
+from subfloor.run import Watch, carry_out
 from subfloor.task import Command, Loss, Step
 from toys import AnEntry, Count, Number, failing
 
@@ -218,38 +217,42 @@ def test_a_missing_program_is_known_before_anything_is_touched(tmp_path: Path) -
 # At the end of a run.
 
 
-def carried_out(tmp_path: Path, *tasks: Count) -> HostReport:
+class Looks(Silent):
+    """Counts the looks."""
+
+    count = 0
+
+    def event(self, event: apply.Event) -> None:
+        self.count += isinstance(event, apply.Looked)
+
+
+def carried_out(*tasks: Count, watch: Watch | None = None) -> HostReport:
     entries = tuple(AnEntry(task, f"task {number}") for number, task in enumerate(tasks))
     work = Work(Host(), entries)  # type: ignore[arg-type]
-    (report,) = carry_out([work], Consent(), Silent(), lambda reports, consent: consent, lambda step: True).reports
+    (report,) = carry_out(
+        [work], Consent(), watch or Silent(), lambda reports, consent: consent, lambda step: True
+    ).reports
     return report
 
 
 def test_what_was_undone_in_the_same_run_is_a_failure_case_65(tmp_path: Path) -> None:
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
     undo = f"rm -f {first}; echo 1 > $1"
-    report = carried_out(tmp_path, Count(path=first, to=1), Count(path=second, to=1, script=undo))
+    report = carried_out(Count(path=first, to=1), Count(path=second, to=1, script=undo))
     assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.CHANGED]
     assert report.outcome is HostOutcome.FAILED
     assert "“task 0” was done, and at the end of the run it is so no longer" in str(report.tasks[0].error)
     assert "it would now have to “Count to 1”" in str(report.tasks[0].error)
 
 
-def test_the_end_of_a_run_costs_one_look_and_of_one_without_changes_none_case_65(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[object] = []
-
-    def counted(shell: Shell, what: Iterable[AnySubject]) -> Machine:
-        looks.append(what)
-        return look(shell, what)
-
-    monkeypatch.setattr(run, "look", counted)
+def test_the_end_of_a_run_costs_one_look_and_of_one_without_changes_none_case_65(tmp_path: Path) -> None:
+    watch = Looks()
     task = Count(path=str(tmp_path / "n"), to=1)
-    assert carried_out(tmp_path, task).outcome is HostOutcome.APPLIED
-    assert len(looks) == 2  # before the first task, and at the end
-    assert carried_out(tmp_path, task).outcome is HostOutcome.IN_SYNC
-    assert len(looks) == 2
+    assert carried_out(task, watch=watch).outcome is HostOutcome.APPLIED
+    # For the plan and its programs; before the first task, before its step, after it; at the end.
+    assert watch.count == 2 + 3 + 1
+    assert carried_out(task, watch=watch).outcome is HostOutcome.IN_SYNC
+    assert watch.count == 6 + 1
 
 
 def test_a_fault_of_ours_in_mid_run_is_told_and_so_is_what_was_done(
@@ -259,7 +262,7 @@ def test_a_fault_of_ours_in_mid_run_is_told_and_so_is_what_was_done(
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(run, "held_to_the_end", fail)
-    report = carried_out(tmp_path, Count(path=str(tmp_path / "n"), to=1))
+    report = carried_out(Count(path=str(tmp_path / "n"), to=1))
     assert report.outcome is HostOutcome.FAILED
     assert [each.outcome for each in report.tasks] == [Outcome.CHANGED]
     assert "ZeroDivisionError: by zero" in str(report.error) and "fault of subfloor" in str(report.error)

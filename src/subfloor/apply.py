@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from subfloor.aliases import refuse_aliases
@@ -23,6 +23,14 @@ from subfloor.task import Command, Step, Task
 
 _PATIENCE = 10.0
 """Seconds until what was promised must be there: kernels and udev take their time."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """So many subjects were looked at, in one script, in so many seconds."""
+
+    subjects: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class CommandEnded:
     result: Result
 
 
-Event = TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
+Event = Looked | TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
 Listen = Callable[[Event], None]
 
 
@@ -99,14 +107,27 @@ class Plan:
         return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
 
 
-def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent) -> Plan:
+def _ignore(event: Event) -> None:
+    """Nobody listens."""
+
+
+def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
+    subjects = frozenset(wanted)
+    start = time.monotonic()
+    machine = look(shell, subjects)
+    if subjects:
+        listen(Looked(len(subjects), time.monotonic() - start))
+    return machine
+
+
+def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
-    machine = look(shell, subjects(entries))
+    machine = _looked(shell, subjects(entries), listen)
     reports = refuse_aliases(entries, machine, imagine(entries, machine, consent))
     tools = {program for report in reports for program in _programs(report)}
     if not tools:
         return Plan(machine, reports)
-    seen = look(shell, {Privilege(), *map(Tool, tools)})
+    seen = _looked(shell, {Privilege(), *map(Tool, tools)}, listen)
     missing = {program for program in tools if not seen[Tool(program)]}
     return Plan(machine, tuple(_with_tools(report, missing, seen[Privilege()]) for report in reports))
 
@@ -162,7 +183,7 @@ class Acting:
         self,
         shell: Shell,
         consent: Consent,
-        listen: Listen = lambda event: None,
+        listen: Listen = _ignore,
         confirm: Callable[[Step], bool] = lambda step: True,
         planned: Machine | None = None,
     ) -> None:
@@ -171,6 +192,10 @@ class Acting:
         self._planned = Machine() if planned is None else planned
         self._changed: frozenset[AnySubject] = frozenset()
         self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
+
+    def look(self, subjects: Iterable[AnySubject]) -> Machine:
+        """What is to be seen of them now."""
+        return _looked(self.shell, subjects, self.listen)
 
     def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
         """The machine with what the task looks at seen again, where a command may have changed it.
@@ -182,7 +207,7 @@ class Acting:
         if self._fresh is not None:
             stale = task.subjects() - self._fresh
             self._fresh |= stale
-            machine = machine.updated(look(self.shell, stale))
+            machine = machine.updated(self.look(stale))
         check_same_disks(self._planned, machine.only(task.subjects()))
         return machine
 
@@ -209,7 +234,7 @@ class Acting:
         self.listen(LockAwaited(what, tuple(holders)))
 
     def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
-        now = machine.updated(look(self.shell, task.subjects()))
+        now = machine.updated(self.look(task.subjects()))
         check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine:
             return now, False
@@ -244,7 +269,7 @@ class Acting:
         deadline = time.monotonic() + max(_PATIENCE, step.patience)
         pause = 0.02
         while True:
-            seen = look(self.shell, concerned)
+            seen = self.look(concerned)
             broken = broken_promises(step.after.only(concerned), seen)
             if not broken:
                 return seen

@@ -18,17 +18,40 @@ from subfloor.errors import Fault, SubfloorError, Unreachable
 from subfloor.gather import Work
 from subfloor.host import Shell
 from subfloor.machine import Machine
-from subfloor.observe import look
 from subfloor.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.task import Step
 
 
 class Watch(Protocol):
-    """Is told what happens."""
+    """Is told what happens: that a host is looked at for a plan, that it is its turn, what happens there."""
 
+    def planning(self, name: str) -> None: ...
     def host(self, name: str) -> None: ...
     def event(self, event: Event) -> None: ...
     def ended(self, report: HostReport) -> None: ...
+
+
+class Both:
+    """Tells two of whatever happens, the first one first."""
+
+    def __init__(self, first: Watch, second: Watch) -> None:
+        self._all = (first, second)
+
+    def planning(self, name: str) -> None:
+        for each in self._all:
+            each.planning(name)
+
+    def host(self, name: str) -> None:
+        for each in self._all:
+            each.host(name)
+
+    def event(self, event: Event) -> None:
+        for each in self._all:
+            each.event(event)
+
+    def ended(self, report: HostReport) -> None:
+        for each in self._all:
+            each.ended(report)
 
 
 Approve = Callable[[Sequence[HostReport], Consent], Consent | None]
@@ -76,7 +99,7 @@ def check(works: Sequence[Work], consent: Consent, watch: Watch) -> tuple[HostRe
     with ExitStack() as open_shells:
         reports = []
         for work in works:
-            planned = _plan(work, consent, open_shells)
+            planned = _plan(work, consent, watch, open_shells)
             _tell(planned.report, watch)
             reports.append(planned.report)
             if isinstance(planned.report.error, Interrupted):
@@ -96,7 +119,7 @@ class Applied:
 def carry_out(works: Sequence[Work], consent: Consent, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
     """Apply to each host in turn what its plays say, unless anything in any of them is refused."""
     with ExitStack() as open_shells:
-        plans = _plans(works, consent, open_shells)
+        plans = _plans(works, consent, watch, open_shells)
         reports = tuple(planned.report for planned in plans)
         if _changes(reports):
             granted = _granted(approve, reports, consent)
@@ -104,7 +127,7 @@ def carry_out(works: Sequence[Work], consent: Consent, watch: Watch, approve: Ap
                 return Applied(reports, declined=True)
             if granted != consent:
                 consent = granted
-                plans = tuple(_planned_again(planned, consent) for planned in plans)
+                plans = tuple(_planned_again(planned, consent, watch) for planned in plans)
         if not _all_stand(plans):
             for planned in plans:
                 _tell(planned.report, watch)
@@ -119,31 +142,33 @@ def _granted(approve: Approve, reports: Sequence[HostReport], consent: Consent) 
         return None
 
 
-def _plans(works: Sequence[Work], consent: Consent, open_shells: ExitStack) -> tuple[_Planned, ...]:
+def _plans(works: Sequence[Work], consent: Consent, watch: Watch, open_shells: ExitStack) -> tuple[_Planned, ...]:
     plans = []
     for work in works:
-        plans.append(_plan(work, consent, open_shells))
+        plans.append(_plan(work, consent, watch, open_shells))
         if isinstance(plans[-1].report.error, Interrupted):
             break
     return (*plans, *(_Planned(work, _not_begun(work)) for work in works[len(plans) :]))
 
 
-def _plan(work: Work, consent: Consent, open_shells: ExitStack) -> _Planned:
+def _plan(work: Work, consent: Consent, watch: Watch, open_shells: ExitStack) -> _Planned:
     try:
+        watch.planning(work.host.name)
         shell = open_shells.enter_context(work.host.shell())
-        return _seen(work, shell, preflight(work.entries, shell, consent))
+        return _seen(work, shell, preflight(work.entries, shell, consent, watch.event))
     except SubfloorError as error:
         return _Planned(work, _without_tasks(work, error))
     except KeyboardInterrupt:
         return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was touched")))
 
 
-def _planned_again(planned: _Planned, consent: Consent) -> _Planned:
+def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planned:
     if not planned.ready:
         return planned
     shell, _ = planned.ready
+    watch.planning(planned.work.host.name)
     try:
-        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent))
+        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event))
     except SubfloorError as error:
         return _Planned(planned.work, _without_tasks(planned.work, error))
 
@@ -230,7 +255,7 @@ class _Acted:
         found = {report.outcome for report in self._reports}
         if Outcome.CHANGED not in found or any(report.error for report in self._reports):
             return
-        machine = look(self._acting.shell, subjects(self._work.entries))
+        machine = self._acting.look(subjects(self._work.entries))
         held = held_to_the_end(self._work.entries, self._reports, machine)
         undone = [report for report, before in zip(held, self._reports, strict=True) if report is not before]
         self._reports = list(held)
@@ -240,7 +265,7 @@ class _Acted:
     def _now(self) -> Machine:
         """The machine: looked at once more where time went by with questions, or with other hosts' work."""
         if any(report.steps for report in self._plan.reports):
-            return look(self._acting.shell, subjects(self._work.entries))
+            return self._acting.look(subjects(self._work.entries))
         return self._plan.machine
 
     def _listen(self, event: Event) -> None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from subfloor.cli.statuses import FAILED, USAGE, status_of
+
 if TYPE_CHECKING:
     from subfloor.cli.running import Manner
     from subfloor.gather import Request
     from subfloor.vm import Disk
-
-FAILED, USAGE = 1, 64
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -57,8 +57,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
 
 
 def _told(error: Exception, traceback: bool) -> int:
-    from subfloor.errors import PluginError, SubfloorError
-    from subfloor.playbook.positions import PlaybookError
+    from subfloor.errors import SubfloorError
 
     if traceback:
         _print_traceback(error)
@@ -66,7 +65,7 @@ def _told(error: Exception, traceback: bool) -> int:
         click.echo(_fault(error), err=True)
         return FAILED
     _complain(str(error))
-    return USAGE if isinstance(error, PlaybookError | PluginError) else FAILED
+    return status_of(error)
 
 
 def _fault(error: Exception) -> str:
@@ -144,6 +143,10 @@ _how = _all_of(
     click.option("--traceback", is_flag=True, help="Show where in the code an error arose."),
 )
 
+_log = click.option(
+    "--log", type=_FILE, metavar="FILE", help="Append a JSON line to a file for each look, step and command."
+)
+
 _may = _all_of(
     click.option("--destroy", multiple=True, metavar="DEVICE", help="What is on this device may be lost."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on."),
@@ -156,6 +159,7 @@ _may = _all_of(
 @cli.command()
 @_what
 @_how
+@_log
 @click.option("--destroy", multiple=True, metavar="DEVICE", help="Suppose that what is on this device may be lost.")
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
@@ -169,6 +173,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 @_what
 @_may
 @_how
+@_log
 @click.pass_obj
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     """Make the machine what the playbook says, one verified step after another.
@@ -289,6 +294,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
         destroy=frozenset(given["destroy"]),
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
         report=given["report"],
+        log=given["log"],
     )
 
 

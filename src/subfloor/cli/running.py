@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from subfloor.cli.again import command_line
 from subfloor.cli.endings import interruptible
+from subfloor.cli.files import Ended, check_writable, logged
 from subfloor.consent import Consent
 from subfloor.gather import Job, Request, gather
 from subfloor.outcome import HostReport
 from subfloor.report.live import Live, Silent
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
-from subfloor.run import REFUSED, Applied, Watch, carry_out, exit_status
+from subfloor.run import REFUSED, Applied, Approve, Both, Watch, carry_out, exit_status
 from subfloor.run import check as check_hosts
-from subfloor.task import Step
+from subfloor.task import Loss, Step
 
 if TYPE_CHECKING:
     from subfloor.cli.asking import Terminal
+    from subfloor.report.log import Log
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Manner:
     verbose: bool = False
     json: bool = False
     report: Path | None = None
+    log: Path | None = None
     destroy: frozenset[str] = frozenset()
     yes: bool = False
     step: bool = False
@@ -47,12 +50,14 @@ class Manner:
 class _Telling:
     """What a run says, and to whom."""
 
-    def __init__(self, manner: Manner) -> None:
+    def __init__(self, manner: Manner, log: Log | None) -> None:
         stream = standard()
         self._manner = manner
+        self._log = log
         self.style = style_for(stream, diff=manner.diff, commands=manner.verbose)
         self.screen = Screen(stream)
-        self.watch: Watch = Silent() if manner.json else Live(self.screen, self.style)
+        watch: Watch = Silent() if manner.json else Live(self.screen, self.style)
+        self.watch: Watch = Both(log, watch) if log else watch
 
     def finish(self, job: Job, reports: Sequence[HostReport]) -> None:
         """What is said at the end."""
@@ -74,32 +79,63 @@ class _Telling:
         if not self._manner.json:
             self.screen.print(self.style.lines(line, ""))
 
+    def outcome(self, status: int) -> int:
+        """The exit status, where what could not be said or logged is no success."""
+        return outcome_of(self.screen, status, self._log.complaint if self._log else "")
+
 
 def check(request: Request, manner: Manner) -> int:
     """Say what applying would change; the exit status."""
+    return _to_its_end("check", manner, lambda log: _check(request, manner, log))
+
+
+def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = gather(request, _disks_here)
-    with _to_its_end(manner) as telling:
+    with interruptible():
+        telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consent, telling.watch)
         telling.finish(job, reports)
-    return outcome_of(telling.screen, exit_status(reports))
+    return Ended(telling.outcome(exit_status(reports)))
 
 
 def apply(request: Request, manner: Manner) -> int:
     """Apply, once that is agreed; the exit status."""
+    return _to_its_end("apply", manner, lambda log: _apply(request, manner, log))
+
+
+def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = gather(request, _disks_here)
     terminal = _terminal(manner)
     approve, confirm = _asking(terminal, manner)
-    with _to_its_end(manner) as telling:
-        applied = carry_out(job.works, manner.consent, telling.watch, approve, confirm)
+    with interruptible():
+        telling = _Telling(manner, log)
+        applied = carry_out(job.works, manner.consent, telling.watch, _noted(approve, log), confirm)
         _conclude(applied, manner, telling)
         telling.finish(job, applied.reports)
-    return outcome_of(telling.screen, REFUSED if applied.declined else exit_status(applied.reports))
+    status = REFUSED if applied.declined else exit_status(applied.reports)
+    return Ended(telling.outcome(status), _pending(applied))
 
 
-@contextlib.contextmanager
-def _to_its_end(manner: Manner) -> Iterator[_Telling]:
-    with interruptible():
-        yield _Telling(manner)
+def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
+    check_writable(manner.report, "--report")
+    ended = logged(manner.log, command, manner.argv, run) if manner.log else run(None)
+    return ended.status
+
+
+def _noted(approve: Approve, log: Log | None) -> Approve:
+    """Consent, once given, is in the log before anything comes of it."""
+
+    def noted(reports: Sequence[HostReport], consent: Consent) -> Consent | None:
+        granted = approve(reports, consent)
+        if log and granted:
+            log.agreed(granted.devices)
+        return granted
+
+    return noted
+
+
+def _pending(applied: Applied) -> tuple[Loss, ...]:
+    return tuple(loss for report in applied.reports for loss in report.pending)
 
 
 def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
@@ -109,13 +145,11 @@ def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
     elif not applied.begun:
         telling.say("Nothing was touched.")
     elif not manner.json:
-        from subfloor.cli.again import command_line
         from subfloor.report import text
 
-        pending = [loss for report in applied.reports for loss in report.pending]
+        again = command_line(manner.argv, _pending(applied))
         for report in applied.reports:
             if _broke_off(report):
-                again = command_line(manner.argv, pending)
                 telling.screen.print(text.ending(report, again, telling.style))
 
 
@@ -123,10 +157,7 @@ def _broke_off(report: HostReport) -> bool:
     return not report.unreachable and bool(report.error or any(each.error for each in report.tasks))
 
 
-_Approve = Callable[[Sequence[HostReport], Consent], Consent | None]
-
-
-def _asking(terminal: Terminal | None, manner: Manner) -> tuple[_Approve, Callable[[Step], bool]]:
+def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Callable[[Step], bool]]:
     """Who approves of the plan, and of each step."""
     if terminal is None:
         return _as_given, lambda step: True

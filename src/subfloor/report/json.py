@@ -14,6 +14,7 @@ from subfloor.errors import SubfloorError
 from subfloor.machine import Difference
 from subfloor.outcome import HostReport, Taken, TaskReport
 from subfloor.report.values import as_json, spelt
+from subfloor.task import Loss
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
@@ -32,7 +33,7 @@ def _host(host: HostReport) -> dict[str, Any]:
     found: dict[str, Any] = {
         "outcome": str(host.outcome),
         "tasks": [_task(task) for task in host.tasks],
-        "error": _error(host.error),
+        "error": error_document(host.error),
     }
     if host.unreached:
         found["unreached"] = as_json(host.unreached)
@@ -47,7 +48,7 @@ def _task(task: TaskReport) -> dict[str, Any]:
         "task": spelt(task.task),
         "outcome": str(task.outcome),
         "steps": [_step(taken) for taken in task.steps],
-        "error": _error(task.error),
+        "error": error_document(task.error),
     }
     if task.note:
         found["note"] = spelt(task.note)
@@ -61,10 +62,13 @@ def _step(taken: Taken) -> dict[str, Any]:
         "says": spelt(taken.step.says),
         "commands": [as_json(command.argv) for command in taken.step.commands],
         "differences": [_difference(difference) for difference in taken.differences],
-        "destroys": [
-            {"device": loss.device, "node": loss.node, "what": spelt(loss.what)} for loss in taken.step.destroys
-        ],
+        "destroys": [loss_document(loss) for loss in taken.step.destroys],
     }
+
+
+def loss_document(loss: Loss) -> dict[str, Any]:
+    """What a step destroys."""
+    return {"device": spelt(loss.device), "node": spelt(loss.node), "what": spelt(loss.what)}
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
@@ -76,7 +80,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _error(error: SubfloorError | None) -> dict[str, Any] | None:
+def error_document(error: SubfloorError | None) -> dict[str, Any] | None:
+    """What is wrong, and what to do next; None where nothing is."""
     if error is None:
         return None
     return {"kind": type(error).__name__, "what": spelt(error.what), "advice": spelt(error.advice)}

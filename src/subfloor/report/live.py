@@ -17,6 +17,9 @@ class Live:
         self._says = ""
         self._hosts = 0
 
+    def planning(self, name: str) -> None:
+        """A plan takes no time that anybody would notice."""
+
     def host(self, name: str) -> None:
         """A host's tasks follow."""
         gap = [""] if self._hosts else []
@@ -43,6 +46,9 @@ class Live:
 
 class Silent:
     """Says nothing: the report comes at the end, in one piece."""
+
+    def planning(self, name: str) -> None:
+        """Nothing is said of it."""
 
     def host(self, name: str) -> None:
         """Nothing is said of it."""

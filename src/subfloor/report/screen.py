@@ -90,8 +90,13 @@ def standard() -> TextIO:
     return sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
 
 
-def outcome_of(screen: Screen, status: int) -> int:
-    """The exit status; what could not be said is no success, unless nobody wanted to hear it."""
-    if screen.complaint:
-        Screen(sys.stderr).print([f"subfloor: the report could not be written: {screen.complaint}"])
-    return status or (1 if screen.complaint else 0)
+def outcome_of(screen: Screen, status: int, unlogged: str = "") -> int:
+    """The exit status; what could not be said is no success, unless nobody wanted to hear it.
+
+    ``unlogged``: why the log could not be written, if so.
+    """
+    complaints = {"report": screen.complaint, "log": unlogged}
+    for what, complaint in complaints.items():
+        if complaint:
+            Screen(sys.stderr).print([f"subfloor: the {what} could not be written: {complaint}"])
+    return status or (1 if any(complaints.values()) else 0)

@@ -1,0 +1,15 @@
+"""The exit statuses of what ends a command before there is a report."""
+
+from __future__ import annotations
+
+FAILED, USAGE = 1, 64
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status of a command that an error has ended."""
+    import click
+
+    from subfloor.errors import PluginError
+    from subfloor.playbook.positions import PlaybookError
+
+    return USAGE if isinstance(error, click.UsageError | PlaybookError | PluginError) else FAILED
