@@ -13,17 +13,16 @@ from subfloor.disks import gpt
 from subfloor.disks.devices import whole_disk
 from subfloor.disks.partition_types import type_guid, type_name
 from subfloor.disks.room import largest_gap, room_after, start_for
+from subfloor.disks.stages import LONGEST_NAME, UNFINISHED, final, is_final
 from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.steps.partitioning import (
-    LONGEST_NAME,
-    UNFINISHED,
     check_expressible,
     disk_at,
     extent,
-    finish,
+    rename,
     rewrite,
     table_of,
     tellable,
@@ -186,7 +185,7 @@ class AlignedPartition(Task):
         )
         unfinished = with_partition(disk, born, Volume(self.number))
         node = disk.partition_node(self.number)
-        ended = finish(unfinished, self.number, self.name) if self.raw else ()
+        ended = rename(unfinished, self.number, self.name) if self.raw else ()
         after = unfinished.with_entry(replace(born, name=self.name)) if self.raw else unfinished
         return Step(
             says=f"Make partition {self.number} {self.name!r} of {self.device}: {type_name(born.type)}, "
@@ -223,7 +222,7 @@ class AlignedPartition(Task):
 
     def _check_free_name(self, table: gpt.Gpt) -> None:
         for entry in table.entries:
-            if entry.name.removesuffix(UNFINISHED) == self.name:
+            if final(entry.name) == self.name:
                 raise Refused(
                     f"{self.device} has a partition named {self.name!r} already, number {entry.number}",
                     advice="choose another name, or that number; existing partitions are never renumbered",
@@ -243,7 +242,7 @@ class AlignedPartition(Task):
             )
         start = self._start(disk)
         for what, was, wanted in (
-            ("named", there.name.removesuffix(UNFINISHED), self.name),
+            ("named", final(there.name), self.name),
             ("of type", type_name(there.type), type_name(type_guid(self.type))),
             ("at", sizes.show(there.start * sector), sizes.show((there.start if start is None else start) * sector)),
         ):
@@ -260,7 +259,7 @@ class AlignedPartition(Task):
         volume = disk.volume(self.number)
         if wanted != there or (volume and not volume.known):
             return self._rewrite(machine, disk, there, wanted)
-        if self.raw and there.name != self.name:
+        if self.raw and there.name.endswith(UNFINISHED):
             return self._finish(machine, disk, there)
         return None
 
@@ -308,7 +307,7 @@ class AlignedPartition(Task):
         after = disk.with_entry(replace(there, name=self.name)).with_volume(volume)
         return Step(
             says=f"Finish partition {self.number} {self.name!r} of {self.device}",
-            commands=(*wipe(node), *finish(disk, self.number, self.name)),
+            commands=(*wipe(node), *rename(disk, self.number, self.name)),
             after=machine.with_(Disk(self.device), after),
             locks=(disk.node,),
         )
@@ -319,8 +318,8 @@ def _check_name(name: str) -> None:
         raise ValueError(
             f"{name!r} is no name for a partition: up to {LONGEST_NAME} characters, and no emoji or the like"
         )
-    if name.endswith(UNFINISHED):
-        raise ValueError(f"a name that ends with {UNFINISHED} means that a partition is not finished; choose another")
+    if not is_final(name):
+        raise ValueError(f"{name!r} ends as the name of a partition does that is not finished; choose another")
 
 
 def _check_size(size: str) -> None:

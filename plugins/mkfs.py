@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.disks.devices import partition_of
-from subfloor.disks.filesystems import TOOLS, check_label, uuid_on_disk
+from subfloor.disks.filesystems import TOOLS, Call, check_label, uuid_on_disk
 from subfloor.disks.gpt import Entry
+from subfloor.disks.stages import LABELLING, UNFINISHED, final, is_final
 from subfloor.errors import NotVisible, Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import Param, checked
-from subfloor.steps.partitioning import UNFINISHED, disk_at, finish, guard, table_of, tell_kernel, wipe, writable
+from subfloor.steps.partitioning import disk_at, guard, rename, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.task import Command, Loss, Step, Task, hookimpl
 
@@ -35,6 +36,9 @@ class Mkfs(Task):
     partition's name says whether it did: it ends in `.unfinished` until the extent has been wiped, the
     filesystem made, flushed and checked. Unfinished work of our own is done again without asking; a
     finished filesystem may hold data, so its label is repaired in place, and anything more needs consent.
+
+    While a label is changed the name ends in `.labelling`: where that breaks off, the next run mends what a
+    power cut may have torn, and labels it again. What it holds is never made again for that.
     """
 
     key: ClassVar[str] = "mkfs"
@@ -82,7 +86,7 @@ class Mkfs(Task):
                 f"there is no {self.device}: {self._disk.path} has no partition {self._number}",
                 advice="put an `aligned-partition` task before this one",
             )
-        ours = self.identity.partition(table.id, entry.number, entry.name.removesuffix(UNFINISHED))
+        ours = self.identity.partition(table.id, entry.number, final(entry.name))
         if entry.uuid != ours:
             raise Refused(
                 f"{self.device} ({entry.name!r}) was not made by this play, and is left alone",
@@ -99,26 +103,54 @@ class Mkfs(Task):
                 f"what {self.device} holds cannot be seen until the table of {self._disk.path} is repaired",
                 advice="a `gpt-label` task repairs it",
             )
-        if found == wanted:
+        if found == wanted and is_final(entry.name):
             return None
-        if found and replace(found, label=self.label) == wanted:
-            return self._relabel(machine, disk, volume, wanted)
+        # Torn, it may show nothing at all.
+        torn = found is None and entry.name.endswith(LABELLING)
+        if torn or (found and replace(found, label=self.label) == wanted):
+            return self._relabel(machine, disk, entry, volume, wanted)
         return self._make(machine, disk, entry, volume, wanted)
 
-    def _relabel(self, machine: Machine, disk: DiskState, volume: Volume, wanted: Content) -> Step:
-        tools, node = TOOLS[self.type], disk.partition_node(self._number)
+    def _relabel(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step:
         writable(self.device, disk)
-        if volume.in_use and not tools.relabels_in_use:
+        if volume.in_use and not TOOLS[self.type].relabels_in_use:
             raise Refused(
                 f"{self.device} is {', '.join(volume.users)}, and {self.type} takes no label while it is in use",
                 advice="unmount it, or `swapoff`, and run this again",
             )
+        name, broke_off = final(entry.name), not is_final(entry.name)
+        after = replace(volume, content=wanted, known=volume.known or not volume.in_use)
         return Step(
-            says=f"Label {self.device} {self.label!r}",
-            commands=(Command(tools.relabel(node, self.label)), Command(("sync", node))),
-            after=machine.with_(self._disk, disk.with_volume(replace(volume, content=wanted))),
+            says=f"Label {self.device} {self.label!r}" + (", which broke off" if broke_off else ""),
+            commands=(
+                *(self._labelling(disk, volume, name, broke_off) if not volume.in_use else ()),
+                *self._labelled(disk, volume),
+                *(rename(disk, self._number, name) if broke_off or not volume.in_use else ()),
+            ),
+            after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(after)),
             locks=(disk.node,),
         )
+
+    def _labelling(self, disk: DiskState, volume: Volume, name: str, broke_off: bool) -> tuple[Command, ...]:
+        """What comes before the label is written: the name says so; or what broke off is made whole."""
+        tools, node = TOOLS[self.type], disk.partition_node(self._number)
+        reveal = () if volume.known else tell_kernel(disk, disk)
+        sound = () if broke_off or tools.settle else self._checked(node, _UNSOUND.format(node))
+        marked = () if broke_off else rename(disk, self._number, name + LABELLING)
+        mend = (tools.mend,) if tools.mend and broke_off else ()
+        settle = (tools.settle,) if tools.settle else ()
+        writing = (_command(call(node), node) for call in (*mend, *settle))
+        return (*reveal, guard(node), *sound, *marked, *writing)
+
+    def _labelled(self, disk: DiskState, volume: Volume) -> tuple[Command, ...]:
+        node = disk.partition_node(self._number)
+        checked = () if volume.in_use else self._checked(node, _UNSOUND.format(node))
+        return (Command(TOOLS[self.type].relabel(node, self.label)), Command(("sync", node)), *checked)
+
+    def _checked(self, node: str, advice: str = "") -> tuple[Command, ...]:
+        """Commands that fail where what is there is not sound, and write nothing."""
+        check = TOOLS[self.type].check
+        return (Command(check(node), timeout=3600.0, advice=advice),) if check else ()
 
     def _make(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step:
         """Make it, whatever is there. The name is final at the very end, after all else is proven."""
@@ -126,10 +158,10 @@ class Mkfs(Task):
         self._check_unused(volume)
         self._check_unique(machine, wanted)
         finished = not entry.name.endswith(UNFINISHED)
-        name = entry.name.removesuffix(UNFINISHED)
+        name = final(entry.name)
         made = replace(volume, content=replace(wanted, fresh=True), known=True)
         # Not before it is known that nothing uses it: an unfinished partition is made again unasked.
-        reopen = (guard(disk.partition_node(self._number)), *finish(disk, self._number, name + UNFINISHED))
+        reopen = (guard(disk.partition_node(self._number)), *rename(disk, self._number, name + UNFINISHED))
         reveal = () if volume.known else tell_kernel(disk, disk)
         label = f" labelled {self.label!r}" if self.label else ""
         return Step(
@@ -138,7 +170,7 @@ class Mkfs(Task):
                 *reveal,
                 *(reopen if finished else ()),
                 *self._making(disk, entry),
-                *finish(disk, self._number, name),
+                *rename(disk, self._number, name),
             ),
             after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(made)),
             destroys=(self._loss(disk, entry, volume),) if finished else (),
@@ -148,13 +180,12 @@ class Mkfs(Task):
     def _making(self, disk: DiskState, entry: Entry) -> tuple[Command, ...]:
         tools, node = TOOLS[self.type], disk.partition_node(self._number)
         uuid = self.identity.filesystem(entry.uuid)
-        check = (Command(tools.check(node)),) if tools.check else ()
         return (
             # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
             *wipe(node),
             Command(tools.make(node, self.label, uuid, self.options), timeout=3600.0),
             Command(("sync", node)),
-            *check,
+            *self._checked(node),
         )
 
     def _check_unused(self, volume: Volume) -> None:
@@ -181,6 +212,16 @@ class Mkfs(Task):
     def _loss(self, disk: DiskState, entry: Entry, volume: Volume) -> Loss:
         what = f"{self.device} {entry.name!r}: {volume.content or 'nothing recognisable'}, finished once"
         return Loss(self.device, disk.partition_node(self._number), what)
+
+
+_UNSOUND = (
+    "where it was only not unmounted cleanly, mount {0} once and unmount it; else repair it with its own fsck, "
+    "after a copy of what matters"
+)
+
+
+def _command(call: Call, node: str) -> Command:
+    return Command(call.argv, timeout=3600.0, accepts=call.accepts, advice=_UNSOUND.format(node))
 
 
 @hookimpl

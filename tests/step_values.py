@@ -38,9 +38,9 @@ from subfloor import sizes
 from subfloor.disks import gpt
 from subfloor.disks.filesystems import uuid_on_disk
 from subfloor.disks.partition_types import type_guid
+from subfloor.disks.stages import final
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.steps.partitioning import UNFINISHED
 from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState
@@ -197,7 +197,7 @@ def _partitions(
 def _entry(about: Mapping[str, Any], table: gpt.Gpt, number: int, place: int, sector: int) -> gpt.Entry:
     name = about.get("name", "")
     start = _sectors(about["start"], sector) if "start" in about else place
-    ours = IDENTITY.partition(table.id, number, name.removesuffix(UNFINISHED))
+    ours = IDENTITY.partition(table.id, number, final(name))
     uuid = UUID(about["uuid"]) if about.get("uuid", "ours") != "ours" else ours
     size = _sectors(about.get("size", "1GiB"), sector)
     return gpt.Entry(number, start, size, type_guid(about.get("type", "linux")), uuid, name, about.get("attrs", 0))

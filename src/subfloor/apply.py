@@ -292,7 +292,8 @@ def _failure(command: Command, result: Result) -> CommandFailed:
     return CommandFailed(
         f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
         + (":\n    " + "\n    ".join(said) if said else ", and said nothing"),
-        advice="mend what it complains about, then run the same command again: it goes on from what is there",
+        advice=f"{command.advice or 'mend what it complains about'}, then run the same command again: "
+        "it goes on from what is there",
     )
 
 

@@ -31,6 +31,7 @@ class Command:
     ``timeout`` is in seconds; a command that is still running then is killed with its process group.
     ``env`` is added to the environment, which is otherwise ours (LC_ALL=C, TZ=UTC0).
     ``accepts`` are the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
+    ``advice``: what to do where it fails, if that can be said better than “mend what it complains about”.
 
     A name in ``env`` that is none (POSIX.1, XBD 8.1) is a ``ValueError``.
     """
@@ -40,6 +41,7 @@ class Command:
     timeout: float = 600.0
     env: Mapping[str, str] = field(default_factory=dict)
     accepts: frozenset[int] = frozenset()
+    advice: str = ""
 
     def __post_init__(self) -> None:
         for name in self.env:

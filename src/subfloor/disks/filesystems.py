@@ -15,10 +15,21 @@ Argv = tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Call:
+    """A program to run, and the exit statuses besides 0 that say that it did its work."""
+
+    argv: Argv
+    accepts: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Tools:
     """``make``: from a device's node, a label, a UUID and further options; ``check`` and ``relabel`` likewise.
 
     ``label_bytes``: the longest label, in bytes. ``relabels_in_use``: whether a mounted one takes a label.
+    ``settle``: makes one that was not taken out of use cleanly fit to be labelled, and fails where it is
+    unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut has torn while the label was
+    written, and leaves a whole one alone; without it, ``relabel`` does, since it writes all that can be torn.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -26,6 +37,8 @@ class Tools:
     relabel: Callable[[str, str], Argv]
     label_bytes: int
     relabels_in_use: bool = False
+    settle: Callable[[str], Call] | None = None
+    mend: Callable[[str], Call] | None = None
 
 
 def _if(label: str, *argv: str) -> Argv:
@@ -44,6 +57,11 @@ TOOLS: Mapping[str, Tools] = {
         lambda node, label: ("e2label", node, label),
         label_bytes=16,
         relabels_in_use=True,
+        # It replays the journal, and repairs what is safe to repair, which is no fault: then it exits with 1.
+        settle=lambda node: Call(("e2fsck", "-p", node), frozenset({1})),
+        # Torn, all of it is right but the checksum, which is written anew with any value that is set. (From a
+        # backup, e2fsck would do it too; but a small filesystem has none.)
+        mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
     ),
     "vfat": Tools(
         lambda node, label, uuid, options: (
@@ -77,6 +95,8 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("btrfs", "check", "--readonly", node),
         lambda node, label: ("btrfs", "filesystem", "label", node, label),
         label_bytes=254,  # one less than mkfs.btrfs takes: a change of the label takes no more
+        # The copies are flushed one after another, so one is whole. It exits with 2 where it restored any.
+        mend=lambda node: Call(("btrfs", "rescue", "super-recover", "-y", node), frozenset({2})),
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (

@@ -16,13 +16,6 @@ from subfloor.sizes import show
 from subfloor.subjects.disk import Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
-UNFINISHED = ".unfinished"
-"""What the name of a partition ends with until what it holds has been made and proven sound."""
-
-LONGEST_NAME = gpt.NAME_UNITS - len(UNFINISHED)
-"""How long the name of a partition may be that is to be filled: its unfinished name must fit too."""
-
-
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
 
 
@@ -131,8 +124,8 @@ def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
     return (Command(("partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node)),)
 
 
-def finish(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
-    """Commands that give a partition its final name, the very last thing: it says that what it holds is sound."""
+def rename(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
+    """Commands that give a partition a name, and flush it. A final one is given last: it says that all is sound."""
     return (Command((*_SFDISK, "--part-label", disk.node, str(number), name)),)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from subfloor.disks.devices import device
+from subfloor.disks.stages import LABELLING, STAGES, is_final
 from subfloor.errors import NotVisible, Refused
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.steps.partitioning import UNFINISHED
 from subfloor.subjects.disk import Content, Disk, DiskState, Missing, Volume
 from subfloor.subjects.tag import Tag
 from subfloor.task import Task
@@ -203,7 +203,7 @@ def _whole(source: str, disk: str, state: DiskState, kind: str) -> Source:
 
 def _check_finished(source: str, state: DiskState, volume: Volume) -> None:
     entry = state.entry(volume.number)
-    if entry and entry.name.endswith(UNFINISHED):
+    if entry and not is_final(entry.name):
         raise _unfinished(source, entry.name)
     if not volume.known:
         raise Refused(
@@ -213,6 +213,11 @@ def _check_finished(source: str, state: DiskState, volume: Volume) -> None:
 
 
 def _unfinished(source: str, name: str) -> Refused:
+    if name.endswith(LABELLING):
+        return Refused(
+            f"the label of {source} was being changed when a run broke off: the partition is named {name!r}",
+            advice="put a `mkfs` task for it before this one: it mends what it holds, labels it and loses nothing",
+        )
     return Refused(
         f"what {source} holds is not finished: the partition is named {name!r}",
         advice="put a `mkfs` task for it before this one: it makes it, or makes it again",
@@ -276,7 +281,7 @@ def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[st
         disk, number = own[nodes[0]]
         return _on_disk(machine, nodes[0], disk, number, kind)
     other = others[nodes[0]]
-    if other.name.endswith(UNFINISHED):
+    if not is_final(other.name):
         raise _unfinished(other.node, other.name)
     _check_type(other.node, other.type, kind)
     return Source(other.node)
@@ -315,7 +320,7 @@ def _states(machine: Machine, disks: tuple[str, ...]) -> Iterator[tuple[str, Dis
 
 
 def _nowhere(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[str, ...]) -> Refused:
-    unfinished = dict(_own(machine, (tag[0], tag[1] + UNFINISHED), disks)) if tag[0] == "PARTLABEL" else {}
-    for node in unfinished:
-        return _unfinished(node, tag[1] + UNFINISHED)
+    for stage in STAGES if tag[0] == "PARTLABEL" else ():
+        for node, _ in _own(machine, (tag[0], tag[1] + stage), disks):
+            return _unfinished(node, tag[1] + stage)
     return Refused(f"no device carries {source}", advice="see `blkid` for those that there are; or put `mkfs` first")
