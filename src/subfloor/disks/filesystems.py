@@ -28,8 +28,9 @@ class Tools:
 
     ``label_bytes``: the longest label, in bytes. ``relabels_in_use``: whether a mounted one takes a label.
     ``settle``: makes one that was not taken out of use cleanly fit to be labelled, and fails where it is
-    unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut has torn while the label was
-    written, and leaves a whole one alone; without it, ``relabel`` does, since it writes all that can be torn.
+    unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut
+    has torn while the label was written, and leaves a whole one alone; without it, ``relabel`` does, since it
+    writes all that can be torn.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
