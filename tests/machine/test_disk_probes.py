@@ -9,6 +9,7 @@ import pytest
 
 from foreign_disks import FOREIGN
 from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run
+from subfloor.disks import gpt
 from subfloor.errors import LookFailed
 from subfloor.host import Host
 from subfloor.observe import look
@@ -137,6 +138,62 @@ def test_a_mounted_btrfs_has_a_device_number_of_its_own(disk: MakeDisk, mounted:
     assert f"mounted at {at}" in state(vda).volumes[0].users
 
 
+# What only the kernel's memory has. Here it has what was read, and the file behind the disk has changed since.
+
+
+def _beneath(disk: LoopDisk, at: int, data: bytes) -> None:
+    with disk.image.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_the_table_is_read_from_the_medium(disk: MakeDisk, shell: str, sector: int) -> None:
+    vda = disk(sector=sector)
+    vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
+    Path(vda.node).read_bytes()
+    _beneath(vda, sector, b"\xff" * 64)
+    table = state(vda, *SHELLS[shell]).table
+    assert isinstance(table, gpt.Gpt) and table.damage == {"primary table"}
+
+
+@pytest.mark.parametrize("size", ["64KiB", "96KiB", "4608", "1049088"])
+def test_the_ends_of_a_small_or_odd_disk_are_read(disk: MakeDisk, size: str) -> None:
+    assert state(disk(size)).table is None
+
+
+def test_a_device_that_does_not_take_direct_reads_is_read_after_its_memory_was_dropped(
+    disk: MakeDisk, tmp_path: Path
+) -> None:
+    vda = disk()
+    vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
+    Path(vda.node).read_bytes()
+    _beneath(vda, 512, b"\xff" * 64)
+    indirect = 'case "$*" in *direct*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"'
+    table = state(vda, *_with_first(_broken(tmp_path / "bin", "dd", indirect))).table
+    assert isinstance(table, gpt.Gpt) and table.damage == {"primary table"}
+
+
+def test_signatures_are_read_from_the_medium(disk: MakeDisk) -> None:
+    vda = disk()
+    run("mkfs.ext4", "-q", "-F", vda.node)
+    run("sync", vda.node)
+    Path(vda.node).read_bytes()
+    _beneath(vda, 1024, bytes(1024))
+    assert state(vda).signatures == ()
+
+
+def test_what_a_partition_holds_is_read_from_the_medium(disk: MakeDisk) -> None:
+    vda = disk()
+    vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
+    run("mkfs.ext4", "-q", "-F", vda.partition(1))
+    run("sync", vda.partition(1))
+    Path(vda.partition(1)).read_bytes()
+    _beneath(vda, (1 << 20) + 1024, bytes(1024))
+    assert [volume.content for volume in state(vda).volumes] == [None]
+
+
 # Tools that fail. Each is put before the real one; `$0` is its own path.
 
 FAILURES: Mapping[str, str] = {
@@ -149,7 +206,7 @@ FAILURES: Mapping[str, str] = {
     "half": 'PATH=${PATH#*:}; "${0##*/}" "$@" | head -c 20; exit 1',
     "noisy": 'echo warning >&2; PATH=${PATH#*:}; exec "${0##*/}" "$@"',
 }
-TOOLS = ("wipefs", "partx", "blkid", "dd", "head", "cat", "readlink", "tr", "id")
+TOOLS = ("wipefs", "partx", "blkid", "dd", "blockdev", "cat", "readlink", "tr", "id")
 FULL = ("mbr-with-logical-partitions-case-26", "gpt-with-gaps-case-36", "whole-ext4-case-27", "luks-case-27")
 
 

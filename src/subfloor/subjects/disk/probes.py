@@ -70,12 +70,22 @@ for p in "$s"/"$name"*; do
 done
 """
 
-TAIL = rf"""
-read -r size < "$s/size"
+# What the kernel could not write stays in its memory, and is read from there as if it were on the disk. So the
+# table, whose names say what is finished, is read past it (O_DIRECT). A device that does not take that is read
+# after its memory was dropped, where it can be; and where not, it is not read at all.
+_MEDIUM = rf"""
+read -r size < "$s/size" || exit
 count={ENDS // 512}
 [ "$size" -gt "$count" ] || count=$size
-dd if="$n" bs=512 skip=$((size - count)) count="$count" 2>/dev/null
+medium() {{ # the first sector, of 512 bytes
+    dd if="$n" bs=$((count * 512)) count=1 skip=$(($1 * 512)) iflag=direct,fullblock,skip_bytes 2>/dev/null && return
+    blockdev --flushbufs "$n" && dd if="$n" bs=512 skip="$1" count="$count" 2>/dev/null
+}}
 """
+
+HEAD = f"{_MEDIUM}\nmedium 0"
+
+TAIL = f"{_MEDIUM}\nmedium $((size - count))"
 
 # libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
 READABLE = """
@@ -88,6 +98,7 @@ readable() { # the node; the first sector and how many there are, of 512 bytes
 """
 
 SIGNATURES = rf"""
+blockdev --flushbufs "$n" || exit
 found=$(wipefs --no-act --json -- "$n") || exit
 # Older ones say nothing where they found nothing. Say so here, for no answer at all must not mean that.
 [ -n "$found" ] || found='{{"signatures": []}}'
@@ -114,6 +125,7 @@ printf '%s\n' "$list" | while read -r number start size; do
         in_dev "${p##*/}"
         if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
     done
+    blockdev --flushbufs "$found" || exit
     out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
     status=$?
     case "$status $out" in

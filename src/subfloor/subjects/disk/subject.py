@@ -12,7 +12,7 @@ from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
-from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
+from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, HEAD, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
 from subfloor.subjects.disk.state import Content, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.disk.users import Users
 
@@ -30,7 +30,7 @@ class Disk(Subject[DiskState | Missing]):
         find = f"n={shlex.quote(self.path)}\n{FIND}"
         return (
             f"{find}\n{FACTS}",
-            f'{find}\nhead -c {ENDS} -- "$n"',
+            f"{find}\n{HEAD}",
             f"{find}\n{TAIL}",
             f"{find}\n{READABLE}\n{SIGNATURES}",
             f"{find}\n{READABLE}\n{VOLUMES}",
