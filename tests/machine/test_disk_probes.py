@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,14 @@ def test_a_mounted_btrfs_has_a_device_number_of_its_own(disk: MakeDisk, mounted:
 # What only the kernel's memory has. Here it has what was read, and the file behind the disk has changed since.
 
 
+@contextmanager
+def _in_memory(node: str) -> Iterator[None]:
+    """Until nobody has a device open any more, the kernel keeps what was read of it."""
+    with Path(node).open("rb") as file:
+        file.read()
+        yield
+
+
 def _beneath(disk: LoopDisk, at: int, data: bytes) -> None:
     with disk.image.open("r+b") as file:
         file.seek(at)
@@ -152,9 +161,9 @@ def _beneath(disk: LoopDisk, at: int, data: bytes) -> None:
 def test_the_table_is_read_from_the_medium(disk: MakeDisk, shell: str, sector: int) -> None:
     vda = disk(sector=sector)
     vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
-    Path(vda.node).read_bytes()
-    _beneath(vda, sector, b"\xff" * 64)
-    table = state(vda, *SHELLS[shell]).table
+    with _in_memory(vda.node):
+        _beneath(vda, sector, b"\xff" * 64)
+        table = state(vda, *SHELLS[shell]).table
     assert isinstance(table, gpt.Gpt) and table.damage == {"primary table"}
 
 
@@ -168,10 +177,10 @@ def test_a_device_that_does_not_take_direct_reads_is_read_after_its_memory_was_d
 ) -> None:
     vda = disk()
     vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
-    Path(vda.node).read_bytes()
-    _beneath(vda, 512, b"\xff" * 64)
     indirect = 'case "$*" in *direct*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"'
-    table = state(vda, *_with_first(_broken(tmp_path / "bin", "dd", indirect))).table
+    with _in_memory(vda.node):
+        _beneath(vda, 512, b"\xff" * 64)
+        table = state(vda, *_with_first(_broken(tmp_path / "bin", "dd", indirect))).table
     assert isinstance(table, gpt.Gpt) and table.damage == {"primary table"}
 
 
@@ -179,9 +188,9 @@ def test_signatures_are_read_from_the_medium(disk: MakeDisk) -> None:
     vda = disk()
     run("mkfs.ext4", "-q", "-F", vda.node)
     run("sync", vda.node)
-    Path(vda.node).read_bytes()
-    _beneath(vda, 1024, bytes(1024))
-    assert state(vda).signatures == ()
+    with _in_memory(vda.node):
+        _beneath(vda, 1024, bytes(1024))
+        assert state(vda).signatures == ()
 
 
 def test_what_a_partition_holds_is_read_from_the_medium(disk: MakeDisk) -> None:
@@ -189,9 +198,9 @@ def test_what_a_partition_holds_is_read_from_the_medium(disk: MakeDisk) -> None:
     vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
     run("mkfs.ext4", "-q", "-F", vda.partition(1))
     run("sync", vda.partition(1))
-    Path(vda.partition(1)).read_bytes()
-    _beneath(vda, (1 << 20) + 1024, bytes(1024))
-    assert [volume.content for volume in state(vda).volumes] == [None]
+    with _in_memory(vda.partition(1)):
+        _beneath(vda, (1 << 20) + 1024, bytes(1024))
+        assert [volume.content for volume in state(vda).volumes] == [None]
 
 
 # Tools that fail. Each is put before the real one; `$0` is its own path.
