@@ -18,8 +18,12 @@ from subfloor.machine import AnySubject, Machine, broken_promises
 from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
 from subfloor.same_disks import check_as_shown, check_same_disks, disk_of
+from subfloor.subjects.openers import Opener, Openers
 from subfloor.subjects.tool import Privilege, Tool
 from subfloor.task import Command, Step, Task
+
+_ANOTHER_TRY = 0.5
+"""Seconds in which a command is run again that failed though nobody is seen to keep it from its work."""
 
 _PATIENCE = 10.0
 """Seconds until what was promised must be there: kernels and udev take their time."""
@@ -249,6 +253,23 @@ class Acting:
         return machine.updated(seen), True
 
     def _run(self, command: Command) -> None:
+        start = time.monotonic()
+        for pause in _pauses():
+            result = self._ran(command)
+            if command.went_well(result.status):
+                return
+            openers = self._openers(command)
+            # Whoever had it open may have let go of it meanwhile, so that it is worth another try.
+            if time.monotonic() - start >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
+                raise _failure(command, result, openers)
+            time.sleep(pause)
+
+    def _openers(self, command: Command) -> tuple[Opener, ...]:
+        """Who keeps the command from doing its work, where that can be seen."""
+        subject = Openers(command.needs)
+        return look(self.shell, {subject})[subject] if command.needs else ()
+
+    def _ran(self, command: Command) -> Result:
         self.listen(CommandRunning(command, 0.0))
         try:
             result = self.shell.run(
@@ -261,18 +282,16 @@ class Acting:
         except KeyboardInterrupt as error:
             raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was ended") from error
         self.listen(CommandEnded(command, result))
-        if not command.went_well(result.status):
-            raise _failure(command, result)
+        return result
 
     def _verified(self, task: Task, step: Step, before: Machine) -> Machine:
         concerned = task.subjects() | _changed(before, step.after)
         deadline = time.monotonic() + max(_PATIENCE, step.patience)
-        pause = 0.02
-        while True:
+        for pause in _pauses():
             seen = self.look(concerned)
             broken = broken_promises(step.after.only(concerned), seen)
             if not broken:
-                return seen
+                break
             if time.monotonic() > deadline:
                 listed = "; ".join(map(str, broken))
                 raise Unverified(
@@ -280,18 +299,27 @@ class Acting:
                     advice="run again to see whether it comes right; if not, it is a bug: report it with these lines",
                 )
             time.sleep(pause)
-            pause = min(2 * pause, 1.0)
+        return seen
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between two looks at something that takes its time: ever longer ones."""
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(2 * pause, 1.0)
 
 
 def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
     return frozenset(subject for subject in after if before.get(subject) != after[subject])
 
 
-def _failure(command: Command, result: Result) -> CommandFailed:
+def _failure(command: Command, result: Result, openers: Sequence[Opener]) -> CommandFailed:
     said = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-8:]
     return CommandFailed(
         f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
-        + (":\n    " + "\n    ".join(said) if said else ", and said nothing"),
+        + (":\n    " + "\n    ".join(said) if said else ", and said nothing")
+        + "".join(f"\n    {opener}" for opener in openers),
         advice=f"{command.advice or 'mend what it complains about'}, then run the same command again: "
         "it goes on from what is there",
     )

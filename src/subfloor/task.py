@@ -32,6 +32,8 @@ class Command:
     ``env`` is added to the environment, which is otherwise ours (LC_ALL=C, TZ=UTC0).
     ``accepts`` are the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
     ``advice``: what to do where it fails, if that can be said better than “mend what it complains about”.
+    ``patience``: for so many seconds it is run again where it fails, since what it needs may be in use for a
+    moment; only for what can be run twice. ``needs``: the disk whose partitions nobody may have open.
 
     A name in ``env`` that is none (POSIX.1, XBD 8.1) is a ``ValueError``.
     """
@@ -42,6 +44,8 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     accepts: frozenset[int] = frozenset()
     advice: str = ""
+    patience: float = 0.0
+    needs: str = ""
 
     def __post_init__(self) -> None:
         for name in self.env:

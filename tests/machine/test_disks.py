@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -396,6 +400,41 @@ def test_a_copy_of_our_partition_elsewhere_case_57(disk: MakeDisk) -> None:
     more: Play = [("gpt-label", {"device": other.node, "disk": "other"})]
     said_no = [text for text in outcomes(applied([*on(one, *SMALL), *more])) if "has the very UUID" in text]
     assert said_no and other.partition(1) in said_no[0]
+
+
+# The kernel is told nothing of a partition that anybody has open.
+
+
+@contextmanager
+def _open(node: str, seconds: float) -> Iterator[None]:
+    """Somebody has a partition open, for so long at the most."""
+    program = f"import time; file = open({node!r}, 'rb'); print('open', flush=True); time.sleep({seconds})"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        yield
+        holder.kill()
+
+
+def test_a_partition_that_somebody_has_open_for_a_moment_case_53(disk: MakeDisk) -> None:
+    vda = disk()
+    converged(on(vda, *SMALL), seed="another")
+    with _open(vda.partition(3), 1.5):
+        assert not [report.error for report in applied(on(vda, *SMALL), vda.node) if report.error]
+    judge(vda, SMALL)
+
+
+def test_whoever_has_a_partition_open_for_long_is_named_case_53(
+    disk: MakeDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subfloor.steps.partitioning.MOMENT", 0.1)
+    vda = disk()
+    converged(on(vda, *SMALL), seed="another")
+    with _open(vda.partition(3), 60.0):
+        failed = str(applied(on(vda, *SMALL), vda.node)[-1].error)
+        assert re.search(rf"partx --delete .*\n.* \(process \d+\) has {vda.partition(3)} open\n", failed, re.DOTALL)
+        assert "let what has a partition open end" in failed
+    converged(on(vda, *SMALL), vda.node)
+    judge(vda, SMALL)
 
 
 # Labels.

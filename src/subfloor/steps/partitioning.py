@@ -119,9 +119,24 @@ def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
     numbers = [volume.number for volume in after.volumes]
     known = [volume.number for volume in disk.volumes if volume.known] + list(disk.stray)
     if not numbers:
-        return (Command(("partx", "--delete", disk.node)),) if known else ()
+        return (_partx(disk, "--delete"),) if known else ()
     # Without its last number partx stops at the first gap.
-    return (Command(("partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node)),)
+    return (_partx(disk, "--update", "--nr", f"1:{max(numbers + known)}"),)
+
+
+MOMENT = 10.0
+"""Seconds that others are given to let go of a partition: udev and its like look into each that is new."""
+
+
+def _partx(disk: DiskState, *argv: str) -> Command:
+    """A command that tells the kernel of partitions. It does not take that of one that anybody has open (EBUSY)."""
+    return Command(
+        ("partx", *argv, disk.node),
+        patience=MOMENT,
+        needs=disk.node,
+        advice="the table is written, and the kernel could not be told of it: let what has a partition open end, "
+        "or reboot",
+    )
 
 
 def rename(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
@@ -160,9 +175,9 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
     in whatever mount namespace; and it writes nothing.
     """
     numbers = [volume.number for volume in disk.volumes if not isinstance(volume.content, Unknown)]
-    reveal = [Command(("partx", "--update", "--nr", f"1:{max(numbers)}", disk.node))] if numbers else []
+    reveal = [_partx(disk, "--update", "--nr", f"1:{max(numbers)}")] if numbers else []
     partitions = wipe(*(disk.partition_node(number) for number in numbers)) if numbers else ()
-    forget = [Command(("partx", "--delete", disk.node))] if disk.volumes or disk.stray else []
+    forget = [_partx(disk, "--delete")] if disk.volumes or disk.stray else []
     whole = (Command(("wipefs", "--all", "--quiet", disk.node)), Command(("sync", disk.node)))
     return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)
 
