@@ -1,0 +1,35 @@
+"""A campaign over one layout: record a run, make its crash states, try them, and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from crash.conftest import Count
+from crash.layouts import Layout
+from crash.prefixes import State
+from crash.recording import Record, Recording
+from crash.sample import sample
+from crash.trial import KEPT_IN, in_memory, stand, wrong
+
+SAMPLE = 4
+"""How many states of a layout are tried, unless all are asked for."""
+
+
+def carried_on(
+    campaign: str, layout: Layout, record: Record, states: Callable[[Recording], Iterable[State]], count: Count
+) -> None:
+    """Every state of the layout that is chosen is carried on to the same end."""
+    seed = f"{campaign} {layout.name}".replace(" ", "-")
+    bad = []
+    with in_memory() as work:
+        made = record(layout, seed, work)
+        everything = list(states(made))
+        tried = sample(everything, SAMPLE, seed=seed)
+        with stand(made, work) as disk:
+            for number, state in enumerate(tried):
+                found = wrong(disk, made, state, booted=number % 2 == 0)
+                count(campaign, "disks tried")
+                if found:
+                    count(campaign, "disks wrong")
+                    bad.append("\n  ".join([state.name, *found]))
+    assert not bad, f"{len(bad)} of {len(tried)} wrong; kept in {KEPT_IN / layout.name}\n" + "\n".join(bad)

@@ -1,0 +1,216 @@
+"""What the campaigns lay out: each with what was on the disk before, and what must be there in the end.
+
+For each type of filesystem: on a blank disk; over the same layout of the same identity, wiped, whose files
+must not come back; made again from a whole one that bears the unfinished name; its label changed in place;
+and as a second partition beside a finished one. And the playbooks that are ready to use, with small disks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crash.forked import subfloor
+from disk_oracle import Part, put_files
+from loop_disks import LoopDisk, run
+
+PLAYS = Path(__file__).parent / "plays"
+PLAYBOOKS = Path(__file__).parent.parent.parent / "playbooks"
+
+OLD = {"old.bin": random.Random("old").randbytes(8192)}
+KEPT = {"kept.bin": random.Random("kept").randbytes(8192)}
+
+SIZES = {"ext4": 16, "vfat": 36, "xfs": 304, "btrfs": 112, "f2fs": 44, "swap": 4}
+"""The smallest that each type can well be, in MiB."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``before`` makes what is on the disk, given the seed; ``size`` is the disk's, in MiB.
+
+    ``destroys``: what the recorded run has consent to destroy. "foreign": the disk is somebody else's;
+    "finished": a partition of ours is finished. ``mounted``: a partition that is mounted meanwhile.
+    """
+
+    name: str
+    play: Path
+    size: int
+    parts: tuple[Part, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[Layout, LoopDisk, str], None] = lambda layout, disk, seed: None
+    options: tuple[str, ...] = ()
+    destroys: str = ""
+    mounted: int = 0
+
+    def arguments(self, disk: LoopDisk, seed: str, **changed: str) -> list[str]:
+        """The command line that lays it out."""
+        variables = {"disk": disk.node, "seed": seed, **self.variables, **changed}
+        extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
+        return ["apply", str(self.play), *extra, *self.options]
+
+
+def _lay_out(layout: Layout, disk: LoopDisk, seed: str, **changed: str) -> None:
+    done = subfloor(*layout.arguments(disk, seed, **changed))
+    assert done.status == 0, done.said
+
+
+def _with_files(layout: Layout, disk: LoopDisk, seed: str, files: Mapping[str, bytes], **changed: str) -> None:
+    _lay_out(layout, disk, seed, **changed)
+    for part in layout.parts:
+        put_files(disk.partition(part.number), changed.get("type", part.type), files)
+
+
+def _wiped(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """`wipefs` of the disk alone leaves its filesystems; the same layout would bring them back."""
+    _with_files(layout, disk, seed, OLD)
+    run("partx", "--delete", disk.node)
+    run("wipefs", "--all", disk.node)
+
+
+def _unfinished(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, OLD)
+    for part in layout.parts:
+        name = f"{part.name}.unfinished"
+        run("sfdisk", "--no-reread", "--no-tell-kernel", "--part-label", disk.node, part.number, name)
+
+
+def _old_label(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, KEPT, label="old")
+
+
+def _smaller(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, KEPT, size="16MiB")
+
+
+def _other_type(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, OLD, type="vfat")
+
+
+def _without_primary(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, KEPT)
+    disk.put(512, bytes(33 * 512))
+
+
+def _without_backup(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, KEPT)
+    disk.put(-33 * 512, bytes(33 * 512))
+
+
+def _grown(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, KEPT)
+    disk.resize(f"{layout.size + 4}MiB")
+
+
+def _first_of_two(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16))
+    _with_files(one, disk, seed, KEPT)
+
+
+def _foreign_whole(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    run("mkfs.ext4", "-q", "-F", "-L", "photos", disk.node)
+    put_files(disk.node, "ext4", OLD)
+
+
+def _foreign_gpt(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """Somebody's ESP, and data where ours will be."""
+    disk.sfdisk("label: gpt\n1: start=1MiB,size=40MiB,name=theirs,type=L\n2: start=41MiB,size=36MiB,name=ESP,type=U\n")
+    run("mkfs.ext4", "-q", "-F", "-L", "data", disk.partition(1))
+    put_files(disk.partition(1), "ext4", OLD)
+    run("mkfs.fat", "-F", "32", disk.partition(2))
+    put_files(disk.partition(2), "vfat", OLD)
+
+
+def _foreign_mbr(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    disk.sfdisk("label: dos\n1: start=1MiB,size=24MiB,type=83\n2: start=25MiB,size=8MiB,type=82\n")
+    run("mkfs.ext4", "-q", "-F", "-L", "data", disk.partition(1))
+    put_files(disk.partition(1), "ext4", OLD)
+    run("mkswap", disk.partition(2))
+
+
+def _foreign_pool(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """A physical volume of LVM, as a program other than ours labels it."""
+    run("pvcreate", "--yes", "--devices", disk.node, disk.node)
+
+
+def _another_seed(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """The same layout, by somebody with another identity."""
+    _with_files(layout, disk, f"{seed}-theirs", OLD)
+
+
+def _one(type: str, size: int) -> dict[str, str]:
+    return {"type": type, "size": f"{size}MiB", "label": "data"}
+
+
+def _of_one(name: str, type: str, before: Callable[[Layout, LoopDisk, str], None], **more: object) -> Layout:
+    """A layout of one partition."""
+    files = KEPT if more.pop("keeps", False) and type != "swap" else {}
+    room = int(str(more.pop("room", 0)))
+    part = Part(1, "data", type, "data", files=files)
+    size = SIZES[type] + 3 + room
+    return Layout(f"{name}-{type}", PLAYS / "one.yml", size, (part,), _one(type, SIZES[type]), before, **more)  # type: ignore[arg-type]
+
+
+def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    pass
+
+
+def _of_type(type: str) -> tuple[Layout, ...]:
+    first, second = Part(1, "data", "ext4", "data", files=KEPT), Part(2, "more", type, "more")
+    beside = {"type": type, "size": f"{SIZES[type]}MiB"}
+    return (
+        _of_one("blank", type, _blank),
+        _of_one("wiped", type, _wiped),
+        _of_one("unfinished", type, _unfinished),
+        _of_one("label", type, _old_label, keeps=True),
+        Layout(
+            f"beside-{type}",
+            PLAYS / "beside.yml",
+            SIZES[type] + 19,
+            (first, second),
+            beside,
+            _first_of_two,
+            mounted=1,
+        ),
+    )
+
+
+_ESP = Part(1, "ESP", "vfat", "boot", "esp")
+_SWAP = Part(2, "swap", "swap", "swap", "swap")
+_SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
+
+
+def _ready(playbook: str, before: Callable[[Layout, LoopDisk, str], None] = _blank, name: str = "") -> Layout:
+    """A playbook that is ready to use; of it what concerns the disk."""
+    last = Part(3, "root", "ext4", "root") if playbook == "ext4-root" else Part(3, "nix", "ext4", "nixos")
+    parts = (_ESP, _SWAP, last)
+    return Layout(
+        name or playbook, PLAYBOOKS / f"{playbook}.yml", 59, parts, _SMALL, before, options=("--tags", "disk")
+    )
+
+
+LAYOUTS: tuple[Layout, ...] = (
+    *(layout for type in SIZES for layout in _of_type(type)),
+    _of_one("grown-partition", "ext4", _smaller, keeps=True),
+    _of_one("grown-disk", "ext4", _grown, keeps=True),
+    _of_one("no-primary-table", "ext4", _without_primary, keeps=True),
+    _of_one("no-backup-table", "xfs", _without_backup, keeps=True),
+    _of_one("other-type", "btrfs", _other_type, destroys="finished"),
+    _of_one("foreign-whole", "ext4", _foreign_whole, destroys="foreign"),
+    _of_one("foreign-gpt", "ext4", _foreign_gpt, destroys="foreign", room=64),
+    _of_one("foreign-mbr", "vfat", _foreign_mbr, destroys="foreign"),
+    _of_one("foreign-lvm", "f2fs", _foreign_pool, destroys="foreign"),
+    _of_one("another-seed", "xfs", _another_seed, destroys="foreign"),
+    _ready("nixos-tmpfs-root"),
+    _ready("ext4-root"),
+    Layout(
+        "data-disk",
+        PLAYBOOKS / "data-disk.yml",
+        435,
+        (Part(1, "home", "ext4", "home"), Part(2, "media", "xfs", "media"), Part(3, "backup", "btrfs", "backup")),
+        {},
+        options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
+    ),
+    _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped"),
+)

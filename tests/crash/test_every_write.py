@@ -1,0 +1,27 @@
+"""Every write: a run is carried on from every prefix of what it writes, unasked, to the same end.
+
+Twice: by the writes as the disk sees them, and by the calls that the programs make, between any two of which
+they can be killed.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from crash import recording
+from crash.campaign import carried_on
+from crash.conftest import Count
+from crash.layouts import LAYOUTS, Layout
+from crash.prefixes import prefixes
+
+pytestmark = pytest.mark.root
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_from_every_call_of_the_programs(layout: Layout, count: Count) -> None:
+    carried_on("every call", layout, recording.programs, lambda made: prefixes(made.before, made.events), count)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_from_every_write_to_the_disk(layout: Layout, count: Count) -> None:
+    carried_on("every write", layout, recording.the_disk, lambda made: prefixes(made.before, made.events), count)

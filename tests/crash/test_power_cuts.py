@@ -1,0 +1,20 @@
+"""Power cuts: a run is carried on where any of the writes since the last flush are lost, or one is torn."""
+
+from __future__ import annotations
+
+import pytest
+
+from crash import recording
+from crash.campaign import carried_on
+from crash.conftest import Count
+from crash.layouts import LAYOUTS, Layout
+from crash.power_cuts import power_cuts
+
+pytestmark = pytest.mark.root
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_from_every_power_cut(layout: Layout, count: Count) -> None:
+    carried_on(
+        "power cuts", layout, recording.the_disk, lambda made: power_cuts(made.before, made.events, layout.name), count
+    )
