@@ -15,7 +15,7 @@ from crash.content import Event, Flush, Write
 _MAGIC = 0x6A736677736872
 _SUPER = struct.Struct("<QQQI")
 _ENTRY = struct.Struct("<QQQQ")
-_FLUSH, _FUA, _DISCARD, _MARK = 1, 2, 4, 8
+_FLUSH, _DISCARD, _MARK = 1, 4, 8
 
 
 def parse(log: bytes) -> Iterator[Event]:
@@ -25,13 +25,15 @@ def parse(log: bytes) -> Iterator[Event]:
         raise ValueError(f"not a log of writes, version 1: {magic:#x}, {version}")
     at = sector
     for _ in range(count):
-        start, sectors, flags, length = _ENTRY.unpack_from(log, at)
+        start, sectors, flags, mark = _ENTRY.unpack_from(log, at)
         at += sector
-        data = b"" if flags & _DISCARD else log[at : at + length]
-        if flags & _FUA or len(data) != (0 if flags & _DISCARD else length):
+        # A write is followed by its sectors; a discard by nothing; a mark by bytes of a length of its own.
+        length = {_DISCARD: 0, _MARK: mark}.get(flags, sectors * sector)
+        data = log[at : at + length]
+        if flags not in (0, _FLUSH, _DISCARD, _MARK) or len(data) != length:
             raise ValueError(f"an entry of flags {flags} and {length} bytes, at {at} of {len(log)}")
-        at += -(-len(data) // sector) * sector
-        if flags & _FLUSH:
+        at += -(-length // sector) * sector
+        if flags == _FLUSH:
             yield Flush()
-        if sectors and not flags & _MARK:
+        elif flags != _MARK:
             yield Write(start * sector, sectors * sector, data if data.strip(b"\0") else None)

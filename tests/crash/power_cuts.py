@@ -66,22 +66,24 @@ def _torn(writes: Sequence[Write], chance: random.Random) -> Iterator[Kept]:
         torn = chance.choice(long)
         others = chance.choice((0.0, 0.5, 1.0))
         mask = [chance.random() < others for _ in writes]
-        sectors = writes[torn].length // SECTOR
-        if chance.random() < 0.5:
-            cut = chance.randrange(1, sectors)
-            parts, how = (writes[torn].part(0, cut * SECTOR),), f"the first {cut}"
-        else:
-            first = chance.randrange(sectors)
-            # A stretch of a long write, sector by sector; all else of it is lost.
-            some = [at for at in range(first, min(first + 64, sectors)) if chance.random() < 0.5]
-            parts = tuple(writes[torn].part(at * SECTOR, (at + 1) * SECTOR) for at in some)
-            how = f"numbers {','.join(map(str, some)) or 'none'}"
-        kept = [
-            part
-            for number, write in enumerate(writes)
-            for part in (parts if number == torn else (write,) * mask[number])
-        ]
-        yield f"{_kept(mask)}, and of write {torn} {how} of {sectors} sectors", tuple(kept)
+        how, parts = _some_sectors(writes[torn], chance)
+        kept: list[Write] = []
+        for number, write in enumerate(writes):
+            kept += parts if number == torn else (write,) * mask[number]
+        mask[torn] = False
+        yield f"{_kept(mask)}, and of write {torn} {how}", tuple(kept)
+
+
+def _some_sectors(write: Write, chance: random.Random) -> tuple[str, tuple[Write, ...]]:
+    """Its first sectors; or some, here and there, of a stretch of it."""
+    sectors = write.length // SECTOR
+    if chance.random() < 0.5:
+        cut = chance.randrange(1, sectors)
+        return f"the first {cut} of {sectors} sectors", (write.part(0, cut * SECTOR),)
+    first = chance.randrange(sectors)
+    some = [at for at in range(first, min(first + 64, sectors)) if chance.random() < 0.5]
+    parts = tuple(write.part(at * SECTOR, (at + 1) * SECTOR) for at in some)
+    return f"numbers {','.join(map(str, some)) or 'none'} of {sectors} sectors", parts
 
 
 def _kept(mask: Sequence[bool]) -> str:

@@ -23,7 +23,8 @@ _FD = re.compile(r"(\d+)<([^>]*)>(?:, )?(.*)")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 _RANGE = re.compile(r"(BLKDISCARD|BLKZEROOUT|BLKSECDISCARD), \[(\d+), (\d+)\]")
 _WRITING = {"write", "pwrite64", "writev", "pwritev", "pwritev2"}
-_AT_AN_OFFSET = {"pwrite64", "pwritev", "pwritev2"}
+_OFFSET = {"pwrite64": -1, "pwritev": -1, "pwritev2": -2}
+"""Which argument is the offset, counted from the last one."""
 
 
 class Call(NamedTuple):
@@ -85,14 +86,15 @@ def _event(call: Call, offsets: dict[tuple[str, str], int], starts: Mapping[str,
 
 
 def _write(call: Call, rest: str, start: int, key: tuple[str, str], offsets: dict[tuple[str, str], int]) -> Write:
-    found = _TEXT.findall(rest)
-    if any(cut for _, cut in found):
+    found = list(_TEXT.finditer(rest))
+    if any(text[2] for text in found):
         raise ValueError("strace cut off what was written: give it a larger --string-limit")
-    data = b"".join(bytes.fromhex(text.replace("\\x", "")) for text, _ in found)[: call.returned]
+    data = b"".join(bytes.fromhex(text[1].replace("\\x", "")) for text in found)[: call.returned]
     if len(data) != call.returned:
         raise ValueError(f"{len(data)} bytes told of {call.returned} written: {call.arguments[:200]}")
-    if call.name in _AT_AN_OFFSET:
-        at = int(rest[_TEXT.search(rest).end() :].strip("}], ").split(", ")[-1 if call.name == "pwrite64" else 0])
+    if call.name in _OFFSET:
+        after = rest[found[-1].end() :].rpartition("]")[2].strip(", ").split(", ")
+        at = int(after[_OFFSET[call.name]])
     else:
         at = offsets.get(key, 0)
         offsets[key] = at + call.returned
