@@ -22,7 +22,7 @@ PLAYBOOKS = Path(__file__).parent.parent.parent / "playbooks"
 OLD = {"old.bin": random.Random("old").randbytes(8192)}
 KEPT = {"kept.bin": random.Random("kept").randbytes(8192)}
 
-SIZES = {"ext4": 16, "vfat": 36, "xfs": 304, "btrfs": 112, "f2fs": 44, "swap": 4}
+SIZES = {"ext4": 16, "vfat": 36, "xfs": 304, "btrfs": 112, "f2fs": 64, "swap": 4}
 """The smallest that each type can well be, in MiB."""
 
 
@@ -81,7 +81,7 @@ def _old_label(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _smaller(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    _with_files(layout, disk, seed, KEPT, size="16MiB")
+    _with_files(layout, disk, seed, KEPT, size="8MiB")
 
 
 def _other_type(layout: Layout, disk: LoopDisk, seed: str) -> None:
@@ -134,6 +134,11 @@ def _foreign_pool(layout: Layout, disk: LoopDisk, seed: str) -> None:
     run("pvcreate", "--yes", "--devices", disk.node, disk.node)
 
 
+def _noise(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """Bytes of which nothing is known, so that no write of zeros leaves a disk as it was."""
+    disk.put(0, random.Random("noise").randbytes(layout.size << 20))
+
+
 def _another_seed(layout: Layout, disk: LoopDisk, seed: str) -> None:
     """The same layout, by somebody with another identity."""
     _with_files(layout, disk, f"{seed}-theirs", OLD)
@@ -158,7 +163,7 @@ def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 def _of_type(type: str) -> tuple[Layout, ...]:
     first, second = Part(1, "data", "ext4", "data", files=KEPT), Part(2, "more", type, "more")
-    beside = {"type": type, "size": f"{SIZES[type]}MiB"}
+    beside = {"second_type": type, "second_size": f"{SIZES[type]}MiB"}
     return (
         _of_one("blank", type, _blank),
         _of_one("wiped", type, _wiped),
@@ -192,6 +197,7 @@ def _ready(playbook: str, before: Callable[[Layout, LoopDisk, str], None] = _bla
 
 LAYOUTS: tuple[Layout, ...] = (
     *(layout for type in SIZES for layout in _of_type(type)),
+    *(_of_one("noise", type, _noise) for type in ("ext4", "vfat", "f2fs", "swap")),
     _of_one("grown-partition", "ext4", _smaller, keeps=True),
     _of_one("grown-disk", "ext4", _grown, keeps=True),
     _of_one("no-primary-table", "ext4", _without_primary, keeps=True),
