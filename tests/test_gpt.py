@@ -121,6 +121,19 @@ def test_one_damaged_copy_is_told_and_mended_by_any_write_case_24(image: Path, a
     assert read(image) == table
 
 
+def test_a_protective_mbr_of_the_disks_old_length_is_mended_case_43(image: Path) -> None:
+    """A power cut leaves it, when a disk has grown: sfdisk writes it last of all."""
+    table = a_table(an_entry())
+    write(image, table)
+    with image.open("r+b") as file:
+        file.seek(446 + 12)
+        file.write((DISK // 1024).to_bytes(4, "little"))
+    assert read(image) == replace(table, damage=frozenset({"protective MBR of another length"}))
+    write(image, table)
+    assert read(image) == table
+    assert not subprocess.run(["sfdisk", "--verify", image], check=True, capture_output=True).stderr
+
+
 def test_with_both_copies_damaged_there_is_no_table_case_25(image: Path) -> None:
     write(image, a_table(an_entry()))
     smash(image, 512)

@@ -89,8 +89,8 @@ def parse(head: bytes, tail: bytes, *, sector: int, sectors: int) -> Gpt | None:
     good = primary or backup
     if not good:
         return None
-    damage = _damage(primary, backup, sectors) | (frozenset() if _protected(head) else {"protective MBR"})
-    return replace(good.table, damage=frozenset(damage))
+    damage = _damage(primary, backup, sectors)
+    return replace(good.table, damage=damage | _mbr_damage(head, sectors, moved=bool(damage)))
 
 
 def _damage(primary: _Copy | None, backup: _Copy | None, sectors: int) -> frozenset[str]:
@@ -131,9 +131,18 @@ def _entry(number: int, data: bytes, at: int) -> Entry | None:
     return Entry(number, first, last - first + 1, UUID(bytes_le=kind), UUID(bytes_le=unique), text, attrs)
 
 
-def _protected(head: bytes) -> bool:
-    """Whether the disk's first sector has a partition of type EE, without which kernels see no GPT."""
-    return head[510:512] == b"\x55\xaa" and any(head[446 + 16 * index + 4] == 0xEE for index in range(4))
+def _mbr_damage(head: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
+    """What is wrong with the first sector: no partition of type EE, without which kernels see no GPT, or a short one.
+
+    Its length has 32 bits: all of them are set where that is too few, and by some tools always. Where the
+    table itself is not sound, and the disk may have grown, another length goes without saying (``moved``).
+    """
+    slots = (head[446 + 16 * index : 462 + 16 * index] for index in range(4))
+    lengths = {int.from_bytes(slot[12:16], "little") for slot in slots if slot[4:5] == b"\xee"}
+    if head[510:512] != b"\x55\xaa" or not lengths:
+        return frozenset({"protective MBR"})
+    sound = moved or lengths & {sectors - 1, 0xFFFFFFFF}
+    return frozenset() if sound else frozenset({"protective MBR of another length"})
 
 
 # Writing: text for sfdisk(8), "input formats, named-fields".
