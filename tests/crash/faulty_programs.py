@@ -1,0 +1,154 @@
+"""Programs that do not do what they are there for: a table of faults, and how one is given to the Nth command.
+
+The command is replaced in the process that runs it by a script of the same name, so that its neighbours, and
+the probes that call the same program, are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import subfloor.apply
+from subfloor.host import Result, Shell
+
+IMPATIENT = 1.0
+"""Seconds: a command that hangs is given up after these, and so is a promise that does not come true."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a program.
+
+    ``script`` is sh, in which ``$tool`` is the program itself and ``$trace`` looks at what it writes to the disk;
+    None: there is no program. ``says`` is in the message that comes of it. ``half``: it comes in the middle of
+    the program's writes, whose number the script finds in ``$half``. ``timeout`` is the command's, in seconds.
+    """
+
+    name: str
+    script: str | None
+    says: str
+    half: bool = False
+    timeout: float = 60.0
+
+
+FAULTS = (
+    Fault("missing", None, "not found"),
+    Fault("killed at once", "kill -KILL $$", "ended with status 137"),
+    Fault(
+        "killed half-way",
+        'exec $trace -e "inject=$writes:signal=KILL:when=$half" "$tool" "$@"',
+        "ended with status 137",
+        half=True,
+    ),
+    Fault("hangs", "exec sleep 600", "did not end within", timeout=IMPATIENT),
+    Fault("hangs after its work", '"$tool" "$@"; exec sleep 600', "did not end within", timeout=IMPATIENT),
+    Fault(
+        "fails half-way",
+        'exec $trace -e "inject=$writes:error=EIO:when=$half+" "$tool" "$@"',
+        "ended with status",
+        half=True,
+    ),
+    Fault("fails after its work", '"$tool" "$@"; echo "out of luck" >&2; exit 9', "out of luck"),
+    Fault("does nothing", "exec cat >/dev/null", ""),
+)
+
+_WRITES = "write,pwrite64,writev,pwritev,pwritev2,fallocate"
+
+
+def _trace(paths: Sequence[str], log: str) -> list[str]:
+    watched = [word for path in paths for word in ("-P", path)]
+    return ["strace", "-f", "-qq", "-o", log, "-e", f"trace={_WRITES}", "-e", "signal=none", *watched]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command that a run called: its argv, and how many times it wrote to the disk."""
+
+    argv: tuple[str, ...]
+    writes: int
+
+
+def survey(log: Path, paths: Sequence[str]) -> Callable[[], None]:
+    """Arrange for a run to leave in a file what it calls, for ``surveyed`` to read."""
+    trace = log.with_suffix(".strace")
+
+    def traced(run: _Run, shell: Shell, argv: Sequence[str], options: dict[str, Any]) -> Result:
+        result = run(shell, [*_trace(paths, str(trace)), *argv], **options)
+        with log.open("a") as file:
+            file.write(json.dumps([list(argv), len(trace.read_text().splitlines())]) + "\n")
+        return result
+
+    return lambda: _replace(traced)
+
+
+def surveyed(log: Path) -> list[Call]:
+    """What ``survey`` has left."""
+    return [Call(tuple(argv), writes) for argv, writes in map(json.loads, log.read_text().splitlines())]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The Nth command of a run, counted from 1, and the fault that it meets with."""
+
+    number: int
+    call: Call
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"command {self.number}, `{shlex.join(self.call.argv)}`, {self.fault.name}"
+
+    def arrange(self, work: Path, paths: Sequence[str]) -> Callable[[], None]:
+        """What brings it about in the process that calls it. ``paths`` are the disk's nodes."""
+        program, count = work / "faulty" / self.call.argv[0], 0
+
+        def counted(run: _Run, shell: Shell, argv: Sequence[str], options: dict[str, Any]) -> Result:
+            nonlocal count
+            count += 1
+            if count != self.number:
+                return run(shell, argv, **options)
+            self._write(program, paths)
+            return run(shell, [str(program), *argv[1:]], **{**options, "timeout": self.fault.timeout})
+
+        return lambda: _replace(counted)
+
+    def _write(self, program: Path, paths: Sequence[str]) -> None:
+        program.parent.mkdir()
+        if self.fault.script is None:
+            return
+        tool = shutil.which(self.call.argv[0], path="/usr/sbin:/usr/bin:/sbin:/bin")
+        trace = shlex.join(_trace(paths, "/dev/null"))
+        program.write_text(
+            f"#!/bin/sh\ntool={tool} half={(self.call.writes + 1) // 2} writes={_WRITES}\n"
+            f"trace='{trace}'\n{self.fault.script}\n"
+        )
+        program.chmod(0o755)
+
+
+def meetings(calls: Sequence[Call]) -> list[Meeting]:
+    """Every command with every fault that it can have."""
+    return [
+        Meeting(number, call, fault)
+        for number, call in enumerate(calls, 1)
+        for fault in FAULTS
+        if call.writes or not fault.half
+    ]
+
+
+_Run = Callable[..., Result]
+
+
+def _replace(instead: Callable[[_Run, Shell, Sequence[str], dict[str, Any]], Result]) -> None:
+    """Put something in the place of ``Shell.run``; it is given what was there."""
+    run = Shell.run
+
+    def replaced(self: Shell, argv: Sequence[str], **options: Any) -> Result:
+        return instead(run, self, argv, options)
+
+    Shell.run = replaced  # type: ignore[method-assign]
+    subfloor.apply._PATIENCE = IMPATIENT

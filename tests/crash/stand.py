@@ -1,0 +1,99 @@
+"""Where a fault is tried: a loop device over a copy of what a disk was, and a directory to mount things under.
+
+What is taken down is looked for afterwards: a mount or a loop device that stays is an error, since it would
+falsify every test that follows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_disks import LoopDisk, attach, run, said
+
+_numbers = itertools.count()
+
+_BY_CHANCE = ("DEVNAME=", "UUID_SUB=")
+"""What blkid says that is another each time: the node, and the UUID that btrfs gives the device."""
+
+_CHECKS = {
+    "ext4": ("e2fsck", "-f", "-n"),
+    "vfat": ("fsck.fat", "-n"),
+    "xfs": ("xfs_repair", "-n"),
+    "btrfs": ("btrfs", "check", "--readonly"),
+    "f2fs": ("fsck.f2fs", "--dry-run"),
+}
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A disk, and where its filesystems are mounted."""
+
+    disk: LoopDisk
+    root: Path
+
+    def mounts(self) -> list[str]:
+        """What is mounted under the root: target, source, type."""
+        found = run("findmnt", "-rno", "TARGET,SOURCE,FSTYPE").stdout.decode().splitlines()
+        return sorted(line for line in found if line.startswith(f"{self.root}/"))
+
+    def unmount(self) -> None:
+        for line in reversed(self.mounts()):
+            run("umount", line.split()[0])
+        assert not self.mounts(), self.mounts()
+
+    def picture(self) -> list[str]:
+        """What the disk and its mounts have come to, in the words of other programs; no names of devices."""
+        lines = said("sfdisk", "--dump", self.disk.node).splitlines() + self.mounts()
+        for number in self.numbers():
+            found = run("blkid", "-p", "-o", "export", self.disk.partition(number), check=False).stdout.decode()
+            lines += [line for line in found.splitlines() if not line.startswith(_BY_CHANCE)]
+        return [line.replace(self.disk.node, "DISK").replace(str(self.root), "ROOT") for line in lines]
+
+    def numbers(self) -> list[int]:
+        nodes = said("sfdisk", "--dump", self.disk.node).splitlines()
+        prefix = f"{self.disk.node}p"
+        return [int(line.removeprefix(prefix).split(" ")[0]) for line in nodes if line.startswith(prefix)]
+
+    def prove(self) -> None:
+        """Hold the table and every filesystem against the programs that check them; unmounts them first."""
+        self.unmount()
+        assert "No errors detected" in said("sfdisk", "--verify", self.disk.node)
+        for number in self.numbers():
+            node = self.disk.partition(number)
+            kind = run("blkid", "-p", "-o", "value", "-s", "TYPE", node, check=False).stdout.decode().strip()
+            if kind in _CHECKS:
+                checked = run(*_CHECKS[kind], node, check=False)
+                assert checked.returncode == 0, f"{node} {kind}: {checked.stdout!r} {checked.stderr!r}"
+
+
+@contextmanager
+def stand(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterator[Stand]:
+    """A stand over a copy of ``start``, or a blank disk. Taken down at the end; raises where it cannot be."""
+    place = work / f"stand-{next(_numbers)}"
+    place.mkdir()
+    image = place / "disk.img"
+    if start:
+        run("cp", "--sparse=always", "--reflink=auto", start, image)
+    made = Stand(attach(image, "+0" if start else size), place / "root")
+    made.root.mkdir()
+    try:
+        if start:
+            run("partx", "--update", "--nr", "1:16", made.disk.node, check=False)
+        yield made
+    finally:
+        made.unmount()
+        detach(made.disk)
+        shutil.rmtree(place)
+
+
+def detach(disk: LoopDisk) -> None:
+    """Let go of the loop device. Raises where somebody still has it."""
+    run("partx", "--delete", disk.node, check=False)
+    run("losetup", "--detach", disk.node)  # of one that is in use it only says that it will, and ends with 0
+    left = run("losetup", "--noheadings", "--output", "NAME", "--associated", disk.image).stdout.decode()
+    assert not left.strip(), f"{disk.node} is still attached to {disk.image}: somebody uses it"
