@@ -17,8 +17,8 @@ from loop_disks import LoopDisk, attach, run, said
 
 _numbers = itertools.count()
 
-_BY_CHANCE = ("DEVNAME=", "UUID_SUB=")
-"""What blkid says that is another each time: the node, and the UUID that btrfs gives the device."""
+_BY_CHANCE = ("DEVNAME=", "UUID_SUB=", "PART_ENTRY_DISK=")
+"""What blkid says that is another each time: the node and its number, and the UUID that btrfs gives the device."""
 
 _CHECKS = {
     "ext4": ("e2fsck", "-f", "-n"),

@@ -1,0 +1,145 @@
+"""A disk that fails a request, each in turn: it is said, nothing is lost, "in sync" is never said of what is not on
+the medium, and the next run comes right.
+
+These tests want the kernel to themselves: a disk that fails is felt by whoever scans all of them.
+Told by `SUBFLOOR_CRASH=all` to try every request; else a sample with a fixed seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from crash.forked import Ran, subfloor
+from crash.io_errors import Failing, Request, failing_disk, requests
+from crash.jobs import JOBS, LETTER, Job, start_of
+from crash.sample import sample
+from crash.stand import Stand, stand
+from loop_disks import LoopDisk, run
+
+pytestmark = [pytest.mark.root, pytest.mark.alone]
+
+FILLED = ("nixos-tmpfs-root", "data-disk", "f2fs", "a volume more", "another label")
+DISK = ("--tags", "disk")
+"""Nothing is mounted from a disk that fails: that would be a test of the kernel's filesystems."""
+
+
+@pytest.mark.parametrize("job", FILLED)
+def test_whatever_request_fails_what_is_said_to_be_done_is_on_the_medium(job: str, tmp_path: Path) -> None:
+    start = start_of(JOBS[job], tmp_path)
+    whole, count = _whole(JOBS[job], start, tmp_path)
+    every = [
+        Failing(request, number, forever)
+        for request, many in count.items()
+        if request != "read" or JOBS[job].letter  # on a blank disk there is little to read
+        for number in range(1, many + 1)
+        for forever in (False, True)
+    ]
+    _each(sample(every, 2, seed=job), len(every), job, lambda failing: _try(JOBS[job], failing, start, whole, tmp_path))
+
+
+def _whole(job: Job, start: Path, work: Path) -> tuple[Sequence[str], dict[Request, int]]:
+    """What the job comes to when nothing fails, and how many requests of each kind it makes."""
+    image = _copy(start, work)
+    with failing_disk(work, image, None) as disk:
+        known = requests(disk)
+        ran = _apply(job, disk, work)
+        count = {request: many - known[request] for request, many in requests(disk).items()}
+    assert ran.status == 0, ran.said
+    with stand(work, image) as at:
+        at.prove()
+        return at.picture(), count
+
+
+def _try(job: Job, failing: Failing, start: Path, whole: Sequence[str], work: Path) -> None:
+    image = _copy(start, work)
+    with failing_disk(work, image, failing) as disk:
+        ran = _apply(job, disk, work)
+        if ran.status and not failing.forever:
+            _is_clear(ran)
+            ran = _apply(job, disk, work)  # with all that this kernel still believes to be on the disk
+    told = f"{failing}\n{ran.said}"
+    with stand(work, image) as at:  # nothing but what the medium has
+        if ran.status:
+            _is_clear(ran)
+            again = subfloor("apply", *job.words(at), *DISK)
+            assert again.status == 0, f"{told}\n{again.said}"
+        assert at.picture() == whole, told
+        if job.letter:
+            run("mount", at.disk.partition(1), at.root)
+            letter = (at.root / "letter").read_text()
+            run("umount", at.root)
+            assert letter == LETTER, told
+        at.prove()
+
+
+STARTS = ("whole", "another's disk", "blank")
+
+
+@pytest.mark.parametrize("held", STARTS)
+def test_a_disk_that_cannot_be_read_is_never_taken_for_blank_nor_for_done(held: str, tmp_path: Path) -> None:
+    job = JOBS["another's disk"]
+    start = _start(held, tmp_path)
+    image = _copy(start, tmp_path)
+    with failing_disk(tmp_path, image, None) as disk:
+        known = requests(disk)["read"]
+        said = _check(job, disk, tmp_path).said.replace(disk.node, "DISK")
+        many = requests(disk)["read"] - known
+    every = [Failing("read", number, forever) for number in range(1, many + 1) for forever in (False, True)]
+
+    def read(failing: Failing) -> None:
+        with failing_disk(tmp_path, _copy(start, tmp_path), failing) as disk:
+            found = _check(job, disk, tmp_path)
+        # The kernel reads again, or has it read already: then nobody notices, and the answer is the same.
+        if found.status == 1:
+            _is_clear(found)
+        else:
+            assert found.said.replace(disk.node, "DISK") == said, f"{failing}\n{found.said}"
+
+    _each(sample(every, 4, seed=held), len(every), held, read)
+
+
+def _start(held: str, work: Path) -> Path:
+    """An image of a disk that is what the job makes, one that is somebody's, or a blank one."""
+    job = JOBS["another's disk"]
+    start = start_of(job if held == "another's disk" else Job("ext4-root.yml"), work)
+    if held == "whole":
+        with stand(work, start) as at:
+            made = subfloor("apply", *job.words(at))
+            assert made.status == 0, made.said
+            run("sync", at.disk.node)
+            run("cp", "--sparse=always", at.disk.image, start)
+    return start
+
+
+def _each(chosen: Sequence[Failing], every: int, name: str, attempt: Callable[[Failing], None]) -> None:
+    wrong = []
+    for failing in chosen:
+        try:
+            attempt(failing)
+        except AssertionError as error:
+            wrong.append(f"{failing}: {error}")
+    assert not wrong, f"{len(wrong)} of {len(chosen)}:\n" + "\n\n".join(wrong)
+    print(f"{name}: {len(chosen)} of {every} requests failed, each was told, and carried on from")
+
+
+def _copy(start: Path, work: Path) -> Path:
+    image = work / "faulty.img"
+    run("cp", "--sparse=always", "--reflink=auto", start, image)
+    return image
+
+
+def _apply(job: Job, disk: LoopDisk, work: Path) -> Ran:
+    return subfloor("apply", *job.words(Stand(disk, work / "root")), *DISK)
+
+
+def _check(job: Job, disk: LoopDisk, work: Path) -> Ran:
+    """Without consent: so nothing is written in any case."""
+    words = [word for word in job.words(Stand(disk, work / "root")) if word not in ("--destroy", disk.node)]
+    return subfloor("check", *words)
+
+
+def _is_clear(ran: Ran) -> None:
+    assert ran.status == 1 and "→" in ran.said and "Traceback" not in ran.said, ran.said
