@@ -88,7 +88,7 @@ def _daemon(export: Path, image: Path, failing: Failing | None) -> Iterator[None
 
 @contextmanager
 def _loop(export: Path) -> Iterator[LoopDisk]:
-    """A loop device on the export. (With direct I/O on a FUSE file Linux 6.18 loses writes.)"""
+    """A loop device on the export. (Writes by direct I/O to a FUSE file were seen to be lost.)"""
     disk = LoopDisk(export, said("losetup", "--find", "--show", export))
     try:
         yield disk

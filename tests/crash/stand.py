@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop_disks import LoopDisk, attach, run, said
+
+_PATIENCE = 10.0
+"""Seconds for which a passer-by who scans all disks may have one open."""
 
 _numbers = itertools.count()
 
@@ -92,8 +96,10 @@ def stand(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterat
 
 
 def detach(disk: LoopDisk) -> None:
-    """Let go of the loop device. Raises where somebody still has it."""
+    """Let go of the loop device. Raises where somebody keeps it."""
     run("partx", "--delete", disk.node, check=False)
-    run("losetup", "--detach", disk.node)  # of one that is in use it only says that it will, and ends with 0
-    left = run("losetup", "--noheadings", "--output", "NAME", "--associated", disk.image).stdout.decode()
-    assert not left.strip(), f"{disk.node} is still attached to {disk.image}: somebody uses it"
+    run("losetup", "--detach", disk.node)  # of one that is open it only says that it will, and ends with 0
+    deadline = time.monotonic() + _PATIENCE
+    while said("losetup", "--noheadings", "--output", "NAME", "--associated", disk.image):
+        assert time.monotonic() < deadline, f"{disk.node} is still attached to {disk.image}: somebody uses it"
+        time.sleep(0.05)
