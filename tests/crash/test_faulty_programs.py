@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crash.conftest import Count
 from crash.faulty_programs import Meeting, meetings, survey, surveyed
 from crash.forked import Ran, subfloor
 from crash.jobs import JOBS, LETTER, Job, start_of
@@ -21,17 +22,18 @@ pytestmark = pytest.mark.root
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_path: Path) -> None:
+def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_path: Path, count: Count) -> None:
     start, whole, met = _surveyed(JOBS[job], tmp_path)
     chosen, wrong = sample(met, 2, seed=job), []
     for meeting in chosen:
         try:
             with stand(tmp_path, start) as at:
                 _try(JOBS[job], meeting, at, whole)
+            count("faulty programs", "carried on from, to the same end")
         except AssertionError as error:
             wrong.append(f"{meeting}: {error}")
+            count("faulty programs", "wrong")
     assert not wrong, f"{len(wrong)} of {len(chosen)}:\n" + "\n\n".join(wrong)
-    print(f"{job}: {len(chosen)} of {len(met)} faults, each carried on from to the same end")
 
 
 def _surveyed(job: Job, work: Path) -> tuple[Path, Sequence[str], list[Meeting]]:
