@@ -1,0 +1,342 @@
+"""The deliberate faults: each takes away one thing that keeps somebody's data safe, or a rerun right."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+_APPLY = "src/subfloor/apply.py"
+_PARTITIONING = "src/subfloor/steps/partitioning.py"
+_DISK = "src/subfloor/subjects/disk/subject.py"
+_PROBES = "src/subfloor/subjects/disk/probes.py"
+_GPT = "src/subfloor/disks/gpt.py"
+_HOST = "src/subfloor/host.py"
+_FILES = "src/subfloor/steps/files.py"
+_MKFS = "plugins/mkfs.py"
+_PARTITION = "plugins/aligned_partition.py"
+_LABEL = "plugins/gpt_label.py"
+_WIPEFS = "plugins/wipefs.py"
+
+_ENGINE = ("tests/test_engine.py",)
+_RACES = ("tests/crash/test_races.py",)
+_DISKS = ("tests/machine/test_disks.py",)
+_PROPERTIES = ("tests/test_disk_properties.py",)
+_SEEN = ("tests/test_probes.py",)
+
+
+def _steps(task: str) -> tuple[str, ...]:
+    return ("tests/test_steps.py", "-k", task)
+
+
+MUTANTS = (
+    # What makes a half-made thing known for what it is.
+    Mutant(
+        "a partition is born with its final name",
+        _PARTITION,
+        "self._uuid(table), self.name + UNFINISHED, self._bits",
+        "self._uuid(table), self.name, self._bits",
+        ("tests/test_whole_playbooks.py", *_steps("aligned-partition")[:1], "-k", "aligned-partition or on_the_way"),
+    ),
+    Mutant(
+        "the final name is written before the filesystem is made",
+        _MKFS,
+        """                *self._making(disk, entry),
+                *finish(disk, self._number, name),
+""",
+        """                *finish(disk, self._number, name),
+                *self._making(disk, entry),
+""",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "a finished partition that is made again keeps its final name meanwhile",
+        _MKFS,
+        "*(reopen if finished else ()),",
+        "",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "what was made is not flushed before it is named",
+        _MKFS,
+        """            Command(("sync", node)),
+            *check,
+""",
+        "            *check,\n",
+        _steps("mkfs"),
+    ),
+    Mutant("what was made is not checked before it is named", _MKFS, "            *check,\n", "", _steps("mkfs")),
+    Mutant(
+        "an unfinished filesystem is mounted",
+        "src/subfloor/steps/sources.py",
+        "if entry and entry.name.endswith(UNFINISHED):",
+        "if False:",
+        ("tests/machine/test_mounts.py", "-k", "unfinished"),
+    ),
+    # What was there before and must not come back.
+    Mutant(
+        "a new partition's extent is not wiped",
+        _PARTITION,
+        "commands=(*rewrite(disk, unfinished), *wipe(node), *ended),",
+        "commands=(*rewrite(disk, unfinished), *ended),",
+        (*_DISKS, "-k", "nothing_old or extent"),
+    ),
+    Mutant(
+        "a table inside a partition is passed over",
+        _PARTITIONING,
+        """        Command(("wipefs", "--all", "--quiet", "--force", *nodes)),\n""",
+        "",
+        (*_DISKS, "-k", "table_inside"),
+    ),
+    Mutant(
+        "the partitions' signatures are left when a disk is erased",
+        _PARTITIONING,
+        "return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)",
+        "return (guard(disk.node), *reveal, *_blanked(disk), *whole, *forget)",
+        (*_DISKS, "-k", "table_inside or foreign"),
+    ),
+    Mutant(
+        "what is wiped is not flushed",
+        _PARTITIONING,
+        """        Command(("sync", *nodes)),\n""",
+        "",
+        _steps("mkfs"),
+    ),
+    # What is in use.
+    Mutant(
+        "nobody makes sure that a disk is unused before it is erased",
+        _PARTITIONING,
+        "return (guard(disk.node), *reveal,",
+        "return (*reveal,",
+        (*_RACES, "-k", "mounted_between"),
+    ),
+    Mutant(
+        "nobody makes sure that a partition is unused before its name is taken back",
+        _MKFS,
+        "reopen = (guard(disk.partition_node(self._number)), *finish(",
+        "reopen = (*finish(",
+        (*_RACES, "-k", "finished_and_mounted"),
+    ),
+    Mutant(
+        "a partition that is seen to be in use is made again",
+        _MKFS,
+        'if volume.in_use:\n            raise Refused(\n                f"{self.device} is in use',
+        'if False:\n            raise Refused(\n                f"{self.device} is in use',
+        (*_PROPERTIES, *_steps("mkfs")),
+    ),
+    Mutant(
+        "a disk that is seen to be in use is erased",
+        _PARTITIONING,
+        "if disk.is_busy:",
+        "if False:",
+        _PROPERTIES,
+    ),
+    Mutant("swap that is active is no use", "src/subfloor/subjects/disk/users.py", "if line:\n", "if False:\n", _SEEN),
+    # Consent.
+    Mutant(
+        "consent for any device is consent for all",
+        "src/subfloor/consent.py",
+        "return bool(self.devices & _names(loss))",
+        "return bool(self.devices)",
+        _ENGINE,
+    ),
+    Mutant(
+        "a step that destroys is taken without consent",
+        _APPLY,
+        "if lacking := self.consent.lacking(step):",
+        "if (lacking := self.consent.lacking(step)) and False:",
+        _ENGINE,
+    ),
+    Mutant(
+        "a plan that lacks consent is not refused",
+        "src/subfloor/engine.py",
+        "if not lacking or report.error:",
+        "if True:",
+        _ENGINE,
+    ),
+    Mutant(
+        "where one task is refused the others are applied",
+        "src/subfloor/run.py",
+        "if not _all_stand(plans):",
+        "if False:",
+        ("tests/test_cli.py",),
+    ),
+    # What is ours.
+    Mutant(
+        "any GPT counts as our own",
+        _WIPEFS,
+        "return isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)",
+        "return isinstance(disk.table, gpt.Gpt)",
+        (*_PROPERTIES, *_steps("wipefs")),
+    ),
+    Mutant(
+        "somebody else's partition of that number is formatted",
+        _MKFS,
+        "if entry.uuid != ours:",
+        "if False:",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "somebody else's partition of that number counts as ours",
+        _PARTITION,
+        "if there.uuid != self._uuid(table):",
+        "if False:",
+        _steps("aligned-partition"),
+    ),
+    Mutant(
+        "two disks that have changed names are laid out all the same",
+        _PARTITIONING,
+        "if other is not None:",
+        "if False:",
+        (*_DISKS, "-k", "swapped"),
+    ),
+    Mutant(
+        "a copy of our filesystem elsewhere is no obstacle",
+        _MKFS,
+        "self._check_unique(machine, wanted)\n        finished",
+        "finished",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "a partition is shrunk",
+        _PARTITION,
+        "if wanted < there.size:",
+        "if False:",
+        _steps("aligned-partition"),
+    ),
+    # How a step is taken.
+    Mutant(
+        "nobody looks again once the lock is had",
+        _APPLY,
+        "if now != machine:",
+        "if False:",
+        _ENGINE,
+    ),
+    Mutant(
+        "what was promised is not verified",
+        _APPLY,
+        "if not broken:",
+        "if True:",
+        _ENGINE,
+    ),
+    Mutant(
+        "what comes late is not waited for",
+        _APPLY,
+        "deadline = time.monotonic() + max(_PATIENCE, step.patience)",
+        "deadline = 0.0",
+        _ENGINE,
+    ),
+    Mutant(
+        "a command that failed is passed over",
+        _APPLY,
+        "if not command.went_well(result.status):",
+        "if False:",
+        _ENGINE,
+    ),
+    Mutant(
+        "what a command may have changed is not looked at again",
+        _APPLY,
+        "stale = task.subjects() - self._fresh",
+        "stale = frozenset[AnySubject]()",
+        ("tests/test_engine.py", "tests/machine/test_disks.py"),
+    ),
+    Mutant(
+        "a disk is written without its lock",
+        _APPLY,
+        "with self.shell.locked(step.locks, self._wait):",
+        "if True:",
+        (*_RACES, "-k", "two_runs"),
+    ),
+    Mutant(
+        "a command that hangs is left running",
+        _HOST,
+        "            end_group(self.host.prefix, self._group)\n",
+        "",
+        ("tests/test_host.py",),
+    ),
+    # What the kernel is told.
+    Mutant(
+        "the kernel is not told of new partitions",
+        _PARTITIONING,
+        """    return (Command(("partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node)),)""",
+        "    return ()",
+        (*_DISKS, "-k", "every_filesystem"),
+    ),
+    Mutant(
+        "the kernel is told of partitions up to the first gap only",
+        _PARTITIONING,
+        """"partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node""",
+        """"partx", "--update", disk.node""",
+        _steps("aligned-partition"),
+    ),
+    Mutant(
+        "sfdisk asks the kernel to read a table anew while a partition is in use",
+        _PARTITIONING,
+        """_SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")""",
+        """_SFDISK = ("sfdisk", "--quiet")""",
+        (*_DISKS, "-k", "mounted"),
+    ),
+    # How it is looked.
+    Mutant(
+        "a probe that failed has found nothing",
+        _DISK,
+        "    _must_have_worked(self.path, wipefs=signatures, blkid=volumes)\n".replace("    ", "        ", 1),
+        "",
+        _SEEN,
+    ),
+    Mutant(
+        "half of what was to be read is enough",
+        _DISK,
+        "return end.status != 0 or len(end.stdout) != min(ENDS, disk.size)",
+        "return False",
+        _SEEN,
+    ),
+    Mutant(
+        "a disk that cannot be read is blank",
+        _PROBES,
+        """read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}\n""",
+        "",
+        ("tests/machine/test_disk_probes.py", "-k", "cannot_be_read"),
+    ),
+    Mutant(
+        "the checksum of a table's entries is not looked at",
+        _GPT,
+        " or zlib.crc32(data[start:end]) != table_crc:",
+        ":",
+        ("tests/test_gpt.py",),
+    ),
+    Mutant(
+        "the two copies of a table are not compared",
+        _GPT,
+        'return frozenset() if primary.table == backup.table else frozenset({"the two tables differ"})',
+        "return frozenset()",
+        ("tests/test_gpt.py",),
+    ),
+    Mutant(
+        "a damaged table counts as sound",
+        _LABEL,
+        "        if table.damage:\n",
+        "        if False:\n",
+        _steps("gpt-label"),
+    ),
+    # Files and mounts.
+    Mutant(
+        "a file is renamed before it is flushed",
+        _FILES,
+        ', "conv=fsync", "status=none"), stdin=content)',
+        ', "status=none"), stdin=content)',
+        _steps("nixos-config"),
+    ),
+    Mutant(
+        "a file is written in its place",
+        _FILES,
+        'f"{path}.unfinished"',
+        "path",
+        _steps("nixos-config"),
+    ),
+    Mutant(
+        "the name of a new file is not flushed",
+        _FILES,
+        """        Command(("sync", "--", folder)),\n""",
+        "",
+        _steps("nixos-config"),
+    ),
+)
