@@ -1,12 +1,12 @@
 # Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test lint unit vm crash bench format clean
+.PHONY: help bootstrap run test lint unit vm crash mutants bench format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
 # A file's tests stay together: they share a virtual machine.
 PARALLEL := -n 2 --dist loadfile
 # Loop devices are root's: whoever is not root goes without their tests.
-HERE := not vm$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
+HERE := not vm and not alone$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
 CODE := src plugins tests benchmarks
 
 help: ## Say what can be made
@@ -20,6 +20,7 @@ run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual
 
 test: lint ## Check the code and run all tests
 	$(PY) -m pytest $(PARALLEL) -m "$(HERE)"
+	@[ "$$(id -u)" != 0 ] || $(PY) -m pytest -m alone
 	$(PY) -m pytest $(PARALLEL) -m vm
 
 lint: bootstrap ## Check style and types
@@ -35,6 +36,9 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 
 crash: bootstrap ## Kill the main job after every one of its commands, in turn
 	SUBFLOOR_CRASH=all $(PY) -m pytest -s tests/vm/test_killed.py
+
+mutants: bootstrap ## Break the code in many ways, one at a time, and see that a test notices each
+	PYTHONPATH=tests $(PY) -m mutants
 
 bench: bootstrap ## Measure what it costs, as ratios (needs root)
 	$(PY) benchmarks/ratios.py

@@ -34,7 +34,7 @@ MUTANTS = (
         _PARTITION,
         "self._uuid(table), self.name + UNFINISHED, self._bits",
         "self._uuid(table), self.name, self._bits",
-        ("tests/test_whole_playbooks.py", *_steps("aligned-partition")[:1], "-k", "aligned-partition or on_the_way"),
+        _steps("aligned-partition"),
     ),
     Mutant(
         "the final name is written before the filesystem is made",
@@ -318,6 +318,13 @@ MUTANTS = (
         _steps("gpt-label"),
     ),
     # Files and mounts.
+    Mutant(
+        "content that a bind would hide is hidden",
+        "plugins/bind_persist.py",
+        "if hiding != Hiding():",
+        "if False:",
+        ("tests/machine/test_mounts.py", "-k", "bind_over_content"),
+    ),
     Mutant(
         "a file is renamed before it is flushed",
         _FILES,
