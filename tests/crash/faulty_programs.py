@@ -55,6 +55,7 @@ FAULTS = (
         half=True,
     ),
     Fault("fails after its work", '"$tool" "$@"; echo "out of luck" >&2; exit 9', "out of luck"),
+    Fault("is short of memory", 'ulimit -v 12000; exec "$tool" "$@"', ""),
     Fault("does nothing", "exec cat >/dev/null", ""),
 )
 
