@@ -106,29 +106,30 @@ class Meeting:
 
     def arrange(self, work: Path, paths: Sequence[str]) -> Callable[[], None]:
         """What brings it about in the process that calls it. ``paths`` are the disk's nodes."""
-        program, count = work / "faulty" / self.call.argv[0], 0
+        place, count = work / "faulty", 0
 
         def counted(run: _Run, shell: Shell, argv: Sequence[str], options: dict[str, Any]) -> Result:
             nonlocal count
             count += 1
             if count != self.number:
                 return run(shell, argv, **options)
-            self._write(program, paths)
+            program = self._write(place, argv[0], paths)
             return run(shell, [str(program), *argv[1:]], **{**options, "timeout": self.fault.timeout})
 
         return lambda: _replace(counted)
 
-    def _write(self, program: Path, paths: Sequence[str]) -> None:
-        program.parent.mkdir()
-        if self.fault.script is None:
-            return
-        tool = shutil.which(self.call.argv[0], path="/usr/sbin:/usr/bin:/sbin:/bin")
-        trace = shlex.join(_trace(paths, "/dev/null"))
-        program.write_text(
-            f"#!/bin/sh\ntool={tool} half={(self.call.writes + 1) // 2} writes={_WRITES}\n"
-            f"trace='{trace}'\n{self.fault.script}\n"
-        )
-        program.chmod(0o755)
+    def _write(self, place: Path, name: str, paths: Sequence[str]) -> Path:
+        place.mkdir()
+        program = place / name
+        if self.fault.script is not None:
+            tool = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+            trace = shlex.join(_trace(paths, "/dev/null"))
+            program.write_text(
+                f"#!/bin/sh\ntool={tool} half={(self.call.writes + 1) // 2} writes={_WRITES}\n"
+                f"trace='{trace}'\n{self.fault.script}\n"
+            )
+            program.chmod(0o755)
+        return program
 
 
 def meetings(calls: Sequence[Call]) -> list[Meeting]:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mutants.mutant import Mutant, judge, plant
+from mutants.mutant import Mutant, Verdict, judge, plant
 from mutants.table import MUTANTS
 
 
@@ -27,7 +27,10 @@ def _caught(mutant: Mutant) -> bool:
     with tempfile.TemporaryDirectory(prefix="mutant-") as place:
         tree = plant(Path(place))
         mutant.apply(tree)
-        verdict = judge(tree, mutant.tests)
+        try:
+            verdict = judge(tree, mutant.tests)
+        except RuntimeError as error:
+            verdict = Verdict(None, str(error))
     told = f"caught by {verdict.caught_by}" if verdict.caught_by else f"SURVIVED\n{verdict.said}"
     print(f"{mutant.why}: {told}", flush=True)
     return verdict.caught_by is not None

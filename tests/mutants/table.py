@@ -91,7 +91,7 @@ MUTANTS = (
         _PARTITIONING,
         "return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)",
         "return (guard(disk.node), *reveal, *_blanked(disk), *whole, *forget)",
-        (*_DISKS, "-k", "table_inside or foreign"),
+        _steps("wipefs"),
     ),
     Mutant(
         "what is wiped is not flushed",
@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         "nobody makes sure that a partition is unused before its name is taken back",
         _MKFS,
-        "reopen = (guard(disk.partition_node(self._number)), *finish(",
-        "reopen = (*finish(",
+        "reopen = (guard(disk.partition_node(self._number)), *finish(disk, self._number, name + UNFINISHED))",
+        "reopen = finish(disk, self._number, name + UNFINISHED)",
         (*_RACES, "-k", "finished_and_mounted"),
     ),
     Mutant(

@@ -1,0 +1,186 @@
+"""Disks that are pulled out, udev that is stopped, slow, absent or in the way, and faulty programs that mount.
+
+What the kernel of the machine that runs the tests cannot do, in a guest: real partitions, links, hot unplugging.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crash.conftest import Count, count
+from crash.faulty_programs import FAULTS
+from crash.sample import sample
+from subfloor import vm
+
+ROOT = Path(__file__).parent.parent.parent
+PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
+SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB")
+
+Sh = Callable[..., str]
+Blank = Callable[[str], str]
+Action = dict[str, Any]
+Meddle = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def meddled(guest: vm.Machine) -> Meddle:
+    """Does actions in the guest, in turn, as `meddled.py` has them."""
+
+    def do(*actions: Action) -> list[dict[str, Any]]:
+        driver = [sys.executable, str(Path(__file__).with_name("meddled.py")), json.dumps(actions)]
+        ran = guest.run(driver, timeout=900.0, env={"PYTHONPATH": str(Path(__file__).parent.parent)})
+        assert ran.returncode == 0, ran.stderr.decode()
+        results: list[dict[str, Any]] = json.loads(ran.stdout)
+        return results
+
+    return do
+
+
+def words(disk: str, *more: str) -> list[str]:
+    return ["apply", PLAYBOOK, "-e", f"disk={disk}", *SMALL, *more]
+
+
+def on_disk(disk: str) -> list[str]:
+    return words(disk, "--tags", "disk")
+
+
+PARTITIONS = """
+sfdisk --dump {0}; for p in {0}*[0-9]; do [ ! -e $p ] || blkid -p -o export $p; done
+sfdisk --verify --quiet {0} >&2
+"""
+
+
+# Pulled out.
+
+UNPLUG = """
+d=$(readlink -f /sys/block/{0}/device)
+while [ ! -e "$d/remove" ]; do d=${{d%/*}}; done
+echo 1 > "$d/remove"
+"""
+PLUG_IN = "echo 1 > /sys/bus/pci/rescan; udevadm settle; test -b /dev/{0}"
+
+
+@pytest.mark.parametrize("name", ["nvme0n1", "vdg"])
+def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(
+    name: str, meddled: Meddle, blank: Blank
+) -> None:
+    disk = blank(f"/dev/{name}")
+    arguments = words(disk, "--tags", "disk", "-e", "swap=0")
+    for number in sample(range(1, 20), 1, seed=name):
+        out, gone, _, again, found = meddled(
+            {"run": arguments, "before": number, "sh": UNPLUG.format(name)},
+            {"run": arguments},
+            {"sh": PLUG_IN.format(name)},
+            {"run": arguments},
+            {"sh": f"sfdisk --verify {disk}; blkid -p {disk}*1"},
+        )
+        assert out["status"] == 1 and "→" in out["said"] and "Traceback" not in out["said"], out
+        assert gone["status"] == 3 and f"there is no device {disk}" in gone["said"], gone
+        assert again["status"] == 0, (number, again)
+        assert found["status"] == 0 and 'TYPE="vfat"' in found["said"], found
+
+
+# udev.
+
+BY_ID = "/dev/disk/by-id/virtio-SMALL-1"
+DISK = "/dev/vdf"
+UDEVD = "pgrep -f '[s]ystemd-udevd'"
+SLOW = r"""
+mkdir -p /run/udev/rules.d
+printf '%s\n' 'SUBSYSTEM=="block", KERNEL=="vdf*", PROGRAM="/bin/sleep 2"' > /run/udev/rules.d/00-slow.rules
+udevadm control --reload
+"""
+HOLDING = r"""
+mkdir -p /run/udev/rules.d
+printf '#!/bin/sh\nexec 9<"$1"; sleep 2\n' > /run/hold; chmod 755 /run/hold
+printf '%s\n' 'SUBSYSTEM=="block", KERNEL=="vdf?*", PROGRAM="/run/hold $devnode"' > /run/udev/rules.d/00-hold.rules
+udevadm control --reload
+"""
+START = "for u in /usr/lib/systemd/systemd-udevd /lib/systemd/systemd-udevd; do [ ! -x $u ] || break; done; $u --daemon"
+UDEV: dict[str, tuple[str, str]] = {
+    "stopped": (f"kill -STOP $({UDEVD})", f"kill -CONT $({UDEVD})"),
+    "slow": (SLOW, "rm /run/udev/rules.d/*; udevadm control --reload"),
+    "holding": (HOLDING, "rm /run/udev/rules.d/*; udevadm control --reload"),
+    "absent": ("udevadm control --exit", f"{START}; udevadm trigger --action=add --subsystem-match=block"),
+}
+"""What is the matter with udev: how it comes about, and how it is mended."""
+
+
+@pytest.fixture
+def mend(sh: Sh) -> Iterator[Callable[[str], None]]:
+    """Something to be run in the guest at the end, whatever happens."""
+    scripts: list[str] = []
+    yield scripts.append
+    for script in scripts:
+        sh(f"{script}; udevadm settle", timeout=60.0)
+
+
+@pytest.mark.parametrize("how", UDEV)
+def test_nothing_depends_on_udev_case_55(
+    how: str, meddled: Meddle, blank: Blank, sh: Sh, mend: Callable[[str], None]
+) -> None:
+    """Links to the partitions come late, or never; the disk is named by a link, which is there already."""
+    blank(DISK)
+    wrong, right = UDEV[how]
+    mend(right)
+    sh(wrong)
+    ran, again, found = meddled(
+        {"run": words(BY_ID)}, {"run": words(BY_ID)}, {"sh": "findmnt -rno TARGET | grep ^/mnt; cat /proc/swaps"}
+    )
+    assert ran["status"] == 0, ran
+    assert again["status"] == 0 and "in sync" in again["said"], again
+    assert {"/mnt", "/mnt/boot", "/mnt/nix", "/mnt/etc/nixos"} <= set(found["said"].split()), found
+    assert "/dev/vdf2" in found["said"]
+
+
+def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(meddled: Meddle, blank: Blank) -> None:
+    blank(DISK)
+    ran, found = meddled({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
+    assert ran["status"] == 3 and "there is no device" in ran["said"] and DISK in ran["said"], ran
+    assert '"type"' not in found["said"]
+
+
+# Faulty programs, in what only a whole kernel can do: to mount everything, and use swap.
+
+UNMOUNT = "swapoff -a; rm -f /mnt/etc/nixos/*; while mountpoint -q /mnt; do umount -R /mnt; done"
+STATE = f"""
+sfdisk --dump {DISK}
+findmnt -rno TARGET,SOURCE,FSROOT,FSTYPE | grep ^/mnt | sort
+tail -n +2 /proc/swaps | cut -d' ' -f1
+(cd /mnt && find . -xdev | sort; cd /mnt/nix && find . -xdev -not -name lost+found | sort; cat /mnt/etc/nixos/*)
+"""
+FOR_MOUNTS = [fault.name for fault in FAULTS if not fault.half]
+
+
+def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
+    meddled: Meddle, blank: Blank, count: Count
+) -> None:
+    """From what a reboot leaves: everything is made, and nothing is mounted. The configuration is to be written too."""
+    blank(DISK)
+    run = {"run": [*words(DISK), "--format", "json"]}
+    first, _, whole, state = meddled(run, {"sh": UNMOUNT}, run, {"sh": STATE})
+    assert (first["status"], whole["status"], state["status"]) == (0, 0, 0), (first, whole, state)
+    tasks = json.loads(whole["said"])["hosts"]["localhost"]["tasks"]
+    commands = [command for task in tasks for step in task["steps"] for command in step["commands"]]
+    every = [(number, fault) for number in range(1, len(commands) + 1) for fault in FOR_MOUNTS]
+    chosen = sample(every, 4, seed="mounts")
+    broken = [{"run": words(DISK), "number": number, "fault": fault} for number, fault in chosen]
+    each = [[{"sh": UNMOUNT}, action, {"run": words(DISK)}, {"sh": STATE}] for action in broken]
+    results = meddled(*(action for actions in each for action in actions))
+    wrong = []
+    for index, at in enumerate(chosen):
+        unmounted, ran, again, found = results[4 * index : 4 * index + 4]
+        clear = ran["status"] == 0 or (ran["status"] == 1 and "→" in ran["said"] and "to go on:" in ran["said"])
+        right = (unmounted["status"], again["status"], found["said"]) == (0, 0, state["said"])
+        wrong += [] if clear and right else [(at, commands[at[0] - 1], unmounted, ran, again, found)]
+        count("faulty programs in a guest", "carried on from, to the same end" if clear and right else "wrong")
+    assert not wrong, wrong
+
+
+__all__ = ["count"]
