@@ -8,6 +8,7 @@ that file. `blkdebug` counts requests by going from state to state, and fails on
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def _section(name: str, values: dict[str, Any]) -> str:
 
 
 @contextmanager
-def failing_disk(work: Path, image: Path, failing: Failing | None) -> Iterator[LoopDisk]:
+def failing_disk(work: Path, image: Path, failing: Failing) -> Iterator[LoopDisk]:
     """The image as a disk with that fault. Raises at its end where something of it cannot be taken down."""
     export = work / "exported"
     export.write_bytes(b"")
@@ -60,7 +61,7 @@ def failing_disk(work: Path, image: Path, failing: Failing | None) -> Iterator[L
 
 
 @contextmanager
-def _daemon(export: Path, image: Path, failing: Failing | None) -> Iterator[None]:
+def _daemon(export: Path, image: Path, failing: Failing | None, prefix: tuple[str, ...] = ()) -> Iterator[None]:
     rules = export.with_suffix(".rules")
     rules.write_text(failing.rules() if failing else "")
     chain: list[dict[str, Any]] = [
@@ -75,7 +76,7 @@ def _daemon(export: Path, image: Path, failing: Failing | None) -> Iterator[None
     ]
     served = {"type": "fuse", "id": "e", "node-name": "disk", "mountpoint": str(export), "writable": True}
     words = [word for each in chain for word in ("--blockdev", json.dumps(each))]
-    daemon = subprocess.Popen(["qemu-storage-daemon", *words, "--export", json.dumps(served)])
+    daemon = subprocess.Popen([*prefix, "qemu-storage-daemon", *words, "--export", json.dumps(served)])
     try:
         _wait(lambda: export.stat().st_size == image.stat().st_size, "the export")
         yield
@@ -97,10 +98,31 @@ def _loop(export: Path) -> Iterator[LoopDisk]:
         detach(disk)
 
 
-def requests(disk: LoopDisk) -> dict[Request, int]:
-    """How many requests of each kind a disk has had, after <https://docs.kernel.org/block/stat.html>."""
-    fields = [int(field) for field in Path(f"/sys/block/{Path(disk.node).name}/stat").read_text().split()]
-    return {"read": fields[0], "write": fields[4], "flush": fields[15]}
+@dataclass(frozen=True)
+class Counted:
+    """A disk that fails nothing, and the trace of what its daemon asks of the image: one call for each request."""
+
+    disk: LoopDisk
+    trace: Path
+
+    def requests(self) -> dict[Request, int]:
+        """How many requests of each kind the disk has had so far."""
+        calls = self.trace.read_text()
+        return {request: len(re.findall(pattern, calls)) for request, pattern in _CALLS.items()}
+
+
+_CALLS: dict[Request, str] = {"read": r" pread(?:64|v)\(", "write": r" pwrite(?:64|v)\(", "flush": r" fdatasync\("}
+
+
+@contextmanager
+def counting_disk(work: Path, image: Path) -> Iterator[Counted]:
+    """The image as a disk that counts. Raises at its end where something of it cannot be taken down."""
+    export, trace = work / "exported", work / "requests"
+    export.write_bytes(b"")
+    calls = "trace=pread64,preadv,pwrite64,pwritev,fdatasync"
+    strace = ("strace", "-D", "-f", "-qq", "-o", str(trace), "-e", calls, "-e", "signal=none")
+    with _daemon(export, image, None, strace), _loop(export) as disk:
+        yield Counted(disk, trace)
 
 
 def _wait(true: Any, what: str) -> None:

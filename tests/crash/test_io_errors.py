@@ -14,7 +14,7 @@ import pytest
 
 from crash.conftest import Count
 from crash.forked import Ran, subfloor
-from crash.io_errors import Failing, Request, failing_disk, requests
+from crash.io_errors import Failing, Request, counting_disk, failing_disk
 from crash.jobs import JOBS, LETTER, Job, start_of
 from crash.sample import sample
 from crash.stand import Stand, stand
@@ -34,7 +34,7 @@ def test_whatever_request_fails_what_is_done_is_on_the_medium(job: str, tmp_path
     every = [
         Failing(request, number, forever)
         for request, each in many.items()
-        if request != "read" or JOBS[job].letter  # on a blank disk there is little to read
+        if request != "read" or JOBS[job].letter  # what is read of a blank disk is the business of the test below
         for number in range(1, each + 1)
         for forever in (False, True)
     ]
@@ -44,10 +44,9 @@ def test_whatever_request_fails_what_is_done_is_on_the_medium(job: str, tmp_path
 def _whole(job: Job, start: Path, work: Path) -> tuple[Sequence[str], dict[Request, int]]:
     """What the job comes to when nothing fails, and how many requests of each kind it makes."""
     image = _copy(start, work)
-    with failing_disk(work, image, None) as disk:
-        known = requests(disk)
-        ran = _apply(job, disk, work)
-        count = {request: many - known[request] for request, many in requests(disk).items()}
+    with counting_disk(work, image) as counted:
+        ran = _apply(job, counted.disk, work)
+        count = counted.requests()
     assert ran.status == 0, ran.said
     with stand(work, image) as at:
         at.prove()
@@ -84,10 +83,9 @@ def test_a_disk_that_cannot_be_read_is_not_taken_for_blank_or_done(held: str, tm
     job = JOBS["another's disk"]
     start = _start(held, tmp_path)
     image = _copy(start, tmp_path)
-    with failing_disk(tmp_path, image, None) as disk:
-        known = requests(disk)["read"]
-        said = _check(job, disk, tmp_path).said.replace(disk.node, "DISK")
-        many = requests(disk)["read"] - known
+    with counting_disk(tmp_path, image) as counted:
+        said = _check(job, counted.disk, tmp_path).said.replace(counted.disk.node, "DISK")
+        many = counted.requests()["read"]
     every = [Failing("read", number, forever) for number in range(1, many + 1) for forever in (False, True)]
 
     def read(failing: Failing) -> None:

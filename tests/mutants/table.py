@@ -136,7 +136,7 @@ MUTANTS = (
         "src/subfloor/consent.py",
         "return bool(self.devices & _names(loss))",
         "return bool(self.devices)",
-        _ENGINE,
+        (*_ENGINE, "-k", "consent"),
     ),
     Mutant(
         "a step that destroys is taken without consent",

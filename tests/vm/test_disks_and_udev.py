@@ -93,12 +93,12 @@ DISK = "/dev/vdf"
 UDEVD = "pgrep -f '[s]ystemd-udevd'"
 SLOW = r"""
 mkdir -p /run/udev/rules.d
-printf '%s\n' 'SUBSYSTEM=="block", KERNEL=="vdf*", PROGRAM="/bin/sleep 2"' > /run/udev/rules.d/00-slow.rules
+printf '%s\n' 'SUBSYSTEM=="block", KERNEL=="vdf*", PROGRAM="/bin/sleep 0.3"' > /run/udev/rules.d/00-slow.rules
 udevadm control --reload
 """
 HOLDING = r"""
 mkdir -p /run/udev/rules.d
-printf '#!/bin/sh\nexec 9<"$1"; sleep 2\n' > /run/hold; chmod 755 /run/hold
+printf '#!/bin/sh\nexec 9<"$1"; sleep 0.3\n' > /run/hold; chmod 755 /run/hold
 printf '%s\n' 'SUBSYSTEM=="block", KERNEL=="vdf?*", PROGRAM="/run/hold $devnode"' > /run/udev/rules.d/00-hold.rules
 udevadm control --reload
 """
