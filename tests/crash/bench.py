@@ -1,0 +1,68 @@
+"""A layout on a disk of its own: a loop device of the running kernel, which is taken away for certain.
+
+Runs go through the command line, each in a fork; what they come to is judged by `disk_oracle`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crash.forked import Ran, subfloor
+from crash.layouts import LAYOUTS, Layout
+from disk_oracle import faults, portrait
+from loop_disks import LoopDisk, attach, run, said
+
+SEED = "bench"
+
+READY = {layout.name: layout for layout in LAYOUTS if layout.name in ("nixos-tmpfs-root", "ext4-root", "data-disk")}
+"""The playbooks that are ready to use, of which the tasks on disks are tried."""
+
+MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A layout, and a disk to try it on."""
+
+    layout: Layout
+    disk: LoopDisk
+
+    def command(self, name: str, *more: str, seed: str = SEED) -> list[str]:
+        """A command line of subfloor: ``name`` is check or apply."""
+        return [name, *self.layout.arguments(self.disk, seed)[1:], *more]
+
+    def ran(self, name: str, *more: str, seed: str = SEED) -> Ran:
+        return subfloor(*self.command(name, *more, seed=seed))
+
+    def blank(self) -> None:
+        """Make the disk blank, and the kernel forget its partitions."""
+        run("partx", "--delete", self.disk.node, check=False)
+        run("blkdiscard", "--force", self.disk.node)
+
+    def portrait(self) -> str:
+        return portrait(self.disk)
+
+    def judge(self) -> None:
+        """All of the layout is there, finished, sound and empty, and nothing else is."""
+        assert faults(self.disk, self.layout.parts) == []
+
+
+@contextmanager
+def bench(layout: Layout, image: Path | None = None) -> Iterator[Bench]:
+    """A layout on a disk that is blank, or a copy of an image."""
+    with tempfile.TemporaryDirectory(prefix="subfloor-bench-", dir=MEMORY if MEMORY.is_dir() else None) as work:
+        copy = Path(work) / "disk.img"
+        if image:
+            run("cp", "--sparse=always", "--reflink=auto", image, copy)
+        disk = attach(copy, f"{layout.size}MiB")
+        try:
+            yield Bench(layout, disk)
+        finally:
+            run("partx", "--delete", disk.node, check=False)
+            run("losetup", "--detach", disk.node)
+            # The kernel lets go of a device that is in use only when nothing uses it any more, and says nothing.
+            assert not said("losetup", "--associated", copy), f"{disk.node} is still in use"

@@ -1,0 +1,57 @@
+"""A run is killed at any moment, alone, with its tool, or its tool alone: the next one carries on, unasked.
+
+Of the tasks on disks, in every ready playbook, on this machine's own kernel. What a run mounts is killed in a
+virtual machine: `tests/vm/test_killed.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+from functools import cache
+
+import pytest
+
+from crash.bench import READY, Bench, bench
+from crash.conftest import Count
+from crash.killing import WHOM, Counted, Moment, carried_on, counted, moments
+from crash.sample import sample
+
+pytestmark = pytest.mark.root
+
+INSIDE = 4
+"""At how many calls of each command each of the three is killed, in the whole campaign."""
+
+SAMPLE = 1
+
+
+@cache
+def reference(layout: str) -> tuple[list[Counted], str]:
+    """The commands of a run that nobody disturbs, and what it comes to."""
+    with bench(READY[layout]) as undisturbed:
+        run, commands = counted(undisturbed.command("apply"))
+        assert run.status == 0, run
+        undisturbed.judge()
+        return commands, undisturbed.portrait()
+
+
+@pytest.mark.parametrize("whom", ["between", *WHOM])
+@pytest.mark.parametrize("layout", READY)
+def test_killed_at_any_moment_the_next_run_carries_on_case_51(layout: str, whom: str, count: Count) -> None:
+    commands, wanted = reference(layout)
+    meant = [moment for moment in moments(commands, INSIDE) if whom == (moment.whom if moment.call else "between")]
+    with bench(READY[layout]) as place:
+        for moment in sample(meant, SAMPLE, seed=f"{layout} {whom}"):
+            place.blank()
+            carries_on(place, moment, wanted, f"{moment}: {' '.join(commands[moment.command - 1].argv)}")
+            count("killed", f"{layout}, {whom}: carried on to the same end")
+
+
+def carries_on(place: Bench, moment: Moment, wanted: str, told: str) -> None:
+    """Somebody is killed at this moment; the next run comes through unasked, to the very same end."""
+    apply = place.command("apply")
+    killed, again = carried_on(apply, apply, moment)
+    assert killed.status == (1 if moment.call and moment.whom == "tool" else -signal.SIGKILL), f"{told}\n{killed}"
+    assert again.status == 0, f"{told}\n{again}"
+    assert place.ran("check").status == 0, told
+    assert place.portrait() == wanted, told
+    place.judge()
