@@ -33,6 +33,17 @@ def _md(disk: LoopDisk) -> None:
     disk.put(at * 512, bytes(block))
 
 
+def _ntfs(disk: LoopDisk) -> None:
+    """Its boot sector, which ends as an MBR does, and the first records of its master file table."""
+    boot = bytearray(b"\xeb\x52\x90NTFS    ".ljust(512, b"\0"))
+    for offset, width, value in ((11, 2, 512), (13, 1, 8), (21, 1, 0xF8), (40, 8, 1 << 18), (48, 8, 4), (56, 8, 2)):
+        boot[offset : offset + width] = value.to_bytes(width, "little")
+    boot[64], boot[68], boot[72:80], boot[510:512] = 0xF6, 1, b"\x42" * 8, b"\x55\xaa"
+    record = b"FILE" + bytes(16) + (56).to_bytes(2, "little") + bytes(34) + b"\xff" * 4 + bytes(964)
+    disk.put(0, bytes(boot))
+    disk.put(4 * 4096, record * 8)
+
+
 def _lvm(disk: LoopDisk) -> None:
     run("pvcreate", "--yes", "--devices", disk.node, disk.node)
 
@@ -91,6 +102,7 @@ FOREIGN: Mapping[str, Callable[[LoopDisk], None]] = {
     "whole-xfs-case-27": _whole("mkfs.xfs", "-q", "-f"),
     "whole-vfat-case-27": _whole("mkfs.fat", "-F", "32", "-I"),
     "whole-swap-case-27": _whole("mkswap"),
+    "whole-ntfs-case-27": _ntfs,
     "luks-case-27": _luks,
     "lvm-case-27": _lvm,
     "md-case-27": _md,
