@@ -16,7 +16,9 @@ from crash.layouts import LAYOUTS, Layout
 from disk_oracle import faults, portrait
 from loop_disks import LoopDisk, attach, run, said
 
-SEED = "bench"
+MIB = 1 << 20
+SIZE = "512MiB"
+"""Of a disk on which others had their room too."""
 
 READY = {layout.name: layout for layout in LAYOUTS if layout.name in ("nixos-tmpfs-root", "ext4-root", "data-disk")}
 """The playbooks that are ready to use, of which the tasks on disks are tried."""
@@ -30,13 +32,14 @@ class Bench:
 
     layout: Layout
     disk: LoopDisk
+    seed: str = "bench"
 
-    def command(self, name: str, *more: str, seed: str = SEED) -> list[str]:
+    def command(self, name: str, *more: str) -> list[str]:
         """A command line of subfloor: ``name`` is check or apply."""
-        return [name, *self.layout.arguments(self.disk, seed)[1:], *more]
+        return [name, *self.layout.arguments(self.disk, self.seed)[1:], *more]
 
-    def ran(self, name: str, *more: str, seed: str = SEED) -> Ran:
-        return subfloor(*self.command(name, *more, seed=seed))
+    def ran(self, name: str, *more: str) -> Ran:
+        return subfloor(*self.command(name, *more))
 
     def blank(self) -> None:
         """Make the disk blank, and the kernel forget its partitions."""
@@ -52,13 +55,13 @@ class Bench:
 
 
 @contextmanager
-def bench(layout: Layout, image: Path | None = None) -> Iterator[Bench]:
-    """A layout on a disk that is blank, or a copy of an image."""
+def bench(layout: Layout, size: str = "", image: Path | None = None) -> Iterator[Bench]:
+    """A layout on a disk that is blank, or a copy of an image; as small as the layout is, or of a size."""
     with tempfile.TemporaryDirectory(prefix="subfloor-bench-", dir=MEMORY if MEMORY.is_dir() else None) as work:
         copy = Path(work) / "disk.img"
         if image:
             run("cp", "--sparse=always", "--reflink=auto", image, copy)
-        disk = attach(copy, f"{layout.size}MiB")
+        disk = attach(copy, size or f"{layout.size}MiB")
         try:
             yield Bench(layout, disk)
         finally:
