@@ -81,37 +81,48 @@ def counted(arguments: Sequence[str]) -> tuple[Ran, list[Counted]]:
         return run, [Counted(tuple(json.loads(each.read_text())), _calls(each.with_suffix(".log"))) for each in found]
 
 
-def moments(commands: Sequence[Counted], inside: int) -> list[Moment]:
-    """After every command; and for each of the three, at so many calls inside every command, by a fixed seed."""
+def moments(commands: Sequence[Counted], inside: int, whom: Sequence[Whom] = WHOM) -> list[Moment]:
+    """After every command; and for each of these, at so many calls inside every command, by a fixed seed."""
     found = [Moment(number) for number in range(1, len(commands) + 1)]
     for number, command in enumerate(commands, 1):
-        for whom in WHOM:
-            chosen = Random(f"{number} {whom}").sample(range(len(command.calls)), min(inside, len(command.calls)))
-            found += [Moment(number, command.calls[index], whom) for index in sorted(chosen)]
+        for each in whom:
+            chosen = Random(f"{number} {each}").sample(range(len(command.calls)), min(inside, len(command.calls)))
+            found += [Moment(number, command.calls[index], each) for index in sorted(chosen)]
     return found
 
 
-def carried_on(arguments: Sequence[str], again: Sequence[str], moment: Moment) -> tuple[Ran, Ran]:
-    """A run in which somebody is killed, and the run after it, which comes at once.
-
-    Where the runner alone is killed, its tool lives on: it is held until the second run waits for it, or has
-    come to an end, so that whether they race each other is not left to chance.
-    """
+def killed(arguments: Sequence[str], moment: Moment) -> Ran:
+    """A run in which its tool is killed, or both are, and nothing of it is left."""
     with tempfile.TemporaryDirectory() as logs:
         log = Path(logs) / "strace"
         if not moment.call:
-            return subfloor(*arguments, first=lambda: _kill_self_after(moment.command)), subfloor(*again)
+            return subfloor(*arguments, first=lambda: _kill_self_after(moment.command))
         if moment.whom == "tool":
-            return subfloor(*arguments, first=lambda: _signal_at(moment, "SIGKILL", log)), subfloor(*again)
-        running = start(arguments, lambda: _signal_at(moment, "SIGSTOP", log))
-        tool = _stopped(log, running)
-        os.kill(running.pid, signal.SIGKILL)
-        if moment.whom == "runner":
-            return running.wait(), _beside(again, tool)
+            return subfloor(*arguments, first=lambda: _signal_at(moment, "SIGKILL", log))
+        running, tool = _held(arguments, moment, log)
         group = os.getpgid(tool)
+        os.kill(running.pid, signal.SIGKILL)
         os.killpg(group, signal.SIGKILL)
         _gone(group)
-        return running.wait(), subfloor(*again)
+        return running.wait()
+
+
+def orphaned(arguments: Sequence[str], again: Sequence[str], moment: Moment) -> tuple[Ran, Ran]:
+    """A run that is killed while its tool lives on, and the run after it, which comes at once.
+
+    The tool is held until the second run waits for it, or has come to an end, so that whether they race each
+    other is not left to chance.
+    """
+    with tempfile.TemporaryDirectory() as logs:
+        running, tool = _held(arguments, moment, Path(logs) / "strace")
+        os.kill(running.pid, signal.SIGKILL)
+        return running.wait(), _beside(again, tool)
+
+
+def _held(arguments: Sequence[str], moment: Moment, log: Path) -> tuple[Running, int]:
+    """A run whose tool is stopped at this moment; and the process id of the tool."""
+    running = start(arguments, lambda: _signal_at(moment, "SIGSTOP", log))
+    return running, _stopped(log, running)
 
 
 def _beside(again: Sequence[str], tool: int) -> Ran:

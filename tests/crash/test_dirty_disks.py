@@ -7,53 +7,51 @@ is still somebody else's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from crash.bench import READY, SIZE, Bench, bench
 from crash.conftest import Count
 from crash.dirty import DIRTY, FILES, Dirty
+from crash.killing import Counted, Moment, counted, killed, moments
 from crash.sample import sample
-from loop_disks import said
+from disk_oracle import label_id
+from loop_disks import run, said
 
 pytestmark = pytest.mark.root
 
 REFUSED = 3
-INSIDE = 1
-"""At how many calls of each command each of the three is killed, in the whole campaign."""
+MAIN = "nixos-tmpfs-root"
 
 PAIRS = [(layout, kind) for kind in DIRTY for layout in READY]
 SOME = [pair for index, pair in enumerate(PAIRS) if index % 4 == 0]
-"""Every kind of disk at least once, and each playbook with a third of them."""
+"""Each kind of disk at most once, and each playbook with a third of these."""
+
+SOME_CUT = [(MAIN, "gpt-with-esp-and-data"), (MAIN, "the-same-layout-by-another-seed-case-38")]
 
 
-def pairs(some: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    return PAIRS if sample([0, 1], 1, seed="") == [0, 1] else list(some)
+def pairs(some: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    """Playbooks with the disks that they are tried on: some, unless all are asked for."""
+    return pytest.mark.parametrize(("layout", "kind"), some if sample([0, 1], 1, seed="") != [0, 1] else PAIRS)
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[Bench, Dirty]]:
-    """A bench with a dirty disk on it."""
-    layout, kind = request.param
+@pairs(SOME)
+def test_it_goes_with_consent_only_and_then_wholly(layout: str, kind: str, count: Count) -> None:
+    dirty = DIRTY[kind]
     with bench(READY[layout], SIZE) as made:
-        DIRTY[kind].make(made)
-        yield made, DIRTY[kind]
+        dirty.make(made)
+        if dirty.asks:
+            untouched(made, dirty)
+            count("dirty disks", "refused, not one byte changed")
+        done = made.ran("apply", *consent(made, dirty))
+        assert done.status == 0, done
+        whole(made)
+        count("dirty disks", "made anew, nothing came back")
 
 
-dirty = pytest.mark.parametrize("place", pairs(SOME), ids="-".join, indirect=True)
-
-
-@dirty
-def test_it_goes_with_consent_only_and_then_wholly(place: tuple[Bench, Dirty], count: Count) -> None:
-    made, kind = place
-    if kind.asks:
-        untouched(made, kind)
-        count("dirty disks", "refused, not one byte changed")
-    done = made.ran("apply", *(("--destroy", made.disk.node) if kind.asks else ()))
-    assert done.status == 0, done
-    whole(made)
-    count("dirty disks", "made anew, nothing came back")
+def consent(made: Bench, dirty: Dirty) -> tuple[str, ...]:
+    return ("--destroy", made.disk.node) if dirty.asks else ()
 
 
 def untouched(made: Bench, kind: Dirty) -> None:
@@ -75,3 +73,48 @@ def whole(made: Bench) -> None:
         assert {each["type"] for each in found} - {"dos"} == {part.type}, found
         assert {each["label"] for each in found} <= {part.label, None}, found
     assert made.ran("check").status == 0
+
+
+@pairs(SOME_CUT)
+def test_killed_on_the_way_the_next_run_goes_on(layout: str, kind: str, tmp_path: Path, count: Count) -> None:
+    image, dirty = tmp_path / "dirty.img", DIRTY[kind]
+    with bench(READY[layout], SIZE) as made:
+        dirty.make(made)
+        run("sync", made.disk.node)
+        run("cp", "--sparse=always", made.disk.image, image)
+        done, commands = counted(made.command("apply", *consent(made, dirty)))
+        assert done.status == 0, done
+        whole(made)
+        wanted, ours = made.portrait(), label_id(made.disk)
+    for moment in sample(cuts(layout, commands), 2, seed=f"{layout} {kind}"):
+        with bench(READY[layout], SIZE, image) as made:
+            run("partx", "--update", "--nr", "1:16", made.disk.node, check=False)
+            told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}"
+            asked = goes_on(made, moment, dirty, ours, told)
+            assert made.portrait() == wanted, told
+        count("dirty disks", f"killed on the way, made anew, {'asked once more' if asked else 'unasked'}")
+    image.unlink()
+
+
+def cuts(layout: str, commands: list[Counted]) -> list[Moment]:
+    """After every command; of one playbook also inside, until the first partition is finished."""
+    finished = next(number for number, each in enumerate(commands, 1) if "--part-label" in each.argv)
+    inside = moments(commands[:finished], 1, ("both",)) if layout == MAIN else []
+    return [Moment(number) for number in range(1, len(commands) + 1)] + [each for each in inside if each.call]
+
+
+def goes_on(made: Bench, moment: Moment, dirty: Dirty, ours: str, told: str) -> bool:
+    """The run that has consent is killed. The next has none: it comes through, or asks about what is not ours yet.
+
+    It has then written nothing. Whether it asked.
+    """
+    assert killed(made.command("apply", *consent(made, dirty)), moment).status < 0, told
+    before = made.disk.digest()
+    again = made.ran("apply")
+    if asked := again.status != 0:
+        assert dirty.asks and again.status == REFUSED, f"{told}\n{again}"
+        assert label_id(made.disk) != ours, f"{told}: it asked about our own work\n{again}"
+        assert made.disk.digest() == before, told
+        assert made.ran("apply", *consent(made, dirty)).status == 0, told
+    whole(made)
+    return asked
