@@ -18,7 +18,8 @@ from subfloor import apply
 from subfloor.outcome import HostOutcome, Outcome
 from subfloor.report.log import SCHEMA
 
-_VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+_SCHEMA: dict[str, Any] = json.loads(SCHEMA.read_text())
+_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def events(found: list[dict[str, Any]]) -> list[str]:
 
 
 def test_the_schema_is_one_and_knows_every_outcome() -> None:
-    jsonschema.Draft202012Validator.check_schema(_VALIDATOR.schema)
-    by_event = {each["properties"]["event"]["const"]: each["properties"] for each in _VALIDATOR.schema["oneOf"]}
+    jsonschema.Draft202012Validator.check_schema(_SCHEMA)
+    by_event = {each["properties"]["event"]["const"]: each["properties"] for each in _SCHEMA["oneOf"]}
     assert by_event["task-ended"]["outcome"]["enum"] == [str(each) for each in Outcome]
     assert by_event["host-ended"]["outcome"]["enum"] == [str(each) for each in HostOutcome]
 
