@@ -118,8 +118,12 @@ class MountFilesystem(Task):
         if not lacking:
             return None
         if fixed := lacking & self._wanted.fixed:
+            without, against = sorted(fixed - top.options), sorted(fixed & top.options)
+            how = " and ".join(
+                f"{word} {','.join(options)}" for word, options in (("without", without), ("with", against)) if options
+            )
             raise Refused(
-                f"{self.path} is mounted without {','.join(sorted(fixed))}, which no remount can change",
+                f"{self.path} is mounted {how}, which no remount can change",
                 advice=f"`umount {self.path}`, then run this again",
             )
         given = mount_options.remounting(self.type, self.options, top.options)

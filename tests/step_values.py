@@ -242,12 +242,13 @@ def _list(value: Any) -> list[str]:
 
 
 def _mounted(text: str) -> Mounted:
-    """``source type options root=/path-inside``; all but the source may be left out."""
+    """``source type options root=/path-inside halted``; all but the source may be left out."""
     words = text.split(" ")
     root = next((word.removeprefix("root=") for word in words if word.startswith("root=")), "/")
     plain = [word for word in words if not word.startswith("root=")]
     options = plain[2] if len(plain) > 2 else "rw,relatime"
-    return Mounted(plain[0], plain[1] if len(plain) > 1 else plain[0], root, frozenset(options.split(",")))
+    kind = plain[1] if len(plain) > 1 else plain[0]
+    return Mounted(plain[0], kind, root, frozenset(options.split(",")), "halted" in plain[3:])
 
 
 def _path(path: str, about: str) -> tuple[AnySubject, Any]:

@@ -259,6 +259,23 @@ def test_fields_that_come_and_go() -> None:
     assert (mount.type, mount.source, mount.options) == ("tmpfs", "tmpfs", frozenset({"ro", "noatime", "size=1k"}))
 
 
+@pytest.mark.parametrize(
+    ("own", "within", "options", "halted"),
+    [
+        ("rw,noatime", "rw", "rw,noatime", False),
+        ("ro", "rw", "ro", False),
+        ("ro", "ro", "ro", False),
+        ("rw,noatime", "ro", "ro,noatime", True),
+        ("rw", "rw,errors=remount-ro,emergency_ro", "ro,errors=remount-ro,emergency_ro", True),
+        ("ro", "rw,emergency_ro", "ro,emergency_ro", False),
+        ("rw", "rw,shutdown", "ro,shutdown", True),
+    ],
+)
+def test_a_filesystem_that_became_read_only_case_64(own: str, within: str, options: str, halted: bool) -> None:
+    (mount,) = mountinfo.parse(f"30 21 8:1 / /x {own} - ext4 /dev/sda1 {within}\n".encode())
+    assert (mount.options, mount.halted) == (frozenset(options.split(",")), halted)
+
+
 def test_of_stacked_mounts_the_last_one_is_on_top_case_59() -> None:
     mounts = b"1 1 8:1 / / rw - ext4 a rw\n2 1 0:3 / /x rw - tmpfs b rw\n3 2 0:4 / /x rw - tmpfs c rw\n"
     seen = looked(Mount("/x"), (Output(mounts), Output(b"/x\n")))

@@ -273,6 +273,31 @@ def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, opt
         ground.settle({"mount": {**play, "options": options}})
 
 
+@pytest.mark.parametrize(("there", "wanted"), [("journal", "ordered"), ("ordered", "writeback"), ("", "journal")])
+def test_a_way_of_journalling_that_no_remount_can_change(ext4: str, ground: Ground, there: str, wanted: str) -> None:
+    ground.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
+    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
+    with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which no remount can change"):
+        ground.apply({"mount": play})
+    ground.sh("umount x")
+    ground.settle({"mount": play})
+
+
+def test_a_filesystem_that_the_kernel_made_read_only_case_64(ext4: str, ground: Ground) -> None:
+    play = {"mount": {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["errors=remount-ro"]}}
+    bind = {"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}}
+    ground.settle(play)
+    ground.settle(bind)
+    ground.sh(f"echo 1 > /sys/fs/ext4/{Path(ext4).name}/trigger_fs_error; ! touch x/y")
+    for each in (play, bind):
+        with pytest.raises(SubfloorError, match=r"has become read-only: the kernel makes it so after an error"):
+            ground.apply(each)
+    ground.sh(f"umount home x; e2fsck -f -p {ext4} || [ $? = 1 ]")
+    ground.settle(play)
+    ground.settle(bind)
+    ground.sh("touch x/y")
+
+
 def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
     run("mkfs.btrfs", "-f", bare)
     play = {"path": str(ground.path / "x"), "source": bare, "type": "btrfs"}

@@ -28,6 +28,9 @@ _CONTRARY: Mapping[str, frozenset[str]] = {
     "async": frozenset({"sync"}),
     "nolazytime": frozenset({"lazytime"}),
     "nodiscard": frozenset({"discard"}),
+    "data=ordered": frozenset({"data=journal", "data=writeback"}),
+    "data=journal": frozenset({"data=ordered", "data=writeback"}),
+    "data=writeback": frozenset({"data=ordered", "data=journal"}),
 }
 """What the kernel shows where the opposite of an option is in force."""
 
@@ -72,7 +75,8 @@ def wanted(kind: str, options: Iterable[str]) -> Wanted:
     contrary = frozenset().union(*(_CONTRARY.get(option, frozenset()) for option in given))
     shown = own | _GENERIC.intersection(given)
     changeable = _TYPES.get(kind, _Type()).changeable
-    fixed = frozenset(option for option in own if option.partition("=")[0] not in changeable)
+    values = own | {option for option in contrary if "=" in option}
+    fixed = frozenset(option for option in values if option.partition("=")[0] not in changeable)
     return Wanted(shown, contrary - shown, fixed)
 
 
@@ -144,6 +148,8 @@ def _ext4(name: str, text: str) -> Iterator[str]:
         yield name
     if name == "commit" and text not in ("0", "5"):  # 5 s is the default, which is not shown
         yield f"commit={text}"
+    if name == "data" and text != "ordered":  # the default, which newer kernels show where it was given
+        yield f"data={text}"
 
 
 def _vfat(name: str, text: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ def place(machine: Machine, path: str, kind: str = DIRECTORY) -> MountState:
 
     Raises ``Refused`` where a symbolic link leads elsewhere (out of the install root, perhaps), where
     something else than a directory (or what ``kind`` says) is in the way, where more than one thing is
-    mounted there, and where what is mounted there is buried.
+    mounted there, where what is mounted there is buried, and where the kernel lets nobody write to it any more.
     """
     state, there = machine[Mount(path)], machine[Path(path)]
     check_way(path, there, state.real)
@@ -38,6 +38,13 @@ def place(machine: Machine, path: str, kind: str = DIRECTORY) -> MountState:
         raise Refused(
             f"{len(state.stack)} mounts are stacked at {path}: {_listed(state.stack)}",
             advice=f"take off those that should not be there, the last first: `umount {shlex.quote(path)}`; {_AGAIN}",
+        )
+    if state.top and state.top.halted:
+        raise Refused(
+            f"the filesystem mounted at {path}, on {state.top.source}, has become read-only: the kernel makes it so "
+            "after an error",
+            advice=f"see its log (`dmesg`) for the error, `umount {shlex.quote(path)}`, check it with its fsck, and "
+            f"look to the disk's health; {_AGAIN}",
         )
     return state
 

@@ -15,13 +15,15 @@ from subfloor.subjects.path import PathState, Unseen, below, is_below, real_path
 class Mounted:
     """A mount; ``root`` is the path inside the filesystem, ``/`` but for binds and subvolumes.
 
-    A promise names only the options that were asked for; the kernel adds its own.
+    A promise names only the options that were asked for; the kernel adds its own. ``halted``: the kernel
+    has made the filesystem read-only, as it does after an error.
     """
 
     source: str
     type: str
     root: str = "/"
     options: frozenset[str] = at_least()
+    halted: bool = False
 
     def __str__(self) -> str:
         inside = f", {self.root} in it" if self.root != "/" else ""
@@ -76,7 +78,7 @@ class Mount(Subject[MountState]):
 
 
 def _mounted(mount: mountinfo.MountInfo) -> Mounted:
-    return Mounted(mount.source, mount.type, mount.root, mount.options)
+    return Mounted(mount.source, mount.type, mount.root, mount.options, mount.halted)
 
 
 @dataclass(frozen=True)

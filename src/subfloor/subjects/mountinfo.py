@@ -11,7 +11,11 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class MountInfo:
-    """One mount, as the kernel lists it; ``root`` is the path inside the filesystem that is mounted."""
+    """One mount, as the kernel lists it; ``root`` is the path inside the filesystem that is mounted.
+
+    ``halted``: the mount would be writable, and the filesystem is not. The kernel makes it so after an error:
+    ``ro`` among the filesystem's own options, or, of ext4 since Linux 6.15, ``emergency_ro`` or ``shutdown``.
+    """
 
     id: int
     parent: int
@@ -21,6 +25,7 @@ class MountInfo:
     type: str
     source: str
     options: frozenset[str]
+    halted: bool = False
 
 
 def parse(text: bytes) -> tuple[MountInfo, ...]:
@@ -60,7 +65,8 @@ def _next(mounts: tuple[MountInfo, ...], ids: set[int], crossed: list[MountInfo]
 def _mount(line: bytes) -> MountInfo:
     fields = line.split(b" ")
     dash = fields.index(b"-", 6)
-    kind, source, super_options = fields[dash + 1 : dash + 4]
+    kind, source = fields[dash + 1 : dash + 3]
+    own, within = _split(fields[5]), _split(fields[dash + 3])
     return MountInfo(
         id=int(fields[0]),
         parent=int(fields[1]),
@@ -69,15 +75,22 @@ def _mount(line: bytes) -> MountInfo:
         path=_unescaped(fields[4]),
         type=_unescaped(kind),
         source=_unescaped(source),
-        options=_options(fields[5], super_options),
+        options=_options(own, within),
+        halted="ro" not in own and bool(within & _HALTED),
     )
 
 
-def _options(own: bytes, super_options: bytes) -> frozenset[str]:
-    """The mount's own options win over the filesystem's: a read-only bind of a writable one is read-only."""
-    mine = {_unescaped(option) for option in own.split(b",")}
-    theirs = {_unescaped(option) for option in super_options.split(b",") if option}
-    return frozenset(mine | theirs - {"ro", "rw"})
+_HALTED = frozenset({"ro", "emergency_ro", "shutdown"})
+
+
+def _options(own: frozenset[str], within: frozenset[str]) -> frozenset[str]:
+    """The mount's own options win over the filesystem's, but that neither makes the other one writable."""
+    read_only = "ro" in own or within & _HALTED
+    return own - {"ro", "rw"} | within - {"ro", "rw"} | {"ro" if read_only else "rw"}
+
+
+def _split(options: bytes) -> frozenset[str]:
+    return frozenset(_unescaped(option) for option in options.split(b",") if option)
 
 
 def _unescaped(field: bytes) -> str:
