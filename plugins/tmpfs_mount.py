@@ -17,6 +17,7 @@ from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
 from subfloor.subjects.path import MODE_PATTERN, Node, Path, check_clean, directory, mode_of
+from subfloor.subjects.usage import Usage, Used
 from subfloor.task import Command, Step, Task, hookimpl
 
 _PERCENT = re.compile(r"([1-9]\d?|100)%")
@@ -52,7 +53,7 @@ class TmpfsMount(Task):
         checked("options", _check_options, self.options)
 
     def subjects(self) -> frozenset[AnySubject]:
-        return frozenset({Mount(self.path), Path(self.path), Memory()})
+        return frozenset({Mount(self.path), Path(self.path), Memory(), Usage(self.path)})
 
     def next_step(self, machine: Machine) -> Step | None:
         state = place(machine, self.path)
@@ -93,6 +94,7 @@ class TmpfsMount(Task):
         lacking = mount_options.wanted("tmpfs", self.options).lacking(top.options)
         if _pages(top.options, memory) == self._pages(memory) and not lacking:
             return None
+        self._check_room(machine[Usage(self.path)], memory)
         after = replace(top, options=self._shown(memory))
         flags = "" if not lacking else f", with {','.join(mount_options.for_kernel(self.options)) or 'rw'}"
         given = mount_options.remounting("tmpfs", (f"size={_for_kernel(self.size)}", *self.options), top.options)
@@ -101,6 +103,15 @@ class TmpfsMount(Task):
             commands=remount(given, self.path),
             after=machine.with_(Mount(self.path), replace(state, top=after)),
         )
+
+    def _check_room(self, used: object, memory: MemoryState) -> None:
+        """Raise ``Refused`` where it holds more than it is to have room for, which the kernel does not allow."""
+        if isinstance(used, Used) and used.size > self._pages(memory) * memory.page:
+            raise Refused(
+                f"the tmpfs at {self.path} holds {sizes.show(used.size)}, which is more than {self._says}",
+                advice="declare a larger `size`, or remove what it need not hold (`du -x` shows what is large), "
+                "then run this again",
+            )
 
     def _chmod(self, machine: Machine) -> Step | None:
         """The mount's own `mode=` is what it was born with, whatever became of its root directory."""

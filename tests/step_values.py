@@ -20,6 +20,7 @@ Every key names a subject, with defaults for all that a case does not care about
     hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
     condition test -e x: true             # what the condition of a `command` says
     exists /mnt/x: true                   # or `unseen`
+    used /mnt: 1GiB                       # how much a filesystem holds
     tool nixos-generate-config: true      # whether the program is there
     machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
     configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
@@ -71,6 +72,7 @@ from subfloor.subjects.path import (
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
 from subfloor.subjects.tool import Tool
+from subfloor.subjects.usage import Usage, Used
 
 IDENTITY = Identity("seed", "host")
 """Whose partitions are ``ours`` in the cases."""
@@ -122,6 +124,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Swap, SwapState()),
     (Tag, ()),
     (Memory, MemoryState(8 << 30)),
+    (Usage, Used()),
     (Tool, False),
     (Configuration, Sources()),
     (InstalledSystem, Absent()),
@@ -355,6 +358,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "hidden": _hidden,
     "condition": _condition,
     "exists": _exists,
+    "used": lambda path, about: (Usage(path), Used(sizes.parse(about))),
     "tool": _tool,
     "machine-id": lambda path, about: (_MACHINE_ID.MachineId(path), _unseen("") if about == "unseen" else about),
     "configuration": _configuration,

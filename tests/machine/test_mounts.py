@@ -201,6 +201,17 @@ def test_tmpfs_that_is_read_only(ground: Ground) -> None:
     ground.sh("touch root/file")
 
 
+def test_tmpfs_that_holds_more_than_it_is_to_have_room_for_case_62(ground: Ground) -> None:
+    play = {"path": str(ground.path / "x"), "size": "8MiB"}
+    ground.settle({"tmpfs-mount": play})
+    ground.sh("head -c 3M /dev/zero > x/y")
+    with pytest.raises(SubfloorError, match=r"holds 3MiB, which is more than 2MiB"):
+        ground.apply({"tmpfs-mount": play | {"size": "2MiB"}})
+    ground.settle({"tmpfs-mount": play | {"size": "3MiB"}})
+    ground.sh("rm x/y")
+    ground.settle({"tmpfs-mount": play | {"size": "2MiB"}})
+
+
 def test_tmpfs_where_there_is_another_mount(ext4: str, ground: Ground) -> None:
     ground.sh(f"mkdir root; mount {ext4} root")
     with pytest.raises(SubfloorError, match=r"ext4.* is mounted at .*root, and a tmpfs is wanted"):

@@ -1,0 +1,42 @@
+"""How much a filesystem holds: what a tmpfs cannot be made smaller than."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+
+from subfloor.machine import Output
+from subfloor.subjects.path import Located, Unseen
+
+
+@dataclass(frozen=True)
+class Used:
+    """Bytes that are in use. They change all the time, so no two are told apart by them."""
+
+    size: int = field(default=0, compare=False)
+
+
+UsedState = Used | Unseen
+
+
+@dataclass(frozen=True)
+class Usage(Located[UsedState]):
+    """How much the filesystem at a path holds. Where that cannot be said, the kernel has the last word."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"what is in use at {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f"stat -f -c '%S %b %f' -- {shlex.quote(self.path)}",)
+
+    def parse(self, *outputs: Output) -> UsedState:
+        (found,) = outputs
+        if found.status:
+            return Used()
+        block, blocks, free = map(int, found.text.split())
+        return Used(block * (blocks - free))
+
+    def in_empty(self) -> UsedState:
+        return Used()
