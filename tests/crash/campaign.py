@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from crash.conftest import Count
-from crash.layouts import Layout
+from crash.layouts import LAYOUTS, Layout
 from crash.prefixes import State
 from crash.recording import Record, Recording
 from crash.sample import sample
 from crash.trial import KEPT_IN, in_memory, stand, wrong
 
-SAMPLE = 4
-"""How many states of a layout are tried, unless all are asked for."""
+SAMPLE_LAYOUTS, SAMPLE_STATES = 6, 6
+"""How many layouts are laid out, and how many states of each are tried, unless all are asked for."""
+
+
+def layouts(campaign: str) -> list[Layout]:
+    """Those that a campaign is about."""
+    return sample(LAYOUTS, SAMPLE_LAYOUTS, seed=campaign)
 
 
 def carried_on(
@@ -24,7 +29,7 @@ def carried_on(
     with in_memory() as work:
         made = record(layout, seed, work)
         everything = list(states(made))
-        tried = sample(everything, SAMPLE, seed=seed)
+        tried = sample(everything, SAMPLE_STATES, seed=seed)
         with stand(made, work) as disk:
             for number, state in enumerate(tried):
                 found = wrong(disk, made, state, booted=number % 2 == 0)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import pytest
 
 from crash import recording
-from crash.campaign import carried_on
+from crash.campaign import carried_on, layouts
 from crash.conftest import Count
-from crash.layouts import LAYOUTS, Layout
+from crash.layouts import Layout
 from crash.prefixes import prefixes
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(7200)]  # where all of it is asked for
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", layouts("every call"), ids=lambda layout: layout.name)
 def test_from_every_call_of_the_programs(layout: Layout, count: Count) -> None:
     carried_on("every call", layout, recording.programs, lambda made: prefixes(made.before, made.events), count)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", layouts("every write"), ids=lambda layout: layout.name)
 def test_from_every_write_to_the_disk(layout: Layout, count: Count) -> None:
     carried_on("every write", layout, recording.the_disk, lambda made: prefixes(made.before, made.events), count)

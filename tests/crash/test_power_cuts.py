@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from crash import recording
-from crash.campaign import carried_on
+from crash.campaign import carried_on, layouts
 from crash.conftest import Count
-from crash.layouts import LAYOUTS, Layout
+from crash.layouts import Layout
 from crash.power_cuts import power_cuts
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(7200)]  # where all of it is asked for
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", layouts("power cuts"), ids=lambda layout: layout.name)
 def test_from_every_power_cut(layout: Layout, count: Count) -> None:
     carried_on(
         "power cuts", layout, recording.the_disk, lambda made: power_cuts(made.before, made.events, layout.name), count

@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from crash.content import Content, load
@@ -19,6 +20,9 @@ KEPT_IN = Path(os.environ.get("SUBFLOOR_CRASH_DIR", "build/crash")).absolute()
 """Where disks are kept that a rerun did not bring right."""
 
 REFUSED = 3
+
+for plugin in entry_points(group="subfloor"):
+    plugin.load()  # once for all the runs that are forked from here
 
 
 @contextlib.contextmanager
