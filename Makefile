@@ -34,8 +34,8 @@ unit: bootstrap ## Run the tests that need neither root nor a virtual machine
 vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest $(PARALLEL) -m vm
 
-crash: bootstrap ## Kill the main job after every one of its commands, in turn
-	SUBFLOOR_CRASH=all $(PY) -m pytest -s tests/vm/test_killed.py
+crash: bootstrap ## Carry a run on from every crash that can be made of it, on real disks (docs/reliability.md)
+	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) tests/crash tests/vm/test_killed.py
 
 mutants: bootstrap ## Break the code in many ways, one at a time, and see that a test notices each
 	PYTHONPATH=tests $(PY) -m mutants
