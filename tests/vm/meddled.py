@@ -1,10 +1,15 @@
 """In the guest: runs of subfloor in which something goes wrong, one after another, in forks of one process.
 
-    python meddled.py '[{"run": ["apply", …], "before": 3, "sh": "…"}, {"sh": "…"}, …]'
+    python meddled.py ASKED ANSWER
+
+It lives for as long as the guest, since Python's start takes most of a run's time under emulation. Lists of
+actions come as JSON by the pipe (mkfifo(1)) ASKED, and what they come to goes by the pipe ANSWER.
+
+    [{"run": ["apply", …], "before": 3, "sh": "…"}, {"sh": "…"}, …]
 
 An action with ``sh`` alone is a piece of shell. ``run`` is a command line; with ``before`` (the Nth command, or the
 first of a program) the shell is run right before that command, with ``number`` and ``fault`` the Nth command
-meets with that fault. Prints one JSON list: of each action its exit status and what it said.
+meets with that fault. The answer is a list: of each action its exit status and what it said.
 """
 
 from __future__ import annotations
@@ -41,14 +46,15 @@ def _shell(script: str) -> dict[str, Any]:
     return {"status": ran.returncode, "said": ran.stdout + ran.stderr}
 
 
-def main(actions: list[dict[str, Any]]) -> None:
-    """Print what the actions come to."""
-    results = []
-    for action in actions:
-        with tempfile.TemporaryDirectory() as work:
-            results.append(done(action, Path(work)))
-    print(json.dumps(results))
+def serve(asked: Path, answer: Path) -> None:
+    """Do what is asked for, for ever."""
+    while True:
+        results = []
+        for action in json.loads(asked.read_text()):
+            with tempfile.TemporaryDirectory() as work:
+                results.append(done(action, Path(work)))
+        answer.write_text(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    serve(*map(Path, sys.argv[1:]))
