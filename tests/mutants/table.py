@@ -40,9 +40,9 @@ MUTANTS = (
         "the final name is written before the filesystem is made",
         _MKFS,
         """                *self._making(disk, entry),
-                *finish(disk, self._number, name),
+                *rename(disk, self._number, name),
 """,
-        """                *finish(disk, self._number, name),
+        """                *rename(disk, self._number, name),
                 *self._making(disk, entry),
 """,
         _steps("mkfs"),
@@ -58,16 +58,24 @@ MUTANTS = (
         "what was made is not flushed before it is named",
         _MKFS,
         """            Command(("sync", node)),
-            *check,
-""",
-        "            *check,\n",
+            *self._checked(node),
+        )
+
+    def _check_unused""",
+        "            *self._checked(node),\n        )\n\n    def _check_unused",
         _steps("mkfs"),
     ),
-    Mutant("what was made is not checked before it is named", _MKFS, "            *check,\n", "", _steps("mkfs")),
+    Mutant(
+        "what was made is not checked before it is named",
+        _MKFS,
+        "            *self._checked(node),\n        )\n\n    def _check_unused",
+        "        )\n\n    def _check_unused",
+        _steps("mkfs"),
+    ),
     Mutant(
         "an unfinished filesystem is mounted",
         "src/subfloor/steps/sources.py",
-        "if entry and entry.name.endswith(UNFINISHED):",
+        "if entry and not is_final(entry.name):",
         "if False:",
         ("tests/machine/test_mounts.py", "-k", "unfinished"),
     ),
@@ -111,8 +119,8 @@ MUTANTS = (
     Mutant(
         "nobody makes sure that a partition is unused before its name is taken back",
         _MKFS,
-        "reopen = (guard(disk.partition_node(self._number)), *finish(disk, self._number, name + UNFINISHED))",
-        "reopen = finish(disk, self._number, name + UNFINISHED)",
+        "reopen = (guard(disk.partition_node(self._number)), *rename(disk, self._number, name + UNFINISHED))",
+        "reopen = rename(disk, self._number, name + UNFINISHED)",
         (*_RACES, "-k", "finished_and_mounted"),
     ),
     Mutant(
@@ -202,6 +210,20 @@ MUTANTS = (
         "if False:",
         _steps("aligned-partition"),
     ),
+    Mutant(
+        "a label that is changed is not marked as being changed",
+        _MKFS,
+        "*(self._labelling(disk, volume, name, broke_off) if not volume.in_use else ()),",
+        "",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "a disk that is another than the one that was shown is written all the same",
+        _APPLY,
+        "        check_same_disks(self._planned, now.only(task.subjects()))\n",
+        "",
+        ("tests/machine/test_consent_for_this_disk.py", "-k", "mid_run"),
+    ),
     # How a step is taken.
     Mutant(
         "nobody looks again once the lock is had",
@@ -227,8 +249,8 @@ MUTANTS = (
     Mutant(
         "a command that failed is passed over",
         _APPLY,
-        "if not command.went_well(result.status):",
-        "if False:",
+        "if command.went_well(result.status):",
+        "if True:",
         _ENGINE,
     ),
     Mutant(
@@ -256,15 +278,15 @@ MUTANTS = (
     Mutant(
         "the kernel is not told of new partitions",
         _PARTITIONING,
-        """    return (Command(("partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node)),)""",
+        """    return (_partx(disk, "--update", "--nr", f"1:{max(numbers + known)}"),)""",
         "    return ()",
         (*_DISKS, "-k", "every_filesystem"),
     ),
     Mutant(
         "the kernel is told of partitions up to the first gap only",
         _PARTITIONING,
-        """"partx", "--update", "--nr", f"1:{max(numbers + known)}", disk.node""",
-        """"partx", "--update", disk.node""",
+        """(_partx(disk, "--update", "--nr", f"1:{max(numbers + known)}"),)""",
+        """(_partx(disk, "--update"),)""",
         _steps("aligned-partition"),
     ),
     Mutant(
@@ -333,10 +355,10 @@ MUTANTS = (
         _steps("nixos-config"),
     ),
     Mutant(
-        "a file is written in its place",
+        "a file is copied into its place",
         _FILES,
-        'f"{path}.unfinished"',
-        "path",
+        """        Command(("mv", "-f", "-T", "--", unfinished, path)),\n        Command(("sync",""",
+        """        Command(("cp", "-f", "-T", "--", unfinished, path)),\n        Command(("sync",""",
         _steps("nixos-config"),
     ),
     Mutant(
