@@ -31,7 +31,7 @@ def said(*argv: object) -> str:
 _BLOCK = 1 << 20
 
 
-def _extents(descriptor: int) -> Iterator[int]:
+def extents(descriptor: int) -> Iterator[int]:
     """Where the blocks begin that are not all holes."""
     at = 0
     while True:
@@ -63,7 +63,7 @@ class LoopDisk:
         run("sync", self.node)
         found = hashlib.sha256()
         with self.image.open("rb") as file:
-            for at in _extents(file.fileno()):
+            for at in extents(file.fileno()):
                 file.seek(at)
                 if (block := file.read(_BLOCK)).strip(b"\0"):
                     found.update(at.to_bytes(8, "big") + block)

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from crash.forked import Ran, subfloor
-from crash.layouts import LAYOUTS, Layout
+from crash.layouts import LAYOUTS, PLAYBOOKS, Layout
 from disk_oracle import faults, portrait
 from loop_disks import LoopDisk, attach, run, said
+from subfloor.gather import Request, gather
 
 MIB = 1 << 20
 SIZE = "512MiB"
@@ -54,9 +56,16 @@ class Bench:
         assert faults(self.disk, self.layout.parts) == []
 
 
+@cache
+def warm() -> None:
+    """Have this process read a playbook once, and do nothing about it: its forks need not compile the same anew."""
+    gather(Request(PLAYBOOKS / "nixos-tmpfs-root.yml", extra=("disk=/dev/vda",)))
+
+
 @contextmanager
 def bench(layout: Layout, size: str = "", image: Path | None = None) -> Iterator[Bench]:
     """A layout on a disk that is blank, or a copy of an image; as small as the layout is, or of a size."""
+    warm()
     with tempfile.TemporaryDirectory(prefix="subfloor-bench-", dir=MEMORY if MEMORY.is_dir() else None) as work:
         copy = Path(work) / "disk.img"
         if image:

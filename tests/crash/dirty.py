@@ -71,7 +71,7 @@ def _random_ends(place: Bench) -> None:
 
 def _laid_out(place: Bench) -> None:
     done = place.ran("apply")
-    assert done.status == 0, done
+    assert done.status == 0, done.said
     for part in place.layout.parts:
         put_files(place.disk.partition(part.number), part.type, FILES)
 

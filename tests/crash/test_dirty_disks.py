@@ -45,7 +45,7 @@ def test_it_goes_with_consent_only_and_then_wholly(layout: str, kind: str, count
             untouched(made, dirty)
             count("dirty disks", "refused, not one byte changed")
         done = made.ran("apply", *consent(made, dirty))
-        assert done.status == 0, done
+        assert done.status == 0, done.said
         whole(made)
         count("dirty disks", "made anew, nothing came back")
 
@@ -59,7 +59,7 @@ def untouched(made: Bench, kind: Dirty) -> None:
     before = made.disk.digest(), made.disk.writes()
     for command, more in (("check", ()), ("apply", ()), ("apply", ("--destroy", "/dev/sdz"))):
         said_no = made.ran(command, *more)
-        assert said_no.status == REFUSED and f"--destroy {made.disk.node}" in said_no.said, said_no
+        assert said_no.status == REFUSED and f"--destroy {made.disk.node}" in said_no.said, said_no.said
     assert (made.disk.digest(), made.disk.writes()) == before
     assert all(letters == FILES for letters in kind.letters(made.disk))
 
@@ -83,7 +83,7 @@ def test_killed_on_the_way_the_next_run_goes_on(layout: str, kind: str, tmp_path
         run("sync", made.disk.node)
         run("cp", "--sparse=always", made.disk.image, image)
         done, commands = counted(made.command("apply", *consent(made, dirty)))
-        assert done.status == 0, done
+        assert done.status == 0, done.said
         whole(made)
         wanted, ours = made.portrait(), label_id(made.disk)
     for moment in sample(cuts(layout, commands), 2, seed=f"{layout} {kind}"):
@@ -112,8 +112,8 @@ def goes_on(made: Bench, moment: Moment, dirty: Dirty, ours: str, told: str) -> 
     before = made.disk.digest()
     again = made.ran("apply")
     if asked := again.status != 0:
-        assert dirty.asks and again.status == REFUSED, f"{told}\n{again}"
-        assert label_id(made.disk) != ours, f"{told}: it asked about our own work\n{again}"
+        assert dirty.asks and again.status == REFUSED, f"{told}\n{again.said}"
+        assert label_id(made.disk) != ours, f"{told}: it asked about our own work\n{again.said}"
         assert made.disk.digest() == before, told
         assert made.ran("apply", *consent(made, dirty)).status == 0, told
     whole(made)

@@ -53,8 +53,8 @@ def carries_on(place: Bench, moment: Moment, wanted: str, told: str) -> None:
         first, again = orphaned(apply, apply, moment)
     else:
         first, again = killed(apply, moment), place.ran("apply")
-    assert first.status == (1 if moment.whom == "tool" else -signal.SIGKILL), f"{told}\n{first}"
-    assert again.status == 0, f"{told}\n{again}"
+    assert first.status == (1 if moment.whom == "tool" else -signal.SIGKILL), f"{told}\n{first.said}"
+    assert again.status == 0, f"{told}\n{again.said}"
     assert place.ran("check").status == 0, told
     assert place.portrait() == wanted, told
     place.judge()

@@ -33,11 +33,11 @@ DISKS = (
     vm.Disk(64 << 20),  # /dev/vdg
 )
 
-# Unmounts what is mounted from a disk or under /mnt, whatever lies on what, and empties the disk.
-_BLANK = """
+# Unmounts what is mounted from a disk or under /mnt or /srv, whatever lies on what, and empties the disk.
+BLANK = """
 swapoff -a
 while read -r _ _ dev _ point _; do
-  case $point in /mnt|/mnt/*) printf '%s\\n' "$point" ;; *) ;; esac
+  case $point in /mnt|/mnt/*|/srv/*) printf '%s\\n' "$point" ;; *) ;; esac
 done </proc/self/mountinfo | tac | while read -r point; do umount -l "$point"; done
 lsblk -nrpo MOUNTPOINTS "$1" | tac | while read -r point; do [ -z "$point" ] || umount -l "$point"; done
 udevadm settle
@@ -86,7 +86,7 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
     """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back."""
 
     def make_blank(device: str) -> str:
-        done = guest.run(["/bin/sh", "-c", _BLANK, "blank", device], timeout=60)
+        done = guest.run(["/bin/sh", "-c", BLANK, "blank", device], timeout=60)
         assert done.returncode == 0, done.stderr.decode()
         return device
 
@@ -112,10 +112,10 @@ class Ran:
 def subfloor(guest: vm.Machine) -> Callable[..., list[Ran]]:
     """Runs command lines of subfloor in the guest, in turn: `subfloor(["check", "play.yml"], …)`."""
 
-    def run(*commands: Sequence[str], killed_after: int = 0) -> list[Ran]:
+    def run(*commands: Sequence[str]) -> list[Ran]:
         driver = [sys.executable, str(Path(__file__).with_name("in_turn.py"))]
         done = guest.run(
-            [*driver, json.dumps(commands), str(killed_after)],
+            [*driver, json.dumps(commands)],
             timeout=600.0,
             env={"PYTHONPATH": str(Path(__file__).parent.parent)},
         )

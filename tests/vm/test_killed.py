@@ -1,58 +1,98 @@
-"""A run that is killed after any of its commands is carried on by the next, to the same end, unasked."""
+"""A run that is killed at any moment is carried on by the next, to the same end, unasked.
+
+Of whole playbooks: with what they mount, bind, swap on and write. The tasks on disks alone are killed at many
+more moments on loop devices: `tests/crash/test_killed_on_loops.py`.
+"""
 
 from __future__ import annotations
 
-import os
-import random
+import json
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vm.conftest import Ran
+from crash.killing import Call, Counted, Moment, moments
+from crash.sample import sample
+from subfloor import vm
+from vm.conftest import BLANK, Ran
 
 ROOT = Path(__file__).parent.parent.parent
-PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
+MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
 DISK = "/dev/vdf"
-ARGUMENTS = (PLAYBOOK, "-e", f"disk={DISK}", "-e", "esp_size=40MiB", "-e", "swap=64MiB")
-OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {Path(PLAYBOOK)})
-SAMPLE = 6
-"""How many places are tried, unless SUBFLOOR_CRASH=all asks for every one."""
+SMALL = ("esp_size=40MiB", "swap=64MiB")
+KILLED = {
+    MAIN: SMALL,
+    ROOT / "playbooks" / "ext4-root.yml": SMALL,
+    ROOT / "playbooks" / "data-disk.yml": (f"@{ROOT / 'tests' / 'crash' / 'plays' / 'volumes.yml'}",),
+}
+"""The ready playbooks, with what makes them small."""
+
+OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {MAIN})
+INSIDE = 1
+"""At how many calls of each command each of the three is killed, where all moments are tried."""
+
+SAMPLE = 3
 
 STATE = f"""
 sfdisk --dump {DISK}
-for n in 1 2 3; do blkid -p -o export {DISK}$n; done
-findmnt --noheadings --raw --list -o TARGET,SOURCE,FSROOT,FSTYPE | grep ^/mnt | sort
+for n in 1 2 3; do blkid -p -o export {DISK}$n | grep -v UUID_SUB; done
+findmnt --noheadings --raw --list -o TARGET,SOURCE,FSROOT,FSTYPE | grep -E '^/(mnt|srv)' | sort
 tail -n +2 /proc/swaps | cut -d' ' -f1
-(cd /mnt && find . -xdev | sort; cd /mnt/nix && find . -xdev -not -name lost+found | sort; cat /mnt/etc/nixos/*)
+for at in /mnt /mnt/nix /srv/home /srv/media /srv/backup; do
+    [ ! -d $at ] || (cd $at && find . -xdev -not -name lost+found | sort)
+done
+[ ! -d /mnt/etc/nixos ] || cat /mnt/etc/nixos/*
 """
 
 
-def test_killed_after_each_command_it_converges_to_the_same_state(
-    sh: Callable[..., str], blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
-) -> None:
-    blank(DISK)
-    apply = ["apply", *ARGUMENTS, "--format", "json"]
-    (whole,) = subfloor(apply)
-    assert whole.status == 0, whole.stderr
-    commands = sum(len(step["commands"]) for task in whole.report["tasks"] for step in task["steps"])
-    wanted = sh(STATE)
-    for count in places(commands):
-        blank(DISK)
-        killed, again = subfloor(apply, apply, killed_after=count)
-        assert (killed.status, again.status) == (-signal.SIGKILL, 0), f"after {count}: {killed}\n{again}"
-        assert sh(STATE) == wanted, f"after {count} commands"
-        print(f"killed after command {count} of {commands}: carried on to the same state")
+class Guest:
+    """The machine in which a playbook is killed."""
+
+    def __init__(self, guest: vm.Machine, playbook: Path) -> None:
+        extra = [word for each in (f"disk={DISK}", *KILLED[playbook]) for word in ("-e", each)]
+        arguments = [str(playbook), *extra]
+        self._guest = guest
+        self._job = {
+            "apply": ["apply", *arguments],
+            "check": ["check", *arguments],
+            "blank": f"set -- {DISK}; {BLANK}",
+            "state": STATE,
+        }
+
+    def ran(self, *moments: Moment) -> Any:
+        """What came of a run that nobody disturbed, or of each that was killed at one of these moments."""
+        told = [
+            (each.command, (each.call.name, each.call.number) if each.call else None, each.whom) for each in moments
+        ]
+        program = [sys.executable, str(Path(__file__).with_name("killed_there.py")), json.dumps(self._job)]
+        done = self._guest.run(
+            [*program, *([json.dumps(told)] if moments else [])],
+            timeout=120.0 + 60.0 * len(moments),
+            env={"PYTHONPATH": str(ROOT / "tests")},
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
 
 
-def places(commands: int) -> list[int]:
-    """After which commands to kill: every one, or a sample with a fixed seed."""
-    everywhere = range(1, commands + 1)
-    if os.environ.get("SUBFLOOR_CRASH") == "all":
-        return list(everywhere)
-    return sorted(random.Random(commands).sample(everywhere, min(SAMPLE, commands)))
+@pytest.mark.parametrize("playbook", KILLED, ids=lambda path: path.stem)
+def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine, playbook: Path) -> None:
+    there = Guest(guest, playbook)
+    whole = there.ran()
+    assert whole["run"]["status"] == 0, whole["run"]
+    commands = [
+        Counted(tuple(each["argv"]), tuple(Call(*call) for call in each["calls"])) for each in whole["commands"]
+    ]
+    chosen = sample(moments(commands, INSIDE), SAMPLE, seed=playbook.stem)
+    for moment, came in zip(chosen, there.ran(*chosen), strict=True):
+        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{came}"
+        assert came["first"]["status"] == (1 if moment.whom == "tool" else -signal.SIGKILL), told
+        assert (came["again"]["status"], came["check"]["status"]) == (0, 0), told
+        assert came["state"] == whole["state"], told
+        print(f"{playbook.stem}, killed {moment}: carried on to the same end")
 
 
 @pytest.mark.parametrize("playbook", OTHERS, ids=lambda path: path.stem)
