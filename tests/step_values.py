@@ -22,6 +22,7 @@ Every key names a subject, with defaults for all that a case does not care about
     exists /mnt/x: true                   # or `unseen`
     used /mnt: 1GiB                       # how much a filesystem holds
     tool nixos-generate-config: true      # whether the program is there
+    secret /mnt/x: "what the file says"   # or {unseen: true}
     machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
     configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
     installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
@@ -42,6 +43,7 @@ from subfloor.disks.partition_types import type_guid
 from subfloor.disks.stages import final
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
+from subfloor.secret import Secret
 from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState
@@ -69,6 +71,7 @@ from subfloor.subjects.path import (
     Unseen,
     is_below,
 )
+from subfloor.subjects.secret_file import SecretFile
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
 from subfloor.subjects.tool import Tool
@@ -120,6 +123,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (_COMMAND.Exists, False),
     (_MACHINE_ID.MachineId, "absent"),
     (TextFile, Absent()),
+    (SecretFile, Absent()),
     (Hidden, Hiding()),
     (Swap, SwapState()),
     (Tag, ()),
@@ -288,6 +292,10 @@ def _text(path: str, about: Any) -> tuple[AnySubject, Any]:
     return TextFile(path), Text(about.encode())
 
 
+def _secret(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return SecretFile(path), _unseen("") if isinstance(about, Mapping) else Secret(about)
+
+
 def _swap(device: str, about: str) -> tuple[AnySubject, SwapState]:
     state, _, priority = about.partition(" ")
     return Swap(device), SwapState(state == "active", int(priority) if priority else None)
@@ -351,6 +359,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "mount": _mount,
     "path": _path,
     "text": _text,
+    "secret": _secret,
     "swap": _swap,
     "tag": _tag,
     "filesystem": _filesystem,

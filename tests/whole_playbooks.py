@@ -43,6 +43,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"persistence": "impermanence", "persist": [*_KEPT, *_OF_ADA], "users": _USERS},
     ),
     "tmpfs root, flake": (NIXOS, {"flake": True, "timezone": "Europe/Zurich", "openssh": True, "users": _USERS}),
+    "tmpfs root, password": (NIXOS, {"password_for": "root", "password": "$6$salt$0123456789012345678901"}),
     "tmpfs root, everything": (
         NIXOS,
         {"flake": True, "persistence": "impermanence", "devices": "partuuid", "swap_encryption": "random"},

@@ -6,8 +6,8 @@ Nothing is looked at here, so every mistake in a playbook is told before anythin
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from subfloor import inventory, playbook
@@ -18,6 +18,7 @@ from subfloor.playbook.positions import PlaybookError, Position, Problems, Sourc
 from subfloor.playbook.selection import select
 from subfloor.playbook.variables import Vars, extra_vars
 from subfloor.plugins import Registry
+from subfloor.secret import MASK, Secret
 
 Present = Callable[[], Sequence[str]]
 """The disks that there are, in words; asked only when a disk is missing."""
@@ -25,7 +26,7 @@ Present = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for."""
+    """What was asked for. ``secrets`` are variables too, which win over all others."""
 
     playbook: Path
     inventory: Path | None = None
@@ -34,6 +35,7 @@ class Request:
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
     start_at: str | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,21 @@ class Job:
     play: str
     works: tuple[Work, ...]
 
+    def without_secrets(self, text: str) -> str:
+        """A text in which none of the secrets stands that a task was given."""
+        tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
+        secrets = {value.reveal() for task in tasks for value in vars(task).values() if isinstance(value, Secret)}
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
 
 def gather(request: Request, present: Present = tuple) -> Job:
     """Read everything. Raises ``PlaybookError`` with all that is wrong, ``PluginError`` for a broken plugin."""
     registry = Registry([request.playbook.parent / "plugins"])
     plays = playbook.load(request.playbook, registry)
     hosts = inventory.load(request.inventory) if request.inventory else Inventory()
-    extra = extra_vars(request.extra)
+    extra = {**extra_vars(request.extra), **request.secrets}
     chosen = _targets(plays, hosts, request.limit)
     problems = Problems()
     works = []

@@ -18,6 +18,7 @@ from subfloor.cli.statuses import FAILED, USAGE, status_of
 if TYPE_CHECKING:
     from subfloor.cli.running import Manner
     from subfloor.gather import Request
+    from subfloor.secret import Secret
     from subfloor.vm import Disk
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -147,6 +148,14 @@ _log = click.option(
     "--log", type=_FILE, metavar="FILE", help="Append a JSON line to a file for each look, step and command."
 )
 
+_ask_password = click.option(
+    "--ask-password",
+    "passwords",
+    multiple=True,
+    metavar="NAME",
+    help="Ask for a password, and set the variable NAME to its hash.",
+)
+
 _may = _all_of(
     click.option("--destroy", multiple=True, metavar="DEVICE", help="What is on this device may be lost."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on."),
@@ -158,6 +167,7 @@ _may = _all_of(
 
 @cli.command()
 @_what
+@_ask_password
 @_how
 @_log
 @click.option("--destroy", multiple=True, metavar="DEVICE", help="Suppose that what is on this device may be lost.")
@@ -171,6 +181,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 
 @cli.command()
 @_what
+@_ask_password
 @_may
 @_how
 @_log
@@ -274,6 +285,12 @@ def schema(playbook: Path | None) -> int:
 def _request(given: dict[str, Any]) -> Request:
     from subfloor.gather import Request
 
+    passwords = given.get("passwords", ())
+    secrets: Mapping[str, Secret] = {}
+    if passwords:
+        from subfloor.cli.passwords import asked_for
+
+        secrets = asked_for(passwords)
     return Request(
         playbook=given["playbook"],
         inventory=given["inventory"],
@@ -282,6 +299,7 @@ def _request(given: dict[str, Any]) -> Request:
         tags=_names(given["tags"]),
         skip_tags=_names(given["skip_tags"]),
         start_at=given.get("start_at"),
+        secrets=secrets,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +105,7 @@ def apply(request: Request, manner: Manner) -> int:
 
 def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = gather(request, _disks_here)
+    manner = replace(manner, again=job.without_secrets(manner.again))
     terminal = _terminal(manner)
     approve, confirm = _asking(terminal, manner)
     with interruptible():

@@ -11,9 +11,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from subfloor.playbook import scalars
+from subfloor.playbook.given import is_secret
 from subfloor.playbook.positions import PlaybookError, Position, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.plugins import Plugin
+from subfloor.secret import MASK, Secret
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -52,11 +54,21 @@ def check(plugin: Plugin, values: Any, node: Node, where: Position) -> list[Play
     ``where`` is the position of the task's key.
     """
     wrong: dict[Any, ValidationError] = {}
-    for error in islice(plugin.validator.iter_errors(values), _MANY):
+    for error in islice(plugin.validator.iter_errors(_masked(plugin, values)), _MANY):
         # Of all that is wrong with one value, the first is told; with the parameters as a whole, all.
         wrong.setdefault(tuple(error.absolute_path) or error.validator, error)
     told = (each for error in wrong.values() for each in _told(plugin, error, node, where))
     return sorted(islice(told, _MANY), key=lambda each: (each.where.line, each.where.column))
+
+
+def _masked(plugin: Plugin, values: Any) -> Any:
+    """The values, with a text in place of each secret where one may stand: it is held against nothing else."""
+    if not isinstance(values, Mapping):
+        return values
+    return {
+        name: MASK if isinstance(value, Secret) and is_secret(name, plugin.schema) else value
+        for name, value in values.items()
+    }
 
 
 def _told(plugin: Plugin, error: ValidationError, node: Node, where: Position) -> Iterator[PlaybookError]:
@@ -160,6 +172,9 @@ def _wrong(validator: Validator, error: ValidationError, node: Node) -> Playbook
     """What is wrong with the value of a parameter, or with something in it."""
     node = reduce(_child, error.absolute_path, node)
     schema: Any = error.schema
+    if schema.get("writeOnly"):
+        what = f"`{_called(error)}` must be {expected(schema)}, and this is something else"
+        return PlaybookError(what, advice=_doc(schema, f"write {expected(schema)}"), where=node.where.unshown())
     bound = _BOUNDS.get(str(error.validator))
     must = bound(error.validator_value) if bound else f"must be {expected(schema)}"
     return PlaybookError(

@@ -18,6 +18,7 @@ from subfloor.identity import Identity
 from subfloor.parameters import build, needs_identity
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.checking import check
+from subfloor.playbook.given import given, is_secret
 from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.task_list import INCLUDE, Item, Part, check_keys, items_of, read_part, required, tags_of
@@ -203,7 +204,7 @@ class _Unrolling:
         values = self._loop(item, around.scope)
         if not values:
             why = "there is nothing to loop over" if values == [] else _why(item)
-            yield _skipped(item, around, why), item
+            yield _skipped(item, around, why, self._plugin(item)), item
         for value in values or ():
             yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
 
@@ -231,7 +232,7 @@ class _Unrolling:
                 f"the play has more than {MAX_ENTRIES} tasks", advice="shorten the loops", where=item.where
             )
         if item.when is not None and not around.scope.holds(item.when):
-            yield _skipped(item, around, _why(item)), item
+            yield _skipped(item, around, _why(item), self._plugin(item)), item
         elif item.key == INCLUDE:
             yield from self._included(item, around)
         else:
@@ -272,11 +273,14 @@ class _Unrolling:
                 one.notes += (f"included at {where}",)
             raise
 
+    def _plugin(self, item: Item) -> Plugin | None:
+        """The plugin that brings the task; None for an include."""
+        return self._play.files.registry.get(item.key)
+
     def _entry(self, item: Item, around: _Around) -> Entry:
-        plugin = self._play.files.registry.get(item.key)
+        plugin = self._plugin(item)
         assert plugin is not None  # the list of tasks was checked for it
-        values = around.scope.render(item.params)
-        values = {} if values is None else _given(values, item.params, plugin)
+        values = given(around.scope.render(item.params), item.params, plugin.schema)
         problems = Problems()
         for error in check(plugin, values, item.params, item.where):
             problems.add(error)
@@ -297,7 +301,7 @@ class _Unrolling:
         return tuple(entries)
 
     def _entry_within(self, entry: Entry, item: Item, play: tuple[Task, ...]) -> Entry:
-        task, plugin = entry.task, self._play.files.registry.get(item.key)
+        task, plugin = entry.task, self._plugin(item)
         if task is None or plugin is None:
             return entry
         return replace(entry, task=_asked(plugin, item, lambda: task.within(play)))
@@ -329,32 +333,24 @@ def _holds_without_item(when: Node, scope: Scope) -> bool:
         return True
 
 
-def _given(values: Any, node: Node, plugin: Plugin) -> Any:
-    """The parameters without those that need not be given, and whose expression comes to nothing."""
-    if not isinstance(values, dict) or not isinstance(node, Table):
-        return values
-    written = {name for name, each in node.items.items() if isinstance(each, Scalar) and each.value is None}
-    kept = written.union(plugin.schema["required"])
-    return {name: value for name, value in values.items() if value is not None or name in kept}
-
-
 def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
     """What a task class answers. Raises ``PlaybookError`` for a value that it refuses."""
     try:
         return question()
     except ValueError as error:
-        raise _refused_value(str(error), item) from None
+        raise _refused_value(str(error), item, plugin) from None
     except SubfloorError:
         raise
     except Exception as error:
         raise broken(plugin.origin, error) from error
 
 
-def _refused_value(message: str, item: Item) -> PlaybookError:
+def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:
     """What the class itself says, at the parameter that its message begins with."""
     name = message.partition(":")[0]
-    given = item.params.items if isinstance(item.params, Table) else {}
-    where = given[name].where if name in given else item.where
+    written = item.params.items if isinstance(item.params, Table) else {}
+    where = written[name].where if name in written else item.where
+    where = where.unshown() if is_secret(name, plugin.schema) else where
     advice = f"correct it; `subfloor tasks {item.key}` says what it takes"
     return PlaybookError(f"`{item.key}`: {message}", advice=advice, where=where)
 
@@ -374,10 +370,11 @@ def _name(item: Item, scope: Scope, values: Any) -> str:
     return name
 
 
-def _skipped(item: Item, around: _Around, why: str) -> Entry:
+def _skipped(item: Item, around: _Around, why: str, plugin: Plugin | None) -> Entry:
     """An entry that is skipped: what its expressions need may well not be defined."""
     try:
         values = around.scope.render(item.params) if item.name is None else {}
+        values = given(values, item.params, plugin.schema) if plugin else values
         name = _name(item, around.scope, values if isinstance(values, dict) else {"": values})
     except PlaybookError:
         raw = strict_yaml.plain(item.name) if item.name else item.key

@@ -54,6 +54,10 @@ class Position:
         found = pattern.search(text, max(start, text.find("{{", start))) if word else None
         return replace(self, column=found.start() + 1) if found else self
 
+    def unshown(self) -> Position:
+        """The same place, of a line that nobody may see."""
+        return replace(self, source=Source(str(self), ""))
+
     def shown(self) -> str:
         """The line, with a caret below the column; empty where the line is."""
         text, column = self.source.line(self.line), self.column

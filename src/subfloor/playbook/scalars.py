@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from subfloor.secret import Secret
+
 _TRUTH = re.compile(r"(y|n|yes|no|on|off|true|false)", re.IGNORECASE)
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})")
@@ -75,6 +77,5 @@ def kind(value: object) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f'the text "{_short(value)}"' if value else "an empty text"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return "a mapping"
+    kinds = ((list | tuple, "a list"), (Secret, "a secret"))
+    return next((words for kind_, words in kinds if isinstance(value, kind_)), "a mapping")

@@ -1,0 +1,68 @@
+"""Passwords that are asked for: typed twice, and turned into a hash before anything else sees them.
+
+The password goes to one program's standard input. It is in no argv, file or variable of a playbook; what
+a playbook gets is the hash, as a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+import click
+
+from subfloor.secret import Secret
+
+# yescrypt is what crypt(5) recommends; sha512 is what openssl has.
+_WAYS = (("mkpasswd", "--method=yescrypt", "--stdin"), ("openssl", "passwd", "-6", "-stdin"))
+_HASH = re.compile(r"\$[a-z0-9]+\$\S+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TRIES = 3
+
+Read = Callable[[str], str]
+"""Shows a prompt, and reads a line that is not shown."""
+
+
+def asked_for(names: Iterable[str], read: Read | None = None) -> Mapping[str, Secret]:
+    """The hash of a password for each of these variables. Raises ``UsageError``, also where nobody can be asked."""
+    found: dict[str, Secret] = {}
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise click.UsageError(f"--ask-password sets a variable, and `{name}` is no name for one")
+        found[name] = _hash(_typed(name, read or _reader()))
+    return found
+
+
+def _reader() -> Read:
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise click.UsageError("--ask-password asks on a terminal, and there is none; give a hash in a file, -e @FILE")
+    from getpass import getpass
+
+    return getpass
+
+
+def _typed(name: str, read: Read) -> str:
+    for _ in range(_TRIES):
+        password = read(f"Password for {name}: ")
+        if not password:
+            click.echo("An empty password is none.", err=True)
+        elif password == read("The same again: "):
+            return password
+        else:
+            click.echo("These were not the same.", err=True)
+    raise click.UsageError(f"no password for {name} after {_TRIES} tries")
+
+
+def _hash(password: str) -> Secret:
+    line = f"{password}\n".encode("utf-8", "surrogateescape")
+    for way in _WAYS:
+        try:
+            done = subprocess.run(way, input=line, capture_output=True, check=False)
+        except OSError:
+            continue
+        text = done.stdout.decode("ascii", "replace").strip()
+        if done.returncode == 0 and _HASH.fullmatch(text):
+            return Secret(text)
+    raise click.UsageError("neither `mkpasswd` nor `openssl` makes a hash here; install one of them (whois, openssl)")
