@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Sequence
 from subfloor.consent import Consent
 from subfloor.task import Loss
 
-_SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
-_VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=.*", re.DOTALL)
+_SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
+_CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # how a password's hash begins (crypt(5))
+_VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
 
 
 def command_line(argv: Sequence[str], pending: Collection[Loss] = ()) -> str:
@@ -37,12 +38,12 @@ def _needed(device: str, pending: Collection[Loss]) -> bool:
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
-    """The words, with the value of a variable whose name says that it is secret as ``…``."""
+    """The words, with the value of a variable as ``…`` where its name, or its look, says that it is secret."""
     before = ""
     for word in argv:
         found = _VARIABLE.fullmatch(word)
         is_variable = found and (found["option"] or before in ("-e", "--extra-vars"))
-        if found and is_variable and _SECRET.search(found["name"]):
+        if found and is_variable and (_SECRET.search(found["name"]) or _CRYPTED.search(found["value"])):
             word = f"{found['option'] or ''}{found['name']}=…"
         yield word
         before = word

@@ -105,7 +105,7 @@ def apply(request: Request, manner: Manner) -> int:
 
 def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = gather(request, _disks_here)
-    manner = replace(manner, again=job.without_secrets(manner.again))
+    manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     terminal = _terminal(manner)
     approve, confirm = _asking(terminal, manner)
     with interruptible():
