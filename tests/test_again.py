@@ -38,4 +38,4 @@ def test_a_secret_is_not_repeated(name: str, form: tuple[str, ...]) -> None:
     argv = ["apply", *(word.format(f"{name}=hunter2=\nhunter3") for word in form), "-e", "disk=/dev/vda"]
     line = command_line(argv)
     assert "hunter" not in line
-    assert f"{name}=…" in line and line.endswith("-e disk=/dev/vda")
+    assert f"{name}=••••" in line and line.endswith("-e disk=/dev/vda")

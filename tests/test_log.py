@@ -102,7 +102,7 @@ def test_what_commands_are_fed_and_secret_variables_are_not_there(desk: Desk) ->
     found = logged(desk, "apply", "-e", "password=hunter2", "-v")
     assert desk.note("one").read_text() == "hunter2"
     assert "hunter2" not in json.dumps([line for line in found if line["event"] in ("began", "command", "finished")])
-    assert "password=…" in found[0]["line"]
+    assert "password=••••" in found[0]["line"]
 
 
 def test_a_log_is_appended_to(desk: Desk) -> None:

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 
 from subfloor.consent import Consent
+from subfloor.secret import MASK
 from subfloor.task import Loss
 
 _SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
@@ -38,12 +39,12 @@ def _needed(device: str, pending: Collection[Loss]) -> bool:
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
-    """The words, with the value of a variable as ``…`` where its name, or its look, says that it is secret."""
+    """The words, with the value of a variable masked where its name, or its look, says that it is secret."""
     before = ""
     for word in argv:
         found = _VARIABLE.fullmatch(word)
         is_variable = found and (found["option"] or before in ("-e", "--extra-vars"))
         if found and is_variable and (_SECRET.search(found["name"]) or _CRYPTED.search(found["value"])):
-            word = f"{found['option'] or ''}{found['name']}=…"
+            word = f"{found['option'] or ''}{found['name']}={MASK}"
         yield word
         before = word
