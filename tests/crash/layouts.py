@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crash.forked import subfloor
@@ -38,8 +38,8 @@ class Layout:
     play: Path
     size: int
     parts: tuple[Part, ...]
-    variables: Mapping[str, str] = field(default_factory=dict)
-    before: Callable[[Layout, LoopDisk, str], None] = lambda layout, disk, seed: None
+    variables: Mapping[str, str]
+    before: Before
     options: tuple[str, ...] = ()
     destroys: str = ""
     mounted: int = 0
@@ -49,6 +49,14 @@ class Layout:
         variables = {"disk": disk.node, "seed": seed, **self.variables, **changed}
         extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
         return ["apply", str(self.play), *extra, *self.options]
+
+
+Before = Callable[[Layout, LoopDisk, str], None]
+"""Makes what is on the disk before, given the seed of the run that is to come."""
+
+
+def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """Nothing is on it."""
 
 
 def _lay_out(layout: Layout, disk: LoopDisk, seed: str, **changed: str) -> None:
@@ -104,7 +112,7 @@ def _grown(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _first_of_two(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16))
+    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16), _blank)
     _with_files(one, disk, seed, KEPT)
 
 
@@ -148,36 +156,27 @@ def _one(type: str, size: int) -> dict[str, str]:
     return {"type": type, "size": f"{size}MiB", "label": "data"}
 
 
-def _of_one(name: str, type: str, before: Callable[[Layout, LoopDisk, str], None], **more: object) -> Layout:
-    """A layout of one partition."""
-    files = KEPT if more.pop("keeps", False) and type != "swap" else {}
-    room = int(str(more.pop("room", 0)))
-    part = Part(1, "data", type, "data", files=files)
-    size = SIZES[type] + 3 + room
-    return Layout(f"{name}-{type}", PLAYS / "one.yml", size, (part,), _one(type, SIZES[type]), before, **more)  # type: ignore[arg-type]
+def _of_one(name: str, type: str, before: Before, *, keeps: bool = False, destroys: str = "") -> Layout:
+    """One partition; ``keeps``: what is on it before must be there in the end."""
+    part = Part(1, "data", type, "data", files=KEPT if keeps and type != "swap" else {})
+    variables = _one(type, SIZES[type])
+    return Layout(f"{name}-{type}", PLAYS / "one.yml", SIZES[type] + 3, (part,), variables, before, destroys=destroys)
 
 
-def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    pass
+def _beside(type: str) -> Layout:
+    """A second partition, while the first one is in use."""
+    parts = (Part(1, "data", "ext4", "data", files=KEPT), Part(2, "more", type, "more"))
+    variables = {"second_type": type, "second_size": f"{SIZES[type]}MiB"}
+    return Layout(f"beside-{type}", PLAYS / "beside.yml", SIZES[type] + 19, parts, variables, _first_of_two, mounted=1)
 
 
 def _of_type(type: str) -> tuple[Layout, ...]:
-    first, second = Part(1, "data", "ext4", "data", files=KEPT), Part(2, "more", type, "more")
-    beside = {"second_type": type, "second_size": f"{SIZES[type]}MiB"}
     return (
         _of_one("blank", type, _blank),
         _of_one("wiped", type, _wiped),
         _of_one("unfinished", type, _unfinished),
         _of_one("label", type, _old_label, keeps=True),
-        Layout(
-            f"beside-{type}",
-            PLAYS / "beside.yml",
-            SIZES[type] + 19,
-            (first, second),
-            beside,
-            _first_of_two,
-            mounted=1,
-        ),
+        _beside(type),
     )
 
 
@@ -186,7 +185,7 @@ _SWAP = Part(2, "swap", "swap", "swap", "swap")
 _SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
 
 
-def _ready(playbook: str, before: Callable[[Layout, LoopDisk, str], None] = _blank, name: str = "") -> Layout:
+def _ready(playbook: str, before: Before = _blank, name: str = "") -> Layout:
     """A playbook that is ready to use; of it what concerns the disk."""
     last = Part(3, "root", "ext4", "root") if playbook == "ext4-root" else Part(3, "nix", "ext4", "nixos")
     parts = (_ESP, _SWAP, last)
@@ -204,7 +203,7 @@ LAYOUTS: tuple[Layout, ...] = (
     _of_one("no-backup-table", "xfs", _without_backup, keeps=True),
     _of_one("other-type", "btrfs", _other_type, destroys="finished"),
     _of_one("foreign-whole", "ext4", _foreign_whole, destroys="foreign"),
-    _of_one("foreign-gpt", "ext4", _foreign_gpt, destroys="foreign", room=64),
+    replace(_of_one("foreign-gpt", "ext4", _foreign_gpt, destroys="foreign"), size=83),
     _of_one("foreign-mbr", "vfat", _foreign_mbr, destroys="foreign"),
     _of_one("foreign-lvm", "f2fs", _foreign_pool, destroys="foreign"),
     _of_one("another-seed", "xfs", _another_seed, destroys="foreign"),
@@ -216,6 +215,7 @@ LAYOUTS: tuple[Layout, ...] = (
         435,
         (Part(1, "home", "ext4", "home"), Part(2, "media", "xfs", "media"), Part(3, "backup", "btrfs", "backup")),
         {},
+        _blank,
         options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
     ),
     _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped"),

@@ -17,7 +17,7 @@ from crash.prefixes import State
 EXHAUSTIVE = 6
 """Up to how many writes between two flushes every subset is tried."""
 
-SUBSETS, TORN = 96, 64
+SUBSETS, TORN = 128, 128
 """How many subsets are tried beyond that; how many states with a torn write, at most, for each flush."""
 
 
@@ -62,7 +62,7 @@ def _subsets(writes: Sequence[Write], chance: random.Random) -> Iterator[Kept]:
 def _torn(writes: Sequence[Write], chance: random.Random) -> Iterator[Kept]:
     """One write of which some sectors made it, among others that did, or did not."""
     long = [number for number, write in enumerate(writes) if write.length > SECTOR]
-    for _ in range(min(TORN, 16 * len(long))):
+    for _ in range(min(TORN, 24 * len(long))):
         torn = chance.choice(long)
         others = chance.choice((0.0, 0.5, 1.0))
         mask = [chance.random() < others for _ in writes]
