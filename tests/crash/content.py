@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class Content:
 
     def write(self, write: Write) -> None:
         end = write.at + write.length
-        for number in range(write.at // BLOCK, -(-end // BLOCK)):
+        for number in self._touched(write, range(write.at // BLOCK, -(-end // BLOCK))):
             begin = number * BLOCK
             low, high = max(write.at, begin), min(end, begin + BLOCK)
             new = bytes(high - low) if write.data is None else write.data[low - write.at : high - write.at]
@@ -76,6 +76,12 @@ class Content:
                 old = self._blocks.get(number, _ZEROS)
                 new = old[: low - begin] + new + old[high - begin :]
             self._put(number, new)
+
+    def _touched(self, write: Write, numbers: range) -> Sequence[int]:
+        """The blocks that a write may change: long stretches of zeros are mostly written over zeros."""
+        if write.data is None and len(numbers) > len(self._blocks):
+            return [number for number in self._blocks if number in numbers]
+        return numbers
 
     def _put(self, number: int, block: bytes) -> None:
         old = self._blocks.get(number)
