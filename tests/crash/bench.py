@@ -5,6 +5,8 @@ Runs go through the command line, each in a fork; what they come to is judged by
 
 from __future__ import annotations
 
+import ctypes
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ SIZE = "512MiB"
 
 READY = {layout.name: layout for layout in LAYOUTS if layout.name in ("nixos-tmpfs-root", "ext4-root", "data-disk")}
 """The playbooks that are ready to use, of which the tasks on disks are tried."""
+
+CLONE_NEWNS = 0x20000
+"""From linux/sched.h: a mount namespace (unshare(2))."""
 
 MEMORY = Path("/dev/shm")
 
@@ -62,10 +67,22 @@ def warm() -> None:
     gather(Request(PLAYBOOKS / "nixos-tmpfs-root.yml", extra=("disk=/dev/vda",)))
 
 
+@cache
+def apart() -> None:
+    """Put this process into a mount namespace of its own, for good.
+
+    Whoever makes a namespace of another process's mounts keeps its devices busy for as long as that one lasts.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+    run("mount", "--make-rslave", "/")
+
+
 @contextmanager
 def bench(layout: Layout, size: str = "", image: Path | None = None) -> Iterator[Bench]:
     """A layout on a disk that is blank, or a copy of an image; as small as the layout is, or of a size."""
     warm()
+    apart()
     with tempfile.TemporaryDirectory(prefix="subfloor-bench-", dir=MEMORY if MEMORY.is_dir() else None) as work:
         copy = Path(work) / "disk.img"
         if image:

@@ -34,6 +34,9 @@ CALLS = (
 """The calls by which a tool can change something, or make a change last."""
 
 _STRACE = ("strace", "--follow-forks", f"--trace={CALLS}")
+_COUNT = (*_STRACE, "--seccomp-bpf")
+"""Stops a tool at no other calls; but then strace gives no signals."""
+
 _PATIENCE = 120.0
 """Seconds for what must come, and comes at once; only a fault waits for so long."""
 
@@ -164,7 +167,7 @@ def _instead(
 
 def _noted(logs: Path, number: int, argv: Sequence[str]) -> Sequence[str]:
     (logs / f"{number}.argv").write_text(json.dumps(argv))
-    return (*_STRACE, "-o", str(logs / f"{number}.log"), "--", *argv)
+    return (*_COUNT, "-o", str(logs / f"{number}.log"), "--", *argv)
 
 
 def _kill_self_after(command: int) -> None:
