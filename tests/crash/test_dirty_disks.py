@@ -97,10 +97,15 @@ def test_killed_on_the_way_the_next_run_goes_on(layout: str, kind: str, tmp_path
 
 
 def cuts(layout: str, commands: list[Counted]) -> list[Moment]:
-    """After every command; of one playbook also inside, until the first partition is finished."""
-    finished = next(number for number, each in enumerate(commands, 1) if "--part-label" in each.argv)
-    inside = moments(commands[:finished], 1, ("both",)) if layout == MAIN else []
-    return [Moment(number) for number in range(1, len(commands) + 1)] + [each for each in inside if each.call]
+    """Until the first partition is finished, after every command and inside; from then on it is as on a blank disk.
+
+    Of the other playbooks, after every command until the disk is labelled ours.
+    """
+    if layout == MAIN:
+        finished = next(number for number, each in enumerate(commands, 1) if "--part-label" in each.argv)
+        return moments(commands[:finished], 1, ("both",))
+    labelled = next(number for number, each in enumerate(commands, 1) if each.argv[0] == "sfdisk")
+    return moments(commands[:labelled], 0)
 
 
 def goes_on(made: Bench, moment: Moment, dirty: Dirty, ours: str, told: str) -> bool:
