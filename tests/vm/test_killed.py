@@ -35,17 +35,18 @@ OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {MAIN})
 INSIDE = 1
 """At how many calls of each command each of the three is killed, where all moments are tried."""
 
-SAMPLE = 3
+SAMPLE = 2
+"""How many moments of each playbook are tried, unless all are asked for."""
 
 STATE = f"""
 sfdisk --dump {DISK}
 for n in 1 2 3; do blkid -p -o export {DISK}$n | grep -v UUID_SUB; done
-findmnt --noheadings --raw --list -o TARGET,SOURCE,FSROOT,FSTYPE | grep -E '^/(mnt|srv)' | sort
+findmnt -rno TARGET,SOURCE,FSROOT,FSTYPE | grep -E '^/(mnt|srv)' | sort
 tail -n +2 /proc/swaps | cut -d' ' -f1
 for at in /mnt /mnt/nix /srv/home /srv/media /srv/backup; do
     [ ! -d $at ] || (cd $at && find . -xdev -not -name lost+found | sort)
 done
-[ ! -d /mnt/etc/nixos ] || cat /mnt/etc/nixos/*
+[ ! -d /mnt/etc/nixos ] || grep -r ^ /mnt/etc/nixos | sort
 """
 
 
