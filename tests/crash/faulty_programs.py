@@ -41,11 +41,11 @@ class Fault:
 
 FAULTS = (
     Fault("missing", None, "not found"),
-    Fault("killed at once", "kill -KILL $$", "ended with status 137"),
+    Fault("killed at once", "kill -KILL $$", "was ended by SIGKILL"),
     Fault(
         "killed half-way",
         'exec $trace -e "inject=$writes:signal=KILL:when=$half" "$tool" "$@"',
-        "ended with status 137",
+        "was ended by SIGKILL",
         half=True,
     ),
     Fault("hangs", "exec sleep 600", "did not end within", timeout=IMPATIENT),
