@@ -7,6 +7,8 @@ PY := .venv/bin/python
 PARALLEL := -n 2 --dist loadfile
 # Loop devices are root's: whoever is not root goes without their tests.
 HERE := not vm and not alone$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
+# A whole campaign is one test, and may take its time.
+PATIENT := --timeout 14400
 CODE := src plugins tests benchmarks
 
 help: ## Say what can be made
@@ -35,7 +37,9 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest $(PARALLEL) -m vm
 
 crash: bootstrap ## Carry a run on from every crash that can be made of it, on real disks (docs/reliability.md)
-	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) tests/crash tests/vm/test_killed.py
+	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" tests/crash \
+	  tests/vm/test_killed.py tests/vm/test_disks_and_udev.py
+	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 
 mutants: bootstrap ## Break the code in many ways, one at a time, and see that a test notices each
 	PYTHONPATH=tests $(PY) -m mutants
