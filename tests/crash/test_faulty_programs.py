@@ -24,7 +24,8 @@ pytestmark = pytest.mark.root
 @pytest.mark.parametrize("job", JOBS)
 def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_path: Path, count: Count) -> None:
     start, whole, met = _surveyed(JOBS[job], tmp_path)
-    chosen, wrong = sample(met, 2, seed=job), []
+    # On a blank disk the jobs have most of their commands in common.
+    chosen, wrong = sample(met, 2 if JOBS[job].letter or JOBS[job].consent else 1, seed=job), []
     for meeting in chosen:
         try:
             with stand(tmp_path, start) as at:

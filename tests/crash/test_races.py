@@ -58,7 +58,7 @@ def test_two_runs_at_once_come_to_the_end_of_one_case_67(tmp_path: Path) -> None
 def test_two_runs_that_want_different_things_leave_what_one_of_them_wants_case_67(tmp_path: Path) -> None:
     jobs = [Job("ext4-root.yml", (*PLAIN.arguments, "-e", f"seed={seed}")) for seed in ("one", "other")]
     wholes = [_whole(job, tmp_path) for job in jobs]
-    for number in sample(COMMANDS, 2, seed="two seeds"):
+    for number in sample(COMMANDS, 1, seed="two seeds"):
         with stand(tmp_path) as at:
             ran = _both(at, number, *(job.words(at) for job in jobs))
             statuses = [each.status for each in ran]
