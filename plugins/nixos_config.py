@@ -161,7 +161,9 @@ class NixosConfig(Task):
             flakes=self.flake,
             impermanence=fetched,
         )
-        texts = (filesystems.module(layout, self.persistence, users.homes(self.users)), system.configuration(whole))
+        homes = users.homes(self.users)
+        mounts = filesystems.module(layout, self.persistence, homes, self.not_persisted)
+        texts = (mounts, system.configuration(whole))
         if not self.flake:
             return texts
         nixpkgs = self.nixpkgs or f"github:NixOS/nixpkgs/nixos-{self.state_version}"

@@ -13,8 +13,10 @@ Persistence = Literal["binds", "impermanence"]
 """How what is kept comes to its place: by mounts of this module, or by the module `impermanence`."""
 
 
-def module(layout: Layout, how: Persistence, homes: Mapping[str, str]) -> str:
+def module(layout: Layout, how: Persistence, homes: Mapping[str, str], not_kept: Mapping[str, str]) -> str:
     """The text. ``homes``: the home directories of the users that the configuration declares.
+
+    ``not_kept``: paths that need not outlive a boot, and why; it is written down for who reads the file.
 
     Raises ``ValueError`` for what no Nix string can say.
     """
@@ -30,7 +32,8 @@ def module(layout: Layout, how: Persistence, homes: Mapping[str, str]) -> str:
         settings["fileSystems"] = {**_set(settings, "fileSystems"), **_marks(layout, early)}
         settings["environment"] = {"persistence": persistence.stores(layout, homes)}
     settings["swapDevices"] = [_swap(each) for each in layout.swaps]
-    return f"{{ ... }}:\n{nix.render(settings)}\n"
+    notes = (f"{path} is not kept over a boot, and is not meant to be: {why}" for path, why in not_kept.items())
+    return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
 
 
 def mounted_early(layout: Layout) -> frozenset[str]:
