@@ -1,7 +1,7 @@
 """A password that is typed, or a hash that is given, is looked for everywhere: it must be in its file alone.
 
 Everywhere is: argv and environment of every process that a run starts (strace), all that it prints with
-every option that makes it say more, the JSON report, the line that says how to go on, and tracebacks.
+every option that makes it say more, the JSON report, the log, the line that says how to go on, and tracebacks.
 """
 
 from __future__ import annotations
@@ -56,34 +56,11 @@ class Run:
     """One run on a terminal, under strace: what was printed, what was started, what was reported."""
 
     def __init__(self, where: Path, *arguments: str, typed: tuple[str, ...] = ()) -> None:
-        trace, report = where / "trace", where / "report.json"
+        trace, report, log = where / "trace", where / "report.json", where / "log"
         # -v: environments too, in full.
-        strace = [
-            "strace",
-            "-f",
-            "-qq",
-            "-v",
-            "-s",
-            "1000000",
-            "-e",
-            "trace=execve",
-            "-e",
-            "signal=none",
-            "-o",
-            str(trace),
-        ]
-        argv = [
-            *strace,
-            sys.executable,
-            "-m",
-            "subfloor",
-            *arguments,
-            "-D",
-            "-v",
-            "--traceback",
-            "--report",
-            str(report),
-        ]
+        strace = f"strace -f -qq -v -s 1000000 -e trace=execve -e signal=none -o {trace} {sys.executable} -m subfloor"
+        talkative = f"-D -v --traceback --report {report} --log {log}"
+        argv = [*strace.split(), *arguments, *talkative.split()]
         mine, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "dumb", "COLUMNS": "100000"}
         with subprocess.Popen(
@@ -94,7 +71,7 @@ class Run:
             self.status = process.wait(60)
         os.close(mine)
         self.started = trace.read_text("utf-8", "backslashreplace")
-        self.report = report.read_text() if report.exists() else ""
+        self.report = "".join(each.read_text() for each in (report, log) if each.exists())
 
     def tells(self, secret: str) -> bool:
         """Whether a secret is to be found anywhere; strace writes what is not ASCII as octal numbers."""
