@@ -1,0 +1,111 @@
+"""The configuration's files as they come to be: what somebody edited stays, and the hardware is looked at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.root
+
+SCANNED = "{ lib, ... }: { boot.initrd.kernelModules = [ ]; }\n"
+
+
+class Place:
+    """A root to write a configuration to, and programs that come first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.files, self.programs = path, path / "root/etc/nixos", path / "bin"
+        self.programs.mkdir()
+
+    def program(self, name: str, script: str) -> None:
+        file = self.programs / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+
+    def run(self, command: str, **values: Any) -> dict[str, Any]:
+        """What comes of the task."""
+        task = {"nixos-config": {"root": str(self.path / "root"), "state_version": "24.05", "no_login": "x", **values}}
+        play = self.path / "play.yml"
+        play.write_text(json.dumps([{"hosts": "all", "tasks": [task]}]))
+        argv = [sys.executable, "-m", "subfloor", command, str(play), "--format", "json"]
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
+        done = subprocess.run(argv, capture_output=True, env=environment, check=False)
+        (report,) = json.loads(done.stdout)["hosts"]["localhost"]["tasks"]
+        assert isinstance(report, dict)
+        return report
+
+    def steps(self, command: str, **values: Any) -> list[str]:
+        """The files that it writes, by name."""
+        report = self.run(command, **values)
+        assert report["error"] is None, report["error"]
+        return [step["says"].partition(",")[0].rpartition("/")[2] for step in report["steps"]]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+ALL = ["hardware-configuration.nix", "filesystems.nix", "configuration.nix"]
+
+
+def test_the_hardware_is_looked_for_by_the_program_that_can(place: Place) -> None:
+    place.program("nixos-generate-config", f"printf '%s\\n' \"$@\" >'{place.path}/asked'; cat <<'END'\n{SCANNED}END")
+    assert place.steps("check") == ALL
+    assert not place.files.exists()
+    assert place.steps("apply") == ALL
+    hardware = place.files / "hardware-configuration.nix"
+    assert hardware.read_text() == SCANNED
+    assert stat.S_IMODE(hardware.stat().st_mode) == 0o644
+    asked = (place.path / "asked").read_text().split("\n")[:-1]
+    assert asked == ["--no-filesystems", "--show-hardware-config", "--root", str(place.path / "root")]
+    # It is made once: what is there stays, whoever changed it.
+    hardware.write_text("{ ... }: { }\n")
+    assert place.steps("apply") == []
+    assert hardware.read_text() == "{ ... }: { }\n"
+    hardware.unlink()
+    assert place.steps("apply") == ALL[:1]
+    assert sorted(each.name for each in place.files.iterdir()) == sorted(ALL)
+
+
+@pytest.mark.parametrize("script", ["echo half; exit 1", "exit 0"], ids=["half-done", "says-nothing"])
+def test_a_look_that_fails_leaves_nothing_that_looks_finished(place: Place, script: str) -> None:
+    place.program("nixos-generate-config", script)
+    report = place.run("apply")
+    assert (report["outcome"], report["error"]["kind"]) == ("failed", "CommandFailed")
+    assert not (place.files / "hardware-configuration.nix").exists()
+    place.program("nixos-generate-config", f"cat <<'END'\n{SCANNED}END")
+    assert place.steps("apply") == ALL
+    assert (place.files / "hardware-configuration.nix").read_text() == SCANNED
+
+
+def test_without_it_there_is_a_plain_one(place: Place) -> None:
+    assert place.steps("apply") == ALL
+    assert '"virtio_blk"' in (place.files / "hardware-configuration.nix").read_text()
+    assert place.steps("apply") == []
+
+
+def test_what_is_generated_follows_the_play_and_what_is_ones_own_stays(place: Place) -> None:
+    place.steps("apply")
+    own = place.files / "local.nix"
+    own.write_text("{ ... }: { networking.firewall.enable = false; }\n")
+    assert place.steps("apply", hostname="other", flake=True) == ["configuration.nix", "flake.nix"]
+    configuration = place.files / "configuration.nix"
+    configuration.write_text(configuration.read_text() + "# by hand\n")
+    report = place.run("apply", hostname="third", flake=True)
+    assert report["outcome"] == "refused"
+    assert "-# by hand" in report["error"]["what"]
+    assert '+  networking.hostName = "third";' in report["error"]["what"]
+    assert "# by hand" in configuration.read_text()
+    assert place.steps("apply", hostname="third", flake=True, overwrite=True) == ["configuration.nix", "flake.nix"]
+    assert "# by hand" not in configuration.read_text()
+    assert own.read_text() == "{ ... }: { networking.firewall.enable = false; }\n"
+    for file in place.files.iterdir():
+        subprocess.run(["nix-instantiate", "--parse", str(file)], check=True, capture_output=True)
