@@ -107,7 +107,7 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
     _, head, tail, signatures, volumes, mounts, swaps = outputs
     table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
     listed, found = Facts.of(volumes.text), _listed(signatures)
-    kinds = _without_boot_sector(_signatures(found, table), listed)
+    kinds = _signatures(found, table, listed)
     kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
     seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
     other = None if table else _other_table(disk.node, kinds, listed, len(seen))
@@ -125,19 +125,20 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
     )
 
 
-def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None) -> tuple[str, ...]:
-    own = {"gpt", "PMBR"} if table else set()
-    return tuple(sorted({kind for kind, _ in found if kind not in own}))
+_LIKE_AN_MBR = frozenset({"vfat", "ntfs", "exfat", "BitLocker"})
+"""Whose first sector ends as an MBR does, so that wipefs tells of one, in which nobody finds a partition."""
 
 
-def _without_boot_sector(kinds: tuple[str, ...], listed: Facts) -> tuple[str, ...]:
-    """Without the table that wipefs takes a boot sector for: that of an NTFS ends with the mark of an MBR.
+def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: Facts) -> tuple[str, ...]:
+    kinds = {kind for kind, _ in found}
+    not_its_own = {"gpt", "PMBR"} if table else set()
+    if kinds & _LIKE_AN_MBR and volumes.one("partx") == _NOTHING_LISTED:
+        not_its_own.add("dos")
+    return tuple(sorted(kinds - not_its_own))
 
-    partx finds none there. The filesystem itself is still found, so the disk does not look blank.
-    """
-    filesystems = tuple(kind for kind in kinds if kind not in _TABLES)
-    boot_sector = "dos" in kinds and filesystems and listed.one("partx") != "0"
-    return tuple(kind for kind in kinds if kind != "dos") if boot_sector else kinds
+
+_NOTHING_LISTED = "1"
+"""What partx(8) exits with where it finds no table."""
 
 
 def _listed(output: Output) -> list[tuple[str, str]]:
