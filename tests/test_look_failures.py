@@ -9,7 +9,7 @@ import pytest
 
 from subfloor.errors import LookFailed
 from subfloor.machine import AnySubject, Output
-from subfloor.subjects.path import Absent, Path
+from subfloor.subjects.path import Absent, Hidden, Hiding, Node, Path
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag
 
@@ -31,6 +31,28 @@ def test_without_stat_a_path_is_not_absent(tmp_path: FilePath) -> None:
     with pytest.raises(LookFailed, match="gone cannot be looked at"):
         looked(Path(str(tmp_path / "gone")), str(tmp_path / "bin"))
     assert looked(Path(str(tmp_path / "gone"))) == Absent()
+
+
+def test_an_owner_whose_name_has_a_space() -> None:
+    seen = Path("/x/y").parse(Output(b"/x\n"), Output(b"41c0 1000 1001|jo doe|domain users\n"))
+    assert seen == Node("directory", 0o700, frozenset({"1000", "jo doe"}), frozenset({"1001", "domain users"}))
+
+
+@pytest.mark.parametrize("name", ["x", "a b", "new\nline", "back\\slash"])
+def test_what_cannot_be_listed_is_not_nothing_to_hide(tmp_path: FilePath, name: str) -> None:
+    target, source = tmp_path / name, tmp_path / "source"
+    target.mkdir()
+    source.mkdir()
+    hidden = Hidden(str(target), str(source))
+    assert looked(hidden) == Hiding()
+    (target / "letter").touch()
+    assert looked(hidden) == Hiding(("letter",))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "find").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / "find").chmod(0o755)
+    assert looked(hidden, f"{tmp_path}/bin:/usr/bin:/bin") == Hiding((), ("what cannot be listed",))
+    with pytest.raises(LookFailed, match="cannot be looked at"):
+        hidden.parse(Output(b"", 1))
 
 
 def test_a_list_of_swap_areas_that_cannot_be_read_is_not_empty() -> None:

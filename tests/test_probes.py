@@ -22,7 +22,7 @@ from subfloor.subjects.memory import Memory
 from subfloor.subjects.mount import Covering, Mount
 from subfloor.subjects.path import Hidden, TextFile
 from subfloor.subjects.path import Path as APath
-from subfloor.subjects.swap import Swap, SwapState
+from subfloor.subjects.swap import Swap, SwapState, areas
 from subfloor.subjects.tag import Tag
 from subfloor.subjects.tool import Privilege, Tool
 
@@ -287,6 +287,13 @@ def test_swap_areas() -> None:
     assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
     assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState(True, 5)
     assert looked(Swap("/dev/vdc"), (Output(b"/dev/vdc\n"), Output(table))) == SwapState()
+
+
+def test_swap_areas_of_a_dev_that_is_mounted_no_longer_case_66() -> None:
+    table = b"Filename Type Size Used Priority\n/vda2 partition 1 0 -2\n/vdb file 1 0 -3\n/swap\\040file file 1 0 -4\n"
+    assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
+    assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState()
+    assert [path for path, _ in areas(table.decode())] == ["/dev/vda2", "/vdb", "/swap file"]
 
 
 # Anything at all.

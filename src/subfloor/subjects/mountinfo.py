@@ -71,10 +71,10 @@ def _mount(line: bytes) -> MountInfo:
         id=int(fields[0]),
         parent=int(fields[1]),
         device=fields[2].decode("ascii"),
-        root=_unescaped(fields[3]),
-        path=_unescaped(fields[4]),
-        type=_unescaped(kind),
-        source=_unescaped(source),
+        root=unescaped(fields[3]),
+        path=unescaped(fields[4]),
+        type=unescaped(kind),
+        source=unescaped(source),
         options=_options(own, within),
         halted="ro" not in own and bool(within & _HALTED),
     )
@@ -90,9 +90,10 @@ def _options(own: frozenset[str], within: frozenset[str]) -> frozenset[str]:
 
 
 def _split(options: bytes) -> frozenset[str]:
-    return frozenset(_unescaped(option) for option in options.split(b",") if option)
+    return frozenset(unescaped(option) for option in options.split(b",") if option)
 
 
-def _unescaped(field: bytes) -> str:
+def unescaped(field: bytes) -> str:
+    """A path as it is, of which the kernel writes white space and backslashes in octal (seq_path)."""
     raw = _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), field)
     return raw.decode("utf-8", "surrogateescape")

@@ -124,7 +124,8 @@ class Path(Located[PathState]):
 
     def probes(self) -> tuple[str, ...]:
         path = shlex.quote(self.path)
-        look = f"p={path}\nstat -c '%f %u %U %g %G' -- \"$p\" 2>/dev/null || {{ {_NOTHING} }}"
+        # The names of owners that a directory service knows may have spaces in them.
+        look = f"p={path}\nstat -c '%f %u %g|%U|%G' -- \"$p\" 2>/dev/null || {{ {_NOTHING} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
@@ -159,7 +160,8 @@ _KINDS = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE, stat.S_IFLNK: LINK}
 
 
 def _node(text: str) -> Node:
-    raw, uid, user, gid, group = text.split()
+    numbers, user, group = text.removesuffix("\n").split("|")
+    raw, uid, gid = numbers.split()
     mode = int(raw, 16)
     kind = _KINDS.get(stat.S_IFMT(mode), "special file")
     return Node(kind, stat.S_IMODE(mode), frozenset({uid, user}), frozenset({gid, group}))
@@ -235,10 +237,13 @@ class Hidden(Located[HidingState]):
         return f"what {self.source} would hide at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        return (f"t={shlex.quote(self.path)}; s={shlex.quote(self.source)}\n{_HIDDEN}",)
+        mounted = f"mounted={shlex.quote(_as_listed(self.path))}"
+        return (f"t={shlex.quote(self.path)}; s={shlex.quote(self.source)}; {mounted}\n{_HIDDEN}",)
 
     def parse(self, *outputs: Output) -> HidingState:
         (found,) = outputs
+        if found.status:
+            raise LookFailed(f"what is in {self.path} cannot be looked at", advice=_UNSEEN_ADVICE)
         lines = [entry for entry in found.text.split("\0") if entry]
         return Hiding(
             tuple(sorted(line[1:] for line in lines if line[0] == "-")),
@@ -249,12 +254,16 @@ class Hidden(Located[HidingState]):
         return Hiding()
 
 
+def _as_listed(path: str) -> str:
+    """A path as the kernel's list of mounts spells it (fs/proc_namespace.c)."""
+    return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
+
+
 # Every entry is compared, whatever their number, until as many were found as are listed. A file that
-# cannot be compared counts as different.
+# cannot be compared counts as different, and so does all that could not be listed.
 _HIDDEN = rf"""
 [ -e "$t" ] || exit 0
-listed=$(printf %s "$t" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')
-cut -d " " -f 5 /proc/self/mountinfo | grep -qxF -- "$listed" && exit 0
+cut -d " " -f 5 /proc/self/mountinfo | grep -qxF -- "$mounted" && exit 0
 missing() {{ printf -- '-%s\0' "$1"; }}
 different() {{ printf '!%s\0' "$1"; }}
 compare() {{
@@ -272,7 +281,9 @@ if [ ! -d "$t" ]; then
     exit 0
 fi
 cd -- "$t" || exit 1
-find . -mindepth 1 -xdev | while IFS= read -r e; do compare "$e" "$s/${{e#./}}" "${{e#./}}"; done |
+{{ find . -mindepth 1 -xdev || echo .; }} | while IFS= read -r e; do
+    if [ "$e" = . ]; then different "what cannot be listed"; else compare "$e" "$s/${{e#./}}" "${{e#./}}"; fi
+done |
     tr '\n\0' '?\n' | head -n {MOST_HIDDEN} | tr '\n' '\0'
 """
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.disks.devices import device
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject
+from subfloor.subjects.mountinfo import unescaped
 
 PROBE = "[ ! -e /proc/swaps ] || cat /proc/swaps"
 """A kernel without swap has no such file; one that cannot be read is another matter."""
+
+
+def areas(swaps: str) -> Iterator[tuple[str, int]]:
+    """The areas in use, by path, with their priorities, from what ``PROBE`` printed.
+
+    A device is shown by its path on the filesystem that its node was opened on: where that is no longer
+    mounted at /dev (it was a container's, or the initrd's), the path lacks that.
+    """
+    for line in swaps.split("\n")[1:]:
+        if fields := line.split():
+            path, kind, priority = unescaped(fields[0].encode("utf-8", "surrogateescape")), fields[1], int(fields[4])
+            yield (path if kind != "partition" or path.startswith("/dev/") else f"/dev{path}"), priority
 
 
 @dataclass(frozen=True)
@@ -37,9 +51,8 @@ class Swap(Subject[SwapState]):
         node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
         if outputs[1].status:
             raise LookFailed("/proc/swaps cannot be read", advice="see that /proc is mounted where this runs")
-        lines = (line.split() for line in swaps.splitlines()[1:])
-        found = next((fields for fields in lines if fields and fields[0] == node), None)
-        return SwapState(True, _chosen(int(found[4]))) if found else SwapState()
+        priorities = [priority for path, priority in areas(swaps) if path == node]
+        return SwapState(True, _chosen(priorities[0])) if priorities else SwapState()
 
 
 def _chosen(priority: int) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.machine import Output
-from subfloor.subjects import mountinfo
+from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, kernel_partitions
 
 
@@ -45,9 +45,8 @@ def _uses(facts: Facts, mounts: bytes, swaps: str, by_device: dict[str, str]) ->
     for mount in mountinfo.parse(mounts):
         # A btrfs has a device number of its own, so its source is what tells.
         yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
-    for line in swaps.split("\n")[1:]:
-        if line:
-            yield line.split()[0], "active as swap"
+    for path, _ in swap.areas(swaps):
+        yield path, "active as swap"
     for kind, words in _IN_SYSFS:
         for use in facts.many(kind):
             node, _, name = use.partition(" ")
