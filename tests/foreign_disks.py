@@ -87,19 +87,6 @@ def _long(disk: LoopDisk) -> None:
     disk.sfdisk("label: gpt\ntable-length: 256\n200: start=2M,size=10M,name=far\n")
 
 
-def _ntfs(disk: LoopDisk) -> None:
-    """A boot sector, and as much of a master file table as makes libblkid know it."""
-    boot = bytearray(512)
-    boot[0:11] = b"\xeb\x52\x90NTFS    "
-    for offset, width, value in ((11, 2, 512), (13, 1, 8), (40, 8, 131072), (48, 8, 4), (56, 8, 8), (64, 1, 0xF6)):
-        boot[offset : offset + width] = value.to_bytes(width, "little")
-    boot[72:80] = b"\x12\x34\x56\x78\x9a\xbc\xde\xf0"
-    boot[510:512] = b"\x55\xaa"
-    record = b"FILE".ljust(20, b"\0") + (56).to_bytes(2, "little") + bytes(34) + b"\xff" * 4
-    disk.put(0, bytes(boot))
-    disk.put(4 * 4096, 4 * record.ljust(1024, b"\0"))
-
-
 def _ambivalent(disk: LoopDisk) -> None:
     run("mkfs.ext4", "-q", "-F", disk.node)
     _zfs(disk)
@@ -116,7 +103,6 @@ FOREIGN: Mapping[str, Callable[[LoopDisk], None]] = {
     "whole-vfat-case-27": _whole("mkfs.fat", "-F", "32", "-I"),
     "whole-ntfs-case-27": _ntfs,
     "whole-swap-case-27": _whole("mkswap"),
-    "whole-ntfs-case-27": _ntfs,
     "luks-case-27": _luks,
     "lvm-case-27": _lvm,
     "md-case-27": _md,

@@ -55,7 +55,7 @@ Before = Callable[[Layout, LoopDisk, str], None]
 """Makes what is on the disk before, given the seed of the run that is to come."""
 
 
-def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
+def nothing(layout: Layout, disk: LoopDisk, seed: str) -> None:
     """Nothing is on it."""
 
 
@@ -112,7 +112,7 @@ def _grown(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _first_of_two(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16), _blank)
+    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16), nothing)
     _with_files(one, disk, seed, KEPT)
 
 
@@ -172,7 +172,7 @@ def _beside(type: str) -> Layout:
 
 def _of_type(type: str) -> tuple[Layout, ...]:
     return (
-        _of_one("blank", type, _blank),
+        _of_one("blank", type, nothing),
         _of_one("wiped", type, _wiped),
         _of_one("unfinished", type, _unfinished),
         _of_one("label", type, _old_label, keeps=True),
@@ -185,7 +185,7 @@ _SWAP = Part(2, "swap", "swap", "swap", "swap")
 _SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
 
 
-def _ready(playbook: str, before: Before = _blank, name: str = "") -> Layout:
+def _ready(playbook: str, before: Before = nothing, name: str = "") -> Layout:
     """A playbook that is ready to use; of it what concerns the disk."""
     last = Part(3, "root", "ext4", "root") if playbook == "ext4-root" else Part(3, "nix", "ext4", "nixos")
     parts = (_ESP, _SWAP, last)
@@ -215,7 +215,7 @@ LAYOUTS: tuple[Layout, ...] = (
         435,
         (Part(1, "home", "ext4", "home"), Part(2, "media", "xfs", "media"), Part(3, "backup", "btrfs", "backup")),
         {},
-        _blank,
+        nothing,
         options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
     ),
     _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped"),
