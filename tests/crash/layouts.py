@@ -143,8 +143,8 @@ def _foreign_pool(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _noise(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    """Bytes of which nothing is known, so that no write of zeros leaves a disk as it was."""
-    disk.put(0, random.Random("noise").randbytes(layout.size << 20))
+    """Bytes of which nothing is known, where a filesystem begins: no write of zeros leaves them as they were."""
+    disk.put(0, random.Random("noise").randbytes(min(layout.size, 24) << 20))
 
 
 def _another_seed(layout: Layout, disk: LoopDisk, seed: str) -> None:
