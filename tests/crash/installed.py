@@ -16,7 +16,7 @@ import yaml
 
 from crash.bench import MIB, Bench, bench
 from crash.forked import Ran
-from crash.layouts import Layout, nothing
+from crash.layouts import Layout
 from disk_oracle import Part, put_files
 from loop_disks import extents, run, said
 
@@ -108,7 +108,7 @@ class Installed:
 
 
 def layout() -> Layout:
-    return Layout("changed", Path(), SIZE, PARTS, {}, nothing)
+    return Layout("changed", Path(), SIZE, PARTS)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crash.forked import subfloor
@@ -26,6 +26,10 @@ SIZES = {"ext4": 16, "vfat": 36, "xfs": 304, "btrfs": 112, "f2fs": 64, "swap": 4
 """The smallest that each type can well be, in MiB."""
 
 
+def _blank(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    """Nothing is on it."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """``before`` makes what is on the disk, given the seed; ``size`` is the disk's, in MiB.
@@ -38,8 +42,8 @@ class Layout:
     play: Path
     size: int
     parts: tuple[Part, ...]
-    variables: Mapping[str, str]
-    before: Before
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: Before = _blank
     options: tuple[str, ...] = ()
     destroys: str = ""
     mounted: int = 0
@@ -53,10 +57,6 @@ class Layout:
 
 Before = Callable[[Layout, LoopDisk, str], None]
 """Makes what is on the disk before, given the seed of the run that is to come."""
-
-
-def nothing(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    """Nothing is on it."""
 
 
 def _lay_out(layout: Layout, disk: LoopDisk, seed: str, **changed: str) -> None:
@@ -112,7 +112,7 @@ def _grown(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _first_of_two(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16), nothing)
+    one = Layout("", PLAYS / "one.yml", layout.size, layout.parts[:1], _one("ext4", 16))
     _with_files(one, disk, seed, KEPT)
 
 
@@ -172,7 +172,7 @@ def _beside(type: str) -> Layout:
 
 def _of_type(type: str) -> tuple[Layout, ...]:
     return (
-        _of_one("blank", type, nothing),
+        _of_one("blank", type, _blank),
         _of_one("wiped", type, _wiped),
         _of_one("unfinished", type, _unfinished),
         _of_one("label", type, _old_label, keeps=True),
@@ -185,7 +185,7 @@ _SWAP = Part(2, "swap", "swap", "swap", "swap")
 _SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
 
 
-def _ready(playbook: str, before: Before = nothing, name: str = "") -> Layout:
+def _ready(playbook: str, before: Before = _blank, name: str = "") -> Layout:
     """A playbook that is ready to use; of it what concerns the disk."""
     last = Part(3, "root", "ext4", "root") if playbook == "ext4-root" else Part(3, "nix", "ext4", "nixos")
     parts = (_ESP, _SWAP, last)
@@ -214,8 +214,6 @@ LAYOUTS: tuple[Layout, ...] = (
         PLAYBOOKS / "data-disk.yml",
         435,
         (Part(1, "home", "ext4", "home"), Part(2, "media", "xfs", "media"), Part(3, "backup", "btrfs", "backup")),
-        {},
-        nothing,
         options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
     ),
     _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped"),
