@@ -41,14 +41,17 @@ class Stand:
     root: Path
 
     def mounts(self) -> list[str]:
-        """What is mounted under the root: target, source, type."""
+        """What is mounted at the root, or under it: target, source, type."""
         found = run("findmnt", "-rno", "TARGET,SOURCE,FSTYPE").stdout.decode().splitlines()
-        return sorted(line for line in found if line.startswith(f"{self.root}/"))
+        return sorted(line for line in found if line.startswith((f"{self.root}/", f"{self.root} ")))
 
     def unmount(self) -> None:
-        for line in reversed(self.mounts()):
-            run("umount", line.split()[0])
-        assert not self.mounts(), self.mounts()
+        """Raises where somebody keeps something busy: what were left mounted would be taken for a test's rubbish."""
+        deadline = time.monotonic() + _PATIENCE
+        while mounts := self.mounts():
+            assert time.monotonic() < deadline, f"somebody uses {mounts}"
+            for line in reversed(mounts):
+                run("umount", line.split()[0], check=False)
 
     def picture(self) -> list[str]:
         """What the disk and its mounts have come to, in the words of other programs; no names of devices."""
