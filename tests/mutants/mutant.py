@@ -84,7 +84,10 @@ def judge(tree: Path, tests: tuple[str, ...]) -> Verdict:
     if not all(path.startswith(str(tree)) for path in found.stdout.split()) or not found.stdout:
         raise RuntimeError(f"the copy's code is not what would be tested: {found.stdout}{found.stderr}")
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", *tests]
-    ran = subprocess.run(pytest, env=environment, cwd=tree, capture_output=True, text=True, timeout=_DEADLINE)
+    try:
+        ran = subprocess.run(pytest, env=environment, cwd=tree, capture_output=True, text=True, timeout=_DEADLINE)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"the tests did not end within {_DEADLINE:.0f} s") from error
     if ran.returncode not in (0, 1):
         raise RuntimeError(f"the tests did not run:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
     failed = re.search(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", ran.stdout, re.MULTILINE)

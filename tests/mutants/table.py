@@ -260,13 +260,6 @@ MUTANTS = (
         (*_ENGINE, "-k", "fails"),
     ),
     Mutant(
-        "what a command may have changed is not looked at again",
-        _APPLY,
-        "stale = task.subjects() - self._fresh",
-        "stale = frozenset[AnySubject]()",
-        ("tests/test_engine.py", "tests/machine/test_disks.py"),
-    ),
-    Mutant(
         "a disk is written without its lock",
         _APPLY,
         "with self.shell.locked(step.locks, self._wait):",
