@@ -269,8 +269,9 @@ MUTANTS = (
     Mutant(
         "a command that hangs is left running",
         _HOST,
-        "            end_group(self.host.prefix, self._group)\n",
-        "",
+        """            end_group(self.host.prefix, self._group)
+            force_group(self._process.pid)""",
+        "            self._process.kill()",
         ("tests/test_host.py", "-k", "hangs"),
     ),
     # What the kernel is told.
