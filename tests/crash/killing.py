@@ -76,10 +76,10 @@ class Counted:
     calls: tuple[Call, ...]
 
 
-def counted(arguments: Sequence[str]) -> tuple[Ran, list[Counted]]:
-    """Run a command line to its end, and count what it does."""
+def counted(arguments: Sequence[str], every: int = 1) -> tuple[Ran, list[Counted]]:
+    """Run a command line to its end, and count what it does; the calls of each so many-th command only."""
     with tempfile.TemporaryDirectory() as logs:
-        run = subfloor(*arguments, first=lambda: _instead(lambda number, argv: _noted(Path(logs), number, argv)))
+        run = subfloor(*arguments, first=lambda: _instead(lambda n, argv: _noted(Path(logs), n, argv, n % every == 0)))
         found = sorted(Path(logs).glob("*.argv"), key=lambda path: int(path.stem))
         return run, [Counted(tuple(json.loads(each.read_text())), _calls(each.with_suffix(".log"))) for each in found]
 
@@ -165,9 +165,9 @@ def _instead(
     Shell.run = changed  # type: ignore[method-assign]
 
 
-def _noted(logs: Path, number: int, argv: Sequence[str]) -> Sequence[str]:
+def _noted(logs: Path, number: int, argv: Sequence[str], traced: bool) -> Sequence[str]:
     (logs / f"{number}.argv").write_text(json.dumps(argv))
-    return (*_COUNT, "-o", str(logs / f"{number}.log"), "--", *argv)
+    return (*_COUNT, "-o", str(logs / f"{number}.log"), "--", *argv) if traced else argv
 
 
 def _kill_self_after(command: int) -> None:
@@ -189,7 +189,9 @@ def _signal_at(moment: Moment, name: str, log: Path) -> None:
 
 
 def _calls(log: Path) -> tuple[Call, ...]:
-    """The calls of the busiest of a tool's processes: strace counts for each."""
+    """The calls of the busiest of a tool's processes, for strace counts for each; none where none were counted."""
+    if not log.exists():
+        return ()
     made: dict[str, list[str]] = defaultdict(list)
     for process, name in re.findall(r"^(\d+) +(\w+)\(", log.read_text(errors="replace"), re.MULTILINE):
         made[process].append(name)

@@ -10,9 +10,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def sample(everything: Sequence[T], count: int, *, seed: str) -> list[T]:
-    """All of it, in its order, where `SUBFLOOR_CRASH=all` says so; else ``count`` of them."""
-    if os.environ.get("SUBFLOOR_CRASH") == "all" or len(everything) <= count:
-        return list(everything)
-    picked = random.Random(seed).sample(range(len(everything)), count)
-    return [everything[index] for index in sorted(picked)]
+def everything() -> bool:
+    """Whether `SUBFLOOR_CRASH=all` asks for all of it."""
+    return os.environ.get("SUBFLOOR_CRASH") == "all"
+
+
+def sample(population: Sequence[T], count: int, *, seed: str) -> list[T]:
+    """All of it, in its order, where all is asked for; else ``count`` of them."""
+    if everything() or len(population) <= count:
+        return list(population)
+    picked = random.Random(seed).sample(range(len(population)), count)
+    return [population[index] for index in sorted(picked)]

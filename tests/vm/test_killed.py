@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from crash.killing import Call, Counted, Moment, moments
-from crash.sample import sample
+from crash.sample import everything, sample
 from subfloor import vm
 from vm.conftest import BLANK, Ran
 
@@ -35,8 +35,8 @@ OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {MAIN})
 INSIDE = 1
 """At how many calls of each command each of the three is killed, where all moments are tried."""
 
-SAMPLE = 2
-"""How many moments of each playbook are tried, unless all are asked for."""
+SAMPLE = 1
+"""How many moments of each playbook are tried between commands, and how many inside, unless all are asked for."""
 
 STATE = f"""
 sfdisk --dump {DISK}
@@ -62,6 +62,7 @@ class Guest:
             "check": ["check", *arguments],
             "blank": f"set -- {DISK}; {BLANK}",
             "state": STATE,
+            "every": 1 if everything() else 8,
         }
 
     def ran(self, *moments: Moment) -> Any:
@@ -87,7 +88,9 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine
     commands = [
         Counted(tuple(each["argv"]), tuple(Call(*call) for call in each["calls"])) for each in whole["commands"]
     ]
-    chosen = sample(moments(commands, INSIDE), SAMPLE, seed=playbook.stem)
+    every = moments(commands, INSIDE)
+    inside, between = ([each for each in every if bool(each.call) == within] for within in (True, False))
+    chosen = sample(between, SAMPLE, seed=playbook.stem) + sample(inside, SAMPLE, seed=playbook.stem)
     for moment, came in zip(chosen, there.ran(*chosen), strict=True):
         told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{came}"
         assert came["first"]["status"] == (1 if moment.whom == "tool" else -signal.SIGKILL), told
