@@ -16,6 +16,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import crash.forked
 from crash.forked import Ran, subfloor
 from crash.killing import Call, Counted, Moment, counted, killed, orphaned
 
@@ -52,6 +53,7 @@ def _killed(apply: list[str], moment: Moment) -> tuple[Ran, Ran]:
 
 
 def main() -> None:
+    crash.forked.DEADLINE = 900  # under emulation, and with strace, a run takes long
     job = json.loads(sys.argv[1])
     if len(sys.argv) < 3:
         print(json.dumps(undisturbed(job)))

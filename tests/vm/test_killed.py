@@ -44,7 +44,7 @@ for n in 1 2 3; do blkid -p -o export {DISK}$n | grep -v UUID_SUB; done
 findmnt -rno TARGET,SOURCE,FSROOT,FSTYPE | grep -E '^/(mnt|srv)' | sort
 tail -n +2 /proc/swaps | cut -d' ' -f1
 for at in /mnt /mnt/nix /srv/home /srv/media /srv/backup; do
-    [ ! -d $at ] || (cd $at && find . -xdev -not -name lost+found | sort)
+    ! mountpoint -q $at || (cd $at && find . -xdev -not -name lost+found | sort)
 done
 [ ! -d /mnt/etc/nixos ] || grep -r ^ /mnt/etc/nixos | sort
 """
