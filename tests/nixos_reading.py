@@ -54,7 +54,7 @@ def read(found: Mapping[str, Any]) -> Reading:
     files: dict[str, str] = {}
     for store, about in found.get("environment", {}).get("persistence", {}).items():
         assert mounts.get(store, {"neededForBoot": True}).get("neededForBoot") is True, "impermanence asserts it"
-        homes = [("/", about), *((user["home"], user) for user in about.get("users", {}).values())]
+        homes = [("", about), *((user["home"], user) for user in about.get("users", {}).values())]
         for home, kept in homes:
             for path in _paths(kept.get("directories", ()), home, "directory"):
                 bind = {"device": posixpath.join(store, path[1:]), "options": ["bind"], "depends": [store]}
@@ -68,7 +68,9 @@ def read(found: Mapping[str, Any]) -> Reading:
 
 def _paths(listed: list[Any], home: str, key: str) -> Iterator[str]:
     for each in listed:
-        yield posixpath.join(home, each if isinstance(each, str) else each[key])
+        # They are put together as text (lib.nix, concatPaths), so what is absolute is not taken as such.
+        path = each if isinstance(each, str) else each[key]
+        yield f"{home}/{path}" if home else path
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -50,6 +50,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "two disks": (TWO_DISKS, {"swap": 0}),
     "two disks, by PARTUUID": (TWO_DISKS, {"swap": 0, "devices": "partuuid"}),
+    "two disks, nothing early": (TWO_DISKS, {"swap": 0, "persist": ["/etc/nixos"]}),
     "two disks, impermanence": (TWO_DISKS, {"swap": 0, "persistence": "impermanence", "flake": True}),
     "ext4 root": ("ext4-root.yml", {}),
     "data disk": ("data-disk.yml", {}),
