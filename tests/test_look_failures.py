@@ -9,6 +9,7 @@ import pytest
 
 from subfloor.errors import LookFailed
 from subfloor.machine import AnySubject, Output
+from subfloor.subjects.nixos import BootLeftovers, Configuration, InstalledSystem, Leftovers
 from subfloor.subjects.path import Absent, Hidden, Hiding, Node, Path
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag
@@ -66,3 +67,25 @@ def test_a_search_for_a_tag_that_fails_finds_not_nothing(status: int) -> None:
     with pytest.raises(LookFailed, match="cannot be looked for"):
         Tag("LABEL=nixos").parse(Output(b"", status))
     assert Tag("LABEL=nixos").parse(Output(b"", 2)) == ()
+
+
+@pytest.mark.parametrize("program", ["cat", "cmp", "readlink", "sed", "stat", "tr"])
+def test_without_a_program_an_installation_is_not_absent_and_no_copy_is_a_bad_one(
+    tmp_path: FilePath, program: str
+) -> None:
+    """A copy that could not be compared would be removed, and one that is whole is what the machine boots from."""
+    (tmp_path / "bin").mkdir()
+    for name in {"cat", "cmp", "readlink", "sed", "stat", "tr"} - {program}:
+        (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    root, boot, record = (str(tmp_path / name) for name in ("root", "root/boot", "root/record"))
+    for subject in (InstalledSystem(root, boot, record), BootLeftovers(boot, root, record)):
+        with pytest.raises(LookFailed):
+            looked(subject, str(tmp_path / "bin"))
+    assert looked(InstalledSystem(root, boot, record)) == Absent()
+    assert looked(BootLeftovers(boot, root, record)) == Leftovers()
+
+
+def test_a_configuration_that_cannot_be_read_is_not_empty() -> None:
+    for said in (b"", b"0  ./configuration.nix\0"):
+        with pytest.raises(LookFailed, match="/etc/nixos cannot be read"):
+            Configuration("/etc/nixos").parse(Output(said, 1))

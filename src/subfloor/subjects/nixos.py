@@ -32,6 +32,7 @@ Links in a store are absolute as the installed system has it, so they cannot sim
 _STORED = (
     SYSTEM_OF
     + """
+for p in cat cmp readlink sed stat tr; do command -v $p >/dev/null || exit 1; done
 stored() (
     f=$2
     while [ -L "$1$f" ]; do t=$(readlink -- "$1$f"); case $t in /*) f=$t ;; *) f=${f%/*}/$t ;; esac; done
@@ -226,7 +227,9 @@ for g in "$r/{PROFILES}"/system-*-link; do
         f=$(stored "$r" "$s/$k"); n=${{f#/nix/store/}}
         [ -n "$f" ] || continue
         n=EFI/nixos/$(printf %s "$n" | tr / -).efi
-        [ ! -f "$n" ] || cmp -s -n "$(size "$r$f")" -- "$r$f" "$n" || printf '%s\\0' "$n"
+        [ -f "$n" ] || continue
+        cmp -s -n "$(size "$r$f")" -- "$r$f" "$n"
+        case $? in 0) ;; 1) printf '%s\\0' "$n" ;; *) exit 1 ;; esac
     done
 done
 exit 0
