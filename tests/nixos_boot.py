@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,12 @@ class Mount:
 
 @dataclass(frozen=True)
 class Boot:
-    """What a machine with this configuration mounts and swaps, in its order."""
+    """What a machine with this configuration mounts and swaps, in its order; ``links``: what is linked into /etc."""
 
     stage1: tuple[Mount, ...]
     stage2: tuple[Mount, ...]
     swap: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
 
 
 def evaluated(text: str, home: Path) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def booting(module: Mapping[str, Any]) -> Boot:
         tuple(mount for mount in ordered if mount.needed),
         tuple(mount for mount in ordered if not mount.needed),
         tuple(swap["device"] for swap in module["swapDevices"]),
+        tuple((name, about["source"]) for name, about in module.get("environment", {}).get("etc", {}).items()),
     )
 
 
@@ -151,7 +154,9 @@ for b in /sys/class/block/vd*; do
 done
 for d in proc sys dev; do umount "/run/host/$d"; done
 for o in $(cat /proc/cmdline); do case $o in init=*) init=${{o#init=}} ;; esac; done
-{mount}{mounts}
+{mount}
+. /stage1-mounts
+cp /stage2-mounts /run/
 [ -x "$t$init" ] || fail "find $init in the store"
 for d in proc sys dev run; do mkdir -p "$t/$d"; mount --move "/$d" "$t/$d"; done
 exec switch_root "$t" "$init"
@@ -162,11 +167,14 @@ b=/run/bin/busybox
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 cd /
 fail() {{ echo "stage 2 could not $1"; $b poweroff -f; }}
-for d in /run/host/*; do n=/${{d##*/}}; [ -e "$n" ] || [ -L "$n" ] || [ "$n" = /tmp ] || $b ln -s "$d" "$n"; done
+for d in /bin /lib /lib64 /sbin /usr {programs}; do
+    [ ! -e "/run/host$d" ] || [ -e "$d" ] || {{ $b mkdir -p "${{d%/*}}/"; $b ln -s "/run/host$d" "$d"; }}
+done
 t=
-{mount}{mounts}{swap}
+{mount}
+. /run/stage2-mounts
 mkdir -p /etc /root /home /srv /tmp /dev/shm
-for f in passwd group nsswitch.conf ld.so.cache; do [ -e "/etc/$f" ] || ln -s "/run/host/etc/$f" "/etc/$f"; done
+for f in alternatives group ld.so.cache passwd; do [ -e "/etc/$f" ] || ln -s "/run/host/etc/$f" "/etc/$f"; done
 mount -t tmpfs tmpfs /dev/shm
 {agent}
 echo "the agent ended with status $?"
@@ -177,20 +185,32 @@ $b poweroff -f
 """
 
 
-def stage1(kernel: vm.Kernel, boot: Boot) -> bytes:
-    """The initrd: it mounts what stage 1 has to, and starts the init that the boot loader's entry names."""
+def stage1(kernel: vm.Kernel) -> bytes:
+    """The initrd, but for what it has to mount: that is added once it is known. It starts the init of the entry."""
     index, builtin = ((kernel.modules / name).read_text() for name in ("modules.dep", "modules.builtin"))
-    wanted = (*initrd.EARLY_MODULES, "virtio_blk", "virtio_rng", "ext4", "vfat", "nls_cp437", "nls_ascii")
+    # ext4 asks for its checksum by name, so no index says that it needs the module. Later kernels have it built in.
+    checksum = ["crc32c_generic"] if "/crc32c_generic.ko" in index else []
+    wanted = (*initrd.EARLY_MODULES, "virtio_blk", "virtio_rng", *checksum, "ext4", "vfat", "nls_cp437", "nls_ascii")
     modules = {path: (kernel.modules / path).read_bytes() for path in initrd.load_order(index, builtin, wanted)}
-    script = _STAGE1.format(mount=MOUNT, mounts=mounting(boot.stage1))
-    return initrd.build(tool("busybox").read_bytes(), modules, {"/init": script.encode()})
+    return initrd.build(tool("busybox").read_bytes(), modules, {"/init": _STAGE1.format(mount=MOUNT).encode()})
 
 
-def stage2(boot: Boot, python: str) -> bytes:
-    """The init: it mounts the rest, and serves the agent until the host hangs up; then the machine ends cleanly."""
+def stage2(checkout: Path) -> bytes:
+    """The init: it mounts the rest, and serves the agent until the host hangs up; then the machine ends cleanly.
+
+    ``checkout``: where subfloor is, on the host and so in the machine. Python is this one.
+    """
+    serving = shlex.join((sys.executable, "-I", "-S", f"/run/host{Path(agent.__file__)}", AGENT_PORT))
+    programs = shlex.join(map(str, (checkout, sys.prefix, sys.base_prefix)))
+    return _STAGE2.format(mount=MOUNT, agent=serving, programs=programs).encode()
+
+
+def mounts(boot: Boot) -> bytes:
+    """What each stage mounts, as an archive to append to the initrd (the kernel takes several, one after another)."""
     swap = "".join(f"swapon {shlex.quote(device)} || fail 'use the swap'\n" for device in boot.swap)
-    serving = shlex.join((python, "-I", "-S", f"/run/host{Path(agent.__file__)}", AGENT_PORT))
-    return _STAGE2.format(mount=MOUNT, mounts=mounting(boot.stage2), swap=swap, agent=serving).encode()
+    links = "".join(f"mkdir -p /etc; ln -s {shlex.quote(to)} /etc/{shlex.quote(name)}\n" for name, to in boot.links)
+    lists = {"stage1-mounts": mounting(boot.stage1), "stage2-mounts": mounting(boot.stage2) + swap + links}
+    return initrd.archive(initrd.Entry(name, text.encode(), 0o644) for name, text in lists.items())
 
 
 OPTIONS = (
