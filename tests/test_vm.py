@@ -182,6 +182,13 @@ def test_firmware_boots_the_disks_in_their_order() -> None:
     assert [each[-1] for each in after(argv, "-device") if "bootindex=" in each] == ["0", "1"]
 
 
+def test_what_the_firmware_starts_may_have_shares_too() -> None:
+    argv = qemu.disk_argv(DISKS, 1024, 1, WIRING, {"root": Path("/")})
+    (share,) = after(argv, "-fsdev")
+    assert share.startswith("local,id=root,path=/,") and "readonly=on" in share
+    assert after(qemu.disk_argv(DISKS, 1024, 1, WIRING), "-fsdev") == []
+
+
 # --- finding things on this host
 
 

@@ -8,18 +8,18 @@ so there are three, and all that is to be seen of them is gathered first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import nixos_boot
 from subfloor import vm
-from vm import nixos_boot
-from vm.conftest import Ran
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
@@ -27,8 +27,12 @@ STAND_IN = ROOT / "tests" / "nixos_install_stand_in"
 DISK = "/dev/vdf"
 ARGUMENTS = (PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true")
 
-KEPT = ("/boot", "/nix", "/nix/persist", "/etc/nixos", "/var/log")
-LOST = ("/", "/etc", "/home", "/root", "/srv", "/tmp", "/var", "/var/lib", "/etc/nixos/../other")
+KEPT = (
+    *("/boot", "/nix", "/nix/persist"),
+    *("/etc/nixos", "/etc/NetworkManager/system-connections", "/var/lib/bluetooth", "/var/lib/nixos"),
+    *("/var/lib/systemd", "/var/log"),
+)
+LOST = ("/", "/etc", "/home", "/root", "/srv", "/tmp", "/var", "/var/lib", "/etc/NetworkManager", "/var/lib/other")
 
 MARK = """
 name=$1; shift
@@ -38,8 +42,9 @@ FIND = """
 name=$1; shift
 for d in "$@"; do [ ! -s "$d/mark-$name" ] || printf '%s\\n' "$d"; done
 """
+APPEND = 'for f in /mnt/boot/EFI/nixos/*-initrd.efi; do cat "$1" >>"$f"; done; sync --file-system /mnt/boot'
 MOUNTED = "findmnt --list --noheadings --output TARGET | grep -vE '^/(dev|proc|sys|run)(/|$)' | sort"
-WRITTEN = "sync; awk '{ print $7 }' /sys/block/vda/stat"
+WRITTEN = "sync; tr -s ' ' </sys/block/vda/stat | cut -d ' ' -f 8"
 STORE = """
 cd /nix
 { find store var -type f -exec sha256sum {} +; find store var -type l -printf '%p %l\\n'; } | sort | sha256sum
@@ -48,12 +53,21 @@ cd /nix
 
 @dataclass(frozen=True)
 class Started:
-    """What was seen in a machine that started from its disk: which marks were there, before any were made."""
+    """What was seen in a machine that started from its disk, before anything was changed in it.
+
+    ``marks``: where those were that were left in each start before it.
+    """
 
     marks: dict[str, set[str]]
     mounted: tuple[str, ...]
     store: str
-    checked: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check in a running machine: its exit status, its report, and how many sectors were written meanwhile."""
+
+    status: int
     report: str
     written: int
 
@@ -70,22 +84,17 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(
     guest: vm.Machine,
-    subfloor: Callable[..., list[Ran]],
     sh: Callable[..., str],
     blank: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Installed:
     work = tmp_path_factory.mktemp("installed")
-    arguments = (*ARGUMENTS, "-e", f"disk={blank(DISK)}")
-    (laid,) = subfloor(["apply", *arguments, "-e", "install=false"])
-    assert laid.status == 0, laid.stderr
-    module = nixos_boot.evaluated(sh("cat /mnt/etc/nixos/filesystems.nix"), work)
-    boot, kernel = nixos_boot.booting(module), vm.find_kernel()
-    (work / "initrd").write_bytes(nixos_boot.stage1(kernel, boot))
-    (work / "init").write_bytes(nixos_boot.stage2(boot, sys.executable))
+    kernel = vm.find_kernel()
+    (work / "initrd").write_bytes(nixos_boot.stage1(kernel))
+    (work / "init").write_bytes(nixos_boot.stage2(ROOT))
     done = guest.run(
-        [sys.executable, "-m", "subfloor", "apply", *arguments],
-        timeout=300.0,
+        [sys.executable, "-m", "subfloor", "apply", *ARGUMENTS, "-e", f"disk={blank(DISK)}"],
+        timeout=600.0,
         env={
             "PATH": f"{STAND_IN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "STAND_IN_KERNEL": str(kernel.image),
@@ -96,6 +105,11 @@ def installed(
         },
     )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    module = nixos_boot.evaluated(sh("cat /mnt/etc/nixos/filesystems.nix"), work)
+    boot = nixos_boot.booting(module)
+    # The initrd's own part of the configuration, where NixOS appends its secrets.
+    (work / "mounts").write_bytes(nixos_boot.mounts(boot))
+    sh(APPEND, str(work / "mounts"))
     # As it is: whoever is told that it is applied may pull the plug.
     image = work / "disk.raw"
     subprocess.run(["cp", "--sparse=always", guest.images[DISK], image], check=True)
@@ -109,30 +123,30 @@ class Boots:
 
     def __init__(self, installed: Installed, work: Path) -> None:
         self._image, self._work = installed.image, work
-        self.names: list[str] = []
+        self._names: list[str] = []
 
-    def start(self, name: str, end: Callable[[vm.Machine], None]) -> Started:
-        disks = [vm.Disk(image=self._image)]
-        shares = {"root": Path("/")}
+    @contextlib.contextmanager
+    def started(self) -> Iterator[vm.Machine]:
+        disks, shares = [vm.Disk(image=self._image)], {"root": Path("/")}
         with vm.boot_from_disk(disks, workdir=self._work, memory_mib=768, cpus=1, shares=shares) as machine:
             machine.wait_for_agent(vm.BOOT_DEADLINE)
-            seen = self._look(machine)
-            self._say(machine, MARK, name, *KEPT, *LOST)
-            self._say(machine, "sync")
-            self.names.append(name)
-            end(machine)
-            return seen
+            yield machine
 
-    def _look(self, machine: vm.Machine) -> Started:
-        marks = {name: set(self._say(machine, FIND, name, *KEPT, *LOST).split()) for name in self.names}
-        mounted = tuple(self._say(machine, MOUNTED).split())
-        store = self._say(machine, STORE)
+    def look(self, machine: vm.Machine) -> Started:
+        marks = {name: set(self._say(machine, FIND, name, *KEPT, *LOST).split()) for name in self._names}
+        return Started(marks, tuple(self._say(machine, MOUNTED).split()), self._say(machine, STORE))
+
+    def mark(self, machine: vm.Machine, name: str) -> None:
+        self._say(machine, MARK, name, *KEPT, *LOST)
+        self._say(machine, "sync")
+        self._names.append(name)
+
+    def check(self, machine: vm.Machine) -> Checked:
         before = int(self._say(machine, WRITTEN))
         check = [sys.executable, "-m", "subfloor", "check", *ARGUMENTS, "-e", "disk=/dev/vda", "-e", "root=/"]
-        checked = machine.run([*check, "--format", "json"], timeout=300.0)
-        written = int(self._say(machine, WRITTEN)) - before
-        report = checked.stdout.decode() + checked.stderr.decode()
-        return Started(marks, mounted, store, checked.returncode, report, written)
+        done = machine.run([*check, "--format", "json"], timeout=600.0)
+        report = done.stdout.decode() + done.stderr.decode()
+        return Checked(done.returncode, report, int(self._say(machine, WRITTEN)) - before)
 
     @staticmethod
     def _say(machine: vm.Machine, script: str, *arguments: str) -> str:
@@ -141,41 +155,49 @@ class Boots:
         return done.stdout.decode()
 
 
-def shut_down(machine: vm.Machine) -> None:
-    machine.power_off(60.0)
-    assert "could not" not in machine.console_tail()
+@dataclass(frozen=True)
+class Story:
+    """The starts after the installation, after a reboot and after a power cut, and a check at the end of it."""
+
+    starts: tuple[Started, Started, Started]
+    checked: Checked
 
 
 @pytest.fixture(scope="module")
-def boots(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> list[Started]:
-    """After the installation, after a reboot, and after a power cut."""
-    run = Boots(installed, tmp_path_factory.mktemp("boots"))
-    return [
-        run.start("first", shut_down),
-        run.start("second", lambda machine: machine.cut_power()),
-        run.start("third", lambda machine: machine.cut_power()),
-    ]
+def story(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    boots = Boots(installed, tmp_path_factory.mktemp("boots"))
+    with boots.started() as machine:
+        first = boots.look(machine)
+        boots.mark(machine, "first")
+        machine.power_off(60.0)
+        assert "could not" not in machine.console_tail()
+    with boots.started() as machine:
+        second = boots.look(machine)
+        boots.mark(machine, "second")
+        machine.cut_power()
+    with boots.started() as machine:
+        third = boots.look(machine)
+        return Story((first, second, third), boots.check(machine))
 
 
-def test_what_is_persisted_outlives_a_reboot_and_nothing_else_does(boots: list[Started]) -> None:
-    assert boots[1].marks == {"first": set(KEPT)}
+def test_what_is_persisted_outlives_a_reboot_and_nothing_else_does(story: Story) -> None:
+    assert story.starts[1].marks == {"first": set(KEPT)}
 
 
-def test_what_is_persisted_and_flushed_outlives_a_power_cut_and_nothing_else_does(boots: list[Started]) -> None:
-    assert boots[2].marks == {"first": set(KEPT), "second": set(KEPT)}
+def test_what_is_persisted_and_flushed_outlives_a_power_cut_and_nothing_else_does(story: Story) -> None:
+    assert story.starts[2].marks == {"first": set(KEPT), "second": set(KEPT)}
 
 
-def test_what_is_mounted_is_what_the_configuration_says(boots: list[Started], installed: Installed) -> None:
+def test_what_is_mounted_is_what_the_configuration_says(story: Story, installed: Installed) -> None:
     wanted = sorted(mount.path for mount in (*installed.boot.stage1, *installed.boot.stage2))
-    assert [list(each.mounted) for each in boots] == [wanted] * 3
+    assert [list(each.mounted) for each in story.starts] == [wanted] * 3
 
 
-def test_the_store_is_as_it_was_installed(boots: list[Started], installed: Installed) -> None:
-    assert {each.store for each in boots} == {installed.store}
+def test_the_store_is_as_it_was_installed(story: Story, installed: Installed) -> None:
+    assert {each.store for each in story.starts} == {installed.store}
 
 
-def test_the_running_system_is_in_sync_and_a_check_of_it_writes_nothing(boots: list[Started]) -> None:
-    for each in boots:
-        assert each.checked == 0, each.report
-        assert json.loads(each.report)["hosts"]["localhost"]["outcome"] == "in-sync"
-        assert each.written == 0
+def test_the_running_system_is_in_sync_and_a_check_of_it_writes_nothing(story: Story) -> None:
+    assert story.checked.status == 0, story.checked.report
+    assert json.loads(story.checked.report)["hosts"]["localhost"]["outcome"] == "in-sync"
+    assert story.checked.written == 0
