@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -43,3 +45,28 @@ def test_the_readme_s_playbook_is_read(tmp_path: Path) -> None:
 def test_the_readme_names_files_that_are_there() -> None:
     named = re.findall(r"\]\(((?!http)[^)#]+)\)", (ROOT / "README.md").read_text())
     assert named and all((ROOT / name).exists() for name in named)
+
+
+GUIDE = "docs/nixos-tmpfs-root.md"
+PLAYBOOK = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
+
+
+def test_the_variables_that_the_guide_shows_are_taken(tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", (ROOT / GUIDE).read_text(), re.S)
+    (tmp_path / "mine.yml").write_text("".join(shown))
+    ran = subfloor("check", str(PLAYBOOK), "-e", "disk=/dev/vdzz", "-e", f"@{tmp_path}/mine.yml")
+    assert ran.returncode == 3 and "there is no device /dev/vdzz" in ran.stdout
+    assert "/home, persisted" in ran.stdout and "The password of ada" in ran.stdout
+
+
+def test_the_guide_s_variables_are_the_playbook_s() -> None:
+    (play,) = yaml.safe_load(PLAYBOOK.read_text())
+    named = set(re.findall(r"(?:-e |`)([a-z_]+)=", (ROOT / GUIDE).read_text()))
+    assert "swap" in named and named <= {"disk", "seed", *play["vars"]}
+
+
+def test_the_guide_says_what_the_playbook_persists() -> None:
+    (play,) = yaml.safe_load(PLAYBOOK.read_text())
+    paths = {each["path"] if isinstance(each, dict) else each for each in play["vars"]["persist"]}
+    told = set(re.findall(r"^\| `(/[^`]+)` \|", (ROOT / GUIDE).read_text(), re.M))
+    assert paths <= told
