@@ -203,6 +203,38 @@ def test_a_foreign_damaged_table_goes_with_consent_only_case_25(disk: MakeDisk, 
     judge(vda, SMALL)
 
 
+@pytest.mark.parametrize("damages", [("primary-header", "backup-header"), ("primary-header", "backup-gone")])
+def test_a_disk_with_no_more_than_a_header_that_is_spoilt_is_not_blank_case_25(
+    disk: MakeDisk, damages: tuple[str, str]
+) -> None:
+    """Nobody else finds a thing on it: and its partitions are there, every one."""
+    vda = disk()
+    converged(on(vda, *SMALL))
+    vda.put(0, bytes(512))
+    for damage in damages:
+        at, data = DAMAGES[damage]
+        vda.put(at + 16, data[16:])
+    assert json.loads(said("wipefs", "--json", "--no-act", vda.node) or '{"signatures": []}')["signatures"] == []
+    before = vda.digest()
+    for wipe in (True, False):
+        assert "a GPT that cannot be read" in refusal(on(vda, *SMALL, wipe=wipe))
+    assert vda.digest() == before
+    converged(on(vda, *SMALL), vda.node)
+    judge(vda, SMALL)
+
+
+def test_a_table_of_other_sectors_is_not_nothing_case_40(disk: MakeDisk, tmp_path: Path) -> None:
+    vda = disk()
+    converged(on(vda, *SMALL))
+    vda.put(0, bytes(512))
+    run("partx", "--delete", vda.node)
+    again = disk(sector=4096)
+    run("dd", f"if={vda.node}", f"of={again.node}", "bs=1M", "conv=fsync")
+    assert "a GPT that cannot be read" in refusal(on(again, *SMALL))
+    converged(on(again, *SMALL), again.node)
+    judge(again, SMALL)
+
+
 def test_a_grown_disk_gets_its_backup_at_the_end_and_the_rest_grows_case_43(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL))

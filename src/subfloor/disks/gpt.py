@@ -93,6 +93,16 @@ def parse(head: bytes, tail: bytes, *, sector: int, sectors: int) -> Gpt | None:
     return replace(good.table, damage=damage | _mbr_damage(head, sectors, moved=bool(damage)))
 
 
+def remains(head: bytes, tail: bytes) -> bool:
+    """Whether a header's signature stands where one may be, for sectors of 512 bytes or of 4096.
+
+    A table that nobody can read any more, or that was written when the disk had other sectors, is no sign
+    that the disk is blank: what its partitions held may all be there.
+    """
+    places = (head[512:], head[4096:], tail[-512:], tail[-4096:])
+    return any(place.startswith(_SIGNATURE) for place in places)
+
+
 def _damage(primary: _Copy | None, backup: _Copy | None, sectors: int) -> frozenset[str]:
     if not primary:
         return frozenset({"primary table"})

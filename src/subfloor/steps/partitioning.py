@@ -13,7 +13,7 @@ from subfloor.disks import gpt
 from subfloor.errors import Refused
 from subfloor.machine import Machine, Unknown
 from subfloor.sizes import show
-from subfloor.subjects.disk import Disk, DiskState, Missing, Volume
+from subfloor.subjects.disk import LOST_GPT, Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
@@ -201,11 +201,23 @@ def wipe(*nodes: str) -> tuple[Command, ...]:
 
 
 def _blanked(disk: DiskState) -> tuple[Command, ...]:
-    """A damaged GPT is made an empty sound one first: wipefs does not know every one for what it is."""
+    """A damaged GPT is made an empty sound one first: wipefs does not know every one for what it is.
+
+    Of one that is lost, wherever its headers may stand is overwritten.
+    """
+    if LOST_GPT in disk.signatures:
+        sectors = _HEADERS // 512
+        zero = ("dd", "if=/dev/zero", f"of={disk.node}", "bs=512", f"count={sectors}", "conv=notrunc,fsync")
+        last = f"seek={disk.size // 512 - sectors}"
+        return (Command((*zero, "status=none")), Command((*zero, last, "status=none")))
     if not isinstance(disk.table, gpt.Gpt) or not disk.table.damage:
         return ()
     empty = gpt.blank(disk.table.id, disk.sectors, disk.limits.sector)
     return (Command((*_SFDISK, "--wipe", "never", disk.node), stdin=gpt.script(empty)),)
+
+
+_HEADERS = 8192
+"""How many bytes at each end of a disk hold the headers of a GPT, whatever its sectors: two of 4096."""
 
 
 def erased(disk: DiskState) -> DiskState:

@@ -9,6 +9,9 @@ from subfloor.disks import alignment, gpt
 from subfloor.disks.devices import partition_node
 from subfloor.machine import Unknown
 
+LOST_GPT = "lost GPT"
+"""Among the signatures of a disk: what is left of a GPT that nobody can read."""
+
 
 @dataclass(frozen=True)
 class Content:
@@ -146,7 +149,9 @@ class DiskState:
             yield f"a {self.table.type} partition table"
         if "PMBR" in self.signatures:
             yield "a protective MBR whose GPT is lost"
-        others = (each for each in self.signatures if each != "PMBR" and not self._is_table(each))
+        elif LOST_GPT in self.signatures:
+            yield "a GPT that cannot be read"
+        others = (each for each in self.signatures if each not in ("PMBR", LOST_GPT) and not self._is_table(each))
         labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
         yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
         for volume in self.volumes:

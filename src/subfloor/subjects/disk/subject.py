@@ -13,7 +13,7 @@ from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
 from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, HEAD, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
-from subfloor.subjects.disk.state import Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.disk.state import LOST_GPT, Content, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.disk.users import Users
 
 
@@ -108,6 +108,8 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
     table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
     listed, found = Facts.of(volumes.text), _listed(signatures)
     kinds = _signatures(found, table, listed)
+    if not table and gpt.remains(head.stdout, tail.stdout) and "gpt" not in kinds:
+        kinds = (*kinds, LOST_GPT)
     kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
     seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
     other = None if table else _other_table(disk.node, kinds, listed, len(seen))
