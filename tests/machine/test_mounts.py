@@ -183,7 +183,7 @@ def test_tmpfs_of_any_size(ground: Ground, size: str) -> None:
     ground.settle({"tmpfs-mount": {"path": str(ground.path / "root"), "size": size, "mode": "1777"}})
 
 
-def test_tmpfs_that_drifted(ground: Ground) -> None:
+def test_tmpfs_that_drifted_case_62(ground: Ground) -> None:
     play = {"tmpfs-mount": {"path": str(ground.path / "root"), "size": "64MiB", "options": ["exec", "nodev"]}}
     ground.settle(play)
     ground.sh("echo kept > root/file; chmod 1777 root; mount -o remount,size=1M,noexec,dev root")
@@ -224,7 +224,7 @@ def test_tmpfs_that_would_bury(ground: Ground) -> None:
         ground.apply({"tmpfs-mount": {"path": str(ground.path / "root"), "size": "1MiB"}})
 
 
-def test_tmpfs_behind_a_link(ground: Ground) -> None:
+def test_tmpfs_behind_a_link_case_63(ground: Ground) -> None:
     ground.sh("mkdir elsewhere; ln -s elsewhere root")
     for path in ("root", "root/x"):
         with pytest.raises(SubfloorError, match=r"leads through a symbolic link: really it is .*elsewhere"):
@@ -362,7 +362,7 @@ def test_mount_of_what_is_unfinished(disk: str, ground: Ground) -> None:
             ground.apply(swap, {"mount": {"path": str(ground.path / "nix"), "source": source, "type": "ext4"}})
 
 
-def test_mounts_that_are_stacked_or_buried(ext4: str, ground: Ground) -> None:
+def test_mounts_that_are_stacked_or_buried_case_59(ext4: str, ground: Ground) -> None:
     play = {"mount": {"path": str(ground.path / "root/nix"), "source": ext4, "type": "ext4"}}
     ground.sh("mkdir root")
     ground.settle(play)
@@ -418,7 +418,7 @@ def test_directory(ground: Ground) -> None:
     assert ground.sh("stat -c %a:%u:%G 'srv/my data'") == "2750:1000:tty"
 
 
-def test_directory_where_something_else_is(ground: Ground) -> None:
+def test_directory_where_something_else_is_case_63(ground: Ground) -> None:
     ground.sh("touch file; ln -s nowhere dangling; mkdir real; ln -s real link")
     for path, words in (
         ("file", "is a file"),
@@ -435,7 +435,7 @@ def test_directory_where_something_else_is(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("path", ["/var/log", "/it's/ödd \\ and\nlong $(x)"])
-def test_bind(ext4: str, ground: Ground, path: str) -> None:
+def test_bind_case_61(ext4: str, ground: Ground, path: str) -> None:
     """Ten runs leave as many mounts as one."""
     root = str(ground.path / "root")
     play = (
@@ -465,7 +465,7 @@ def test_bind_of_a_bind_that_is_not_ours(ground: Ground) -> None:
         ground.apply(play)
 
 
-def test_bind_whose_source_was_deleted(ground: Ground) -> None:
+def test_bind_whose_source_was_deleted_case_60(ground: Ground) -> None:
     play = {"bind-persist": {"path": "/home", "root": str(ground.path / "root")}}
     ground.settle(play)
     ground.sh("rmdir root/nix/persist/home")
