@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -154,6 +155,31 @@ def test_consent_that_is_still_given_destroys_nothing_of_ours_case_58(disk: Make
     converged(on(vda, *SMALL))
     (mounted(vda.partition(3)) / "letter").write_text("dear")
     assert set(outcomes(applied(on(vda, *SMALL), vda.node))) == {"ok"}
+
+
+def test_one_thing_differs_and_nothing_else_is_touched_case_48(disk: MakeDisk) -> None:
+    vda = disk("2GiB")
+    converged(on(vda, *EVERY), seed="one differs")
+    run("e2label", vda.partition(3), "another")
+    others = [number for number in range(1, len(EVERY) + 1) if number != 3]
+    before = {number: hashlib.sha256(Path(vda.partition(number)).read_bytes()).digest() for number in others}
+    table = said("sfdisk", "--dump", vda.node)
+    done = [report.name for report in applied(on(vda, *EVERY), seed="one differs") if report.steps]
+    assert len(done) == 1
+    after = {number: hashlib.sha256(Path(vda.partition(number)).read_bytes()).digest() for number in others}
+    assert (after, said("sfdisk", "--dump", vda.node)) == (before, table)
+    judge(vda, EVERY)
+
+
+def test_options_that_mkfs_does_not_take_case_15(disk: MakeDisk) -> None:
+    """It is left unfinished, so that nothing is asked once they are right."""
+    vda = disk()
+    play = on(vda, *SMALL)
+    play[-1][1]["options"] = ["--no-such-option"]
+    assert "mkfs.ext4" in str(applied(play)[-1].error)
+    assert json.loads(said("sfdisk", "--json", vda.node))["partitiontable"]["partitions"][2]["name"] == "nix.unfinished"
+    converged(on(vda, *SMALL))
+    judge(vda, SMALL)
 
 
 LAST = 32 * 512
