@@ -1,6 +1,6 @@
 # Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test lint unit vm crash mutants bench format clean
+.PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
 # A file's tests stay together: they share a virtual machine.
@@ -43,6 +43,9 @@ crash: bootstrap ## Carry a run on from every crash that can be made of it, on r
 
 mutants: bootstrap ## Break the code in many ways, one at a time, and see that a test notices each
 	PYTHONPATH=tests $(PY) -m mutants
+
+fuzz: bootstrap ## Feed everything that parses a hundred times as many made up inputs as `make test`
+	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 tests/test_fuzz.py tests/test_playbook_fuzz.py tests/test_probes.py tests/test_gpt.py
 
 bench: bootstrap ## Measure what it costs, as ratios (needs root)
 	$(PY) benchmarks/ratios.py

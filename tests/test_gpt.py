@@ -9,9 +9,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from subfloor.disks import gpt
 
 DISK = 64 << 20
@@ -88,7 +89,7 @@ names = st.text(
 ).filter(gpt.expressible)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzzed(25)
 @given(name=names, attrs=st.sets(st.sampled_from([0, 1, 2, 48, 60, 62, 63])))
 def test_any_expressible_name_survives_sfdisk_case_6(image: Path, name: str, attrs: set[int]) -> None:
     table = a_table(replace(an_entry(), name=name, attrs=sum(1 << bit for bit in attrs)))
@@ -183,6 +184,7 @@ def test_a_longer_table_keeps_its_length_case_45(image: Path) -> None:
     assert read(image) == table
 
 
+@fuzzed(100)
 @given(st.binary(max_size=4096), st.binary(max_size=4096))
 def test_random_bytes_are_no_table_and_no_error(head: bytes, tail: bytes) -> None:
     assert gpt.parse(head, tail, sector=512, sectors=1 << 20) is None

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from playbook_samples import entries, written
 from subfloor import inventory
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.positions import PlaybookError, Source
 
-_SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000, max_examples=150)
+_SETTINGS = fuzzed(100)
 
 _PIECES = (
     "- hosts: all\n",

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from probe_records import RECORDS, lines_of, outputs_of
 from subfloor.errors import LookFailed
 from subfloor.machine import AnySubject, Output
@@ -331,7 +332,7 @@ anything = st.builds(Output, bodies, st.sampled_from([0, 0, 0, 1, 2, 8, 127]))
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: type(subject).__name__)
-@settings(max_examples=150, deadline=None)
+@fuzzed(80)
 @given(data=st.data())
 def test_anything_at_all_is_seen_or_a_failed_look(subject: AnySubject, data: st.DataObject) -> None:
     outputs = tuple(data.draw(anything) for _ in subject.probes())
@@ -340,7 +341,7 @@ def test_anything_at_all_is_seen_or_a_failed_look(subject: AnySubject, data: st.
 
 
 @pytest.mark.parametrize("name", FULL)
-@settings(max_examples=60, deadline=None)
+@fuzzed(25)
 @given(garbage=anything, probe=st.sampled_from(["SIGNATURES", "VOLUMES", "HEAD", "TAIL"]))
 @example(garbage=Output(b"[]"), probe="SIGNATURES")
 @example(garbage=Output(b"{}"), probe="SIGNATURES")
@@ -356,7 +357,7 @@ def test_no_garbage_makes_a_full_disk_look_blank(name: str, garbage: Output, pro
     assert seen.table or seen.signatures
 
 
-@settings(max_examples=200, deadline=None)
+@fuzzed(100)
 @given(
     flips=st.lists(st.tuples(st.sampled_from([HEAD, TAIL]), st.integers(0, 65535), st.binary(min_size=1)), max_size=5)
 )

@@ -190,8 +190,14 @@ class Shell:
 
     def _first_words(self) -> int:
         """The process group that commands run in there; 0 where it is of another PID namespace."""
-        said = self.script(f"{_PREPARE}read -r line < /proc/$$/stat; set -- ${{line##*) }}; echo $3", timeout=60.0)
-        return int(said.stdout)
+        ask = f"{_PREPARE}read -r line < /proc/$$/stat; set -- ${{line##*) }}; echo; echo $3"
+        said = self.script(ask, timeout=60.0).stdout
+        # Whatever leads there may have greeted first.
+        group = said.strip().rpartition(b"\n")[2].strip()
+        if not group.isdigit():
+            self.kill()
+            raise self._gone(said)
+        return int(group)
 
     @staticmethod
     def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -37,13 +37,19 @@ def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:
     frame = b"\n" + mark.encode() + b" "
     bodies = said.split(frame)
     if len(bodies) != count + 1:
-        raise LookFailed("the look at the machine broke off", advice="run the same command again")
+        raise _broke_off()
     outputs, body = [], bodies[0]
     for rest in bodies[1:]:
         status, _, following = rest.partition(b"\n")
+        if not status.isdigit():
+            raise _broke_off()
         outputs.append(Output(body, int(status)))
         body = following
     return tuple(outputs)
+
+
+def _broke_off() -> LookFailed:
+    return LookFailed("the look at the machine broke off", advice="run the same command again")
 
 
 def _parsed(subject: AnySubject, outputs: Mapping[str, Output]) -> object:

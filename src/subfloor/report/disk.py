@@ -35,14 +35,22 @@ def picture(disk: DiskState, style: Style) -> Iterator[str]:
 
 
 def segments(disk: DiskState, table: gpt.Gpt) -> tuple[Segment, ...]:
-    """The partitions in the order in which they lie on the disk, and what is free between them."""
+    """The partitions in the order in which they lie on the disk, and what is free between them.
+
+    A table may say anything, such as that a partition reaches beyond the disk: nothing is drawn of that.
+    """
     found: list[Segment] = []
-    at = table.first_lba
+    at = _within(disk, table.first_lba)
     for entry in sorted(table.entries, key=lambda each: each.start):
-        found += _free(entry.start - at, disk)
-        found.append(Segment(entry.size, _lines(disk, entry)))
-        at = entry.end
-    return (*found, *_free(table.last_lba + 1 - at, disk))
+        start, end = _within(disk, entry.start), _within(disk, entry.end)
+        found += _free(start - at, disk)
+        found.append(Segment(max(1, end - start), _lines(disk, entry)))
+        at = end
+    return (*found, *_free(_within(disk, table.last_lba + 1) - at, disk))
+
+
+def _within(disk: DiskState, lba: int) -> int:
+    return min(max(0, lba), disk.sectors)
 
 
 def _free(sectors: int, disk: DiskState) -> list[Segment]:
