@@ -17,10 +17,9 @@ _SECONDS = 20
 
 def fuzzed(examples: int) -> settings:
     """Settings for a test that tries so many examples. One that takes longer than 20 s counts as a hang."""
-    return settings(
+    found = settings(
         max_examples=examples * TIMES,
         deadline=_SECONDS * 1000,
-        derandomize=TIMES == 1,
-        database=None if TIMES == 1 else settings.default.database,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
+    return settings(found, derandomize=True, database=None) if TIMES == 1 else found

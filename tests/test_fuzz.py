@@ -27,8 +27,8 @@ from subfloor.consent import Consent
 from subfloor.disks import gpt
 from subfloor.disks.devices import device
 from subfloor.engine import imagine, subjects
-from subfloor.errors import LookFailed, PluginError
-from subfloor.host import Host, Unreachable
+from subfloor.errors import LookFailed, PluginError, Unreachable
+from subfloor.host import Host
 from subfloor.inventory import LOCALHOST
 from subfloor.machine import Machine, Output
 from subfloor.observe import _parsed, split
