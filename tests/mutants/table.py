@@ -316,7 +316,7 @@ MUTANTS = (
         _PROBES,
         """read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}\n""",
         "",
-        ("tests/machine/test_disk_probes.py", "-k", "cannot_be_read"),
+        ("tests/machine/test_disk_probes.py", "-k", "can_be_read"),
     ),
     Mutant(
         "the checksum of a table's entries is not looked at",
