@@ -140,8 +140,8 @@ MUTANTS = (
     Mutant(
         "swap that is active is no use",
         "src/subfloor/subjects/disk/users.py",
-        "if line:\n",
-        "if False:\n",
+        "    for path, _ in swap.areas(swaps):\n",
+        "    for path, _ in ():\n",
         (*_SEEN, "-k", "active_swap"),
     ),
     # Consent.
