@@ -274,6 +274,48 @@ MUTANTS = (
         "            self._process.kill()",
         ("tests/test_host.py", "-k", "hangs"),
     ),
+    Mutant(
+        "a step that writes to no disk locks nothing",
+        _HOST,
+        "for lock in locks.of_disks(devices) or [self._machine_lock()]:",
+        "for lock in locks.of_disks(devices):",
+        ("tests/machine/test_others_at_work.py", "-k", "case_67"),
+    ),
+    Mutant(
+        "a command that does not heed SIGTERM is not forced",
+        "src/subfloor/endgroup.py",
+        "for signal in TERM KILL; do",
+        "for signal in TERM; do",
+        ("tests/test_host.py", "-k", "heed_sigterm"),
+    ),
+    Mutant(
+        "what turned up on a disk after its loss was agreed to is lost, too",
+        "src/subfloor/same_disks.py",
+        "if before != after or before.describe() != after.describe():",
+        "if False:",
+        ("tests/machine/test_consent_for_this_disk.py", "-k", "not_shown"),
+    ),
+    Mutant(
+        "nobody looks back at the end of a run",
+        "src/subfloor/run.py",
+        "            self._look_back()\n",
+        "",
+        (*_ENGINE, "-k", "case_65"),
+    ),
+    Mutant(
+        "a step begins before its line in the log is on the disk",
+        "src/subfloor/report/log.py",
+        "**_step(event.step), flush=True)",
+        "**_step(event.step))",
+        ("tests/test_log.py", "-k", "flushed"),
+    ),
+    Mutant(
+        "the command line that goes on repeats consent that is over",
+        "src/subfloor/cli/again.py",
+        "return any(given.covers(loss) for loss in pending)",
+        "return True",
+        ("tests/test_again.py",),
+    ),
     # What the kernel is told.
     Mutant(
         "the kernel is not told of new partitions",
