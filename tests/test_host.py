@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,8 +51,15 @@ def test_odd_surroundings_do_not_matter_case_69(monkeypatch: pytest.MonkeyPatch)
         assert shell.run(["sh", "-c", "echo $LC_ALL $TZ $PWD; umask"]).stdout == b"C UTC0 /\n0022\n"
 
 
-def test_a_command_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
-    mark = f"3{time.time_ns() % 100000}"
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """A number of seconds that nobody else sleeps; who does so still at the end is ended."""
+    seconds = str(time.time_ns())
+    yield seconds
+    subprocess.run(["pkill", "-KILL", "-f", f"sleep {seconds}"], check=False)
+
+
+def test_a_command_that_hangs_is_ended_with_all_its_children(mark: str) -> None:
     with Host().shell() as shell, pytest.raises(CommandFailed, match="did not end within 1 s"):
         shell.run(["sh", "-c", f"sleep {mark} & sleep {mark}"], timeout=1.0)
     assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False, capture_output=True).stdout == b""
@@ -64,11 +71,10 @@ DEAF = "trap '' TERM; sleep {mark} & while :; do sleep {mark}; done"
 
 @pytest.mark.parametrize("prefix", [(), ("env",), ("setsid", "--wait", "env")], ids=" ".join)
 def test_a_command_that_does_not_heed_sigterm_does_not_outlive_the_run(
-    monkeypatch: pytest.MonkeyPatch, prefix: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, mark: str, prefix: tuple[str, ...]
 ) -> None:
     """`setsid`: as over ssh, where the shell is of another process group than what leads to it."""
     monkeypatch.setattr("subfloor.endgroup.GRACE", 0.5)
-    mark = f"4{time.time_ns() % 100000}"
     with Host("there", prefix).shell() as shell, pytest.raises(CommandFailed, match="did not end within 1 s"):
         shell.run(["sh", "-c", DEAF.format(mark=mark)], timeout=1.0)
     assert not alive(f"sleep {mark}")
@@ -81,14 +87,10 @@ def test_a_command_that_heeds_sigterm_may_tidy_up_first(tmp_path: Path) -> None:
     assert (tmp_path / "said").read_text() == "tidy\n"
 
 
-def test_a_service_that_a_command_has_started_outlives_the_run() -> None:
-    mark = f"5{time.time_ns() % 100000}"
+def test_a_service_that_a_command_has_started_outlives_the_run(mark: str) -> None:
     with Host().shell() as shell:
         shell.run(["sh", "-c", f"sleep {mark} >/dev/null 2>&1 </dev/null &"])
-    try:
-        assert alive(f"sleep {mark}")
-    finally:
-        subprocess.run(["pkill", "-x", "-f", f"sleep {mark}"], check=True)
+    assert alive(f"sleep {mark}")
 
 
 def alive(command: str) -> bool:
