@@ -137,7 +137,7 @@ def bzimage_with(payload: bytes) -> bytes:
 PVH = b"\x7fELF" + b"." * 100 + struct.pack("<3I4s", 4, 4, 18, b"Xen\0")
 
 
-@pytest.mark.parametrize("packed", [lzma.compress(PVH), gzip.compress(PVH)])
+@pytest.mark.parametrize("packed", [lzma.compress(PVH), gzip.compress(PVH)], ids=["xz", "gzip"])
 def test_a_kernel_is_unpacked(packed: bytes) -> None:
     assert bzimage.vmlinux(bzimage_with(packed + b"\1\2\3\4")) == PVH
 
