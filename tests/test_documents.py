@@ -70,3 +70,7 @@ def test_the_guide_says_what_the_playbook_persists() -> None:
     paths = {each["path"] if isinstance(each, dict) else each for each in play["vars"]["persist"]}
     told = set(re.findall(r"^\| `(/[^`]+)` \|", (ROOT / GUIDE).read_text(), re.M))
     assert paths <= told
+
+
+def test_the_guide_has_no_place_left_to_fill() -> None:
+    assert not re.findall(r"^@[A-Z]+@$", (ROOT / GUIDE).read_text(), re.M)

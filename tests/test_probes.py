@@ -368,3 +368,10 @@ def test_a_disk_with_bytes_that_flipped_is_seen_and_not_blank(flips: list[tuple[
         ends[probe][at : at + len(data)] = data[: 65536 - at]
     seen = disk_of(record, HEAD=Output(bytes(ends[HEAD])), TAIL=Output(bytes(ends[TAIL])))
     assert seen.table or seen.signatures or seen.volumes
+
+
+def test_a_mount_by_a_link_is_one_of_the_device() -> None:
+    """busybox's mount, which NixOS's first stage uses, gives the kernel the link itself."""
+    listed = b"24 1 254:3 / /nix rw,noatime - ext4 /dev/disk/by-label/nixos rw\n@ /dev/disk/by-label/nixos /dev/vda3\n"
+    (mount,) = mountinfo.parse(listed)
+    assert (mount.path, mount.source) == ("/nix", "/dev/vda3")

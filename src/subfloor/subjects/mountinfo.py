@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-PROBE = "cat /proc/self/mountinfo"
+PROBE = r"""
+cat /proc/self/mountinfo || exit
+sed -n 's/.* - [^ ]* \(\/dev\/disk\/[^ ]*\) .*/\1/p' /proc/self/mountinfo | sort -u | while read -r link; do
+    [ ! -L "$link" ] || printf '@ %s %s\n' "$link" "$(readlink -f -- "$link")"
+done
+"""
+"""The list, and then what the links in it lead to: busybox's mount, as in an initrd, tells the kernel of the link."""
+
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
@@ -30,7 +37,15 @@ class MountInfo:
 
 def parse(text: bytes) -> tuple[MountInfo, ...]:
     """The mounts, in the kernel's order: of several on one path the last one is what is there."""
-    return tuple(_mount(line) for line in text.split(b"\n") if line)
+    lines = [line for line in text.split(b"\n") if line]
+    links = dict(_link(line) for line in lines if line.startswith(b"@ "))
+    mounts = (_mount(line) for line in lines if not line.startswith(b"@ "))
+    return tuple(replace(mount, source=links.get(mount.source, mount.source)) for mount in mounts)
+
+
+def _link(line: bytes) -> tuple[str, str]:
+    _, link, node = line.split(b" ")
+    return unescaped(link), unescaped(node)
 
 
 def way(mounts: tuple[MountInfo, ...], path: str) -> tuple[MountInfo, ...]:
