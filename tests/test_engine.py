@@ -71,6 +71,23 @@ def test_a_plugin_that_raises_is_named() -> None:
     assert "the task count failed to decide what to do (ZeroDivisionError: by zero)" in str(report.error)
 
 
+def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
+    class Late(Count):
+        def warnings(self) -> tuple[str, ...]:
+            return ("it is late",)
+
+    report = imagined(Late())
+    assert (report.outcome, report.warnings) == (imagined(Count()).outcome, ("it is late",))
+
+    class Broken(Count):
+        def warnings(self) -> tuple[str, ...]:
+            raise ZeroDivisionError("by zero")
+
+    report = imagined(Broken())
+    assert report.outcome is Outcome.FAILED
+    assert "the task count failed to say what it warns of (ZeroDivisionError: by zero)" in str(report.error)
+
+
 def test_a_task_that_looks_at_what_it_did_not_name_is_told_so() -> None:
     class Nosy(Count):
         def next_step(self, machine: Machine) -> None:

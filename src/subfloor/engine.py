@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from subfloor.consent import Consent, refusal
 from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
 from subfloor.machine import AnySubject, Machine, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
 from subfloor.task import Step, Task
+
+T = TypeVar("T")
 
 MOST_STEPS = 50
 """No task needs as many steps; one that takes more will never end."""
@@ -57,8 +59,8 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
     if entry.task is None:
         return Converged(report, machine)
-    report = replace(report, warnings=entry.task.warnings())
     try:
+        report = replace(report, warnings=_asked(entry.task, "say what it warns of", entry.task.warnings))
         for _ in range(MOST_STEPS):
             step = next_step(entry.task, machine)
             if step is None:
@@ -76,14 +78,18 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
 
 def next_step(task: Task, machine: Machine) -> Step | None:
     """The task's next step. Raises ``PluginError`` where the plugin breaks its side of the contract."""
+    return _asked(task, "decide what to do", lambda: task.next_step(machine))
+
+
+def _asked(task: Task, what: str, question: Callable[[], T]) -> T:
     try:
-        return task.next_step(machine)
+        return question()
     except SubfloorError:
         raise
     except Exception as error:
         where = f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"the task {task.key} failed to decide what to do ({where})",
+            f"the task {task.key} failed to {what} ({where})",
             advice="this is a fault of the plugin: report it; run with --traceback to see where",
         ) from error
 
