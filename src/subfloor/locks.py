@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from subfloor.errors import Refused
+from subfloor.errors import PluginError, Refused
 
 WAIT = 20
 """Seconds that somebody else may hold a lock until the step is refused."""
@@ -80,8 +80,14 @@ class Lock:
 
 
 def of_disks(nodes: Sequence[str]) -> tuple[Lock, ...]:
-    """The locks of these disks, in the order in which everybody takes them."""
-    return tuple(map(Lock, sorted(set(nodes)), _DESCRIPTORS))
+    """The locks of these disks, in the order in which everybody takes them. Raises ``PluginError`` for too many."""
+    disks = sorted(set(nodes))
+    if len(disks) > len(_DESCRIPTORS):
+        raise PluginError(
+            f"a step writes to {len(disks)} disks at once, and {len(_DESCRIPTORS)} can be locked",
+            advice="this is a fault of the task: make a step of each disk's part",
+        )
+    return tuple(map(Lock, disks, _DESCRIPTORS))
 
 
 def of_machine(path: str) -> Lock:
