@@ -166,7 +166,21 @@ def test_a_rerun_starts_no_program_that_writes(job: Variant, guest: vm.Machine, 
     done = guest.run([*trace, sys.executable, "-m", "subfloor", "apply", *job.arguments], timeout=300.0)
     assert done.returncode == 0
     started = sh("grep -o 'execve(\"[^\"]*\".* = 0$' /tmp/trace | cut -d'\"' -f2 | xargs -n1 basename | sort -u")
-    readers = {"blkid", "cat", "cmp", "cut", "dd", "find", "findfs", "getconf", "grep", "head", "id", "partx"}
+    readers = {
+        "blkid",
+        "blockdev",
+        "cat",
+        "cmp",
+        "cut",
+        "dd",
+        "find",
+        "findfs",
+        "getconf",
+        "grep",
+        "head",
+        "id",
+        "partx",
+    }
     readers |= {"readlink", "sed", "sh", "sort", "stat", "tail", "tr", "wipefs"}
     assert {name for name in started.split() if not name.startswith("python")} <= readers
     assert sh("grep 'execve.*wipefs.*= 0' /tmp/trace | grep -v -e --no-act || true") == ""

@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass, replace
 
 PROBE = r"""
-cat /proc/self/mountinfo || exit
-sed -n 's/.* - [^ ]* \(\/dev\/disk\/[^ ]*\) .*/\1/p' /proc/self/mountinfo | sort -u | while read -r link; do
-    [ ! -L "$link" ] || printf '@ %s %s\n' "$link" "$(readlink -f -- "$link")"
+mounts=$(cat /proc/self/mountinfo) || exit
+printf '%s\n' "$mounts"
+case "$mounts" in *" /dev/disk/"*) ;; *) exit 0;; esac
+printf '%s\n' "$mounts" | while IFS= read -r line; do
+    source=${line##* - }; source=${source#* }; source=${source%% *}
+    case "$source" in /dev/disk/*) ;; *) continue;; esac
+    [ ! -L "$source" ] || printf '@ %s %s\n' "$source" "$(readlink -f -- "$source")"
 done
 """
 """The list, and then what the links in it lead to: busybox's mount, as in an initrd, tells the kernel of the link."""
