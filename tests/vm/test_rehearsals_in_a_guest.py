@@ -46,5 +46,6 @@ def test_what_does_not_converge_fails_the_rehearsal_and_so_does_nothing_to_reboo
     done = rehearse(tmp_path, [*TASKS, tug], "--disk", "1GiB", "--format", "json", "--reboot")
     assert done.returncode == 1, done.stdout + done.stderr
     changed, unbootable = json.loads(done.stdout)["complaints"]
-    assert changed == "the second apply was not without changes: One; Two"
+    # An apply looks back at its end: one task undoes what another has done.
+    assert changed == "the first apply ended with exit status 1"
     assert unbootable.startswith("nothing to boot was installed")
