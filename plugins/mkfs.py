@@ -160,15 +160,18 @@ class Mkfs(Task):
         finished = not entry.name.endswith(UNFINISHED)
         name = final(entry.name)
         made = replace(volume, content=replace(wanted, fresh=True), known=True)
-        # Not before it is known that nothing uses it: an unfinished partition is made again unasked.
-        reopen = (guard(disk.partition_node(self._number)), *rename(disk, self._number, name + UNFINISHED))
         reveal = () if volume.known else tell_kernel(disk, disk)
         label = f" labelled {self.label!r}" if self.label else ""
         return Step(
             says=f"Make {_NAMES[self.type]} on {self.device}{label}",
             commands=(
                 *reveal,
-                *(reopen if finished else ()),
+                # A label that broke off is one no more; with that name, what is wiped would be taken for torn.
+                *(rename(disk, self._number, name) if entry.name.endswith(LABELLING) else ()),
+                # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
+                *wipe(disk.partition_node(self._number)),
+                # Not before there is nothing left to lose: what is unfinished is made again unasked.
+                *(rename(disk, self._number, name + UNFINISHED) if finished else ()),
                 *self._making(disk, entry),
                 *rename(disk, self._number, name),
             ),
@@ -181,9 +184,7 @@ class Mkfs(Task):
         tools, node = TOOLS[self.type], disk.partition_node(self._number)
         uuid = self.identity.filesystem(entry.uuid)
         return (
-            # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
-            *wipe(node),
-            Command(tools.make(node, self.label, uuid, self.options), timeout=3600.0),
+            Command(tools.make(node, self.label, uuid, self.options), env=tools.env, timeout=3600.0),
             Command(("sync", node)),
             *self._checked(node),
         )

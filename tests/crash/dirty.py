@@ -64,7 +64,7 @@ def _with_esp(place: Bench) -> None:
 
 
 def _random_ends(place: Bench) -> None:
-    """Nothing that any program would know: so it is taken for blank, as a disk is that was wiped by hand."""
+    """Nothing that any program would know, as on a disk that is encrypted without a header."""
     for at in (0, -MIB):
         place.disk.put(at, random.Random(at).randbytes(MIB))
 
@@ -121,9 +121,9 @@ DIRTY = {
     "whole-swap": _whole("swap", "mkswap", "-q"),
     "gpt-with-esp-and-data": Dirty(_with_esp, holds=((2, "ext4"),)),
     "the-same-layout-by-another-seed-case-38": Dirty(_by_another),
-    "the-same-layout-wiped-by-hand-case-29": Dirty(_wiped_by_hand, asks=False),
-    "by-another-seed-and-wiped-by-hand-case-29": Dirty(_wiped_by_hand_of_another, asks=False),
+    "the-same-layout-wiped-by-hand-case-29": Dirty(_wiped_by_hand),
+    "by-another-seed-and-wiped-by-hand-case-29": Dirty(_wiped_by_hand_of_another),
     "ours-unfinished": Dirty(_ours_unfinished, asks=False),
-    "random-at-both-ends": Dirty(_random_ends, asks=False),
+    "random-at-both-ends": Dirty(_random_ends),
 }
 """By name. All but our own finished work, which nothing is done to."""

@@ -173,7 +173,7 @@ def _beside(type: str) -> Layout:
 def _of_type(type: str) -> tuple[Layout, ...]:
     return (
         _of_one("blank", type, _blank),
-        _of_one("wiped", type, _wiped),
+        _of_one("wiped", type, _wiped, destroys="foreign"),
         _of_one("unfinished", type, _unfinished),
         _of_one("label", type, _old_label, keeps=True),
         _beside(type),
@@ -185,18 +185,19 @@ _SWAP = Part(2, "swap", "swap", "swap", "swap")
 _SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
 
 
-def _ready(playbook: str, before: Before = _blank, name: str = "") -> Layout:
+def _ready(playbook: str, before: Before = _blank, name: str = "", destroys: str = "") -> Layout:
     """A playbook that is ready to use; of it what concerns the disk."""
     last = Part(3, "root", "ext4", "root") if playbook == "ext4-root" else Part(3, "nix", "ext4", "nixos")
     parts = (_ESP, _SWAP, last)
+    options = ("--tags", "disk")
     return Layout(
-        name or playbook, PLAYBOOKS / f"{playbook}.yml", 59, parts, _SMALL, before, options=("--tags", "disk")
+        name or playbook, PLAYBOOKS / f"{playbook}.yml", 59, parts, _SMALL, before, options, destroys=destroys
     )
 
 
 LAYOUTS: tuple[Layout, ...] = (
     *(layout for type in SIZES for layout in _of_type(type)),
-    *(_of_one("noise", type, _noise) for type in ("ext4", "vfat", "f2fs", "swap")),
+    *(_of_one("noise", type, _noise, destroys="foreign") for type in ("ext4", "vfat", "f2fs", "swap")),
     _of_one("grown-partition", "ext4", _smaller, keeps=True),
     _of_one("grown-disk", "ext4", _grown, keeps=True),
     _of_one("no-primary-table", "ext4", _without_primary, keeps=True),
@@ -216,5 +217,5 @@ LAYOUTS: tuple[Layout, ...] = (
         (Part(1, "home", "ext4", "home"), Part(2, "media", "xfs", "media"), Part(3, "backup", "btrfs", "backup")),
         options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
     ),
-    _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped"),
+    _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped", "foreign"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,6 +131,31 @@ def test_what_is_finished_and_mounted_in_the_last_moment_stays_finished_case_32(
         assert asked.status == 3 and "--destroy" in asked.said, asked.said
         run("mount", node, place)
         assert (place / "letter").read_text() == LETTER
+
+
+CACHE = Path("/run/blkid/blkid.tab")
+
+
+def test_what_others_remember_of_a_filesystem_does_not_keep_it_from_being_made_again(tmp_path: Path) -> None:
+    """mkfs.btrfs refuses a UUID that libblkid's cache still tells of, for a while after it was wiped."""
+    with stand(tmp_path) as at:
+        words = RETYPED.words(at)
+        assert subfloor("apply", *words).status == 0
+        at.unmount()
+        node = at.disk.partition(1)
+        uuid, number = said("blkid", "-p", "-o", "value", "-s", "UUID", node), Path(node).stat().st_rdev
+        run("sfdisk", "--no-reread", "--no-tell-kernel", "--part-label", at.disk.node, 1, "home.unfinished")
+
+        def remember() -> None:
+            CACHE.parent.mkdir(exist_ok=True)
+            CACHE.write_text(
+                f'<device DEVNO="{number:#06x}" TIME="{time.time():.6f}" UUID="{uuid}" TYPE="btrfs">{node}</device>\n'
+            )
+
+        ran = subfloor("apply", *words, first=before("mkfs.btrfs", remember))
+        assert f'UUID="{uuid}"' in CACHE.read_text(), "nothing was remembered"
+        assert ran.status == 0, ran.said
+        assert said("blkid", "-p", "-o", "value", "-s", "UUID", node) == uuid
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_EXCL], ids=["open", "held"])

@@ -306,7 +306,7 @@ def test_a_stale_filesystem_of_an_earlier_layout_never_reappears_case_29(
     run("umount", at)
     run("wipefs", "--all", vda.node)
     run("partx", "--delete", vda.node)
-    converged(on(vda, *SMALL), seed=seed)
+    converged(on(vda, *SMALL), vda.node, seed=seed)
     run("mount", vda.partition(3), at)
     assert [each.name for each in at.iterdir()] == ["lost+found"]
 
@@ -317,7 +317,7 @@ def test_without_a_task_that_fills_it_a_new_partition_shows_nothing_old(disk: Ma
     run("wipefs", "--all", vda.node)
     run("partx", "--delete", vda.node)
     bare = [task for task in on(vda, *EVERY) if task[0] != "mkfs"]
-    converged(bare)
+    converged(bare, vda.node)
     assert [blkid(vda.partition(number)).get("TYPE") for number in range(1, 7)] == [None] * 6
 
 
@@ -338,12 +338,12 @@ def test_a_foreign_disk_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: 
 
 
 def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> None:
-    """The disk looks blank: the outer table is gone, and a virtual machine's is left at 1 MiB."""
+    """The disk looks all but blank: the outer table is gone, and a virtual machine's is left at 1 MiB."""
     vda = disk()
     table_inside_a_partition(vda)
     run("wipefs", "--all", vda.node)
     run("partx", "--delete", vda.node)
-    converged(on(vda, *SMALL))
+    converged(on(vda, *SMALL), vda.node)
     judge(vda, SMALL)
 
 

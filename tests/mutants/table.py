@@ -50,7 +50,7 @@ MUTANTS = (
     Mutant(
         "a finished partition that is made again keeps its final name meanwhile",
         _MKFS,
-        "*(reopen if finished else ()),",
+        "*(rename(disk, self._number, name + UNFINISHED) if finished else ()),",
         "",
         _steps("mkfs"),
     ),
@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "the partitions' signatures are left when a disk is erased",
         _PARTITIONING,
-        "return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)",
-        "return (guard(disk.node), *reveal, *_blanked(disk), *whole, *forget)",
+        "return (guard(disk.node), *reveal, *partitions, *whole, *forget)",
+        "return (guard(disk.node), *reveal, *whole, *forget)",
         _steps("wipefs"),
     ),
     Mutant(
@@ -117,11 +117,37 @@ MUTANTS = (
         (*_RACES, "-k", "mounted_between"),
     ),
     Mutant(
-        "nobody makes sure that a partition is unused before its name is taken back",
+        "the name of a finished partition is taken back before it is wiped, which fails where it is in use",
         _MKFS,
-        "reopen = (guard(disk.partition_node(self._number)), *rename(disk, self._number, name + UNFINISHED))",
-        "reopen = rename(disk, self._number, name + UNFINISHED)",
+        """                *wipe(disk.partition_node(self._number)),
+                # Not before there is nothing left to lose: what is unfinished is made again unasked.
+                *(rename(disk, self._number, name + UNFINISHED) if finished else ()),
+""",
+        """                *(rename(disk, self._number, name + UNFINISHED) if finished else ()),
+                *wipe(disk.partition_node(self._number)),
+""",
         (*_RACES, "-k", "finished_and_mounted"),
+    ),
+    Mutant(
+        "mkfs.btrfs believes what libblkid remembers of a partition that has just been wiped",
+        "src/subfloor/disks/filesystems.py",
+        'env={"BLKID_FILE": "/dev/null"},',
+        "",
+        (*_RACES, "-k", "remember"),
+    ),
+    Mutant(
+        "what no program knows counts as nothing",
+        "src/subfloor/subjects/disk/subject.py",
+        "return (UNKNOWN_DATA,) if not kinds and any(head + tail) else ()",
+        "return ()",
+        ("tests/test_probes.py", "-k", "single_byte"),
+    ),
+    Mutant(
+        "an erased disk keeps what was at its ends",
+        _PARTITIONING,
+        '(Command(("wipefs", "--all", "--quiet", disk.node)), *_emptied(disk))',
+        '(Command(("wipefs", "--all", "--quiet", disk.node)),)',
+        _steps("wipefs"),
     ),
     Mutant(
         "a partition that is seen to be in use is made again",

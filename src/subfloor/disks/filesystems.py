@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 Argv = tuple[str, ...]
@@ -30,7 +30,7 @@ class Tools:
     ``settle``: makes one that was not taken out of use cleanly fit to be labelled, and fails where it is
     unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut
     has torn while the label was written, and leaves a whole one alone; without it, ``relabel`` does, since it
-    writes all that can be torn.
+    writes all that can be torn. ``env``: what is added to the environment of ``make``.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -40,6 +40,7 @@ class Tools:
     relabels_in_use: bool = False
     settle: Callable[[str], Call] | None = None
     mend: Callable[[str], Call] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def _if(label: str, *argv: str) -> Argv:
@@ -98,6 +99,9 @@ TOOLS: Mapping[str, Tools] = {
         label_bytes=254,  # one less than mkfs.btrfs takes: a change of the label takes no more
         # The copies are flushed one after another, so one is whole. It exits with 2 where it restored any.
         mend=lambda node: Call(("btrfs", "rescue", "super-recover", "-y", node), frozenset({2})),
+        # It refuses a UUID that any device has, and for that believes libblkid's cache, which for some time may
+        # tell of a filesystem that has just been wiped. So it looks at the devices themselves (libblkid(3)).
+        env={"BLKID_FILE": "/dev/null"},
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (

@@ -13,7 +13,7 @@ from subfloor.disks import gpt
 from subfloor.errors import Refused
 from subfloor.machine import Machine, Unknown
 from subfloor.sizes import show
-from subfloor.subjects.disk import LOST_GPT, Disk, DiskState, Missing, Volume
+from subfloor.subjects.disk import ENDS, Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
@@ -168,18 +168,20 @@ def check_expressible(path: str, table: gpt.Gpt) -> None:
 
 
 def erase(disk: DiskState) -> tuple[Command, ...]:
-    """Commands that leave no signature on the disk: its partitions' first, its own last.
+    """Commands that leave no signature on the disk: its partitions' first, its own last; and nothing at its ends.
 
-    A crash on the way leaves a table that still says what was there, and a rerun erases the rest. The
-    first command opens the disk exclusively (O_EXCL), which the kernel denies where anything uses it,
-    in whatever mount namespace; and it writes nothing.
+    A crash on the way leaves something that says that somebody's data were there, and a rerun erases the
+    rest. wipefs(8) writes over no more than the signatures that it knows, and there are tables that it does
+    not know for what they are; so the ends, where tables are, are emptied besides. The first command opens
+    the disk exclusively (O_EXCL), which the kernel denies where anything uses it, in whatever mount
+    namespace; and it writes nothing.
     """
     numbers = [volume.number for volume in disk.volumes if not isinstance(volume.content, Unknown)]
     reveal = [_partx(disk, "--update", "--nr", f"1:{max(numbers)}")] if numbers else []
     partitions = wipe(*(disk.partition_node(number) for number in numbers)) if numbers else ()
     forget = [_partx(disk, "--delete")] if disk.volumes or disk.stray else []
-    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), Command(("sync", disk.node)))
-    return (guard(disk.node), *reveal, *partitions, *_blanked(disk), *whole, *forget)
+    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), *_emptied(disk))
+    return (guard(disk.node), *reveal, *partitions, *whole, *forget)
 
 
 def guard(node: str) -> Command:
@@ -200,24 +202,11 @@ def wipe(*nodes: str) -> tuple[Command, ...]:
     )
 
 
-def _blanked(disk: DiskState) -> tuple[Command, ...]:
-    """A damaged GPT is made an empty sound one first: wipefs does not know every one for what it is.
-
-    Of one that is lost, wherever its headers may stand is overwritten.
-    """
-    if LOST_GPT in disk.signatures:
-        sectors = _HEADERS // 512
-        zero = ("dd", "if=/dev/zero", f"of={disk.node}", "bs=512", f"count={sectors}", "conv=notrunc,fsync")
-        last = f"seek={disk.size // 512 - sectors}"
-        return (Command((*zero, "status=none")), Command((*zero, last, "status=none")))
-    if not isinstance(disk.table, gpt.Gpt) or not disk.table.damage:
-        return ()
-    empty = gpt.blank(disk.table.id, disk.sectors, disk.limits.sector)
-    return (Command((*_SFDISK, "--wipe", "never", disk.node), stdin=gpt.script(empty)),)
-
-
-_HEADERS = 8192
-"""How many bytes at each end of a disk hold the headers of a GPT, whatever its sectors: two of 4096."""
+def _emptied(disk: DiskState) -> tuple[Command, ...]:
+    """Commands that leave zeros at both ends, and nothing unflushed: whatever else is there is somebody's data."""
+    sectors = min(ENDS, disk.size) // 512
+    zeros = ("dd", "if=/dev/zero", f"of={disk.node}", "bs=512", f"count={sectors}", "conv=notrunc,fsync", "status=none")
+    return (Command(zeros), Command((*zeros, f"seek={disk.size // 512 - sectors}")))
 
 
 def erased(disk: DiskState) -> DiskState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ENDS = 64 * 1024
-"""How many bytes of a disk's start and end are read: room for a table of 300 entries and more."""
+"""How many bytes of a disk's start and end are read, and emptied: room for a table of 300 entries and more."""
 
 UNREADABLE = 74
 """What a probe exits with that could not read the disk (EX_IOERR of sysexits.h)."""

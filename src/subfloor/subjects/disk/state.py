@@ -12,6 +12,12 @@ from subfloor.machine import Unknown
 LOST_GPT = "lost GPT"
 """Among the signatures of a disk: what is left of a GPT that nobody can read."""
 
+UNKNOWN_DATA = "unknown data"
+"""Among the signatures of a disk: no program knows what is on it, and yet its ends are not all zeros."""
+
+
+_TOLD_APART = ("PMBR", LOST_GPT, UNKNOWN_DATA)
+
 
 @dataclass(frozen=True)
 class Content:
@@ -151,7 +157,9 @@ class DiskState:
             yield "a protective MBR whose GPT is lost"
         elif LOST_GPT in self.signatures:
             yield "a GPT that cannot be read"
-        others = (each for each in self.signatures if each not in ("PMBR", LOST_GPT) and not self._is_table(each))
+        elif UNKNOWN_DATA in self.signatures:
+            yield "data that no program here knows"
+        others = (each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
         labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
         yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
         for volume in self.volumes:

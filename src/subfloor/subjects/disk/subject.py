@@ -13,7 +13,16 @@ from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
 from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, HEAD, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
-from subfloor.subjects.disk.state import LOST_GPT, Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.disk.state import (
+    LOST_GPT,
+    UNKNOWN_DATA,
+    Content,
+    DiskState,
+    Limits,
+    Missing,
+    OtherTable,
+    Volume,
+)
 from subfloor.subjects.disk.users import Users
 
 
@@ -108,8 +117,8 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
     table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
     listed, found = Facts.of(volumes.text), _listed(signatures)
     kinds = _signatures(found, table, listed)
-    if not table and gpt.remains(head.stdout, tail.stdout) and "gpt" not in kinds:
-        kinds = (*kinds, LOST_GPT)
+    if not table:
+        kinds = (*kinds, *_nameless(kinds, head.stdout, tail.stdout))
     kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
     seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
     other = None if table else _other_table(disk.node, kinds, listed, len(seen))
@@ -137,6 +146,13 @@ def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: Fa
     if kinds & _LIKE_AN_MBR and volumes.one("partx") == _NOTHING_LISTED:
         not_its_own.add("dos")
     return tuple(sorted(kinds - not_its_own))
+
+
+def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes) -> tuple[str, ...]:
+    """What is at the ends of a disk without a table, and no program has a name for."""
+    if gpt.remains(head, tail):
+        return () if "gpt" in kinds else (LOST_GPT,)
+    return (UNKNOWN_DATA,) if not kinds and any(head + tail) else ()
 
 
 _NOTHING_LISTED = "1"
