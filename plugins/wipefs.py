@@ -22,7 +22,8 @@ class Wipefs(Task):
 
     Satisfied on a blank disk, and on one that this play has labelled already, whatever is on it by now:
     so a rerun never wipes its own work. Anything else is erased, the signatures of the partitions first
-    and those of the disk last, and needs consent for this device.
+    and those of the disk last, and then the first and last 64 KiB; and that needs consent for this device. So
+    does a disk on which no program knows anything, unless those 64 KiB are zeros: it may be encrypted.
     """
 
     key: ClassVar[str] = "wipefs"

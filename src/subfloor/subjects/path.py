@@ -125,7 +125,7 @@ class Path(Located[PathState]):
     def probes(self) -> tuple[str, ...]:
         path = shlex.quote(self.path)
         # The names of owners that a directory service knows may have spaces in them.
-        look = f"p={path}\nstat -c '%f %u %g|%U|%G' -- \"$p\" 2>/dev/null || {{ {_NOTHING} }}"
+        look = f"p={path}\n{_IS_THERE} && stat -c '%f %u %g|%U|%G' -- \"$p\" || {{ {_NOTHING} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
@@ -147,6 +147,8 @@ class Path(Located[PathState]):
 
 
 _UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
+
+_IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
 
 # Of a path where there is nothing: the nearest thing above it, where that is no directory. That nothing
 # could be seen is no proof that nothing is there: what may not be searched, or has no `stat`, is a failure.
@@ -263,7 +265,7 @@ def _as_listed(path: str) -> str:
 # cannot be compared counts as different, and so does all that could not be listed.
 _HIDDEN = rf"""
 [ -e "$t" ] || exit 0
-cut -d " " -f 5 /proc/self/mountinfo | grep -qxF -- "$mounted" && exit 0
+while read -r _ _ _ _ at _; do [ "$at" != "$mounted" ] || exit 0; done < /proc/self/mountinfo
 missing() {{ printf -- '-%s\0' "$1"; }}
 different() {{ printf '!%s\0' "$1"; }}
 compare() {{
@@ -306,10 +308,14 @@ def mode_of(text: str) -> int:
 
 
 def real_path(path: str) -> str:
-    """A probe that prints ``path`` with the symbolic links resolved in the part of it that exists."""
+    """A probe that prints ``path`` with the symbolic links resolved in the part of it that exists.
+
+    Most paths have no link in them, and a program that is not started costs nothing.
+    """
     return f"""p={shlex.quote(path)}; rest=
 while [ ! -e "$p" ] && [ ! -L "$p" ] && [ "$p" != / ]; do rest=/${{p##*/}}$rest; p=${{p%/*}}; p=${{p:-/}}; done
-real=$(readlink -f -- "$p") || real=$p
+real=$p; while [ "$p" ] && [ ! -L "$p" ]; do p=${{p%/*}}; done
+[ -z "$p" ] || {{ p=$real; real=$(readlink -f -- "$p") || real=$p; }}
 real=${{real%/}}$rest; printf '%s\\n' "${{real:-/}}" """
 
 
