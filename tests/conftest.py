@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["counting"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_machine_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

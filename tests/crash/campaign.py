@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from crash.conftest import Count
+from counting import Count
 from crash.layouts import LAYOUTS, Layout
 from crash.prefixes import State
 from crash.recording import Record, Recording

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import os
 import signal
 import sys
@@ -37,6 +38,12 @@ class Ran:
     @property
     def said(self) -> str:
         return self.stdout + self.stderr
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What it came to on localhost, of a run that was asked for JSON."""
+        document: dict[str, Any] = json.loads(self.stdout)["hosts"]["localhost"]
+        return document
 
 
 def nothing() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.conftest import Count
+from counting import Count
 from crash.installed import (
     DISK,
     MOUNTS,

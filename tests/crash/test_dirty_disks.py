@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from counting import Count
 from crash.bench import READY, SIZE, Bench, bench
-from crash.conftest import Count
 from crash.dirty import DIRTY, FILES, Dirty
 from crash.killing import Counted, Moment, counted, killed, moments
 from crash.sample import everything, sample

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.conftest import Count
+from counting import Count
 from crash.faulty_programs import Meeting, meetings, survey, surveyed
 from crash.forked import Ran, subfloor
 from crash.jobs import JOBS, LETTER, Job, start_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.conftest import Count
+from counting import Count
 from crash.forked import Ran, subfloor
 from crash.io_errors import Failing, Request, counting_disk, failing_disk
 from crash.jobs import JOBS, LETTER, Job, start_of

@@ -11,8 +11,8 @@ from functools import cache
 
 import pytest
 
+from counting import Count
 from crash.bench import READY, Bench, bench
-from crash.conftest import Count
 from crash.killing import WHOM, Counted, Moment, counted, killed, moments, orphaned
 from crash.sample import sample
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from counting import Count
 from crash import recording
 from crash.campaign import carried_on, layouts
-from crash.conftest import Count
 from crash.layouts import Layout
 from crash.power_cuts import power_cuts
 

@@ -10,7 +10,6 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 import testinfra.host
 from testinfra.backend.base import BaseBackend, CommandResult
 
+from crash.forked import Ran
 from subfloor import vm
 
 GIB = 1 << 30
@@ -91,21 +91,6 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
         return device
 
     return make_blank
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command line ended: its exit status, negative for a signal, and what it said."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """What it came to on localhost, of a run that was asked for JSON."""
-        document: dict[str, Any] = json.loads(self.stdout)["hosts"]["localhost"]
-        return document
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vm.conftest import Ran
+from crash.forked import Ran
 
 PLAYBOOK = Path(__file__).parents[2] / "playbooks" / "ext4-root.yml"
 

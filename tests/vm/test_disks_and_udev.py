@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crash.conftest import Count, count
+from counting import Count
 from crash.faulty_programs import FAULTS
 from crash.sample import sample
 from subfloor import vm
@@ -177,6 +177,3 @@ def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
         wrong += [] if clear and right else [(at, commands[at[0] - 1], unmounted, ran, again, found)]
         count("faulty programs in a guest", "carried on from, to the same end" if clear and right else "wrong")
     assert not wrong, wrong
-
-
-__all__ = ["count"]

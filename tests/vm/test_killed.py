@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from counting import Count
+from crash.forked import Ran
 from crash.killing import Call, Counted, Moment, moments
 from crash.sample import everything, sample
 from subfloor import vm
-from vm.conftest import BLANK, Ran
+from vm.conftest import BLANK
 
 ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
@@ -81,7 +83,7 @@ class Guest:
 
 
 @pytest.mark.parametrize("playbook", KILLED if everything() else [MAIN], ids=lambda path: path.stem)
-def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine, playbook: Path) -> None:
+def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine, playbook: Path, count: Count) -> None:
     there = Guest(guest, playbook)
     whole = there.ran()
     assert whole["run"]["status"] == 0, whole["run"]
@@ -97,7 +99,8 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine
         assert came["first"]["status"] == (1 if moment.whom == "tool" else -signal.SIGKILL), told
         assert (came["again"]["status"], came["check"]["status"]) == (0, 0), told
         assert came["state"] == whole["state"], told
-        print(f"{playbook.stem}, killed {moment}: carried on to the same end")
+        whom = moment.whom if moment.call else "between"
+        count("killed in a virtual machine", f"{playbook.stem}, {whom}: carried on to the same end")
 
 
 @pytest.mark.parametrize("playbook", OTHERS, ids=lambda path: path.stem)

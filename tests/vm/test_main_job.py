@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import pytest
 import testinfra.host
 
+from crash.forked import Ran
 from subfloor import vm
-from vm.conftest import Ran
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")

@@ -1,4 +1,7 @@
-"""What the campaigns come to is counted, and said at the end of a run, whichever process did the work."""
+"""What the campaigns come to is counted, and said at the end of a run, whichever process did the work.
+
+A pytest plugin.
+"""
 
 from __future__ import annotations
 
