@@ -108,6 +108,13 @@ MUTANTS = (
         "",
         _steps("mkfs"),
     ),
+    Mutant(
+        "the kernel keeps the partitions that the table has not",
+        _PARTITIONING,
+        "return (*gone, _partx(",
+        "return (_partx(",
+        ("tests/machine/test_kernel_partitions.py",),
+    ),
     # What is in use.
     Mutant(
         "nobody makes sure that a disk is unused before it is erased",

@@ -116,12 +116,14 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 
 def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
     """Commands that make the kernel's partitions those of ``after``."""
-    numbers = [volume.number for volume in after.volumes]
-    known = [volume.number for volume in disk.volumes if volume.known] + list(disk.stray)
+    numbers = {volume.number for volume in after.volumes}
+    known = {volume.number for volume in disk.volumes if volume.known} | set(disk.stray)
     if not numbers:
         return (_partx(disk, "--delete"),) if known else ()
+    # An update tells of what is in the table, and leaves alone what is not.
+    gone = (_partx(disk, "--delete", "--nr", f"{number}:{number}") for number in sorted(known - numbers))
     # Without its last number partx stops at the first gap.
-    return (_partx(disk, "--update", "--nr", f"1:{max(numbers + known)}"),)
+    return (*gone, _partx(disk, "--update", "--nr", f"1:{max(numbers)}"))
 
 
 MOMENT = 10.0
