@@ -9,6 +9,8 @@ import pytest
 
 pytest_plugins = ["counting"]
 
+pytest.register_assert_rewrite("machine")  # an assert of their helpers shows its values, as one of a test does
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_machine_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -28,7 +28,10 @@ MAIN = "nixos-tmpfs-root"
 
 PAIRS = [(layout, kind) for kind in DIRTY for layout in READY]
 SOME = list(zip(itertools.cycle(READY), (kind for kind in DIRTY if kind not in FOREIGN), strict=False))
-"""Each of those that no other test knows (`tests/machine/test_disks.py` has the others), and each playbook in turn."""
+"""Each of those that no other test knows, and each playbook in turn.
+
+`tests/machine/test_what_was_on_a_disk.py` has the others.
+"""
 
 SOME_CUT = [(MAIN, "gpt-with-esp-and-data"), (MAIN, "the-same-layout-by-another-seed-case-38")]
 

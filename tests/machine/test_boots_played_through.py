@@ -16,7 +16,7 @@ import pytest
 
 import nixos_boot
 from loop_disks import LoopDisk, attach, said, take_away
-from machine.test_mounts import Ground
+from machine.ground import ALONE, Ground
 from subfloor.host import Host
 
 pytestmark = pytest.mark.root
@@ -65,7 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ground, Loo
     work = tmp_path_factory.mktemp("boot")
     disk = attach(work / "disk.img", "192M")
     try:
-        with Host("here", ("unshare", "--mount", "--propagation", "private")).shell() as shell:
+        with Host("here", ALONE).shell() as shell:
             ground = Ground(shell, work)
             assert ground.apply(*play(disk, f"{work}/root"))
             module = nixos_boot.evaluated(ground.sh("cat root/etc/nixos/filesystems.nix"), work)

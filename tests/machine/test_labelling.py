@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run
-from machine.test_disks import Play, applied, judge, on, outcomes
+from machine.laying_out import judge, on
+from machine.plays import Play, applied, outcomes
 
 pytestmark = pytest.mark.root
 

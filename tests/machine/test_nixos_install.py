@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from loop_disks import attach, run, take_away
-from machine.test_mounts import Ground
+from machine.ground import ALONE, Ground
 from subfloor.errors import CommandFailed, Refused, Unverified
 from subfloor.host import Host
 
@@ -83,8 +83,7 @@ def site() -> Iterator[Site]:
         disk = attach(path / "store.img", "64M")
         stack.callback(take_away, disk)
         run("mkfs.ext4", "-q", disk.node)
-        alone = ("unshare", "--mount", "--propagation", "private")
-        with Host("here", alone).shell() as shell:
+        with Host("here", ALONE).shell() as shell:
             made = Site(Ground(shell, path), path / "root")
             shell.script(f"export PATH={STAND_IN}:$PATH STAND_IN_LOG={path}/log", timeout=10)
             made.sh(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.test_mounts import Ground, ground
+from machine.ground import ALONE, Ground, ground
 from subfloor.errors import SubfloorError
 from subfloor.host import Host
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_written_is_told_and_the_rerun_goes_on_case_64(ground: Gr
 @pytest.fixture(params=["private", "slave", "shared"])
 def namespace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
     """A mount namespace of its own, whose mounts are propagated in this way among themselves."""
-    with Host("here", ("unshare", "--mount", "--propagation", "private")).shell() as shell:
+    with Host("here", ALONE).shell() as shell:
         ground = Ground(shell, tmp_path)
         ground.sh("mkdir outer; mount -t tmpfs -o size=8m outer outer; mkdir outer/root peer")
         ground.sh("mount --make-shared outer; mount --bind outer peer")
@@ -79,7 +79,7 @@ def test_mounts_in_any_propagation_are_made_once_case_66(namespace: Ground) -> N
 def test_what_another_namespace_has_mounted_is_not_taken_for_ours_case_66(ground: Ground) -> None:
     root = str(ground.path / "root")
     play = {"tmpfs-mount": {"path": root, "size": "1MiB"}}
-    with Host("there", ("unshare", "--mount", "--propagation", "private")).shell() as shell:
+    with Host("there", ALONE).shell() as shell:
         other = Ground(shell, ground.path)
         other.settle(play)
         assert ground.mounts("root") == []

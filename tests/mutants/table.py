@@ -18,7 +18,7 @@ _WIPEFS = "plugins/wipefs.py"
 
 _ENGINE = ("tests/test_engine.py",)
 _RACES = ("tests/crash/test_races.py",)
-_DISKS = ("tests/machine/test_disks.py",)
+_BEFORE = ("tests/machine/test_what_was_on_a_disk.py",)
 _PROPERTIES = ("tests/test_disk_properties.py",)
 _SEEN = ("tests/test_probes.py",)
 
@@ -77,7 +77,7 @@ MUTANTS = (
         "src/subfloor/steps/sources.py",
         "if entry and not is_final(entry.name):",
         "if False:",
-        ("tests/machine/test_mounts.py", "-k", "unfinished"),
+        ("tests/machine/test_mount.py", "-k", "unfinished"),
     ),
     # What was there before and must not come back.
     Mutant(
@@ -85,14 +85,14 @@ MUTANTS = (
         _PARTITION,
         "commands=(*rewrite(disk, unfinished), *wipe(node), *ended),",
         "commands=(*rewrite(disk, unfinished), *ended),",
-        (*_DISKS, "-k", "nothing_old or extent"),
+        (*_BEFORE, "-k", "nothing_old or extent"),
     ),
     Mutant(
         "a table inside a partition is passed over",
         _PARTITIONING,
         """        Command(("wipefs", "--all", "--quiet", "--force", *nodes)),\n""",
         "",
-        (*_DISKS, "-k", "table_inside"),
+        (*_BEFORE, "-k", "table_inside"),
     ),
     Mutant(
         "the partitions' signatures are left when a disk is erased",
@@ -233,7 +233,7 @@ MUTANTS = (
         _PARTITIONING,
         "if other is not None:",
         "if False:",
-        (*_DISKS, "-k", "swapped"),
+        ("tests/machine/test_refused_disks.py", "-k", "swapped"),
     ),
     Mutant(
         "a copy of our filesystem elsewhere is no obstacle",
@@ -355,7 +355,7 @@ MUTANTS = (
         _PARTITIONING,
         """    return (*gone, _partx(disk, "--update", "--nr", f"1:{max(numbers)}"))""",
         "    return ()",
-        (*_DISKS, "-k", "every_filesystem"),
+        ("tests/machine/test_filesystems.py", "-k", "every_filesystem"),
     ),
     Mutant(
         "the kernel is told of partitions up to the first gap only",
@@ -369,7 +369,7 @@ MUTANTS = (
         _PARTITIONING,
         """_SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")""",
         """_SFDISK = ("sfdisk", "--quiet")""",
-        (*_DISKS, "-k", "mounted"),
+        ("tests/machine/test_damaged_tables.py", "tests/machine/test_disk_sizes.py", "-k", "mounted"),
     ),
     # How it is looked.
     Mutant(
@@ -420,7 +420,7 @@ MUTANTS = (
         "plugins/bind_persist.py",
         "if hiding != Hiding():",
         "if False:",
-        ("tests/machine/test_mounts.py", "-k", "bind_over_content"),
+        ("tests/machine/test_bind_persist.py", "-k", "bind_over_content"),
     ),
     Mutant(
         "a file is renamed before it is flushed",

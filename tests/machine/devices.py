@@ -1,0 +1,47 @@
+"""Devices that are ready to be mounted, as fixtures: import them to use them.
+
+A test asks for them before its `ground`, which is then gone before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from loop_disks import attach, run, take_away
+
+
+@pytest.fixture
+def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A device with an ext4 on it."""
+    made = attach(tmp_path_factory.mktemp("disk") / "ext4", "64M")
+    try:
+        run("mkfs.ext4", "-q", "-L", "shelf", made.node)
+        yield made.node
+    finally:
+        take_away(made)
+
+
+@pytest.fixture
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A device with nothing on it."""
+    made = attach(tmp_path_factory.mktemp("disk") / "bare", "320M")
+    try:
+        yield made.node
+    finally:
+        take_away(made)
+
+
+@pytest.fixture
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A disk with a GPT, an ext4 labelled cellar on its first partition, and a swap area on its second."""
+    made = attach(tmp_path_factory.mktemp("disk") / "disk", "96M")
+    try:
+        made.sfdisk("label: gpt\nsize=64MiB, name=cellar\nname=swap\n")
+        run("mkfs.ext4", "-q", "-L", "cellar", made.partition(1))
+        run("mkswap", "-q", "-L", "swap", made.partition(2))
+        yield made.node
+    finally:
+        run("swapoff", made.partition(2), check=False)
+        take_away(made)

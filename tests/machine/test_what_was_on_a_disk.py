@@ -1,0 +1,77 @@
+"""What was on a disk before: what is foreign goes with consent only, and what goes never reappears."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from foreign_disks import FOREIGN, table_inside_a_partition
+from loop_disks import MakeDisk, Mounter, disk, mounted, run, said
+from machine.laying_out import EVERY, SMALL, blkid, judge, on
+from machine.plays import converged, refusal
+
+pytestmark = pytest.mark.root
+
+__all__ = ["disk", "mounted"]  # fixtures
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_disk_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
+    vda = disk()
+    FOREIGN[kind](vda)
+    play = on(vda, *SMALL, wipe=wipe)
+    before = vda.digest()
+    assert f"--destroy {vda.node}" in refusal(play)
+    assert refusal(play, "/dev/vdz")
+    assert vda.digest() == before
+    converged(play, vda.node)
+    judge(vda, SMALL)
+    types = {each["type"] for each in json.loads(said("wipefs", "--json", "--no-act", vda.node))["signatures"]}
+    assert types == {"gpt", "PMBR"}
+
+
+@pytest.mark.parametrize("seed", ["seed", "another"])
+def test_a_stale_filesystem_of_an_earlier_layout_never_reappears_case_29(
+    disk: MakeDisk, mounted: Mounter, seed: str
+) -> None:
+    vda = disk()
+    converged(on(vda, *SMALL))
+    at = mounted(vda.partition(3))
+    (at / "letter").write_text("dear")
+    run("umount", at)
+    run("wipefs", "--all", vda.node)
+    run("partx", "--delete", vda.node)
+    converged(on(vda, *SMALL), vda.node, seed=seed)
+    run("mount", vda.partition(3), at)
+    assert [each.name for each in at.iterdir()] == ["lost+found"]
+
+
+def test_without_a_task_that_fills_it_a_new_partition_shows_nothing_old(disk: MakeDisk) -> None:
+    vda = disk("2GiB")
+    converged(on(vda, *EVERY))
+    run("wipefs", "--all", vda.node)
+    run("partx", "--delete", vda.node)
+    bare = [task for task in on(vda, *EVERY) if task[0] != "mkfs"]
+    converged(bare, vda.node)
+    assert [blkid(vda.partition(number)).get("TYPE") for number in range(1, 7)] == [None] * 6
+
+
+def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> None:
+    """The disk looks all but blank: the outer table is gone, and a virtual machine's is left at 1 MiB."""
+    vda = disk()
+    table_inside_a_partition(vda)
+    run("wipefs", "--all", vda.node)
+    run("partx", "--delete", vda.node)
+    converged(on(vda, *SMALL), vda.node)
+    judge(vda, SMALL)
+
+
+def test_a_stale_array_at_the_end_of_a_new_partition_goes_case_30(disk: MakeDisk) -> None:
+    vda, member = disk(), disk("64MiB")
+    FOREIGN["md-case-27"](member)
+    run("dd", f"if={member.node}", f"of={vda.node}", "bs=1M", "seek=65", "conv=fsync")
+    converged(on(vda, *SMALL))
+    judge(vda, SMALL)
+    assert "linux_raid_member" not in said("wipefs", "--no-act", vda.partition(2))
