@@ -158,7 +158,7 @@ class DiskState:
         elif LOST_GPT in self.signatures:
             yield "a GPT that cannot be read"
         elif UNKNOWN_DATA in self.signatures:
-            yield "data that no program here knows"
+            yield "data that no program here knows (its ends are not all zeros)"
         others = (each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
         labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
         yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
