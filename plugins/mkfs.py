@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.disks.devices import partition_of
-from subfloor.disks.filesystems import TOOLS, Call, check_label, uuid_on_disk
+from subfloor.disks.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
 from subfloor.disks.gpt import Entry
 from subfloor.disks.stages import LABELLING, UNFINISHED, final, is_final
 from subfloor.errors import NotVisible, Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import Param, checked
+from subfloor.sizes import MIB, show
 from subfloor.steps.partitioning import disk_at, guard, rename, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.task import Command, Loss, Step, Task, hookimpl
@@ -156,6 +157,7 @@ class Mkfs(Task):
         """Make it, whatever is there. The name is final at the very end, after all else is proven."""
         writable(self.device, disk)
         self._check_unused(volume)
+        self._check_room(disk, entry)
         self._check_unique(machine, wanted)
         finished = not entry.name.endswith(UNFINISHED)
         name = final(entry.name)
@@ -194,6 +196,16 @@ class Mkfs(Task):
             raise Refused(
                 f"{self.device} is in use: {', '.join(volume.users)}",
                 advice="what is in use is never destroyed; unmount it, or `swapoff`, then run this again",
+            )
+
+    def _check_room(self, disk: DiskState, entry: Entry) -> None:
+        sector = disk.limits.sector
+        least = least_sectors(self.type, sector)
+        if entry.size < least:
+            raise Refused(
+                f"{self.device} is too small for {self.type}: it has {show(entry.size * sector)}, and a FAT32 needs "
+                f"{-(-least * sector // MIB)}MiB of sectors of {sector} bytes",
+                advice="give the partition more `size`; it is FAT32 that firmware can boot from",
             )
 
     def _check_unique(self, machine: Machine, wanted: Content) -> None:

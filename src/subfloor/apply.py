@@ -315,7 +315,7 @@ def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
 
 
 def _failure(command: Command, result: Result, openers: Sequence[Opener]) -> CommandFailed:
-    said = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-8:]
+    said = _excerpt((result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines())
     return CommandFailed(
         f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
         + (":\n    " + "\n    ".join(said) if said else ", and said nothing")
@@ -323,6 +323,14 @@ def _failure(command: Command, result: Result, openers: Sequence[Opener]) -> Com
         advice=f"{command.advice or 'mend what it complains about'}, then run the same command again: "
         "it goes on from what is there",
     )
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """What a program said: its end, and its beginning too, since some give the reason and then explain themselves."""
+    return lines if len(lines) <= 2 * _SHOWN else [*lines[:_SHOWN], "…", *lines[-_SHOWN:]]
+
+
+_SHOWN = 6
 
 
 def _how_it_ended(status: int) -> str:

@@ -34,6 +34,14 @@ def test_options_that_mkfs_does_not_take_case_15(disk: MakeDisk) -> None:
     judge(vda, SMALL)
 
 
+@pytest.mark.parametrize("kind", ["xfs", "btrfs", "f2fs"])
+def test_where_there_is_too_little_room_the_program_is_heard(disk: MakeDisk, kind: str) -> None:
+    vda = disk()
+    error = str(applied(on(vda, ("tiny", "linux", "1MiB", kind)))[-1].error)
+    said_by_program = error.partition("ended with status")[2].split("\n")[1:-1]
+    assert any("small" in line.lower() or "sufficient" in line for line in said_by_program), error
+
+
 def test_a_copy_of_our_partition_elsewhere_case_57(disk: MakeDisk) -> None:
     one, other = disk(), disk()
     converged(on(one, *SMALL))

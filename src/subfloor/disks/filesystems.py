@@ -105,7 +105,7 @@ TOOLS: Mapping[str, Tools] = {
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (
-            *("mkfs.f2fs", "-q", "-f", "-U", str(uuid)),
+            *("mkfs.f2fs", "-f", "-U", str(uuid)),  # with -q it would not say why it fails
             *_if(label, "-l", label),
             *options,
             node,
@@ -137,6 +137,22 @@ def fat_serial(uuid: UUID) -> str:
     """A FAT volume has room for 32 bits only: the UUID's first, as ``ABCD-1234``."""
     digits = uuid.hex[:8].upper()
     return f"{digits[:4]}-{digits[4:]}"
+
+
+_FAT32_CLUSTERS = 65525
+"""A FAT with fewer is a FAT16 to whoever goes by the specification, whatever else is written in it (Microsoft,
+"FAT: General Overview of On-Disk Format", 1.03: FAT Type Determination)."""
+
+
+def least_sectors(kind: str, sector: int) -> int:
+    """How many sectors of so many bytes a filesystem must have to be what it says; 0 where its own program knows.
+
+    For FAT: clusters of one sector each, two tables of four bytes a cluster, and the 32 sectors before them.
+    """
+    if kind != "vfat":
+        return 0
+    table = -(-(_FAT32_CLUSTERS + 2) * 4 // sector)
+    return 32 + 2 * table + _FAT32_CLUSTERS
 
 
 def check_label(kind: str, label: str) -> None:
