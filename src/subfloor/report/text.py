@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from subfloor.errors import SubfloorError
@@ -159,7 +158,7 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
         yield style.paint(report.host, "bold")
         for each in report.tasks:
             if each.outcome not in (Outcome.OK, Outcome.SKIPPED):
-                yield from task(replace(each, warnings=()), style)  # they are said when it is done
+                yield from task(each, style)
         if report.error:
             yield from error(report.error, style, "  ")
 
