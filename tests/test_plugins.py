@@ -10,12 +10,13 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any
 
+import jsonschema
 import pytest
 
 from playbook_samples import Samples, Satisfied, Wipe, written
 from subfloor.errors import PluginError
 from subfloor.parameters import Param
-from subfloor.plugins import Plugin, Registry
+from subfloor.plugins import Registry
 from subfloor.task import Task, hookimpl
 
 PLUGIN = '''
@@ -227,10 +228,25 @@ def test_a_distribution_brings_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found.origin == f"{one.value} (of my-tasks)"
 
 
-def test_a_schema_that_is_none_is_the_plugins_fault() -> None:
-    plugin = Plugin(Wipe, {"type": "object", "properties": {"a": {"pattern": "("}}}, "bad.py")
-    with pytest.raises(PluginError, match=r"`Wipe` of bad\.py has parameters whose schema is none: '\(' is not"):
-        _ = plugin.validator
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"pattern": "("}, r"'\(' is no pattern: missing \)"),
+        ({"minimum": "3"}, "'3' is no bound"),
+        ({"maximum": 2.5}, "2.5 is no bound"),
+        ({"min_length": True}, "True is no bound"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_refused_where_it_is_written(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Param("It.", **wrong)
+
+
+@pytest.mark.parametrize("name", Registry().names())
+def test_the_schema_of_every_task_is_one(name: str) -> None:
+    plugin = Registry().get(name)
+    assert plugin
+    jsonschema.Draft202012Validator.check_schema(plugin.schema)
 
 
 def test_looking_for_tasks_does_not_import_what_is_slow() -> None:

@@ -6,9 +6,11 @@ so no parameter is described twice.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from subfloor.identity import Identity
@@ -20,7 +22,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Param:
-    """What a person must know of one parameter, and what JSON Schema can check of it."""
+    """What a person must know of one parameter, and what JSON Schema can check of it.
+
+    Raises ``ValueError`` for a check that JSON Schema could not make. So every schema that comes of these
+    is one, and no run spends its time on proving that.
+    """
 
     doc: str
     pattern: str | None = None
@@ -29,6 +35,15 @@ class Param:
     min_length: int | None = None
     min_items: int | None = None
     examples: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        bounds = (self.minimum, self.maximum, self.min_length, self.min_items)
+        if wrong := [bound for bound in bounds if bound is not None and type(bound) is not int]:
+            raise ValueError(f"{wrong[0]!r} is no bound: give a whole number")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"{self.pattern!r} is no pattern: {error}") from None
 
     def keywords(self) -> dict[str, Any]:
         """The JSON Schema keywords (draft 2020-12) of the checks that are asked for."""
@@ -57,14 +72,20 @@ def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
         raise ValueError(f"{parameter}: {error}") from None
 
 
+@cache
+def _hints(class_: Any) -> Mapping[str, Any]:
+    """The annotations of a dataclass's fields. Each is text that must be compiled, so this is done once."""
+    return get_type_hints(class_, include_extras=True)
+
+
 def schema_of(task: type[Task]) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a task's parameters."""
     return {"type": "object", "description": (task.__doc__ or "").strip(), **_fields(task)}
 
 
-def _fields(record: type[Any]) -> dict[str, Any]:
+def _fields(record: Any) -> dict[str, Any]:
     """What JSON Schema checks of the fields of a dataclass: a task, or a record among its parameters."""
-    hints = get_type_hints(record, include_extras=True)
+    hints = _hints(record)
     given = {item.name: item for item in fields(record) if not is_given_by_play(hints[item.name])}
     return {
         "properties": {name: _property(hints[name], item) for name, item in given.items()},
@@ -79,7 +100,7 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
     Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
     the play has none.
     """
-    given = [name for name, hint in get_type_hints(task).items() if hint is Identity]
+    given = [name for name, hint in _hints(task).items() if hint is Identity]
     if given and identity is None:
         raise ValueError(
             f"{task.key} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
@@ -89,7 +110,7 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
 
 def needs_identity(task: type[Task]) -> bool:
     """Whether a task derives UUIDs, so that its play must have a seed."""
-    return Identity in get_type_hints(task).values()
+    return Identity in _hints(task).values()
 
 
 def is_given_by_play(hint: Any) -> bool:
@@ -159,8 +180,8 @@ def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
     return members[0] if len(members) == 1 else {"anyOf": members}
 
 
-def _record(class_: type[Any], values: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
-    hints = get_type_hints(class_, include_extras=True)
+def _record(class_: Any, values: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    hints = _hints(class_)
     return class_(**{name: _built(hints[name], value) for name, value in values.items()}, **given)
 
 
