@@ -154,7 +154,7 @@ _Change = tuple[str, Any, Any]
 
 
 def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
-    if promise and isinstance(before, Unknown):
+    if before == after or (promise and isinstance(before, Unknown)):
         return
     if is_dataclass(before) and type(before) is type(after):
         for item in fields(before):
@@ -162,7 +162,7 @@ def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_
                 yield from _field_changes(name, item, before, after, promise=promise)
     elif isinstance(before, tuple) and isinstance(after, tuple) and _keyed(before + after):
         yield from _keyed_changes(name, before, after, promise=promise)
-    elif before != after:
+    else:
         yield name, before, after
 
 
