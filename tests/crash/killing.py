@@ -94,6 +94,13 @@ def moments(commands: Sequence[Counted], inside: int, whom: Sequence[Whom] = WHO
     return found
 
 
+def ends(moment: Moment, commands: Sequence[Counted]) -> int:
+    """The status of a run in which somebody is killed. One that loses its tool says so; but partx it runs again."""
+    if moment.whom != "tool":
+        return -signal.SIGKILL
+    return 0 if commands[moment.command - 1].argv[0] == "partx" else 1
+
+
 def killed(arguments: Sequence[str], moment: Moment) -> Ran:
     """A run in which its tool is killed, or both are, and nothing of it is left."""
     with tempfile.TemporaryDirectory() as logs:

@@ -6,14 +6,13 @@ virtual machine: `tests/vm/test_killed.py`.
 
 from __future__ import annotations
 
-import signal
 from functools import cache
 
 import pytest
 
 from counting import Count
 from crash.bench import READY, Bench, bench
-from crash.killing import WHOM, Counted, Moment, counted, killed, moments, orphaned
+from crash.killing import WHOM, Counted, Moment, counted, ends, killed, moments, orphaned
 from crash.sample import sample
 
 pytestmark = pytest.mark.root
@@ -42,18 +41,19 @@ def test_killed_at_any_moment_the_next_run_carries_on_case_51(layout: str, whom:
     with bench(READY[layout]) as place:
         for moment in sample(meant, SAMPLE, seed=f"{layout} {whom}"):
             place.blank()
-            carries_on(place, moment, wanted, f"{moment}: {' '.join(commands[moment.command - 1].argv)}")
+            carries_on(place, moment, wanted, commands)
             count("killed", f"{layout}, {whom}: carried on to the same end")
 
 
-def carries_on(place: Bench, moment: Moment, wanted: str, told: str) -> None:
+def carries_on(place: Bench, moment: Moment, wanted: str, commands: list[Counted]) -> None:
     """Somebody is killed at this moment; the next run comes through unasked, to the very same end."""
+    told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}"
     apply = place.command("apply")
     if moment.whom == "runner":
         first, again = orphaned(apply, apply, moment)
     else:
         first, again = killed(apply, moment), place.ran("apply")
-    assert first.status == (1 if moment.whom == "tool" else -signal.SIGKILL), f"{told}\n{first.said}"
+    assert first.status == ends(moment, commands), f"{told}\n{first.said}"
     assert again.status == 0, f"{told}\n{again.said}"
     assert place.ran("check").status == 0, told
     assert place.portrait() == wanted, told
