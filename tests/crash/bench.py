@@ -33,13 +33,17 @@ CLONE_NEWNS = 0x20000
 MEMORY = Path("/dev/shm")
 
 
+SEED = f"bench-{os.getpid()}"
+"""Another in each process: mkfs.btrfs refuses a UUID that any disk has, be it that of a test which runs beside."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """A layout, and a disk to try it on."""
 
     layout: Layout
     disk: LoopDisk
-    seed: str = "bench"
+    seed: str = SEED
 
     def command(self, name: str, *more: str) -> list[str]:
         """A command line of subfloor: ``name`` is check or apply."""
