@@ -22,6 +22,8 @@ from subfloor import vm
 
 GIB = 1 << 30
 
+Agent = Callable[..., list[dict[str, Any]]]
+
 DISKS = (
     vm.Disk(30 * GIB),  # /dev/vda
     vm.Disk(30 * GIB),  # /dev/vdb
@@ -33,13 +35,23 @@ DISKS = (
     vm.Disk(64 << 20),  # /dev/vdg
 )
 
-# Unmounts what is mounted from a disk or under /mnt or /srv, whatever lies on what, and empties the disk.
-BLANK = """
+# Starts the process that `agent` asks.
+SERVE = """
+mkfifo /run/asked /run/answer
+PYTHONPATH=$1 setsid "$2" "$1/vm/agent.py" /run/asked /run/answer </dev/null >/run/agent 2>&1 &
+"""
+
+# Unmounts what is mounted from the disk $1 or under /mnt or /srv, whatever lies on what, and uses no swap.
+UNMOUNT = """
 swapoff -a
 while read -r _ _ dev _ point _; do
   case $point in /mnt|/mnt/*|/srv/*) printf '%s\\n' "$point" ;; *) ;; esac
 done </proc/self/mountinfo | tac | while read -r point; do umount -l "$point"; done
 lsblk -nrpo MOUNTPOINTS "$1" | tac | while read -r point; do [ -z "$point" ] || umount -l "$point"; done
+"""
+
+# Unmounts the disk, and empties it.
+BLANK = f"""{UNMOUNT}
 udevadm settle
 blkdiscard -f "$1" && blockdev --rereadpt "$1" && udevadm settle
 """
@@ -94,18 +106,27 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def subfloor(guest: vm.Machine) -> Callable[..., list[Ran]]:
+def agent(guest: vm.Machine, sh: Callable[..., str]) -> Agent:
+    """Does actions in the guest, in turn, as `agent.py` has them; they may take ten minutes together."""
+    sh(SERVE, str(Path(__file__).parent.parent), sys.executable)
+
+    def do(*actions: dict[str, Any]) -> list[dict[str, Any]]:
+        ask = ["/bin/sh", "-c", "cat >/run/asked; cat /run/answer"]
+        answer = guest.run(ask, stdin=json.dumps(actions).encode(), timeout=600.0).stdout
+        assert answer, sh("cat /run/agent")
+        results: list[dict[str, Any]] = json.loads(answer)
+        return results
+
+    return do
+
+
+@pytest.fixture(scope="session")
+def subfloor(agent: Agent) -> Callable[..., list[Ran]]:
     """Runs command lines of subfloor in the guest, in turn: `subfloor(["check", "play.yml"], …)`."""
 
     def run(*commands: Sequence[str]) -> list[Ran]:
-        driver = [sys.executable, str(Path(__file__).with_name("in_turn.py"))]
-        done = guest.run(
-            [*driver, json.dumps(commands)],
-            timeout=600.0,
-            env={"PYTHONPATH": str(Path(__file__).parent.parent)},
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return [Ran(**each) for each in json.loads(done.stdout)]
+        done = agent(*({"run": list(command)} for command in commands))
+        return [Ran(each["status"], each["stdout"], each["stderr"]) for each in done]
 
     return run
 

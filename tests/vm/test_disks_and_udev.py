@@ -6,17 +6,15 @@ What the kernel of the machine that runs the tests cannot do, in a guest: real p
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from counting import Count
 from crash.faulty_programs import FAULTS
 from crash.sample import sample
-from subfloor import vm
+from vm.conftest import Agent
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
@@ -24,29 +22,6 @@ SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB")
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
-Action = dict[str, Any]
-Meddle = Callable[..., list[dict[str, Any]]]
-
-
-_SERVE = """
-mkfifo /run/asked /run/answer
-PYTHONPATH=$1 setsid "$2" "$1/vm/meddled.py" /run/asked /run/answer </dev/null >/run/meddled 2>&1 &
-"""
-
-
-@pytest.fixture(scope="session")
-def meddled(guest: vm.Machine, sh: Sh) -> Meddle:
-    """Does actions in the guest, in turn, as `meddled.py` has them."""
-    sh(_SERVE, str(ROOT / "tests"), sys.executable)
-
-    def do(*actions: Action) -> list[dict[str, Any]]:
-        ask = ["/bin/sh", "-c", "cat >/run/asked; cat /run/answer"]
-        answer = guest.run(ask, stdin=json.dumps(actions).encode(), timeout=600.0).stdout
-        assert answer, sh("cat /run/meddled")
-        results: list[dict[str, Any]] = json.loads(answer)
-        return results
-
-    return do
 
 
 def words(disk: str, *more: str) -> list[str]:
@@ -64,13 +39,11 @@ PLUG_IN = "echo 1 > /sys/bus/pci/rescan; udevadm settle; test -b /dev/{0}"
 
 
 @pytest.mark.parametrize("name", ["nvme0n1", "vdg"])
-def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(
-    name: str, meddled: Meddle, blank: Blank
-) -> None:
+def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(name: str, agent: Agent, blank: Blank) -> None:
     disk = blank(f"/dev/{name}")
     arguments = words(disk, "--tags", "disk", "-e", "swap=0")
     for number in sample(range(1, 20), 1, seed=name):
-        out, gone, _, again, found = meddled(
+        out, gone, _, again, found = agent(
             {"run": arguments, "before": number, "sh": UNPLUG.format(name)},
             {"run": arguments},
             {"sh": PLUG_IN.format(name)},
@@ -120,14 +93,14 @@ def mend(sh: Sh) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("how", UDEV)
 def test_nothing_depends_on_udev_case_55(
-    how: str, meddled: Meddle, blank: Blank, sh: Sh, mend: Callable[[str], None]
+    how: str, agent: Agent, blank: Blank, sh: Sh, mend: Callable[[str], None]
 ) -> None:
     """Links to the partitions come late, or never; the disk is named by a link, which is there already."""
     blank(DISK)
     wrong, right = UDEV[how]
     mend(right)
     sh(wrong)
-    ran, found = meddled(
+    ran, found = agent(
         {"run": words(BY_ID)}, {"sh": "sfdisk --verify /dev/vdf; findmnt -rno TARGET | grep ^/mnt; cat /proc/swaps"}
     )
     assert ran["status"] == 0, ran
@@ -135,9 +108,9 @@ def test_nothing_depends_on_udev_case_55(
     assert "No errors detected" in found["said"]
 
 
-def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(meddled: Meddle, blank: Blank) -> None:
+def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(agent: Agent, blank: Blank) -> None:
     blank(DISK)
-    ran, found = meddled({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
+    ran, found = agent({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
     assert ran["status"] == 3 and "there is no device" in ran["said"] and DISK in ran["said"], ran
     assert '"type"' not in found["said"]
 
@@ -155,12 +128,12 @@ FOR_MOUNTS = [fault.name for fault in FAULTS if not fault.half]
 
 
 def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
-    meddled: Meddle, blank: Blank, count: Count
+    agent: Agent, blank: Blank, count: Count
 ) -> None:
     """From what a reboot leaves: everything is made, and nothing is mounted. The configuration is to be written too."""
     blank(DISK)
     run = {"run": [*words(DISK), "--format", "json"]}
-    first, _, whole, state = meddled(run, {"sh": UNMOUNT}, run, {"sh": STATE})
+    first, _, whole, state = agent(run, {"sh": UNMOUNT}, run, {"sh": STATE})
     assert (first["status"], whole["status"], state["status"]) == (0, 0, 0), (first, whole, state)
     tasks = json.loads(whole["said"])["hosts"]["localhost"]["tasks"]
     commands = [command for task in tasks for step in task["steps"] for command in step["commands"]]
@@ -168,7 +141,7 @@ def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
     chosen = sample(every, 3, seed="mounts")
     broken = [{"run": words(DISK), "number": number, "fault": fault} for number, fault in chosen]
     each = [[{"sh": UNMOUNT}, action, {"run": words(DISK)}, {"sh": STATE}] for action in broken]
-    results = meddled(*(action for actions in each for action in actions))
+    results = agent(*(action for actions in each for action in actions))
     wrong = []
     for index, at in enumerate(chosen):
         unmounted, ran, again, found = results[4 * index : 4 * index + 4]

@@ -1,13 +1,11 @@
 """A run that is killed at any moment is carried on by the next, to the same end, unasked.
 
-Of whole playbooks: with what they mount, bind, swap on and write. The tasks on disks alone are killed at many
+Of what the playbooks mount, bind, swap on and write, from a disk that is laid out. What lays it out is killed at many
 more moments on loop devices: `tests/crash/test_killed_on_loops.py`.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,9 @@ import pytest
 
 from counting import Count
 from crash.forked import Ran
-from crash.killing import Call, Counted, Moment, ends, moments
+from crash.killing import Call, Counted, ends, moments
 from crash.sample import everything, sample
-from subfloor import vm
-from vm.conftest import BLANK
+from vm.conftest import UNMOUNT, Agent
 
 ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
@@ -39,6 +36,17 @@ INSIDE = 1
 SAMPLE = 1
 """How many moments of each playbook are tried between commands, and how many inside, unless all are asked for."""
 
+LAID_OUT = f"""
+set -- {DISK}; {UNMOUNT}
+for n in 1 2 3; do
+    [ "$(blkid -po value -s USAGE {DISK}$n)" = filesystem ] || continue
+    mkdir -p /run/emptied && mount {DISK}$n /run/emptied || exit 1
+    find /run/emptied -xdev -mindepth 1 -not -name lost+found -delete
+    umount /run/emptied || exit 1
+done
+"""
+"""Back to a disk that is laid out and empty, of which nothing is mounted."""
+
 STATE = f"""
 sfdisk --dump {DISK}
 for n in 1 2 3; do blkid -p -o export {DISK}$n | grep -v UUID_SUB; done
@@ -51,53 +59,30 @@ done
 """
 
 
-class Guest:
-    """The machine in which a playbook is killed."""
-
-    def __init__(self, guest: vm.Machine, playbook: Path) -> None:
-        extra = [word for each in (f"disk={DISK}", *KILLED[playbook]) for word in ("-e", each)]
-        arguments = [str(playbook), *extra]
-        self._guest = guest
-        self._job = {
-            "apply": ["apply", *arguments],
-            "check": ["check", *arguments],
-            "blank": f"set -- {DISK}; {BLANK}",
-            "state": STATE,
-            "every": 1 if everything() else 8,
-        }
-
-    def ran(self, *moments: Moment) -> Any:
-        """What came of a run that nobody disturbed, or of each that was killed at one of these moments."""
-        told = [
-            (each.command, (each.call.name, each.call.number) if each.call else None, each.whom) for each in moments
-        ]
-        program = [sys.executable, str(Path(__file__).with_name("killed_there.py")), json.dumps(self._job)]
-        done = self._guest.run(
-            [*program, *([json.dumps(told)] if moments else [])],
-            timeout=600.0,
-            env={"PYTHONPATH": str(ROOT / "tests")},
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize("playbook", KILLED if everything() else [MAIN], ids=lambda path: path.stem)
-def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(guest: vm.Machine, playbook: Path, count: Count) -> None:
-    there = Guest(guest, playbook)
-    whole = there.ran()
-    assert whole["run"]["status"] == 0, whole["run"]
+def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
+    playbook: Path, agent: Agent, blank: Callable[[str], str], count: Count
+) -> None:
+    extra = [word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each)]
+    apply, check = ([command, str(playbook), *extra] for command in ("apply", "check"))
+    every = 1 if everything() else 8
+    laid, _, whole, state = agent(
+        {"run": [*apply, "--tags", "disk"]}, {"sh": LAID_OUT}, {"run": apply, "count": every}, {"sh": STATE}
+    )
+    assert [each["status"] for each in (laid, whole, state)] == [0, 0, 0], (laid, whole, state)
     commands = [
-        Counted(tuple(each["argv"]), tuple(Call(*call) for call in each["calls"])) for each in whole["commands"]
+        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
     ]
-    every = moments(commands, INSIDE)
-    inside, between = ([each for each in every if bool(each.call) == within] for within in (True, False))
-    chosen = sample(between, SAMPLE, seed=playbook.stem) + sample(inside, SAMPLE, seed=playbook.stem)
-    for moment in chosen:
-        (came,) = there.ran(moment)
-        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{came}"
-        assert came["first"]["status"] == ends(moment, commands), told
-        assert (came["again"]["status"], came["check"]["status"]) == (0, 0), told
-        assert came["state"] == whole["state"], told
+    met = moments(commands, INSIDE)
+    inside, between = ([each for each in met if bool(each.call) == within] for within in (True, False))
+    for moment in sample(between, SAMPLE, seed=playbook.stem) + sample(inside, SAMPLE, seed=playbook.stem):
+        call = (moment.call.name, moment.call.number) if moment.call else None
+        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
+        start, first, checked, found = agent({"sh": LAID_OUT}, kill, {"run": check}, {"sh": STATE})
+        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{start}"
+        assert first["status"] == ends(moment, commands), told
+        assert (first["again"]["status"], checked["status"]) == (0, 0), told
+        assert found == state, told
         whom = moment.whom if moment.call else "between"
         count("killed in a virtual machine", f"{playbook.stem}, {whom}: carried on to the same end")
 
