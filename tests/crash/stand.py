@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from disk_oracle import FSCK
 from loop_disks import LoopDisk, attach, run, said
 
 _PATIENCE = 10.0
@@ -23,14 +24,6 @@ _numbers = itertools.count()
 
 _BY_CHANCE = ("DEVNAME=", "UUID_SUB=", "PART_ENTRY_DISK=")
 """What blkid says that is another each time: the node and its number, and the UUID that btrfs gives the device."""
-
-_CHECKS = {
-    "ext4": ("e2fsck", "-f", "-n"),
-    "vfat": ("fsck.fat", "-n"),
-    "xfs": ("xfs_repair", "-n"),
-    "btrfs": ("btrfs", "check", "--readonly"),
-    "f2fs": ("fsck.f2fs", "--dry-run"),
-}
 
 
 @dataclass(frozen=True)
@@ -73,8 +66,8 @@ class Stand:
         for number in self.numbers():
             node = self.disk.partition(number)
             kind = run("blkid", "-p", "-o", "value", "-s", "TYPE", node, check=False).stdout.decode().strip()
-            if kind in _CHECKS:
-                checked = run(*_CHECKS[kind], node, check=False)
+            if kind in FSCK:
+                checked = run(*FSCK[kind], node, check=False)
                 assert checked.returncode == 0, f"{node} {kind}: {checked.stdout!r} {checked.stderr!r}"
 
 

@@ -22,7 +22,7 @@ from subfloor import vm
 
 GIB = 1 << 30
 
-Agent = Callable[..., list[dict[str, Any]]]
+Forkserver = Callable[..., list[dict[str, Any]]]
 
 DISKS = (
     vm.Disk(30 * GIB),  # /dev/vda
@@ -35,10 +35,10 @@ DISKS = (
     vm.Disk(64 << 20),  # /dev/vdg
 )
 
-# Starts the process that `agent` asks.
+# Starts the process that `forkserver` asks.
 SERVE = """
 mkfifo /run/asked /run/answer
-PYTHONPATH=$1 setsid "$2" "$1/vm/agent.py" /run/asked /run/answer </dev/null >/run/agent 2>&1 &
+PYTHONPATH=$1 setsid "$2" "$1/vm/forkserver.py" /run/asked /run/answer </dev/null >/run/forkserver 2>&1 &
 """
 
 # Unmounts what is mounted from the disk $1 or under /mnt or /srv, whatever lies on what, and uses no swap.
@@ -106,14 +106,14 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def agent(guest: vm.Machine, sh: Callable[..., str]) -> Agent:
-    """Does actions in the guest, in turn, as `agent.py` has them; they may take ten minutes together."""
+def forkserver(guest: vm.Machine, sh: Callable[..., str]) -> Forkserver:
+    """Does actions in the guest, in turn, as `forkserver.py` has them; they may take ten minutes together."""
     sh(SERVE, str(Path(__file__).parent.parent), sys.executable)
 
     def do(*actions: dict[str, Any]) -> list[dict[str, Any]]:
         ask = ["/bin/sh", "-c", "cat >/run/asked; cat /run/answer"]
         answer = guest.run(ask, stdin=json.dumps(actions).encode(), timeout=600.0).stdout
-        assert answer, sh("cat /run/agent")
+        assert answer, sh("cat /run/forkserver")
         results: list[dict[str, Any]] = json.loads(answer)
         return results
 
@@ -121,11 +121,11 @@ def agent(guest: vm.Machine, sh: Callable[..., str]) -> Agent:
 
 
 @pytest.fixture(scope="session")
-def subfloor(agent: Agent) -> Callable[..., list[Ran]]:
+def subfloor(forkserver: Forkserver) -> Callable[..., list[Ran]]:
     """Runs command lines of subfloor in the guest, in turn: `subfloor(["check", "play.yml"], …)`."""
 
     def run(*commands: Sequence[str]) -> list[Ran]:
-        done = agent(*({"run": list(command)} for command in commands))
+        done = forkserver(*({"run": list(command)} for command in commands))
         return [Ran(each["status"], each["stdout"], each["stderr"]) for each in done]
 
     return run

@@ -14,7 +14,7 @@ import pytest
 from counting import Count
 from crash.faulty_programs import FAULTS
 from crash.sample import sample
-from vm.conftest import Agent
+from vm.conftest import Forkserver
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
@@ -39,11 +39,13 @@ PLUG_IN = "echo 1 > /sys/bus/pci/rescan; udevadm settle; test -b /dev/{0}"
 
 
 @pytest.mark.parametrize("name", ["nvme0n1", "vdg"])
-def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(name: str, agent: Agent, blank: Blank) -> None:
+def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(
+    name: str, forkserver: Forkserver, blank: Blank
+) -> None:
     disk = blank(f"/dev/{name}")
     arguments = words(disk, "--tags", "disk", "-e", "swap=0")
     for number in sample(range(1, 20), 1, seed=name):
-        out, gone, _, again, found = agent(
+        out, gone, _, again, found = forkserver(
             {"run": arguments, "before": number, "sh": UNPLUG.format(name)},
             {"run": arguments},
             {"sh": PLUG_IN.format(name)},
@@ -93,14 +95,14 @@ def mend(sh: Sh) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("how", UDEV)
 def test_nothing_depends_on_udev_case_55(
-    how: str, agent: Agent, blank: Blank, sh: Sh, mend: Callable[[str], None]
+    how: str, forkserver: Forkserver, blank: Blank, sh: Sh, mend: Callable[[str], None]
 ) -> None:
     """Links to the partitions come late, or never; the disk is named by a link, which is there already."""
     blank(DISK)
     wrong, right = UDEV[how]
     mend(right)
     sh(wrong)
-    ran, found = agent(
+    ran, found = forkserver(
         {"run": words(BY_ID)}, {"sh": "sfdisk --verify /dev/vdf; findmnt -rno TARGET | grep ^/mnt; cat /proc/swaps"}
     )
     assert ran["status"] == 0, ran
@@ -108,9 +110,9 @@ def test_nothing_depends_on_udev_case_55(
     assert "No errors detected" in found["said"]
 
 
-def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(agent: Agent, blank: Blank) -> None:
+def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(forkserver: Forkserver, blank: Blank) -> None:
     blank(DISK)
-    ran, found = agent({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
+    ran, found = forkserver({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
     assert ran["status"] == 3 and "there is no device" in ran["said"] and DISK in ran["said"], ran
     assert '"type"' not in found["said"]
 
@@ -128,12 +130,12 @@ FOR_MOUNTS = [fault.name for fault in FAULTS if not fault.half]
 
 
 def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
-    agent: Agent, blank: Blank, count: Count
+    forkserver: Forkserver, blank: Blank, count: Count
 ) -> None:
     """From what a reboot leaves: everything is made, and nothing is mounted. The configuration is to be written too."""
     blank(DISK)
     run = {"run": [*words(DISK), "--format", "json"]}
-    first, _, whole, state = agent(run, {"sh": UNMOUNT}, run, {"sh": STATE})
+    first, _, whole, state = forkserver(run, {"sh": UNMOUNT}, run, {"sh": STATE})
     assert (first["status"], whole["status"], state["status"]) == (0, 0, 0), (first, whole, state)
     tasks = json.loads(whole["said"])["hosts"]["localhost"]["tasks"]
     commands = [command for task in tasks for step in task["steps"] for command in step["commands"]]
@@ -141,7 +143,7 @@ def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
     chosen = sample(every, 3, seed="mounts")
     broken = [{"run": words(DISK), "number": number, "fault": fault} for number, fault in chosen]
     each = [[{"sh": UNMOUNT}, action, {"run": words(DISK)}, {"sh": STATE}] for action in broken]
-    results = agent(*(action for actions in each for action in actions))
+    results = forkserver(*(action for actions in each for action in actions))
     wrong = []
     for index, at in enumerate(chosen):
         unmounted, ran, again, found = results[4 * index : 4 * index + 4]

@@ -16,7 +16,7 @@ from counting import Count
 from crash.forked import Ran
 from crash.killing import Call, Counted, ends, moments
 from crash.sample import everything, sample
-from vm.conftest import UNMOUNT, Agent
+from vm.conftest import UNMOUNT, Forkserver
 
 ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
@@ -61,12 +61,12 @@ done
 
 @pytest.mark.parametrize("playbook", KILLED if everything() else [MAIN], ids=lambda path: path.stem)
 def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
-    playbook: Path, agent: Agent, blank: Callable[[str], str], count: Count
+    playbook: Path, forkserver: Forkserver, blank: Callable[[str], str], count: Count
 ) -> None:
     extra = [word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each)]
     apply, check = ([command, str(playbook), *extra] for command in ("apply", "check"))
     every = 1 if everything() else 8
-    laid, _, whole, state = agent(
+    laid, _, whole, state = forkserver(
         {"run": [*apply, "--tags", "disk"]}, {"sh": LAID_OUT}, {"run": apply, "count": every}, {"sh": STATE}
     )
     assert [each["status"] for each in (laid, whole, state)] == [0, 0, 0], (laid, whole, state)
@@ -78,7 +78,7 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
     for moment in sample(between, SAMPLE, seed=playbook.stem) + sample(inside, SAMPLE, seed=playbook.stem):
         call = (moment.call.name, moment.call.number) if moment.call else None
         kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
-        start, first, checked, found = agent({"sh": LAID_OUT}, kill, {"run": check}, {"sh": STATE})
+        start, first, checked, found = forkserver({"sh": LAID_OUT}, kill, {"run": check}, {"sh": STATE})
         told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{start}"
         assert first["status"] == ends(moment, commands), told
         assert (first["again"]["status"], checked["status"]) == (0, 0), told

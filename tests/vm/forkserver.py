@@ -1,6 +1,6 @@
 """In the guest: runs of subfloor, disturbed or not, one after another, in forks of one process.
 
-    python agent.py ASKED ANSWER
+    python forkserver.py ASKED ANSWER
 
 It lives for as long as the guest, since Python's start takes most of a run's time under emulation. Lists of
 actions come as JSON by the pipe (mkfifo(1)) ASKED, and what they come to goes by the pipe ANSWER.
