@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -97,10 +98,27 @@ def attach(image: Path, size: str, *, sector: int = 512, read_only: bool = False
     return disk
 
 
+_PATIENCE = 10.0
+"""Seconds for which a passer-by who scans all disks may have one open."""
+
+
 def take_away(disk: LoopDisk) -> None:
+    """Let go of the loop device. Raises where somebody keeps it: it would falsify every test that follows."""
     run("partx", "--delete", disk.node, check=False)
     run("blockdev", "--setrw", disk.node, check=False)
-    run("losetup", "--detach", disk.node, check=False)
+    run("losetup", "--detach", disk.node)  # of one that is open it only says that it will, and ends with 0
+    deadline = time.monotonic() + _PATIENCE
+    while _backing(disk.node).startswith(str(disk.image)):
+        assert time.monotonic() < deadline, f"{disk.node} is still attached to {disk.image}: somebody uses it"
+        time.sleep(0.05)
+
+
+def _backing(node: str) -> str:
+    """The file behind a loop device, as sysfs has it, with a remark where it was deleted; empty: it is free."""
+    try:
+        return Path(f"/sys/block/{Path(node).name}/loop/backing_file").read_text()
+    except FileNotFoundError:
+        return ""
 
 
 @pytest.fixture

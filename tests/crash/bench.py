@@ -17,7 +17,7 @@ from pathlib import Path
 from crash.forked import Ran, subfloor
 from crash.layouts import LAYOUTS, PLAYBOOKS, Layout
 from disk_oracle import faults, portrait
-from loop_disks import LoopDisk, attach, run, said
+from loop_disks import LoopDisk, attach, run, take_away
 from subfloor.gather import Request, gather
 
 MIB = 1 << 20
@@ -95,7 +95,4 @@ def bench(layout: Layout, size: str = "", image: Path | None = None) -> Iterator
         try:
             yield Bench(layout, disk)
         finally:
-            run("partx", "--delete", disk.node, check=False)
-            run("losetup", "--detach", disk.node)
-            # The kernel lets go of a device that is in use only when nothing uses it any more, and says nothing.
-            assert not said("losetup", "--associated", copy), f"{disk.node} is still in use"
+            take_away(disk)

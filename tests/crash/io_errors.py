@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from crash.stand import detach
-from loop_disks import LoopDisk, run, said
+from loop_disks import LoopDisk, run, said, take_away
 
 Request = Literal["read", "write", "flush"]
 
@@ -95,7 +94,7 @@ def _loop(export: Path) -> Iterator[LoopDisk]:
         yield disk
     finally:
         run("blockdev", "--flushbufs", disk.node, check=False)  # what cannot be written is to be lost
-        detach(disk)
+        take_away(disk)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disk_oracle import FSCK
-from loop_disks import LoopDisk, attach, run, said
+from loop_disks import LoopDisk, attach, run, said, take_away
 
 _PATIENCE = 10.0
 """Seconds for which a passer-by who scans all disks may have one open."""
@@ -87,15 +87,5 @@ def stand(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterat
         yield made
     finally:
         made.unmount()
-        detach(made.disk)
+        take_away(made.disk)
         shutil.rmtree(place)
-
-
-def detach(disk: LoopDisk) -> None:
-    """Let go of the loop device. Raises where somebody keeps it."""
-    run("partx", "--delete", disk.node, check=False)
-    run("losetup", "--detach", disk.node)  # of one that is open it only says that it will, and ends with 0
-    deadline = time.monotonic() + _PATIENCE
-    while said("losetup", "--noheadings", "--output", "NAME", "--associated", disk.image):
-        assert time.monotonic() < deadline, f"{disk.node} is still attached to {disk.image}: somebody uses it"
-        time.sleep(0.05)
