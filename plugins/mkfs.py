@@ -150,8 +150,7 @@ class Mkfs(Task):
 
     def _checked(self, node: str, advice: str = "") -> tuple[Command, ...]:
         """Commands that fail where what is there is not sound, and write nothing."""
-        check = TOOLS[self.type].check
-        return (Command(check(node), timeout=3600.0, advice=advice),) if check else ()
+        return (Command(TOOLS[self.type].check(node), timeout=3600.0, advice=advice),)
 
     def _make(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step:
         """Make it, whatever is there. The name is final at the very end, after all else is proven."""

@@ -37,6 +37,20 @@ def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_
     assert not wrong, f"{len(wrong)} of {len(chosen)}:\n" + "\n\n".join(wrong)
 
 
+@pytest.mark.parametrize("job", ("nixos-tmpfs-root", "data-disk", "f2fs"))
+def test_what_was_not_made_is_not_called_finished_case_56(job: str, tmp_path: Path, count: Count) -> None:
+    """Each program that makes a filesystem ends with 0 and has done nothing: the next run makes it, unasked."""
+    start, whole, met = _surveyed(JOBS[job], tmp_path)
+    idle = [
+        each for each in met if each.call.argv[0].startswith(("mkfs", "mkswap")) and each.fault.name == "does nothing"
+    ]
+    assert idle
+    for meeting in idle:
+        with stand(tmp_path, start) as at:
+            _try(JOBS[job], meeting, at, whole)
+        count("faulty programs", "made nothing, made by the next run")
+
+
 def _surveyed(job: Job, work: Path) -> tuple[Path, Sequence[str], list[Meeting]]:
     """The disk that the job starts from, what it comes to when nothing goes wrong, and what could go wrong."""
     start, log = start_of(job, work), work / "calls"

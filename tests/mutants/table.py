@@ -73,6 +73,13 @@ MUTANTS = (
         _steps("mkfs"),
     ),
     Mutant(
+        "a swap area is called finished, and nobody has looked whether there is one",
+        "src/subfloor/disks/filesystems.py",
+        'lambda node: ("swaplabel", node),',
+        'lambda node: ("true",),',
+        ("tests/crash/test_faulty_programs.py", "-k", "called_finished and nixos"),
+    ),
+    Mutant(
         "an unfinished filesystem is mounted",
         "src/subfloor/steps/sources.py",
         "if entry and not is_final(entry.name):",

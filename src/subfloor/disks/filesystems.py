@@ -34,7 +34,7 @@ class Tools:
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
-    check: Callable[[str], Argv] | None
+    check: Callable[[str], Argv]
     relabel: Callable[[str, str], Argv]
     label_bytes: int
     relabels_in_use: bool = False
@@ -121,7 +121,7 @@ TOOLS: Mapping[str, Tools] = {
             *options,
             node,
         ),
-        None,
+        lambda node: ("swaplabel", node),  # it fails where there is no swap area
         lambda node, label: ("swaplabel", "-L", label, node),
         label_bytes=15,
     ),
