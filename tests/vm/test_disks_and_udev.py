@@ -1,4 +1,5 @@
-"""Disks that are pulled out, udev that is stopped, slow, absent or in the way, and faulty programs that mount.
+"""Disks that are pulled out, or hold what nobody knows; udev that is stopped, slow, absent or in the way; and faulty
+programs that mount.
 
 What the kernel of the machine that runs the tests cannot do, in a guest: real partitions, links, hot unplugging.
 """
@@ -13,15 +14,18 @@ import pytest
 
 from counting import Count
 from crash.faulty_programs import FAULTS
+from crash.forked import Ran
 from crash.sample import sample
 from vm.conftest import Forkserver
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
+DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
 SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB")
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
+Subfloor = Callable[..., list[Ran]]
 
 
 def words(disk: str, *more: str) -> list[str]:
@@ -115,6 +119,52 @@ def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(forkserver:
     ran, found = forkserver({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
     assert ran["status"] == 3 and "there is no device" in ran["said"] and DISK in ran["said"], ran
     assert '"type"' not in found["said"]
+
+
+# What no program knows, and what only the kernel knows.
+
+HOME = json.dumps([{"name": "home", "label": "home", "type": "ext4", "size": "rest", "path": "/srv/home"}])
+RANDOM = """
+for at in 0 $(($(blockdev --getsize64 "$1") / 4096 - 4)); do
+    dd if=/dev/urandom of="$1" bs=4096 seek="$at" count=4 conv=fsync status=none
+done
+"""
+STRAY = """
+printf '%s\n' 'label: gpt' 'size=8MiB' 'size=8MiB' 'size=8MiB' | sfdisk --quiet "$1"
+blkdiscard -f "$1"
+"""
+
+
+def test_what_no_program_knows_is_asked_about(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
+    """Random bytes at both ends, as on a disk that is encrypted without a header."""
+    disk = blank("/dev/vdg")
+    arguments = [DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"]
+    sh(RANDOM, disk)
+    before = sh('sha256sum "$1"', disk)
+    for ran in subfloor(["check", *arguments], ["apply", *arguments]):
+        assert ran.status == 3 and f"--destroy {disk}" in ran.said, ran
+    assert sh('sha256sum "$1"', disk) == before
+    (done,) = subfloor(["apply", *arguments, "--destroy", disk])
+    assert done.status == 0, done
+    assert "No errors detected" in sh('sfdisk --verify "$1"', disk)
+    assert sh("findmnt -no SOURCE,FSTYPE /srv/home").split() == [f"{disk}1", "ext4"]
+
+
+def test_partitions_that_only_the_kernel_has_are_forgotten(
+    subfloor: Subfloor, blank: Blank, sh: Sh, mend: Callable[[str], None]
+) -> None:
+    """The table was erased behind its back, and udev, which would have told it, does not run."""
+    disk = blank("/dev/vdg")
+    sh("udevadm settle")
+    wrong, right = UDEV["stopped"]
+    mend(right)
+    sh(wrong)
+    sh(STRAY, disk)
+    assert sh("cd /sys/block/vdg; echo vdg?").split() == ["vdg1", "vdg2", "vdg3"]
+    (done,) = subfloor(["apply", DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"])
+    assert done.status == 0, done
+    assert sh("cd /sys/block/vdg; echo vdg?").split() == ["vdg1"]
+    assert sh('lsblk -nro SIZE "$1"1; findmnt -no SOURCE /srv/home', disk).split() == ["62M", f"{disk}1"]
 
 
 # Faulty programs, in what only a whole kernel can do: to mount everything, and use swap.
