@@ -17,7 +17,7 @@ from pathlib import Path
 from crash.forked import Ran, subfloor
 from crash.layouts import LAYOUTS, PLAYBOOKS, Layout
 from disk_oracle import faults, portrait
-from loop_disks import LoopDisk, attach, run, take_away
+from loop_disks import LoopDisk, attach, run, said, take_away
 from subfloor.gather import Request, gather
 
 MIB = 1 << 20
@@ -75,11 +75,16 @@ def warm() -> None:
 def apart() -> None:
     """Put this process into a mount namespace of its own, for good.
 
-    Whoever makes a namespace of another process's mounts keeps its devices busy for as long as that one lasts.
+    Whoever makes a namespace of another process's mounts keeps its devices busy for as long as that one lasts. So
+    nobody is to have this one's; and this one is not to have what tests that run beside have mounted just now.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
     run("mount", "--make-rslave", "/")
+    for line in reversed(said("findmnt", "-rno", "SOURCE,TARGET").splitlines()):
+        source, target = line.split(" ", 1)
+        if source.startswith("/dev/loop"):
+            run("umount", "--lazy", target, check=False)
 
 
 @contextmanager
