@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.disks.devices import partition_of
-from subfloor.disks.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
+from subfloor.disks.filesystems import TOOLS, Call, check_label, check_options, least_sectors, uuid_on_disk
 from subfloor.disks.gpt import Entry
 from subfloor.disks.stages import LABELLING, UNFINISHED, final, is_final
 from subfloor.errors import NotVisible, Refused
@@ -58,6 +58,7 @@ class Mkfs(Task):
     def __post_init__(self) -> None:
         checked("device", partition_of, self.device)
         checked("label", lambda label: check_label(self.type, label), self.label)
+        checked("options", lambda options: check_options(self.type, options), self.options)
 
     @property
     def _disk(self) -> Disk:
