@@ -141,7 +141,7 @@ def _beside(again: Sequence[str], tool: int) -> Ran:
     try:
         _until(lambda: _waits_for_a_lock(second.pid) or _ended(second.pid))
         # A process that is stopped under strace does not go on while strace is there.
-        os.kill(_parent(tool), signal.SIGKILL)
+        os.kill(_tracer(tool), signal.SIGKILL)
         _until(lambda: _state(tool) == "T")
         os.kill(tool, signal.SIGCONT)
         _gone(group)
@@ -245,6 +245,13 @@ def _state(pid: int) -> str:
 
 def _parent(pid: int) -> int:
     return int(_stat(pid)[1])
+
+
+def _tracer(pid: int) -> int:
+    """The strace that follows a process: its parent, or that of a shell in between."""
+    found = re.search(r"^TracerPid:\s+(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found and found[1] != "0", f"nobody traces {pid}"
+    return int(found[1])
 
 
 def _ended(pid: int) -> bool:
