@@ -23,7 +23,10 @@ VOLUMES = (
 
 @dataclass(frozen=True)
 class Job:
-    """A playbook on a disk: which volumes of `data-disk.yml` it makes, or further arguments; what was there."""
+    """A playbook on a disk: which volumes of `data-disk.yml` it makes, or further arguments; what was there.
+
+    ``rooted``: it is told where the root is.
+    """
 
     playbook: str
     arguments: tuple[str, ...] = ()
@@ -31,10 +34,12 @@ class Job:
     before: Callable[[Stand], None] = lambda at: None
     consent: bool = False
     letter: bool = False
+    rooted: bool = False
 
     def words(self, at: Stand) -> list[str]:
         volumes = [{**each, "path": f"{at.root}/{each['path']}"} for each in self.volumes]
         extra = ["-e", f"volumes={json.dumps(volumes)}"] if volumes else []
+        extra += ["-e", f"root={at.root}"] if self.rooted else []
         consent = ["--destroy", at.disk.node] if self.consent else []
         return [str(PLAYBOOKS / self.playbook), "-e", f"disk={at.disk.node}", *self.arguments, *extra, *consent]
 
@@ -45,6 +50,15 @@ def _home(at: Stand) -> None:
     assert made.status == 0, made.said
     (at.root / "home" / "letter").write_text(LETTER)
     at.unmount()
+
+
+MOUNTED = str(Path(__file__).parent / "plays" / "mounted.yml")
+
+
+def _laid_out(at: Stand) -> None:
+    """Everything is on the disk, and nothing is mounted."""
+    made = subfloor("apply", *Job(MOUNTED, ("--tags", "disk"), rooted=True).words(at))
+    assert made.status == 0, made.said
 
 
 RELABELLED = ({**VOLUMES[0], "label": "other"},)
@@ -62,6 +76,7 @@ JOBS = {
         before=lambda at: FOREIGN["gpt-with-gaps-case-36"](at.disk),
         consent=True,
     ),
+    "what is mounted": Job(MOUNTED, before=_laid_out, rooted=True),
 }
 
 

@@ -52,6 +52,8 @@ class Stand:
         for number in self.numbers():
             found = run("blkid", "-p", "-o", "export", self.disk.partition(number), check=False).stdout.decode()
             lines += [line for line in found.splitlines() if not line.startswith(_BY_CHANCE)]
+        lines += said("find", self.root, "-not", "-name", "lost+found", "-printf", "%p %M\\n").splitlines()
+        lines += run("grep", "-r", "^", self.root / "etc", check=False).stdout.decode().splitlines()
         return [line.replace(self.disk.node, "DISK").replace(str(self.root), "ROOT") for line in lines]
 
     def numbers(self) -> list[int]:
