@@ -98,8 +98,8 @@ def attach(image: Path, size: str, *, sector: int = 512, read_only: bool = False
     return disk
 
 
-_PATIENCE = 10.0
-"""Seconds for which a passer-by who scans all disks may have one open."""
+_PATIENCE = 60.0
+"""Seconds for which a passer-by who scans all disks may have one open, or a run that has a copy of our mounts."""
 
 
 def take_away(disk: LoopDisk) -> None:

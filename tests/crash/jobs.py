@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crash.bench import SEED
 from crash.forked import subfloor
 from crash.stand import Stand, stand
 from foreign_disks import FOREIGN
@@ -41,7 +42,8 @@ class Job:
         extra = ["-e", f"volumes={json.dumps(volumes)}"] if volumes else []
         extra += ["-e", f"root={at.root}"] if self.rooted else []
         consent = ["--destroy", at.disk.node] if self.consent else []
-        return [str(PLAYBOOKS / self.playbook), "-e", f"disk={at.disk.node}", *self.arguments, *extra, *consent]
+        here = ["-e", f"disk={at.disk.node}", "-e", f"seed={SEED}"]
+        return [str(PLAYBOOKS / self.playbook), *here, *self.arguments, *extra, *consent]
 
 
 def _home(at: Stand) -> None:
