@@ -31,10 +31,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crash import forked
+from crash import forked, killing
 from crash.faulty_programs import FAULTS, Call, Meeting
 from crash.forked import Ran, nothing, subfloor
-from crash.killing import Call as Counted
 from crash.killing import Moment, counted, killed, orphaned
 from crash.races import before
 
@@ -71,7 +70,7 @@ def _disturbed(action: dict[str, Any], work: Path) -> Any:
 
 
 def _killed(run: list[str], command: int, call: tuple[str, int] | None, whom: Any) -> tuple[Ran, Ran]:
-    moment = Moment(command, Counted(*call) if call else None, whom)
+    moment = Moment(command, killing.Call(*call) if call else None, whom)
     return orphaned(run, run, moment) if moment.whom == "runner" else (killed(run, moment), subfloor(*run))
 
 
