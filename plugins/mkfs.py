@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
+from uuid import UUID
 
 from subfloor.disks.devices import partition_of
-from subfloor.disks.filesystems import TOOLS, Call, check_label, check_options, least_sectors, uuid_on_disk
+from subfloor.disks.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
 from subfloor.disks.gpt import Entry
+from subfloor.disks.mkfs_options import check_options
 from subfloor.disks.stages import LABELLING, UNFINISHED, final, is_final
 from subfloor.errors import NotVisible, Refused
 from subfloor.identity import Identity
@@ -17,6 +19,7 @@ from subfloor.parameters import Param, checked
 from subfloor.sizes import MIB, show
 from subfloor.steps.partitioning import disk_at, guard, rename, table_of, tell_kernel, wipe, writable
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
+from subfloor.subjects.trial import Trial
 from subfloor.task import Command, Loss, Step, Task, hookimpl
 
 _NAMES = {
@@ -52,7 +55,10 @@ class Mkfs(Task):
     device: Annotated[str, Param("The partition", examples=("/dev/vda3", "/dev/disk/by-id/virtio-1234-part3"))]
     type: Annotated[Literal["ext4", "vfat", "xfs", "btrfs", "f2fs", "swap"], Param("What it holds")]
     label: Annotated[str, Param("Its label; how long it may be depends on the type")] = ""
-    options: Annotated[tuple[str, ...], Param("Further options for the program that makes it")] = ()
+    options: Annotated[
+        tuple[str, ...],
+        Param("Further options for the program that makes it, none of which may name a device or a path"),
+    ] = ()
     identity: Identity
 
     def __post_init__(self) -> None:
@@ -186,10 +192,21 @@ class Mkfs(Task):
         tools, node = TOOLS[self.type], disk.partition_node(self._number)
         uuid = self.identity.filesystem(entry.uuid)
         return (
-            Command(tools.make(node, self.label, uuid, self.options), env=tools.env, timeout=3600.0),
+            Command(
+                tools.make(node, self.label, uuid, self.options),
+                env=tools.env,
+                timeout=3600.0,
+                demands=(self._trial(entry.size * disk.limits.sector),),
+            ),
             Command(("sync", node)),
             *self._checked(node),
         )
+
+    def _trial(self, size: int) -> Trial:
+        """Its making on a file of as many bytes, under a UUID of its own: mkfs.btrfs refuses one that a device has."""
+        tools = TOOLS[self.type]
+        *argv, _ = tools.make("", self.label, _OF_TRIALS, (*tools.dry_run, *self.options))
+        return Trial(tuple(argv), size if tools.dry_run else min(size, _ENOUGH), tuple(tools.env.items()))
 
     def _check_unused(self, volume: Volume) -> None:
         if volume.in_use:
@@ -226,6 +243,11 @@ class Mkfs(Task):
         what = f"{self.device} {entry.name!r}: {volume.content or 'nothing recognisable'}, finished once"
         return Loss(self.device, disk.partition_node(self._number), what)
 
+
+_OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")
+
+_ENOUGH = 64 << 30
+"""Bytes beyond which no program finds a device too small; without a dry run, more would fill the memory."""
 
 _UNSOUND = (
     "where it was only not unmounted cleanly, mount {0} once and unmount it; else repair it with its own fsck, "

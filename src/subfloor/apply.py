@@ -128,30 +128,41 @@ def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: 
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
     machine = _looked(shell, subjects(entries), listen)
     reports = refuse_aliases(entries, machine, imagine(entries, machine, consent))
-    tools = {program for report in reports for program in _programs(report)}
-    if not tools:
+    commands = [command for report in reports for command in _commands(report)]
+    if not commands:
         return Plan(machine, reports)
-    seen = _looked(shell, {Privilege(), *map(Tool, tools)}, listen)
-    missing = {program for program in tools if not seen[Tool(program)]}
-    return Plan(machine, tuple(_with_tools(report, missing, seen[Privilege()]) for report in reports))
+    demands = {demand for command in commands for demand in command.demands}
+    seen = _looked(shell, {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)}, listen)
+    return Plan(machine, tuple(_with_demands(report, seen) for report in reports))
 
 
-def _programs(report: TaskReport) -> Iterator[str]:
-    return (command.argv[0] for taken in report.steps for command in taken.step.commands)
+def _commands(report: TaskReport) -> Iterator[Command]:
+    return (command for taken in report.steps for command in taken.step.commands)
 
 
-def _with_tools(report: TaskReport, missing: set[str], root: bool) -> TaskReport:
-    lacking = sorted(missing & set(_programs(report)))
-    if report.error or not report.steps or (root and not lacking):
+def _with_demands(report: TaskReport, seen: Machine) -> TaskReport:
+    """The report, refused where a program, a right or anything else that its commands need is missing."""
+    if report.error or not report.steps:
         return report
-    if not root:
-        error = Refused("its commands need root", advice="run this as root")
-    else:
-        error = Refused(
-            f"{', '.join(lacking)} is not installed",
+    error = _lacking(tuple(_commands(report)), seen)
+    return replace(report, outcome=Outcome.REFUSED, error=error) if error else report
+
+
+def _lacking(commands: tuple[Command, ...], seen: Machine) -> Refused | None:
+    if not seen[Privilege()]:
+        return Refused("its commands need root", advice="run this as root")
+    if missing := sorted({command.argv[0] for command in commands if not seen[Tool(command.argv[0])]}):
+        return Refused(
+            f"{', '.join(missing)} is not installed",
             advice="install the package that brings it, for instance with apt, or `nix-shell -p`; then run this again",
         )
-    return replace(report, outcome=Outcome.REFUSED, error=error)
+    for command in commands:
+        for why in filter(None, (seen[demand] for demand in command.demands)):
+            return Refused(
+                f"`{shlex.join(command.argv)}` would fail: {why}",
+                advice="change what the task declares (its size, its options), then run this again",
+            )
+    return None
 
 
 def apply(

@@ -17,7 +17,7 @@ from typing import ClassVar
 import pluggy
 
 from subfloor.installed import Contribution
-from subfloor.machine import AnySubject, Machine
+from subfloor.machine import AnySubject, Machine, Subject
 
 hookspec = pluggy.HookspecMarker("subfloor")
 hookimpl = pluggy.HookimplMarker("subfloor")
@@ -34,6 +34,8 @@ class Command:
     ``advice``: what to do where it fails, if that can be said better than “mend what it complains about”.
     ``patience``: for so many seconds it is run again where it fails, since what it needs may be in use for a
     moment; only for what can be run twice. ``needs``: the disk whose partitions nobody may have open.
+    ``demands``: subjects whose value is why the command would fail, "" where it would not. They are looked at
+    before anything is touched; what does not hold is refused then.
 
     A name in ``env`` that is none (POSIX.1, XBD 8.1) is a ``ValueError``.
     """
@@ -46,6 +48,7 @@ class Command:
     advice: str = ""
     patience: float = 0.0
     needs: str = ""
+    demands: tuple[Subject[str], ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.env:

@@ -10,6 +10,7 @@ import pytest
 from loop_disks import MakeDisk, disk, run, said
 from machine.laying_out import EVERY, SMALL, blkid, judge, on
 from machine.plays import Play, applied, converged, outcomes
+from subfloor.errors import Refused
 
 pytestmark = pytest.mark.root
 
@@ -23,23 +24,42 @@ def test_every_filesystem_on_an_aligned_partition_case_39(disk: MakeDisk, sector
     judge(vda, EVERY)
 
 
-def test_options_that_mkfs_does_not_take_case_15(disk: MakeDisk) -> None:
-    """It is left unfinished, so that nothing is asked once they are right."""
-    vda = disk()
-    play = on(vda, *SMALL)
-    play[-1][1]["options"] = ["--no-such-option"]
-    assert "mkfs.ext4" in str(applied(play)[-1].error)
-    assert json.loads(said("sfdisk", "--json", vda.node))["partitiontable"]["partitions"][2]["name"] == "nix.unfinished"
-    converged(on(vda, *SMALL))
-    judge(vda, SMALL)
+WRONG: Mapping[str, tuple[tuple[str, list[str]], ...]] = {
+    "ext4": (("100MiB", ["-J", "size=64"]), ("100MiB", ["-O", "no_such_feature"]), ("100MiB", ["-I", "100"])),
+    "vfat": (("100MiB", ["-s", "3"]), ("100MiB", ["-f", "9"])),
+    "xfs": (("256MiB", []), ("400MiB", ["-l", "size=900m"]), ("400MiB", ["-d", "agcount=9999"])),
+    "btrfs": (("100MiB", []), ("200MiB", ["-d", "dup"]), ("200MiB", ["-O", "no-such-feature"])),
+    "f2fs": (("40MiB", []), ("100MiB", ["-s", "16"]), ("100MiB", ["-O", "no_such_feature"])),
+    "swap": (("100MiB", ["-p", "100"]),),
+}
+"""Sizes and options with which each program fails."""
 
 
-@pytest.mark.parametrize("kind", ["xfs", "btrfs", "f2fs"])
-def test_where_there_is_too_little_room_the_program_is_heard(disk: MakeDisk, kind: str) -> None:
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_mkfs_would_refuse_is_known_before_anything_is_erased_case_15(disk: MakeDisk, kind: str) -> None:
     vda = disk()
-    error = str(applied(on(vda, ("tiny", "linux", "1MiB", kind)))[-1].error)
-    said_by_program = error.partition("ended with status")[2].split("\n")[1:-1]
-    assert any("small" in line.lower() or "sufficient" in line for line in said_by_program), error
+    run("mkfs.ext4", "-q", "-F", vda.node)
+    before = vda.digest()
+    for size, options in WRONG[kind]:
+        play = on(vda, ("tiny", "linux", size, kind))
+        play[-1][1]["options"] = options
+        error = applied(play, vda.node)[-1].error
+        assert isinstance(error, Refused) and "would fail: " in str(error), (options, error)
+        assert vda.digest() == before, options
+
+
+def test_the_smallest_of_each_kind_is_made(disk: MakeDisk) -> None:
+    """What is refused is too small by a MiB, and no more."""
+    for kind, size in (("xfs", "300MiB"), ("btrfs", "109MiB"), ("f2fs", "52MiB")):
+        converged(on(disk(), ("tiny", "linux", size, kind)), seed=kind)
+
+
+@pytest.mark.parametrize("name", ["-x", "--", "--version", "-V"])
+def test_a_name_that_looks_like_an_option_is_a_name_case_06(disk: MakeDisk, name: str) -> None:
+    vda = disk()
+    converged(on(vda, (name, "linux", "100MiB", "ext4")))
+    named = json.loads(said("sfdisk", "--json", vda.node))["partitiontable"]["partitions"]
+    assert [each["name"] for each in named] == [name]
 
 
 def test_a_copy_of_our_partition_elsewhere_case_57(disk: MakeDisk) -> None:

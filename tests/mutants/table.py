@@ -61,15 +61,15 @@ MUTANTS = (
             *self._checked(node),
         )
 
-    def _check_unused""",
-        "            *self._checked(node),\n        )\n\n    def _check_unused",
+    def _trial""",
+        "            *self._checked(node),\n        )\n\n    def _trial",
         _steps("mkfs"),
     ),
     Mutant(
         "what was made is not checked before it is named",
         _MKFS,
-        "            *self._checked(node),\n        )\n\n    def _check_unused",
-        "        )\n\n    def _check_unused",
+        "            *self._checked(node),\n        )\n\n    def _trial",
+        "        )\n\n    def _trial",
         _steps("mkfs"),
     ),
     Mutant(
@@ -78,6 +78,27 @@ MUTANTS = (
         'lambda node: ("swaplabel", node),',
         'lambda node: ("true",),',
         ("tests/crash/test_faulty_programs.py", "-k", "called_finished and nixos"),
+    ),
+    Mutant(
+        "nobody looks whether mkfs would succeed",
+        _APPLY,
+        "for why in filter(None, (seen[demand] for demand in command.demands)):",
+        "for why in ():",
+        ("tests/machine/test_filesystems.py", "-k", "case_15"),
+    ),
+    Mutant(
+        "a word that is no option is passed to mkfs, which takes it for a device",
+        "src/subfloor/disks/mkfs_options.py",
+        'if words or "--" in options:',
+        "if False:",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "an option of mkfs names another device by a suboption",
+        "src/subfloor/disks/mkfs_options.py",
+        'if name in _ELSEWHERE or f"{name}@{option}" in _ELSEWHERE:',
+        "if False:",
+        _steps("mkfs"),
     ),
     Mutant(
         "an unfinished filesystem is mounted",

@@ -7,7 +7,7 @@ mkfs programs; checking only ever reads (``-n``, ``--readonly``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -30,19 +30,19 @@ class Tools:
     ``settle``: makes one that was not taken out of use cleanly fit to be labelled, and fails where it is
     unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut
     has torn while the label was written, and leaves a whole one alone; without it, ``relabel`` does, since it
-    writes all that can be torn. ``env``: what is added to the environment of ``make``. ``sets``: the options by
-    which ``make`` says what the filesystem is to be known by; given once more, the last one would count.
+    writes all that can be torn. ``env``: what is added to the environment of ``make``. ``dry_run``: the options with
+    which ``make`` only says whether it would succeed, however large the device; without it, it has to be tried.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
     check: Callable[[str], Argv]
     relabel: Callable[[str, str], Argv]
     label_bytes: int
-    sets: tuple[str, ...]
     relabels_in_use: bool = False
     settle: Callable[[str], Call] | None = None
     mend: Callable[[str], Call] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    dry_run: Argv = ()
 
 
 def _if(label: str, *argv: str) -> Argv:
@@ -60,7 +60,6 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("e2fsck", "-f", "-n", node),
         lambda node, label: ("e2label", node, label),
         label_bytes=16,
-        sets=("-U", "-L"),
         relabels_in_use=True,
         # It replays the journal, and repairs what is safe to repair, which is no fault: then it exits with 1.
         settle=lambda node: Call(("e2fsck", "-p", node), frozenset({1})),
@@ -78,7 +77,6 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("fsck.fat", "-n", node),
         lambda node, label: ("fatlabel", node, label) if label else ("fatlabel", "--reset", node),
         label_bytes=11,
-        sets=("-F", "-i", "-n"),
     ),
     "xfs": Tools(
         lambda node, label, uuid, options: (
@@ -90,7 +88,7 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("xfs_repair", "-n", node),
         lambda node, label: ("xfs_admin", "-L", label or "--", node),
         label_bytes=12,
-        sets=("uuid=", "-L"),
+        dry_run=("-N",),
     ),
     "btrfs": Tools(
         lambda node, label, uuid, options: (
@@ -102,7 +100,6 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("btrfs", "check", "--readonly", node),
         lambda node, label: ("btrfs", "filesystem", "label", node, label),
         label_bytes=254,  # one less than mkfs.btrfs takes: a change of the label takes no more
-        sets=("-U", "--uuid", "-L", "--label"),
         # The copies are flushed one after another, so one is whole. It exits with 2 where it restored any.
         mend=lambda node: Call(("btrfs", "rescue", "super-recover", "-y", node), frozenset({2})),
         # It refuses a UUID that any device has, and for that believes libblkid's cache, which for some time may
@@ -119,7 +116,6 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("fsck.f2fs", "--dry-run", node),
         lambda node, label: ("f2fslabel", node, label),
         label_bytes=512,
-        sets=("-U", "-l"),
     ),
     "swap": Tools(
         lambda node, label, uuid, options: (
@@ -131,7 +127,6 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("swaplabel", node),  # it fails where there is no swap area
         lambda node, label: ("swaplabel", "-L", label, node),
         label_bytes=15,
-        sets=("-U", "--uuid", "-L", "--label"),
     ),
 }
 
@@ -182,12 +177,3 @@ def check_label(kind: str, label: str) -> None:
         raise ValueError(f"{label!r} begins or ends with a space, which programs do not show")
     if label.startswith("-"):
         raise ValueError(f"{label!r} begins with a hyphen, and programs would take it for an option")
-
-
-def check_options(kind: str, options: Sequence[str]) -> None:
-    """Raise ``ValueError`` for options that make another filesystem than what is asked for, or elsewhere, too."""
-    for word in options:
-        if re.search(r"/dev/|dev(ice)?=", word):
-            raise ValueError(f"{word!r} names another device, which would be written to without consent")
-        if any(word.startswith(flag) if flag.startswith("-") else flag in word for flag in TOOLS[kind].sets):
-            raise ValueError(f"{word!r} sets what the task sets itself: leave it out; a label has its own parameter")

@@ -143,7 +143,7 @@ def _partx(disk: DiskState, *argv: str) -> Command:
 
 def rename(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
     """Commands that give a partition a name, and flush it. A final one is given last: it says that all is sound."""
-    return (Command((*_SFDISK, "--part-label", disk.node, str(number), name)),)
+    return (Command((*_SFDISK, "--part-label", "--", disk.node, str(number), name)),)
 
 
 def check_expressible(path: str, table: gpt.Gpt) -> None:

@@ -1,0 +1,95 @@
+"""Options of mkfs programs: which ones a user may give, so that none leads a program to another device.
+
+An allow-list for each program, read the way getopt(3) reads it (bundles such as ``-qU``, abbreviations of long
+options). What is not in it is refused: an unknown option may name a device, and a word that is no option is one.
+The options are those of the man pages mke2fs(8), mkfs.fat(8), mkfs.xfs(8), mkfs.btrfs(8), mkfs.f2fs(8) and
+mkswap(8). Left out on purpose: what names the filesystem (the task does), its size or its place on the device (the
+partition does), another file or device, what makes another type, and what makes nothing.
+"""
+
+from __future__ import annotations
+
+import getopt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+_VALUE = re.compile(r"[A-Za-z0-9_.,:=^+%-]+")
+"""Numbers, names and lists of them; never a path."""
+
+_ELSEWHERE = frozenset({"device", "file", "logdev", "rtdev", "name", "offset", "uuid", "size@-d", "journal_dev"})
+"""Suboptions that name another device, file or place, or the UUID; ``x@-d`` only in a value of ``-d``."""
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The options a program may be given: ``short`` and ``long`` as getopt(3) writes them.
+
+    ``values``: which values an option may have, as a regular expression, where not every number or name is right.
+    """
+
+    short: str
+    long: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+_ONE_DEVICE = "single|dup|SINGLE|DUP"
+
+_GRAMMARS: Mapping[str, Grammar] = {
+    "ext4": Grammar("b:cC:DE:g:G:i:I:jJ:m:N:o:O:qr:T:v", values={"-b": "1024|2048|4096"}),
+    "vfat": Grammar("ab:cD:f:h:IM:r:R:s:S:v", ("codepage=",)),
+    "xfs": Grammar("b:d:fi:Kl:m:n:qs:"),
+    "btrfs": Grammar(
+        "d:fKm:Mn:O:qR:s:v",
+        (
+            *("checksum=", "csum=", "data=", "features=", "force", "metadata=", "mixed", "nodesize=", "nodiscard"),
+            *("quiet", "runtime-features=", "sectorsize=", "verbose"),
+        ),
+        {"-d": _ONE_DEVICE, "--data": _ONE_DEVICE, "-m": _ONE_DEVICE, "--metadata": _ONE_DEVICE},
+    ),
+    "f2fs": Grammar("a:C:d:e:E:fg:imo:O:qrR:s:t:T:w:z:"),
+    "swap": Grammar("cfp:qv:", ("check", "force", "pagesize=", "quiet", "swapversion=", "verbose")),
+}
+
+
+def check_options(kind: str, options: Sequence[str]) -> None:
+    """Raise ``ValueError`` for options that would make another filesystem than the declared one, or make it elsewhere.
+
+    ``kind``: the filesystem's type. The message names the word at fault and what may be given instead.
+    """
+    grammar = _GRAMMARS[kind]
+    try:
+        pairs, words = getopt.getopt(list(options), grammar.short, list(grammar.long))
+    except getopt.GetoptError as error:
+        raise ValueError(f"{_not_offered(kind, error)}; {_offered(grammar)}") from error
+    if words or "--" in options:
+        word = words[0] if words else "--"
+        raise ValueError(f"{word!r} is not an option: the program would take it for a device; {_offered(grammar)}")
+    for option, value in pairs:
+        _check_value(option, value, grammar.values.get(option))
+
+
+def _not_offered(kind: str, error: getopt.GetoptError) -> str:
+    option = ("--" if len(error.opt) > 1 else "-") + error.opt
+    if "requires argument" in error.msg or "must not have" in error.msg:
+        return f"{option}: {error.msg}"
+    return f"{option} is not an option that a play can give for {kind} (label and UUID are set by the task)"
+
+
+def _offered(grammar: Grammar) -> str:
+    letters = [f"-{letter}" for letter in grammar.short.replace(":", "")]
+    return "options that can be given: " + " ".join((*letters, *(f"--{name.rstrip('=')}" for name in grammar.long)))
+
+
+def _check_value(option: str, value: str, allowed: str | None) -> None:
+    if value and not _VALUE.fullmatch(value):
+        raise ValueError(f"{option} {value!r}: a value is made of letters, digits and _ . , : = ^ + % -, never a path")
+    for part in value.split(","):
+        name = part.partition("=")[0].lstrip("^")
+        if name in _ELSEWHERE or f"{name}@{option}" in _ELSEWHERE:
+            raise ValueError(
+                f"{option} {value!r}: {name} names a device, a place or an identity of its own; leave it out: "
+                "the filesystem fills its partition, and its UUID is derived from the play"
+            )
+    if allowed and not re.fullmatch(allowed, value):
+        raise ValueError(f"{option} {value!r} is not possible here; possible: {allowed.replace('|', ', ')}")
