@@ -12,15 +12,13 @@ from subfloor.installed import Contribution, Persisted
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import Param, checked
 from subfloor.steps import mounts, nodes
+from subfloor.subjects.hidden import MOST_HIDDEN, Hidden, Hiding, staging
 from subfloor.subjects.mount import Covering, Mount, Mounted, mounting
 from subfloor.subjects.path import (
     DIRECTORY,
     FILE,
     MODE_PATTERN,
-    MOST_HIDDEN,
     Absent,
-    Hidden,
-    Hiding,
     Node,
     Path,
     PathState,
@@ -43,7 +41,10 @@ class BindPersist(Task):
 
     A bind that is there is known by the place in the filesystem that it shows, so binds never stack.
     Content at the place that the store lacks is never hidden unasked: it is refused, or copied into the
-    store first. Where the two differ, it is always refused.
+    store first, whole trees with their links, owners, modes, ACLs, extended attributes and holes. The copy is
+    made beside its place in the store, and moved there when it is complete and flushed. Where the two differ,
+    in content, kind, owner or mode, it is always refused. So is opening what is kept more widely than it is,
+    unless `mode` says so.
     """
 
     key: ClassVar[str] = "bind-persist"
@@ -89,6 +90,8 @@ class BindPersist(Task):
             return self._mend(machine, (self._target,))
         mounts.check_free(self._target, state)
         hiding: Hiding = seen(machine, Hidden(self._target, self._source))
+        if hiding.missing or self.kind == "file":
+            self._check_open(machine)
         if hiding != Hiding():
             return self._copy(machine, hiding)
         # A store that cannot be seen yet is bound all the same, so that what lies behind the bind is not
@@ -160,6 +163,15 @@ class BindPersist(Task):
         there = nodes.there(machine, self._source, self._kind)
         return nodes.mend(machine, self._source, there, self._wanted, also) if isinstance(there, Node) else None
 
+    def _check_open(self, machine: Machine) -> None:
+        """Raise ``Refused`` where the usual mode would let others read what they cannot read at its place."""
+        usual, there = mode_of(self._wanted_mode), machine[Path(self._target)]
+        if self.mode is None and isinstance(there, Node) and usual & ~there.mode:
+            raise Refused(
+                f"{self._target} has mode {there.mode}, and the usual mode {usual:04o} would open it to others",
+                advice=f'declare its mode: `mode: "{there.mode}"` keeps it as it is',
+            )
+
     def _copy(self, machine: Machine, hiding: Hiding) -> Step:
         there = nodes.there(machine, self._source, self._kind)
         if hiding.different:
@@ -167,34 +179,44 @@ class BindPersist(Task):
                 f"{_listed(hiding.different)} at {self._target} and in {self._source} differ",
                 advice="see which is right, and move the other away; neither is ever overwritten",
             )
-        if self.existing == "refuse" or len(hiding.missing) >= MOST_HIDDEN:
+        if self.existing == "refuse" and hiding.missing:
             raise Refused(
                 f"a bind would hide what is at {self._target} and not in {self._source}: {_listed(hiding.missing)}",
-                advice="move it there yourself" + ("" if self.existing == "copy" else ", or give `existing: copy`"),
+                advice="move it there yourself, or give `existing: copy`",
             )
         made = isinstance(there, Absent) and self.kind == "directory"
         after = nodes.made(machine, self._source, self._wanted) if made else machine
-        if self.kind == "file":
+        if self.kind == "file" and hiding.missing:
             after = after.with_(Path(self._source), machine[Path(self._target)])
+        what = f"Copy {_listed(hiding.missing)} from {self._target} to {self._source}"
         return Step(
-            says=f"Copy {_listed(hiding.missing)} from {self._target} to {self._source}",
-            commands=(*(self._make() if made else _mkdir(self._source)), *self._copying(_tops(hiding.missing))),
+            says=what if hiding.missing else f"Remove what an interrupted copy left in {self._staging}",
+            commands=self._copying(made) if hiding.missing else (Command(("rm", "-rf", "--", self._staging)),),
             after=after.with_(Hidden(self._target, self._source), Hiding()),
         )
 
-    def _copying(self, entries: tuple[str, ...]) -> tuple[Command, ...]:
-        """Each under a name that says that it is not finished; then flushed, and renamed."""
-        pairs = [(self._target, self._source)]
+    @property
+    def _staging(self) -> str:
+        return staging(self._source, self.kind)
+
+    def _copying(self, made: bool) -> tuple[Command, ...]:
+        """One program copies all, so that hard links stay links; nothing has its place before all is flushed.
+
+        That cp(1) cannot keep an extended attribute is an error only where it is named.
+        """
+        new = posixpath.join(self._staging, "new")
+        placed = Command(("mv", "-T", "--", new, self._source))
         if self.kind == "directory":
-            pairs = [(posixpath.join(self._target, each), posixpath.join(self._source, each)) for each in entries]
-        born = [(old, f"{new}.unfinished", new) for old, new in pairs]
-        flush = Command(("sync", "--file-system", "--", posixpath.dirname(born[0][1])))
+            placed = Command(("sh", "-euc", _PLACE, "place", new, self._source, _PLACE_EACH))
         return (
-            Command(("rm", "-rf", "--", *(unfinished for _, unfinished, _ in born))),
-            *(Command(("cp", "-a", "-T", "--", old, unfinished)) for old, unfinished, _ in born),
-            flush,
-            *(Command(("mv", "-T", "--", unfinished, new)) for _, unfinished, new in born),
-            flush,
+            *(self._make() if made else _mkdir(self._source)),
+            Command(("rm", "-rf", "--", self._staging)),
+            Command(("mkdir", "-m", "0700", "--", self._staging)),
+            Command(("cp", "-a", "-x", "--preserve=xattr", "-T", "--", self._target, new), timeout=_LONG),
+            Command(("sync", "--file-system", "--", self._staging), timeout=_LONG),
+            placed,
+            Command(("sync", "--file-system", "--", posixpath.dirname(self._staging)), timeout=_LONG),
+            Command(("rm", "-rf", "--", self._staging), timeout=_LONG),
         )
 
     def _bind(self, machine: Machine) -> Step:
@@ -234,15 +256,38 @@ def _born(path: str) -> tuple[Command, ...]:
     return (*_mkdir(path), Command(("dd", "if=/dev/null", f"of={path}", "conv=notrunc", "status=none")))
 
 
-def _tops(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """The entries that lie in no other of them."""
-    every = set(entries)
-    return tuple(each for each in entries if not any(each[:at] in every for at, char in enumerate(each) if char == "/"))
+_LONG = 6 * 3600.0
+"""Seconds that a copy may take."""
+
+# Moves what the source lacks from a whole copy to its place: PLACE COPY SOURCE PLACE_EACH. sort(1) reads
+# every name, directories before what they hold, before the first is moved.
+_PLACE = """
+cd -- "$1"
+find . -mindepth 1 -print0 | sort -z | xargs -0 -r sh -euc "$3" each "$2"
+"""
+
+# Entries of one directory are moved by one mv(1). What is gone was moved with the directory above it.
+_PLACE_EACH = """
+to=$1; shift; at=; first=1
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+for each; do
+    if [ "$first" ]; then set --; first=; fi
+    if ! there "$each" || there "$to/$each"; then continue; fi
+    if [ "$at" != "${each%/*}" ]; then
+        if [ $# != 0 ]; then mv -n -t "$to/$at" -- "$@"; set --; fi
+        at=${each%/*}
+        there "$each" || continue
+    fi
+    set -- "$@" "$each"
+done
+if [ $# != 0 ]; then mv -n -t "$to/$at" -- "$@"; fi
+"""
 
 
 def _listed(entries: tuple[str, ...]) -> str:
-    more = f" and {len(entries) - 5} more" if len(entries) > 5 else ""
-    return ", ".join(entries[:5]) + more
+    shown = [each if each.isprintable() else repr(each)[1:-1] for each in entries[:5]]
+    at_least = "at least " if len(entries) >= MOST_HIDDEN else ""
+    return ", ".join(shown) + (f" and {at_least}{len(entries) - 5} more" if len(entries) > 5 else "")
 
 
 @hookimpl

@@ -23,7 +23,7 @@ from subfloor.subjects.nixos import (
     System,
     SystemState,
 )
-from subfloor.subjects.path import LONGEST, Text, TextFile, check_clean, is_below, seen
+from subfloor.subjects.path import LONGEST, Text, TextFile, check_clean, is_below, seen, unfinished
 from subfloor.task import Command, Step, Task, hookimpl
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -239,7 +239,10 @@ class NixosInstall(Task):
                 self._nixos_install(),
                 Command(("rm", "-rf", "--one-file-system", "--", self._temporary)),
                 Command(("sync", "--file-system", "--", self._at("/nix"), *((self._boot,) if self.boot else ()))),
-                Command(("sh", "-euc", _RECORD, "record", self.root, self._record), stdin=_bytes(digest)),
+                Command(
+                    ("sh", "-euc", _RECORD, "record", self.root, self._record, unfinished(self._record)),
+                    stdin=_bytes(digest),
+                ),
             ),
             after=machine.with_(self._system, System(Unknown(), digest, True)),
         )
@@ -261,8 +264,8 @@ class NixosInstall(Task):
 # The record is written like every file here: under another name, flushed, renamed, and the name flushed.
 _RECORD = f"""{SYSTEM_OF}
 read -r digest || [ -n "$digest" ]
-printf '%s %s\\n' "$digest" "$(system_of "${{1%/}}" system)" | dd of="$2.unfinished" conv=fsync status=none
-mv -f -T -- "$2.unfinished" "$2"
+printf '%s %s\\n' "$digest" "$(system_of "${{1%/}}" system)" | dd of="$3" conv=fsync status=none
+mv -f -T -- "$3" "$2"
 sync -- "${{2%/*}}"
 """
 

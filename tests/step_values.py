@@ -45,6 +45,7 @@ from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.secret import Secret
 from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState
 from subfloor.subjects.nixos import (
@@ -62,8 +63,6 @@ from subfloor.subjects.path import (
     Absent,
     Blocked,
     Detour,
-    Hidden,
-    Hiding,
     Node,
     Path,
     Text,

@@ -9,8 +9,9 @@ import pytest
 
 from subfloor.errors import LookFailed
 from subfloor.machine import AnySubject, Output
+from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.nixos import BootLeftovers, Configuration, InstalledSystem, Leftovers
-from subfloor.subjects.path import Absent, Hidden, Hiding, Node, Path
+from subfloor.subjects.path import Absent, Node, Path
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag
 

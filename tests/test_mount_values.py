@@ -7,9 +7,10 @@ import pytest
 from subfloor.machine import Machine, Output, broken_promises
 from subfloor.steps import mount_options, sources
 from subfloor.subjects import mountinfo
+from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState, mounting
-from subfloor.subjects.path import Absent, Hidden, Hiding, Path, TextFile, Unseen, check_clean, directory, mode_of
+from subfloor.subjects.path import Absent, Path, TextFile, Unseen, check_clean, directory, mode_of
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
 

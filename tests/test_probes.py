@@ -19,10 +19,11 @@ from subfloor.machine import AnySubject, Output
 from subfloor.observe import _parsed
 from subfloor.subjects import mountinfo
 from subfloor.subjects.disk import ENDS, Content, Disk, DiskState, Missing
+from subfloor.subjects.hidden import Hidden
 from subfloor.subjects.memory import Memory
 from subfloor.subjects.mount import Covering, Mount
-from subfloor.subjects.path import Hidden, TextFile
 from subfloor.subjects.path import Path as APath
+from subfloor.subjects.path import TextFile
 from subfloor.subjects.swap import Swap, SwapState, areas
 from subfloor.subjects.tag import Tag
 from subfloor.subjects.tool import Privilege, Tool

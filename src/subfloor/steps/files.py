@@ -6,23 +6,24 @@ import posixpath
 from collections.abc import Sequence
 
 from subfloor.secret import Secret
+from subfloor.subjects.path import unfinished
 from subfloor.task import Command
 
 
 def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, ...]:
     """Commands that put a file at a path, and make the directories above it.
 
-    Its content goes to a name beside it that says that it is unfinished, is flushed, and gets the right
-    name at the end; then the directory is flushed, which is what keeps the name (fsync(2)).
+    Its content goes to a name beside it that says that it is unfinished and that no user has given, is flushed,
+    and gets the right name at the end; then the directory is flushed, which is what keeps the name (fsync(2)).
     """
-    unfinished = f"{path}.unfinished"
-    return _replaced(path, mode, Command(("dd", f"of={unfinished}", "conv=fsync", "status=none"), stdin=content))
+    temporary = unfinished(path)
+    return _replaced(path, mode, Command(("dd", f"of={temporary}", "conv=fsync", "status=none"), stdin=content))
 
 
 def keep_output(path: str, argv: Sequence[str], mode: str = "0644") -> tuple[Command, ...]:
     """Commands that put what a program prints at a path, as ``write_file`` does; if it prints nothing, none."""
-    unfinished = f"{path}.unfinished"
-    return _replaced(path, mode, Command(("sh", "-euc", _KEEP, "sh", unfinished, *argv)))
+    temporary = unfinished(path)
+    return _replaced(path, mode, Command(("sh", "-euc", _KEEP, "sh", temporary, *argv)))
 
 
 def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
@@ -30,10 +31,10 @@ def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
 
     A directory that is made for it is root's alone; one that is there stays as it is.
     """
-    folder, unfinished = posixpath.dirname(path), f"{path}.unfinished"
+    folder, temporary = posixpath.dirname(path), unfinished(path)
     return (
         Command(("mkdir", "-p", "-m", "0700", "--", folder)),
-        Command(("install", "-m", "0600", "--", "/dev/null", unfinished)),
+        Command(("install", "-m", "0600", "--", "/dev/null", temporary)),
         *write_file(path, content.reveal().encode("utf-8", "surrogateescape"), "0600")[1:],
     )
 
@@ -42,11 +43,11 @@ _KEEP = 'to=$1; shift; "$@" >"$to"; [ -s "$to" ]; sync -- "$to"'
 
 
 def _replaced(path: str, mode: str, write: Command) -> tuple[Command, ...]:
-    folder, unfinished = posixpath.dirname(path), f"{path}.unfinished"
+    folder, temporary = posixpath.dirname(path), unfinished(path)
     return (
         Command(("mkdir", "-p", "--", folder)),
         write,
-        Command(("chmod", mode, "--", unfinished)),
-        Command(("mv", "-f", "-T", "--", unfinished, path)),
+        Command(("chmod", mode, "--", temporary)),
+        Command(("mv", "-f", "-T", "--", temporary, path)),
         Command(("sync", "--", folder)),
     )

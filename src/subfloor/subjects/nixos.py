@@ -67,7 +67,7 @@ class Configuration(Located[SourcesState]):
         return f"configuration in {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        listed = "-name .git -prune -o -xtype f ! -name '*.unfinished' -exec sha256sum -z -- {} +"
+        listed = "-name .git -prune -o -xtype f ! -name '.subfloor-*.unfinished' -exec sha256sum -z -- {} +"
         return (f"[ -d {shlex.quote(self.path)} ] || exit 0; cd -- {shlex.quote(self.path)} && find . {listed}",)
 
     def parse(self, *outputs: Output) -> Sources:

@@ -1,4 +1,4 @@
-"""Paths: what is there, what a file says, and what a bind mount would hide.
+"""Paths: what is there, and what a file says.
 
 A path can lie on a filesystem that exists and is not mounted yet. Then it is ``Unseen``, which is
 neither there nor absent.
@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID, uuid5
 
 from subfloor.errors import LookFailed, NotVisible
 from subfloor.machine import AnySubject, Machine, Output, Subject, Unknown, at_least
@@ -108,9 +109,12 @@ class Located(Subject[T]):
     def in_empty(self) -> T:
         """What it is in a directory with nothing in it."""
 
-    def when_mounted(self, root: PathState) -> T | PathState:
-        """What it is at the root of a fresh filesystem, whose root directory is ``root``."""
-        return self.in_empty()
+    def when_mounted(self, root: PathState, hidden: Unseen | None) -> T | PathState | Unseen:
+        """What it is where a filesystem is mounted at its path, whose root directory is ``root``.
+
+        ``hidden``: why what the filesystem holds cannot be seen yet; None where it is known to be empty.
+        """
+        return hidden or self.in_empty()
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Path(Located[PathState]):
         if real != posixpath.dirname(self.path):
             return Detour(posixpath.join(real, posixpath.basename(self.path)))
         if found.status:
-            raise LookFailed(f"{self.path} cannot be looked at", advice=_UNSEEN_ADVICE)
+            raise LookFailed(f"{self.path} cannot be looked at", advice=UNSEEN_ADVICE)
         if found.text.startswith("under "):
             return Blocked(found.text.removeprefix("under ").removesuffix("\n"))
         return _node(found.text) if found.text else Absent()
@@ -142,11 +146,11 @@ class Path(Located[PathState]):
     def in_empty(self) -> PathState:
         return Absent()
 
-    def when_mounted(self, root: PathState) -> PathState:
+    def when_mounted(self, root: PathState, hidden: Unseen | None) -> PathState:
         return root
 
 
-_UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
+UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
 
 _IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
 
@@ -211,89 +215,24 @@ class TextFile(Located[TextState]):
         return Absent()
 
 
-@dataclass(frozen=True)
-class Hiding:
-    """What a bind mount would hide: entries that its source lacks, and entries that differ in it.
-
-    Up to ``MOST_HIDDEN`` in all; where there are as many, there may be more.
-    """
-
-    missing: tuple[str, ...] = ()
-    different: tuple[str, ...] = ()
-
-
-HidingState = Hiding | Unseen
-
-MOST_HIDDEN = 100
-"""How many entries are listed: enough to decide, and to show."""
-
-
-@dataclass(frozen=True)
-class Hidden(Located[HidingState]):
-    """What would be out of sight if ``source`` were bound over ``path``; nothing once something is mounted there."""
-
-    path: str
-    source: str
-
-    def __str__(self) -> str:
-        return f"what {self.source} would hide at {self.path}"
-
-    def probes(self) -> tuple[str, ...]:
-        mounted = f"mounted={shlex.quote(_as_listed(self.path))}"
-        return (f"t={shlex.quote(self.path)}; s={shlex.quote(self.source)}; {mounted}\n{_HIDDEN}",)
-
-    def parse(self, *outputs: Output) -> HidingState:
-        (found,) = outputs
-        if found.status:
-            raise LookFailed(f"what is in {self.path} cannot be looked at", advice=_UNSEEN_ADVICE)
-        lines = [entry for entry in found.text.split("\0") if entry]
-        return Hiding(
-            tuple(sorted(line[1:] for line in lines if line[0] == "-")),
-            tuple(sorted(line[1:] for line in lines if line[0] == "!")),
-        )
-
-    def in_empty(self) -> HidingState:
-        return Hiding()
-
-
-def _as_listed(path: str) -> str:
-    """A path as the kernel's list of mounts spells it (fs/proc_namespace.c)."""
-    return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
-
-
-# Every entry is compared, whatever their number, until as many were found as are listed. A file that
-# cannot be compared counts as different, and so does all that could not be listed.
-_HIDDEN = rf"""
-[ -e "$t" ] || exit 0
-while read -r _ _ _ _ at _; do [ "$at" != "$mounted" ] || exit 0; done < /proc/self/mountinfo
-missing() {{ printf -- '-%s\0' "$1"; }}
-different() {{ printf '!%s\0' "$1"; }}
-compare() {{
-    if [ -L "$1" ]; then
-        if [ -L "$2" ] && [ "$(readlink -- "$1")" = "$(readlink -- "$2")" ]; then :
-        elif [ -e "$2" ] || [ -L "$2" ]; then different "$3"; else missing "$3"; fi
-    elif [ -d "$1" ]; then
-        if [ -d "$2" ]; then :; elif [ -e "$2" ]; then different "$3"; else missing "$3"; fi
-    elif [ ! -e "$2" ]; then missing "$3"
-    else cmp -s -- "$1" "$2" || different "$3"; fi
-}}
-if [ ! -d "$t" ]; then
-    # An empty file at either place is no more than a place to bind to.
-    if [ ! -s "$t" ]; then :; elif [ ! -s "$s" ]; then missing "${{t##*/}}"; else compare "$t" "$s" "${{t##*/}}"; fi
-    exit 0
-fi
-cd -- "$t" || exit 1
-{{ find . -mindepth 1 -xdev || echo .; }} | while IFS= read -r e; do
-    if [ "$e" = . ]; then different "what cannot be listed"; else compare "$e" "$s/${{e#./}}" "${{e#./}}"; fi
-done |
-    tr '\n\0' '?\n' | head -n {MOST_HIDDEN} | tr '\n' '\0'
-"""
-
-
 def check_clean(path: str) -> None:
     """Raise ``ValueError`` for a path that is not absolute, or is not the shortest spelling of itself."""
     if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
         raise ValueError(f"{path!r} is no clean absolute path, such as /mnt/nix")
+
+
+_TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")
+"""The namespace of the names of files that are being written (RFC 9562, version 5)."""
+
+
+def unfinished(path: str) -> str:
+    """The name under which something is written before it gets its name: in the same directory, and nobody else's.
+
+    It is derived from the last part of the path, so that a rerun finds what an interrupted run has left. A name
+    such as ``NAME.unfinished`` may be a user's own; this one holds 122 bits that nobody gives by chance.
+    """
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".subfloor-{uuid5(_TEMPORARY, name)}.unfinished")
 
 
 MODE_PATTERN = "^[0-7]{3,4}$"
@@ -340,8 +279,7 @@ def below(machine: Machine, at: str, root: PathState, hidden: Unseen | None) -> 
     changes: dict[AnySubject, Any] = {}
     for subject in machine:
         if isinstance(subject, Located) and subject.path == at:
-            here = isinstance(subject, Path | Hidden)
-            changes[subject] = subject.when_mounted(root) if here else hidden or subject.in_empty()
+            changes[subject] = subject.when_mounted(root, hidden)
         elif isinstance(subject, Located) and any(place == at or is_below(place, at) for place in subject.places):
             changes[subject] = hidden or subject.in_empty()
     return changes
