@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
@@ -11,7 +12,7 @@ from subfloor.installed import Contribution, FileSystem
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.steps import mount_options, mounts, sources
-from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
+from subfloor.subjects.mount import DevicesMounted, Mount, Mounted, MountState, mounting, remounting
 from subfloor.subjects.path import DIRECTORY, Node, Path, PathState, Unseen, check_clean, directory
 from subfloor.task import Step, Task, hookimpl
 
@@ -23,9 +24,11 @@ class MountFilesystem(Task):
     The source is a partition's path, or a tag, which is looked for on the play's own disks first; a tag
     that two devices carry is refused. What is not finished, or holds another type, is not mounted.
 
-    Options that differ are changed by a remount where the kernel can. Options that the kernel does not
-    show (`nofail`, `x-…`, a filesystem's defaults) are passed on, and not looked for. Where something
-    else is mounted, or the right thing twice, or under something else, it is refused.
+    Options that differ are changed by a remount where the kernel can, and are refused where it cannot, as
+    those that it keeps for every mount of a filesystem. Options that it does not show (`nofail`, `x-…`, a
+    filesystem's defaults) or spells in a way that cannot be predicted are passed on, and not looked for.
+    Where something else is mounted, or the right thing twice, or under something else, it is refused.
+    With `x-systemd.automount` a place where systemd waits to mount it is as declared.
     """
 
     key: ClassVar[str] = "mount"
@@ -58,17 +61,21 @@ class MountFilesystem(Task):
         return replace(self, disks=disks, label=label)
 
     def subjects(self) -> frozenset[AnySubject]:
-        return frozenset({Mount(self.path), Path(self.path), *sources.subjects_of(self.source, self.disks)})
+        return frozenset(
+            {Mount(self.path), Path(self.path), DevicesMounted(), *sources.subjects_of(self.source, self.disks)}
+        )
 
     def next_step(self, machine: Machine) -> Step | None:
         state = mounts.place(machine, self.path)
         source = sources.found(machine, self.source, self.disks, self.type)
+        if state.top is None and state.automount and self._is_on_demand:
+            return None  # that nobody has looked into it yet is as it should be
         if state.top is None:
             return self._mount(machine, state, source)
-        wanted = self._mounted(source)
+        wanted = self._mounted(machine, source)
         if not state.top.is_(wanted):
             raise mounts.elsewhere(self.path, state.top, str(replace(wanted, options=frozenset())))
-        return self._remount(machine, state, state.top)
+        return self._remount(machine, state.top)
 
     def contributes(self) -> tuple[Contribution, ...]:
         device = sources.link(self.source)
@@ -78,20 +85,32 @@ class MountFilesystem(Task):
     def _wanted(self) -> mount_options.Wanted:
         return mount_options.wanted(self.type, self.options)
 
-    def _mounted(self, source: sources.Source) -> Mounted:
+    @property
+    def _is_on_demand(self) -> bool:
+        return "x-systemd.automount" in self.options
+
+    def _mounted(self, machine: Machine, source: sources.Source) -> Mounted:
+        """What will be mounted. What another mount of the filesystem was given holds for this one, too."""
         root = mount_options.subvolume(self.options) if self.type == "btrfs" else "/"
-        return Mounted(source.node, self.type, root, self._wanted.shown)
+        there = machine[DevicesMounted()].of(source.node)
+        options = self._wanted.mounted(there[-1][1] if there else None)
+        return Mounted(source.node, self.type, root, options, unsure=frozenset() if there else self._wanted.unsure)
 
     def _mount(self, machine: Machine, state: MountState, source: sources.Source) -> Step:
         if self.path == "/":
             raise Refused("nothing is mounted at /", advice="run this outside of a chroot")
-        mounts.check_free(self.path, state)
+        if not state.automount:
+            mounts.check_free(self.path, state)
         self._check_writable(machine, source)
         hidden = None if source.fresh else Unseen(self.path, source.node)
-        after = mounting(machine, self.path, self._mounted(source), root=hidden or self._root(), hidden=hidden)
+        mounted = self._mounted(machine, source)
+        after = mounting(machine, self.path, mounted, root=hidden or self._root(), hidden=hidden)
+        given = mount_options.for_kernel(self.options)
         return Step(
             says=f"Mount {source.node} ({self.type}) at {self.path}",
-            commands=mounts.mount(self.type, mount_options.for_kernel(self.options), source.node, self.path),
+            commands=mounts.trigger(self.path)
+            if state.automount
+            else mounts.mount(self.type, given, source.node, self.path),
             after=sources.in_use(after, source, f"mounted at {self.path}"),
         )
 
@@ -109,28 +128,42 @@ class MountFilesystem(Task):
             return directory()
         # A vfat has no modes and no owners of its own: the mount says (fs/fat/inode.c).
         mask = mount_options.value(self.options, "dmask", "umask")
-        mode = 0o777 & ~(0o022 if mask is None else int(mask, 8))
+        mode = 0o777 & ~(mount_options.octal(mask or "022") or 0)
         owned = mount_options.value(self.options, "uid", "gid")
         return directory(mode) if owned is None else Node(DIRECTORY, mode)
 
-    def _remount(self, machine: Machine, state: MountState, top: Mounted) -> Step | None:
-        lacking = self._wanted.lacking(top.options)
+    def _remount(self, machine: Machine, top: Mounted) -> Step | None:
+        lacking = self._wanted.lacking(top.options, top.unsure)
         if not lacking:
             return None
-        if fixed := lacking & self._wanted.fixed:
-            without, against = sorted(fixed - top.options), sorted(fixed & top.options)
-            how = " and ".join(
-                f"{word} {','.join(options)}" for word, options in (("without", without), ("with", against)) if options
-            )
-            raise Refused(
-                f"{self.path} is mounted {how}, which no remount can change",
-                advice=f"`umount {self.path}`, then run this again",
-            )
-        given = mount_options.remounting(self.type, self.options, top.options)
+        if fixed := self._wanted.fixed(lacking):
+            raise self._fixed(machine, top, fixed)
+        shown = self._wanted.remounted(top.options)
+        shared = self._wanted.shared_of(shown)
         return Step(
-            says=f"Remount {self.path} with {','.join(mount_options.for_kernel(self.options)) or 'rw'}",
-            commands=mounts.remount(given, self.path),
-            after=machine.with_(Mount(self.path), replace(state, top=replace(top, options=self._wanted.shown))),
+            says=f"Remount {self.path} with {self._changes(top.options)}",
+            commands=mounts.remount(mount_options.remounting(self.type, self.options, top.options), self.path),
+            after=remounting(machine, self.path, shown, shared, self._wanted.shared),
+        )
+
+    def _changes(self, options: frozenset[str]) -> str:
+        """The options that are declared, as a person reads them; ``rw`` where it was not writable."""
+        writable = ("rw",) if "ro" in options and not {"ro", "rw"} & set(self.options) else ()
+        return ",".join((*writable, *mount_options.for_kernel(self.options))) or "rw"
+
+    def _fixed(self, machine: Machine, top: Mounted, fixed: frozenset[str]) -> Refused:
+        """The refusal of what no remount can change: the kernel keeps it for the whole filesystem, or drops it."""
+        without, against = sorted(fixed - top.options), sorted(fixed & top.options)
+        how = " and ".join(
+            f"{word} {','.join(options)}" for word, options in (("without", without), ("with", against)) if options
+        )
+        others = [path for path, _ in machine[DevicesMounted()].of(top.source) if path != self.path]
+        also = f"; the same filesystem is mounted at {', '.join(others)}, and they share such options" if others else ""
+        places = " ".join(shlex.quote(path) for path in (self.path, *others))
+        return Refused(
+            f"{self.path} is mounted {how}, which no remount can change{also}",
+            advice=f"`umount {places}`, then run this again; or, where the kernel drops an option that the device or "
+            "filesystem cannot have, take it out of `options`",
         )
 
 

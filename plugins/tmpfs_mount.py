@@ -95,7 +95,9 @@ class TmpfsMount(Task):
         if _pages(top.options, memory) == self._pages(memory) and not lacking:
             return None
         self._check_room(machine[Usage(self.path)], memory)
-        after = replace(top, options=self._shown(memory))
+        kept = frozenset(option for option in top.options if not option.startswith("size="))
+        shown = mount_options.wanted("tmpfs", self.options).remounted(kept) | self._shown(memory)
+        after = replace(top, options=shown)
         flags = "" if not lacking else f", with {','.join(mount_options.for_kernel(self.options)) or 'rw'}"
         given = mount_options.remounting("tmpfs", (f"size={_for_kernel(self.size)}", *self.options), top.options)
         return Step(

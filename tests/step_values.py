@@ -47,7 +47,7 @@ from subfloor.secret import Secret
 from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
-from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState
+from subfloor.subjects.mount import Cover, Covering, DevicesMounted, InUse, Mount, Mounted, MountState
 from subfloor.subjects.nixos import (
     BootLeftovers,
     Configuration,
@@ -110,6 +110,9 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
     if isinstance(subject, Path):
         mount = seen.get(Mount(subject.path), MountState())
         return _node("directory") if subject.path == "/" or mount.stack else Absent()
+    if isinstance(subject, DevicesMounted):
+        mounts = ((each.path, state.top) for each, state in seen.items() if isinstance(each, Mount))
+        return InUse(tuple((top.source, path, top.options) for path, top in mounts if top))
     for kind, value in _USUAL:
         if isinstance(subject, kind):
             return value
@@ -238,6 +241,7 @@ def _mount(path: str, about: Any) -> tuple[AnySubject, MountState]:
         given.get("real", path),
         tuple(given.get("below", ())),
         tuple(map(_mounted, _list(given.get("buried")))),
+        bool(given.get("automount")),
     )
 
 

@@ -37,15 +37,33 @@ def test_mount_that_drifted(ext4: str, ground: Ground) -> None:
 
 
 _OPTIONS = {
-    "ext4": [["noatime", "commit=5"], ["discard", "nodiscard"], ["data=ordered", "lazytime", "errors=remount-ro"]],
-    "xfs": [[], ["noatime", "logbufs=8"], ["nodev", "nosuid", "noexec", "sync"]],
+    "ext4": [
+        ["noatime", "commit=5"],
+        ["discard", "nodiscard"],
+        ["data=ordered", "lazytime", "errors=remount-ro"],
+        ["commit=060"],
+        ["relatime", "noatime"],
+        ["noatime", "relatime"],
+    ],
+    "xfs": [[], ["noatime", "logbufs=8"], ["nodev", "nosuid", "noexec", "sync"], ["nodiscard"]],
     "btrfs": [
         ["compress=zstd", "autodefrag"],
         ["compress=zlib:5", "commit=30", "noatime"],
         ["compress-force=lzo", "commit=60"],
         ["subvol=/"],
+        ["compress=no"],
+        ["compress", "commit=010"],
+        ["compress=zstd", "nodatacow"],
+        ["nodiscard", "noautodefrag"],
     ],
-    "vfat": [["umask=0077"], ["fmask=0133", "dmask=22", "uid=1000"], ["shortname=winnt", "utf8"]],
+    "vfat": [
+        ["umask=0077"],
+        ["fmask=0133", "dmask=22", "uid=1000"],
+        ["shortname=winnt", "utf8"],
+        ["dmask=22", "umask=0077"],
+        ["umask=0077", "dmask=22"],
+        ["uid=nobody", "gid=nogroup"],
+    ],
     "f2fs": [[], ["noatime", "nodiscard"]],
 }
 _KERNEL = Path("/proc/filesystems").read_text().split()
@@ -102,6 +120,39 @@ def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
         ground.apply({"mount": play})
     ground.settle({"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}})
     assert ground.mount("home").root == "/nix/home"
+
+
+def test_options_that_a_filesystem_has_as_a_whole(bare: str, ground: Ground) -> None:
+    """The second mount gets those of the first, and is then remounted; the first one follows."""
+    run("mkfs.btrfs", "-f", bare)
+    path = str(ground.path / "x")
+    first = {"path": path, "source": bare, "type": "btrfs", "options": ["compress=zstd"]}
+    ground.settle({"mount": {**first, "options": []}})
+    ground.sh("btrfs subvolume create x/home")
+    ground.sh("umount x")
+    ground.settle({"mount": first})
+    second = {**first, "path": f"{path}/home", "options": ["subvol=home", "compress=zstd"]}
+    assert len(ground.settle({"mount": first}, {"mount": second})) == 1
+    ground.sh("umount x/home")
+    assert len(ground.settle({"mount": {**second, "options": ["subvol=home", "compress=lzo"]}})) == 2
+    assert "compress=lzo" in ground.mount("x").options
+
+
+def test_flags_that_stay_on_a_remount(ext4: str, ground: Ground) -> None:
+    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["noatime"]}
+    ground.settle({"mount": play})
+    ground.sh("mount -o remount,ro,nodev,nosuid x")
+    assert len(ground.settle({"mount": play})) == 1
+    assert {"rw", "nodev", "nosuid", "noatime"} <= ground.mount("x").options
+
+
+def test_an_option_that_the_kernel_drops_is_refused_with_a_reason(bare: str, ground: Ground) -> None:
+    run("mkfs.xfs", "-f", bare)
+    ground.sh(f"echo 0 > /sys/block/{Path(bare).name}/queue/discard_max_bytes")
+    play = {"path": str(ground.path / "x"), "source": bare, "type": "xfs", "options": ["discard"]}
+    with pytest.raises(SubfloorError, match=r"mounted without discard, which no remount can change"):
+        ground.apply({"mount": play})
+    ground.settle({"mount": {**play, "options": ["nodiscard"], "path": str(ground.path / "y")}})
 
 
 def test_mount_of_a_partition(disk: str, ground: Ground) -> None:

@@ -63,11 +63,17 @@ def check_way(path: str, there: object, real: str = "") -> None:
 
 
 def check_free(path: str, state: MountState) -> None:
-    """Raise ``Refused`` where a mount at the path would bury others."""
+    """Raise ``Refused`` where a mount at the path would bury others, or an automount."""
     if state.below:
         raise Refused(
             f"a mount at {path} would bury those at {', '.join(state.below)}",
             advice=f"unmount them first: `umount --recursive` each of them; {_AGAIN}",
+        )
+    if state.automount:
+        raise Refused(
+            f"an automount waits at {path} for somebody to look into it",
+            advice="see what it would mount (`systemctl list-units --type automount`, or the maps of autofs) and stop "
+            f"it, or name another path; {_AGAIN}",
         )
 
 
@@ -87,6 +93,11 @@ def mount(kind: str, options: Iterable[str], source: str, path: str) -> tuple[Co
         Command(("mkdir", "-p", "--", path)),
         Command(("mount", "-t", kind, *with_options, "--", source, path)),
     )
+
+
+def trigger(path: str) -> tuple[Command, ...]:
+    """Commands that have an automounter mount what belongs at a path: to mount over it would hide it."""
+    return (Command(("stat", "--", f"{path}/."), timeout=120.0),)
 
 
 def remount(options: Iterable[str], path: str) -> tuple[Command, ...]:

@@ -16,7 +16,8 @@ class Mounted:
     """A mount; ``root`` is the path inside the filesystem, ``/`` but for binds and subvolumes.
 
     A promise names only the options that were asked for; the kernel adds its own. ``halted``: the kernel
-    has made the filesystem read-only, as it does after an error.
+    has made the filesystem read-only, as it does after an error. ``unsure``: names of options that a promise
+    does not hold, and that may be in force all the same.
     """
 
     source: str
@@ -24,6 +25,7 @@ class Mounted:
     root: str = "/"
     options: frozenset[str] = at_least()
     halted: bool = False
+    unsure: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __str__(self) -> str:
         inside = f", {self.root} in it" if self.root != "/" else ""
@@ -35,12 +37,18 @@ class Mounted:
         return (self.source, self.type, self.root) == (other.source, other.type, other.root)
 
 
+AUTOMOUNT = "autofs"
+"""The type of what waits at a place until somebody looks into it (systemd.automount(5), autofs(5))."""
+
+
 @dataclass(frozen=True)
 class MountState:
     """What is mounted at a path: of several stacked there the last one, ``top``, is what is there.
 
     ``real`` is the path without symbolic links. ``below``: other mounts under the path, that a mount on
     it would bury. ``buried``: what was mounted here before something was mounted over a directory above.
+    ``automount``: whoever looks into the directory has systemd (or another automounter) mount something here;
+    that is a way of mounting, and no mount of its own.
     """
 
     top: Mounted | None = None
@@ -48,6 +56,7 @@ class MountState:
     real: str = ""
     below: tuple[str, ...] = field(default=(), compare=False)
     buried: tuple[Mounted, ...] = ()
+    automount: bool = False
 
     @property
     def stack(self) -> tuple[Mounted, ...]:
@@ -73,12 +82,50 @@ class Mount(Subject[MountState]):
         crossed = mountinfo.way(every, where)
         below = tuple(m.path for m in every if is_below(m.path, where))
         buried = [m for m in every if m.path == where and m not in crossed]
-        here = [_mounted(m) for m in crossed if m.path == where]
-        return MountState(here[-1] if here else None, tuple(here[:-1]), where, below, tuple(map(_mounted, buried)))
+        every_here = [m for m in crossed if m.path == where]
+        here = [_mounted(m) for m in every_here if m.type != AUTOMOUNT]
+        return MountState(
+            here[-1] if here else None,
+            tuple(here[:-1]),
+            where,
+            below,
+            tuple(_mounted(m) for m in buried if m.type != AUTOMOUNT),
+            automount=len(here) < len(every_here),
+        )
 
 
 def _mounted(mount: mountinfo.MountInfo) -> Mounted:
     return Mounted(mount.source, mount.type, mount.root, mount.options, mount.halted)
+
+
+@dataclass(frozen=True)
+class InUse:
+    """Every mount of a device: its source, its path, and the options that it shows.
+
+    Others mount and unmount as they like, so no two are told apart by it.
+    """
+
+    mounts: tuple[tuple[str, str, frozenset[str]], ...] = field(default=(), compare=False)
+
+    def of(self, source: str) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The mounts of one device: path and options."""
+        return tuple((path, options) for node, path, options in self.mounts if node == source)
+
+
+@dataclass(frozen=True)
+class DevicesMounted(Subject[InUse]):
+    """Every device that is mounted. Some options are kept by the kernel for all mounts of a filesystem."""
+
+    def __str__(self) -> str:
+        return "devices that are mounted"
+
+    def probes(self) -> tuple[str, ...]:
+        return (mountinfo.PROBE,)
+
+    def parse(self, *outputs: Output) -> InUse:
+        (mounts,) = outputs
+        found = (m for m in mountinfo.parse(mounts.stdout) if m.source.startswith("/"))
+        return InUse(tuple((m.source, m.path, m.options) for m in found))
 
 
 @dataclass(frozen=True)
@@ -133,6 +180,27 @@ def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hi
             changes[subject] = MountState(real=subject.path)
         elif isinstance(subject, Covering) and (subject.path == at or is_below(subject.path, at)):
             changes[subject] = Cover(at, mounted.source, mounted.type, mounted.root)
+        elif isinstance(subject, DevicesMounted):
+            there = machine[subject].mounts
+            changes[subject] = InUse((*there, (mounted.source, at, mounted.options)))
     state = machine[Mount(at)]
     after = replace(state, top=mounted, under=state.stack, real=state.real or at)
     return machine.updated({**changes, Mount(at): after})
+
+
+def remounting(
+    machine: Machine, at: str, options: frozenset[str], shared: frozenset[str], names: frozenset[str]
+) -> Machine:
+    """The machine once a mount shows these options, and every mount of its filesystem the ``shared`` ones of them.
+
+    ``names``: those of all options that the kernel keeps for a filesystem as a whole.
+    """
+    top = machine[Mount(at)].top
+    changes: dict[AnySubject, Any] = {}
+    for subject in machine:
+        state = machine[subject] if isinstance(subject, Mount) else None
+        if state and state.top and top and (state.top.source, state.top.type) == (top.source, top.type):
+            own = frozenset(each for each in state.top.options if each.partition("=")[0] not in names)
+            shown = options if subject == Mount(at) else own | shared
+            changes[subject] = replace(state, top=replace(state.top, options=shown))
+    return machine.updated(changes)
