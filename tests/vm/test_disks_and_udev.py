@@ -150,6 +150,36 @@ def test_what_no_program_knows_is_asked_about(subfloor: Subfloor, blank: Blank, 
     assert sh("findmnt -no SOURCE,FSTYPE /srv/home").split() == [f"{disk}1", "ext4"]
 
 
+USED = {
+    "gpt": """
+printf 'label: gpt\\n,1G\\n,,\\n' | sfdisk -q "$1"; udevadm settle
+mkfs.ext4 -q -F "$1"*1; mkfs.btrfs -q -f "$1"*2; udevadm settle
+""",
+    "mbr": """
+printf 'label: dos\\n,200M,c\\n,,5\\n,300M\\n,,\\n' | sfdisk -q "$1"; udevadm settle
+mkfs.fat "$1"*1 >/dev/null; mkfs.xfs -q -f "$1"*5; mkswap -q "$1"*6; udevadm settle
+""",
+}
+"""Disks that another installation has used."""
+
+
+@pytest.mark.parametrize("table", USED)
+@pytest.mark.parametrize("name", ["vdb", "vdc", "nvme0n1"])
+def test_a_used_disk_is_laid_out_anew_by_the_first_run(
+    table: str, name: str, subfloor: Subfloor, blank: Blank, sh: Sh
+) -> None:
+    """udev reads the table anew as soon as it is erased, so that the kernel has forgotten the partitions by itself."""
+    disk = blank(f"/dev/{name}")
+    sh(USED[table], disk)
+    arguments = [DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"]
+    refused, done, again = subfloor(
+        ["apply", *arguments], ["apply", *arguments, "--destroy", disk], ["check", *arguments]
+    )
+    assert refused.status == 3, refused
+    assert (done.status, again.status) == (0, 0), (done, again)
+    assert sh('lsblk -nro FSTYPE,LABEL "$1"', disk).split() == ["ext4", "home"]
+
+
 def test_partitions_that_only_the_kernel_has_are_forgotten(
     subfloor: Subfloor, blank: Blank, sh: Sh, mend: Callable[[str], None]
 ) -> None:
