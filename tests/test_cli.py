@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,38 @@ def test_check_supposes_the_consent_that_it_is_given(desk: Desk) -> None:
 
 
 # What is asked for.
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-t", "discs"], "no task has the tag `discs`[^→]*→ did you mean `disks`?"),
+        (["--skip-tags", "a,discs"], "--skip-tags:1:1: no task has the tag `discs`"),
+        (["-e", "swpa=0"], "-e:1:1: nothing reads the variable `swpa`[^→]*→ did you mean `swap`?"),
+        (["-e", "swpa=[1, 2]"], "nothing reads the variable `swpa`"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "apply"])
+def test_a_name_that_means_nothing_is_never_success(desk: Desk, command: str, words: list[str], said: str) -> None:
+    desk.play({**write("one"), "tags": ["disks", "a"], "when": "swap is undefined"})
+    done = desk.run(command, *words)
+    assert done.exit_code == 64
+    assert re.search(said, done.stderr), done.stderr
+
+
+def test_names_in_what_is_skipped_mean_something(desk: Desk, tmp_path: Path) -> None:
+    """A task, an include, a default and a file of variables: each may not matter in this run."""
+    part = [{"include": "no-such-file.yml", "when": "inner is undefined", "tags": ["deep"]}]
+    (tmp_path / "part.yml").write_text(json.dumps(part))
+    (tmp_path / "vars.yml").write_text("of_no_use: 1\nother: '{{ chained }}'\n")
+    desk.play(
+        {**write("no", "{{ skipped }}"), "when": False, "tags": ["never-run"]},
+        {"include": str(tmp_path / "part.yml"), "when": "condition"},
+        write("one"),
+    )
+    given = ("skipped=a", "inner=b", "condition=false", "chained=c", f"@{tmp_path}/vars.yml", "subfloor_user=root")
+    done = desk.run("check", *(word for each in given for word in ("-e", each)), "--skip-tags", "deep,never-run")
+    assert done.exit_code == 2, done.stderr
 
 
 def test_tags_choose_tasks(desk: Desk) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from subfloor import inventory, playbook
 from subfloor.host import Host, over_ssh
-from subfloor.inventory import Connection, Inventory, Target
-from subfloor.playbook import Entry, Play
+from subfloor.inventory import CONNECTION_VARS, Connection, Inventory, Target
+from subfloor.playbook import Entry, Play, command_line
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.selection import select
 from subfloor.playbook.variables import Vars, extra_vars
@@ -75,9 +75,21 @@ def gather(request: Request, present: Present = tuple) -> Job:
         with problems.kept():
             works.append(_work(target, own, extra, request, present))
     problems.settle()
+    _check_names(request, plays, [target for target, _ in chosen], extra)
     if request.start_at is not None:
         works = list(_from_task(works, request.start_at))
     return Job(", ".join(_name(play, request.playbook) for play in plays), tuple(works))
+
+
+def _check_names(request: Request, plays: Sequence[Play], targets: Iterable[Target], extra: Vars) -> None:
+    """Raise ``PlaybookError`` for tags and variables of the command line that mean nothing in these plays."""
+    problems = Problems()
+    for option, tags in (("--tags", request.tags), ("--skip-tags", request.skip_tags)):
+        with problems.kept():
+            command_line.check_tags(plays, option, tags)
+    with problems.kept():
+        command_line.check_variables(plays, [target.vars for target in targets], extra, CONNECTION_VARS)
+    problems.settle()
 
 
 def _name(play: Play, path: Path) -> str:

@@ -78,6 +78,11 @@ class Files:
         self.registry = registry
         self._parts: dict[str, Part] = {}
 
+    @property
+    def read(self) -> tuple[Part, ...]:
+        """The files that were read so far."""
+        return tuple(self._parts.values())
+
     def part(self, path: str) -> Part:
         """The tasks in a file. Raises ``PlaybookError``."""
         if path not in self._parts:

@@ -1,0 +1,125 @@
+"""Names that a command line gives (tags, variables): each must mean something in the playbook.
+
+A name with a typing error selects nothing and sets nothing, which looks like success: a monitoring job with a
+misspelt tag would be "in sync" for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from subfloor.playbook import templates
+from subfloor.playbook.plays import Play
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
+from subfloor.playbook.task_list import INCLUDE, Item
+
+_SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_tags(plays: Iterable[Play], option: str, given: Iterable[str]) -> None:
+    """Raise ``PlaybookError`` for tags that no task has, skipped ones included. ``option``: how they were given."""
+    known = {tag for play in plays for tag in (*play.tags, *(tag for item in _items(play) for tag in item.tags))}
+    problems = Problems()
+    for tag in given:
+        if tag not in known | _SPECIAL:
+            there = ", ".join(sorted(known)) or "none"
+            problems.add(
+                PlaybookError(
+                    f"no task has the tag `{tag}`",
+                    advice=did_you_mean(tag, known, otherwise=f"the tags of this playbook: {there}"),
+                    where=Position(Source(option, tag)),
+                )
+            )
+    problems.settle()
+
+
+def check_variables(
+    plays: Iterable[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
+) -> None:
+    """Raise ``PlaybookError`` for variables given one by one that nothing reads; those of a file may serve others.
+
+    ``hosts``: the variables of each host. ``known``: names that are read elsewhere, such as a connection's.
+    """
+    read = set(known) | {word for node in _nodes(plays, (*hosts, extra)) for word in _words(node)}
+    problems = Problems()
+    for name, value in extra.items():
+        where = _place(name, value)
+        if where and name not in read:
+            otherwise = "remove it, or use it in the playbook; variables of a file (-e @FILE) may stay unused"
+            advice = did_you_mean(name, read, otherwise=otherwise)
+            problems.add(PlaybookError(f"nothing reads the variable `{name}`", advice=advice, where=where))
+    problems.settle()
+
+
+def _place(name: str, value: Any) -> Position | None:
+    """Where a variable was given on the command line; None where a file defines it."""
+    if not isinstance(value, Node):
+        return Position(Source("--ask-password", name))
+    return replace(value.where, line=1, column=1) if value.where.source.name == "-e" else None
+
+
+def _items(play: Play) -> Iterator[Item]:
+    """Every entry of a play as it is written, those of skipped includes too."""
+    files: set[str] = set()
+    yield from _below(play, play.items, files)
+    for part in play.files.read:
+        yield from _below(play, part.items, files)
+
+
+def _below(play: Play, items: Iterable[Item], files: set[str]) -> Iterator[Item]:
+    for item in items:
+        yield item
+        path = _included(item)
+        if path and path not in files:
+            files.add(path)
+            try:
+                part = play.files.part(path)
+            except PlaybookError:  # it is skipped, or the error was reported where it is included
+                continue
+            yield from _below(play, part.items, files)
+
+
+def _included(item: Item) -> str:
+    """The file that an entry includes; empty where there is none, or an expression says which."""
+    node = item.params
+    if item.key != INCLUDE or not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return ""
+    if templates.has_expression(node.value):
+        return ""
+    return os.path.normpath(Path(item.where.source.name).parent / node.value)
+
+
+def _nodes(plays: Iterable[Play], layers: Iterable[Mapping[str, Any]]) -> Iterator[Node | None]:
+    """Everything in which an expression may stand."""
+    for layer in layers:
+        yield from (value for value in layer.values() if isinstance(value, Node))
+    for play in plays:
+        yield from (play.seed, *play.vars.values(), *play.defaults.values())
+        for item in _items(play):
+            yield from (item.params, item.name, item.loop, *item.vars.values())
+            yield from _conditions(item.when)
+        yield from (node for part in play.files.read for node in part.defaults.values())
+
+
+def _conditions(when: Node | None) -> Iterator[Node]:
+    """Conditions as if they had braces: they are expressions without."""
+    for each in when.items if isinstance(when, Listing) else (when,):
+        if isinstance(each, Scalar):
+            yield replace(each, value=f"{{{{ {each.value} }}}}")
+
+
+def _words(node: Node | None) -> Iterator[str]:
+    """The words of all expressions below a node, names of variables among them."""
+    if isinstance(node, Listing):
+        yield from (word for item in node.items for word in _words(item))
+    elif isinstance(node, Table):
+        yield from (word for item in node.items.values() for word in _words(item))
+    elif isinstance(node, Scalar) and isinstance(node.value, str) and templates.has_expression(node.value):
+        yield from _WORD.findall(node.value)
