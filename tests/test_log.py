@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import socket
+import stat
 import subprocess
 import sys
 import time
@@ -141,12 +144,52 @@ def test_a_report_that_is_there_is_not_emptied_by_a_run_that_fails_early(desk: D
     assert report.read_text() == "of yesterday"
 
 
-def test_a_log_on_a_full_disk_breaks_nothing_off_and_is_told_case_64(desk: Desk) -> None:
+def test_a_log_that_cannot_grow_breaks_nothing_off_and_is_reported_case_64(desk: Desk) -> None:
     desk.play(write("one"))
-    result = desk.run("apply", "--log", "/dev/full")
-    assert result.exit_code == 1
-    assert "the log could not be written: [Errno 28] No space left on device" in result.stderr
+    log = desk.path / "log"
+    log.write_bytes(b"x" * 8192)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    keywords = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    _, said = (process := desk.start("apply", "--log", str(log), preexec_fn=limited, **keywords)).communicate()
+    assert process.returncode == 1
+    assert "the log could not be written: [Errno 27] File too large" in said
     assert desk.note("one").read_text() == "hello"
+
+
+@pytest.mark.parametrize("option", ["--log", "--report"])
+@pytest.mark.parametrize("command", ["check", "apply"])
+@pytest.mark.parametrize("kind", ["b", "c", "socket", "link to b"])
+def test_nothing_is_written_to_a_device(desk: Desk, command: str, option: str, kind: str) -> None:
+    """A mistyped `--report /dev/sdb` would overwrite the start of a disk."""
+    desk.play(write("one"))
+    path = desk.path / "node"
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    elif os.geteuid():
+        path.symlink_to("/dev/full")
+    else:
+        target = desk.path / "device"
+        number = os.makedev(7, 255) if kind.endswith("b") else os.makedev(1, 7)
+        os.mknod(target, (stat.S_IFBLK if kind.endswith("b") else stat.S_IFCHR) | 0o600, number)
+        path.symlink_to(target)
+    result = desk.run(command, option, str(path))
+    assert result.exit_code == 64, result.output
+    assert "only a regular file or a FIFO is written to" in result.stderr
+    assert result.stdout == "" and not desk.note("one").exists()
+
+
+def test_a_report_goes_to_a_reader_of_a_fifo(desk: Desk) -> None:
+    desk.play(write("one"))
+    fifo = desk.path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
+        assert desk.run("check", "--report", str(fifo)).exit_code == 2
+        said, _ = reader.communicate(timeout=60)
+    assert json.loads(said) == desk.document("check")
 
 
 def test_what_happened_before_a_run_was_killed_is_there_case_68(desk: Desk) -> None:

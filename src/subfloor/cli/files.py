@@ -5,7 +5,10 @@ That they cannot be written is told before anything is looked at, let alone touc
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -46,14 +49,42 @@ def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log],
 
 def check_writable(path: Path | None, option: str) -> None:
     """Raise ``click.UsageError`` unless a file can be written there; it is not changed."""
-    if path is not None and (path.is_file() or not path.exists()):
+    if path is not None and not path.is_fifo():  # to open a FIFO waits for its reader
         os.close(_opened(path, option))
+
+
+def save(path: Path, text: str) -> None:
+    """Make ``text`` what the file says, or send it to a FIFO. Raises ``OSError``, for any other kind of file too."""
+    with os.fdopen(_descriptor(path), "w", encoding="utf-8") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.truncate(0)
+        file.write(text)
 
 
 def _opened(path: Path, option: str) -> int:
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return _descriptor(path)
     except OSError as error:
         raise click.UsageError(
             f"{option}: {path} cannot be written: {error.strerror}. Nothing was touched; name another file"
         ) from error
+
+
+def _descriptor(path: Path) -> int:
+    """A descriptor that appends to a regular file, or a FIFO; never to a device. Raises ``OSError``."""
+    with contextlib.suppress(FileNotFoundError):
+        _check_kind(path.stat(), path)  # a device is not even opened
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _check_kind(os.fstat(descriptor), path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_kind(status: os.stat_result, path: Path) -> None:
+    kinds = ((stat.S_ISBLK, "a block device"), (stat.S_ISCHR, "a character device"), (stat.S_ISSOCK, "a socket"))
+    for is_kind, words in kinds:
+        if is_kind(status.st_mode):
+            raise OSError(errno.EINVAL, f"it is {words}, and only a regular file or a FIFO is written to", str(path))

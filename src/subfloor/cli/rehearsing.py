@@ -12,6 +12,7 @@ import click
 
 from subfloor import rehearse, vm
 from subfloor.cli.endings import interruptible
+from subfloor.cli.files import check_writable, save
 from subfloor.gather import Request, gather
 from subfloor.rehearse import ACTS, Run, Setting, Stage
 from subfloor.report.disk import picture
@@ -32,6 +33,7 @@ class Wishes:
 
 def run(request: Request, setting: Setting, wishes: Wishes) -> int:
     """Rehearse; the exit status, 0 only if all three runs behaved. Raises ``VmError``, ``PlaybookError``."""
+    check_writable(wishes.report, "--report")
     job = gather(request, lambda: rehearse.disks_in_words(setting.disks))
     if len(job.works) != 1:
         names = ", ".join(work.host.name for work in job.works)
@@ -121,7 +123,7 @@ class _Rehearsal:
         told = {"behaved": not complaints, "complaints": list(complaints), "runs": [_as_json(run) for run in runs]}
         document = json.dumps(told, indent=2) + "\n"
         if self._wishes.report:
-            self._wishes.report.write_text(document, encoding="utf-8")
+            save(self._wishes.report, document)
         if self._wishes.json:
             self.screen.write(document)
             return

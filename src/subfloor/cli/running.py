@@ -12,7 +12,7 @@ import click
 
 from subfloor.cli.again import command_line
 from subfloor.cli.endings import interruptible
-from subfloor.cli.files import Ended, check_writable, logged
+from subfloor.cli.files import Ended, check_writable, logged, save
 from subfloor.consent import Consent
 from subfloor.gather import Job, Request, gather
 from subfloor.outcome import HostReport
@@ -72,7 +72,7 @@ class _Telling:
         if self._manner.json:
             self.screen.write(dumps(job.play, reports, ascii=not self.style.unicode))
         if self._manner.report:
-            self._manner.report.write_text(dumps(job.play, reports), encoding="utf-8")
+            save(self._manner.report, dumps(job.play, reports))
 
     def say(self, line: str) -> None:
         """Something about the run as a whole, for persons only."""
