@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from subfloor import sizes
-from subfloor.disks import gpt
-from subfloor.disks.devices import whole_disk
+from subfloor.disks import declared, gpt
+from subfloor.disks.devices import device, whole_disk
 from subfloor.disks.partition_types import type_guid, type_name
-from subfloor.disks.room import largest_gap, room_after, start_for
-from subfloor.disks.stages import LONGEST_NAME, UNFINISHED, final, is_final
+from subfloor.disks.room import in_the_way, largest_gap, room_after, start_for, without
+from subfloor.disks.stages import LABELLING, LONGEST_NAME, UNFINISHED, final, is_final
 from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps.ownership import (
+    holds_nothing_finished,
+    is_our_content,
+    is_our_partition,
+    loss_of_partition,
+    loss_of_remains,
+    remains,
+)
 from subfloor.steps.partitioning import (
     check_expressible,
     disk_at,
     extent,
+    remove,
     rename,
     rewrite,
     table_of,
     tellable,
     wipe,
     with_partition,
+    without_partitions,
 )
-from subfloor.subjects.disk import Disk, DiskState, Volume
+from subfloor.subjects.disk import Disk, DiskState, Remains, Volume
 from subfloor.task import Step, Task, hookimpl
 
-_PERCENT = re.compile(r"(\d{1,3})%")
 _ATTRIBUTES = {"required": 0, "no-block-io": 1, "legacy-boot": 2, "read-only": 60, "hidden": 62, "no-auto": 63}
 
 Attribute = Literal["required", "no-block-io", "legacy-boot", "read-only", "hidden", "no-auto"]
@@ -46,51 +55,88 @@ class AlignedPartition(Task):
     space. It is born with a name that ends in `.unfinished`, which the task that fills it (`mkfs`) takes
     away at the very end; `raw: true` says that nothing will fill it.
 
-    A partition that exists is never moved, shrunk, retyped or renamed. It grows where it is declared
-    larger and there is room behind it; what it holds keeps its size. One that is not ours is left alone.
+    Free space is looked at before it is taken: a filesystem that is still in it is a loss, and needs consent.
+    Where the entry of a partition of ours was deleted, and its filesystem is still there, the entry is put back.
+
+    A name, type or attribute that was changed is set back. A partition grows where it is declared larger and
+    there is room behind it; what it holds keeps its size. One of ours that has another size, place or name than
+    the play says, or is in the way, is removed and made anew, with consent for it or for the disk; without asking
+    where it never held anything finished. One that is not ours is left alone.
     """
 
     key: ClassVar[str] = "aligned-partition"
     examples: ClassVar[tuple[str, ...]] = (
         "aligned-partition: {device: /dev/vda, number: 1, name: ESP, type: esp, size: 512MiB}",
-        "aligned-partition: {device: /dev/vda, number: 2, name: nix, type: linux, size: rest}",
-        "aligned-partition: {device: /dev/vda, number: 3, name: grub, type: bios-boot, size: 1MiB, raw: true}",
+        "aligned-partition: {device: /dev/vda, number: 2, name: nix, type: linux, size: -8GiB}",
+        "aligned-partition: {device: /dev/vda, number: 3, name: swap, type: swap, size: rest}",
+        "aligned-partition: {device: /dev/vda, number: 4, name: grub, type: bios-boot, size: 1MiB, raw: true}",
     )
 
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
     number: Annotated[int, Param("The partition's number", minimum=1, maximum=128)]
     name: Annotated[str, Param(f"Its name in the GPT, up to {LONGEST_NAME} characters", min_length=1)]
     type: Annotated[str, Param("Its type: a name such as esp, linux, swap, luks, lvm, raid, bios-boot, or a GUID")]
-    size: Annotated[str, Param("How large: `512MiB`, `25%` of what the disk has to give, or `rest`")] = ""
-    start: Annotated[str, Param("Where it starts, counted from the disk's start, such as `1MiB`")] = ""
-    end: Annotated[str, Param("Where it ends, instead of `size`, counted from the disk's start")] = ""
+    size: Annotated[
+        str,
+        Param(
+            "How large: `512MiB`; `25%` of what the disk has to give; `rest` or `100%`, all that is left; "
+            "`-8GiB`, all but the last 8 GiB of the disk"
+        ),
+    ] = ""
+    start: Annotated[
+        str, Param("Where it starts, counted from the disk's start, such as `1MiB`; or from its end, such as `-8GiB`")
+    ] = ""
+    end: Annotated[str, Param("Where it ends, instead of `size`, counted as `start` is")] = ""
     attributes: Annotated[tuple[Attribute, ...], Param("Attributes in the GPT")] = ()
     raw: Annotated[bool, Param("Nothing will fill it: it gets its final name at once")] = False
     identity: Identity
     others: Annotated[tuple[AlignedPartition, ...], FromPlay()] = ()
+    earlier: Annotated[tuple[tuple[int, str], ...], FromPlay()] = ()
+    filled: Annotated[bool, FromPlay()] = True
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
         checked("name", _check_name, self.name)
         checked("type", type_guid, self.type)
-        checked("size", _check_size, self.size)
+        checked("size", declared.check_size, self.size)
         for parameter, value in (("start", self.start), ("end", self.end)):
             if value:
-                checked(parameter, sizes.parse, value)
+                checked(parameter, declared.check_place, value)
         if bool(self.size) == bool(self.end):
             raise ValueError("size: give either `size` or `end`")
         if self.end and not self.start:
             raise ValueError("end: it goes with `start`")
-        if self.end and sizes.parse(self.end) <= sizes.parse(self.start):
+        if self.end and _before(self.end, self.start):
             raise ValueError(f"end: {self.end} is not after the start, {self.start}")
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        others = (task for task in play if isinstance(task, AlignedPartition) and task.device == self.device)
-        return replace(self, others=tuple(task for task in others if not task.is_same(self)))
+        mine = [task for task in play if isinstance(task, AlignedPartition) and task.device == self.device]
+        at = next((index for index, task in enumerate(mine) if task.is_same(self)), len(mine))
+        return replace(
+            self,
+            others=tuple(task for task in mine if not task.is_same(self)),
+            earlier=tuple((task.number, task.name) for task in mine[:at]),
+            filled=self.raw or any(map(self._is_filled_by, play)),
+        )
 
     def is_same(self, other: AlignedPartition) -> bool:
         """Whether it is the same partition, whatever is declared of it: a play may go on with it later."""
-        return replace(self, others=()) == replace(other, others=())
+        return _alone(self) == _alone(other)
+
+    def _is_filled_by(self, task: Task) -> bool:
+        path = getattr(task, "device", None)
+        if task.key == "swap" or not isinstance(path, str) or not path.startswith("/dev/"):
+            return False
+        named = device(path)
+        return (named.disk, named.number) == (self.device, self.number)
+
+    def warnings(self) -> tuple[str, ...]:
+        if self.filled:
+            return ()
+        return (
+            f"no task of the play fills partition {self.number} {self.name!r} of {self.device}, so it stays named "
+            f"{self.name + UNFINISHED!r}: add `mkfs` for it, or `raw: true` if it is to be filled by other means",
+        )
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
@@ -103,7 +149,8 @@ class AlignedPartition(Task):
         there = disk.entry(self.number)
         if there is None:
             return self._make(machine, disk, table)
-        self._check_ours(disk, table, there)
+        if there.uuid != self._uuid(table):
+            return self._replace(machine, disk, table, there)
         return self._mend(machine, disk, table, there)
 
     def _check_play(self) -> None:
@@ -142,23 +189,42 @@ class AlignedPartition(Task):
         return self.identity.partition(table.id, self.number, self.name)
 
     def _sectors(self, disk: DiskState, table: gpt.Gpt) -> int | None:
-        """How many sectors it should have, a whole number of grains; None for the rest."""
-        grain, sector = disk.grid.grain, disk.limits.sector
+        """How many sectors it should have, a whole number of grains; None for all that is left."""
+        grid, sector = disk.grid, disk.limits.sector
         if self.end:
-            return self._aligned("end", self.end, disk) - self._aligned("start", self.start, disk)
-        if percent := _PERCENT.fullmatch(self.size):
-            return (table.last_lba + 1 - table.first_lba) * int(percent[1]) // 100 // grain * grain
-        if self.size == "rest":
+            return self._from_start_to_end(disk)
+        if declared.is_all(self.size) or declared.from_end(self.size):
             return None
-        return -(-sizes.parse(self.size) // (grain * sector)) * grain
+        if share := declared.percent(self.size):
+            return (grid.down(table.last_lba + 1) - grid.up(table.first_lba)) * share // 100 // grid.grain * grid.grain
+        return -(-sizes.parse(self.size) // (grid.grain * sector)) * grid.grain
+
+    def _from_start_to_end(self, disk: DiskState) -> int:
+        size = self._place_of("end", self.end, disk) - self._place_of("start", self.start, disk)
+        if size <= 0:
+            raise Refused(
+                f"end {self.end} is not after the start, {self.start}, on {self.device}: it has "
+                f"{sizes.show(disk.size)}",
+                advice="choose a later `end`, or an earlier `start`",
+            )
+        return size
 
     def _start(self, disk: DiskState) -> int | None:
         """The sector it was declared to start at. Raises ``Refused`` where that is off the grid."""
-        return self._aligned("start", self.start, disk) if self.start else None
+        return self._place_of("start", self.start, disk) if self.start else None
 
-    def _aligned(self, parameter: str, text: str, disk: DiskState) -> int:
-        """A place on the disk, in sectors. Raises ``Refused`` where it is off the grid."""
-        grid, sector, place = disk.grid, disk.limits.sector, sizes.parse(text)
+    def _place_of(self, parameter: str, text: str, disk: DiskState) -> int:
+        """A place on the disk, in sectors. Raises ``Refused`` where it is off the grid, or before the disk."""
+        grid, sector = disk.grid, disk.limits.sector
+        back = declared.from_end(text)
+        if back is not None:
+            if back >= disk.size:
+                raise Refused(
+                    f"{parameter} {text} is before the start of {self.device}, which has {sizes.show(disk.size)}",
+                    advice=f"choose a smaller distance from the end, or `{parameter}: 1MiB` from the start",
+                )
+            return grid.down(disk.sectors - -(-back // sector))
+        place = sizes.parse(text)
         at = place // sector
         if place % sector or not grid.aligned(at):
             near = [sizes.show(each * sector) for each in (grid.down(at), grid.up(at + 1)) if each > 0]
@@ -169,20 +235,36 @@ class AlignedPartition(Task):
             )
         return at
 
+    def _within_bounds(self, disk: DiskState, table: gpt.Gpt) -> gpt.Gpt:
+        """The table, without the part at its end that the size leaves free."""
+        if declared.from_end(self.size) is None:
+            return table
+        return replace(table, last_lba=min(table.last_lba, self._place_of("size", self.size, disk) - 1))
+
     # A partition that is not there yet.
 
     def _make(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
         tellable(self.device, disk)
-        self._check_free_name(table)
+        if clash := self._of_this_name(table):
+            return self._remove_namesake(machine, disk, table, clash)
         check_expressible(self.device, table)
         if self.number > table.length:
             raise Refused(
                 f"the GPT of {self.device} has room for {table.length} partitions", advice="choose a smaller `number`"
             )
-        start, size = self._place(disk, table)
+        place = self._place(disk, table)
+        if place is None:
+            return self._make_room(machine, disk, table)
         born = gpt.Entry(
-            self.number, start, size, type_guid(self.type), self._uuid(table), self.name + UNFINISHED, self._bits
+            self.number, *place, type_guid(self.type), self._uuid(table), self.name + UNFINISHED, self._bits
         )
+        found = remains(machine, self.device, disk, table, *place)
+        kept = next((each for each in found if self._is_own(disk, born, each)), None)
+        if kept:
+            return self._put_back(machine, disk, born, kept, tuple(each for each in found if each != kept))
+        return self._bear(machine, disk, born, found)
+
+    def _bear(self, machine: Machine, disk: DiskState, born: gpt.Entry, lost: tuple[Remains, ...]) -> Step:
         unfinished = with_partition(disk, born, Volume(self.number))
         node = disk.partition_node(self.number)
         ended = rename(unfinished, self.number, self.name) if self.raw else ()
@@ -192,125 +274,241 @@ class AlignedPartition(Task):
             + extent(disk, born),
             commands=(*rewrite(disk, unfinished), *wipe(node), *ended),
             after=machine.with_(Disk(self.device), after),
+            destroys=loss_of_remains(self.device, disk, lost),
             locks=(disk.node,),
         )
 
-    def _place(self, disk: DiskState, table: gpt.Gpt) -> tuple[int, int]:
-        """Start and size in sectors. Raises ``Refused`` saying how much is missing."""
-        start, size = self._start(disk), self._sectors(disk, table)
-        found = start_for(disk.grid, table, start, size)
-        if found:
-            return found
+    def _is_own(self, disk: DiskState, born: gpt.Entry, found: Remains) -> bool:
+        """Whether it is what this play made on the very partition that is to be made again, and all of it."""
         sector = disk.limits.sector
-        at = room_after(disk.grid, table, start) if start is not None else largest_gap(disk.grid, table)[1]
+        fits = found.start == born.start * sector and 0 < found.size <= born.size * sector
+        return fits and bool(found.content.uuid) and is_our_content(self.identity, born.uuid, found.content)
+
+    def _put_back(
+        self, machine: Machine, disk: DiskState, born: gpt.Entry, kept: Remains, lost: tuple[Remains, ...]
+    ) -> Step:
+        """The entry alone was deleted. Whether what it led to was ever finished nobody knows: `mkfs` checks it."""
+        entry = replace(born, name=self.name if self.raw else self.name + LABELLING)
+        after = with_partition(disk, entry, Volume(self.number, kept.content))
+        return Step(
+            says=f"Put partition {self.number} {self.name!r} of {self.device} back: {type_name(entry.type)}, "
+            f"{extent(disk, entry)}, with the {kept.content} that it held",
+            commands=rewrite(disk, after),
+            after=machine.with_(Disk(self.device), after),
+            destroys=loss_of_remains(self.device, disk, lost),
+            locks=(disk.node,),
+        )
+
+    def _place(self, disk: DiskState, table: gpt.Gpt) -> tuple[int, int] | None:
+        """Start and size in sectors; None where there is no room."""
+        bounded = self._within_bounds(disk, table)
+        return start_for(disk.grid, bounded, self._start(disk), self._sectors(disk, table))
+
+    def _make_room(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
+        """Remove what this play has no use for there. Raises ``Refused`` saying how much is missing."""
+        gone = in_the_way(table, lambda entry: self._may_go(disk, table, entry), lambda rest: self._place(disk, rest))
+        if gone:
+            return self._remove(machine, disk, table, gone, f"in the way of {self.name!r}")
+        start, size, sector = self._start(disk), self._sectors(disk, table), disk.limits.sector
+        bounded = self._within_bounds(disk, table)
+        at = room_after(disk.grid, bounded, start) if start is not None else largest_gap(disk.grid, bounded)[1]
         where = f"at {self.start} of {self.device}" if start is not None else f"in one piece on {self.device}"
         missing = (size or disk.grid.grain) - at
         raise Refused(
             f"there is no room for partition {self.number} {self.name!r}: {sizes.show(at * sector)} are free {where}, "
             f"{sizes.show(missing * sector)} too few",
-            advice=self._advice_on_room(disk),
+            advice=self._advice_on_room(disk, at),
         )
 
-    def _advice_on_room(self, disk: DiskState) -> str:
+    def _advice_on_room(self, disk: DiskState, free: int) -> str:
         for other in self.others:
-            if other.size == "rest" and disk.entry(other.number):
+            if declared.is_all(other.size) and disk.entry(other.number):
                 return (
                     f"partition {other.number} {other.name!r} takes the `rest`: let only one partition of the disk "
                     "take it, and declare that one last"
                 )
-        return "make it smaller, make another one smaller that is not there yet, or choose a larger disk"
+        rest = "take what is left with `size: rest`, " if free >= disk.grid.grain else ""
+        return f"{rest}make it smaller, make another one smaller that is not there yet, or choose a larger disk"
 
-    def _check_free_name(self, table: gpt.Gpt) -> None:
-        for entry in table.entries:
-            if final(entry.name) == self.name:
-                raise Refused(
-                    f"{self.device} has a partition named {self.name!r} already, number {entry.number}",
-                    advice="choose another name, or that number; existing partitions are never renumbered",
-                )
+    def _of_this_name(self, table: gpt.Gpt) -> gpt.Entry | None:
+        others = (entry for entry in table.entries if entry.number != self.number)
+        return next((entry for entry in others if final(entry.name) == self.name), None)
+
+    def _remove_namesake(self, machine: Machine, disk: DiskState, table: gpt.Gpt, entry: gpt.Entry) -> Step:
+        if self._may_go(disk, table, entry):
+            return self._remove(
+                machine, disk, table, (entry,), f"the play gives its name to partition {self.number} instead"
+            )
+        raise Refused(
+            f"{self.device} has a partition named {self.name!r} already, number {entry.number}",
+            advice="choose another name, or that number; existing partitions are never renumbered",
+        )
+
+    # A partition that has to go.
+
+    def _may_go(self, disk: DiskState, table: gpt.Gpt, entry: gpt.Entry) -> bool:
+        """Whether it is ours, and the play has not said by now that it is to be there as it is."""
+        volume = disk.volume(entry.number)
+        declared_before = (entry.number, final(entry.name)) in self.earlier
+        used = bool(volume and volume.in_use)
+        return is_our_partition(self.identity, table, entry) and not declared_before and not used
+
+    def _replace(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step:
+        """The number is taken by another one: of ours, from an earlier form of the play, or somebody else's."""
+        if is_our_partition(self.identity, table, there):
+            return self._remove(machine, disk, table, (there,), f"{self.name!r} is declared in its place")
+        raise Refused(
+            f"{self._found(disk, there)} is not the {self.name!r} that this play makes: it has another UUID",
+            advice="choose a number that is free; or leave this task out, and make a filesystem on the partition as "
+            f"it is with `mkfs`, with consent for it; {_ANEW}",
+        )
+
+    def _remove(self, machine: Machine, disk: DiskState, table: gpt.Gpt, gone: tuple[gpt.Entry, ...], why: str) -> Step:
+        tellable(self.device, disk)
+        check_expressible(self.device, table)
+        for entry in gone:
+            self._check_unused(disk, entry, why)
+        listed = ", ".join(f"{entry.number} {entry.name!r} ({extent(disk, entry)})" for entry in gone)
+        finished = [
+            entry
+            for entry in gone
+            if not holds_nothing_finished(self.identity, table, entry, disk.volume(entry.number))
+        ]
+        return Step(
+            says=f"Remove partition {listed} of {self.device}: {why}",
+            commands=remove(disk, gone),
+            after=machine.with_(Disk(self.device), without_partitions(disk, gone)),
+            destroys=tuple(loss_of_partition(self.device, disk, entry, why) for entry in finished),
+            locks=(disk.node,),
+        )
+
+    def _check_unused(self, disk: DiskState, entry: gpt.Entry, why: str) -> None:
+        volume = disk.volume(entry.number)
+        if volume and volume.in_use:
+            raise Refused(
+                f"{self._found(disk, entry)} would be removed ({why}), and is in use: {', '.join(volume.users)}",
+                advice="declare it as it is; or unmount it, or `swapoff`, then run this again",
+            )
+
+    def _found(self, disk: DiskState, there: gpt.Entry) -> str:
+        return f"partition {there.number} of {self.device} ({there.name!r}, {extent(disk, there)})"
 
     # A partition that is there.
 
-    def _check_ours(self, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> None:
-        """Raise ``Refused`` unless it is the one that was declared: never moved, shrunk, retyped or renamed."""
-        sector = disk.limits.sector
-        found = f"partition {self.number} of {self.device} ({there.name!r}, {extent(disk, there)})"
-        if there.uuid != self._uuid(table):
-            raise Refused(
-                f"{found} is not the {self.name!r} that this play makes: it has another UUID",
-                advice="choose a number that is free, or take the partition into the play as it is; to lay out "
-                "the whole disk anew, erase it with `wipefs`, and consent",
-            )
-        start = self._start(disk)
-        for what, was, wanted in (
-            ("named", final(there.name), self.name),
-            ("of type", type_name(there.type), type_name(type_guid(self.type))),
-            ("at", sizes.show(there.start * sector), sizes.show((there.start if start is None else start) * sector)),
-        ):
-            if was != wanted:
-                raise Refused(
-                    f"{found} is {what} {was}, and {wanted} is declared",
-                    advice="partitions that exist are never renamed, retyped or moved: declare it as it is, or "
-                    "change it by hand",
-                )
-
     def _mend(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step | None:
+        start, sector = self._start(disk), disk.limits.sector
+        if start is not None and start != there.start:
+            why = f"it starts at {sizes.show(there.start * sector)}, and {sizes.show(start * sector)} is declared"
+            return self._remove(machine, disk, table, (there,), why)
         size = self._wanted_size(disk, table, there)
-        wanted = replace(there, size=size, attrs=self._bits)
+        if size < there.size:
+            why = f"it has {sizes.show(there.size * sector)}, and {sizes.show(size * sector)} is declared"
+            return self._remove(machine, disk, table, (there,), why)
+        if size > max(there.size, self._room(disk, table, there)):
+            return self._make_room_behind(machine, disk, table, there, size)
+        name = there.name if final(there.name) == self.name else self.name + _stage(there.name)
+        wanted = replace(there, size=size, attrs=self._bits, type=type_guid(self.type), name=name)
         volume = disk.volume(self.number)
         if wanted != there or (volume and not volume.known):
-            return self._rewrite(machine, disk, there, wanted)
+            return self._rewrite(machine, disk, table, there, wanted)
         if self.raw and there.name.endswith(UNFINISHED):
-            return self._finish(machine, disk, there)
+            return self._finish(machine, disk, table, there)
         return None
 
+    def _room(self, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> int:
+        return room_after(disk.grid, without(self._within_bounds(disk, table), there), there.start)
+
     def _wanted_size(self, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> int:
-        others = replace(table, entries=tuple(entry for entry in table.entries if entry.number != self.number))
-        room = room_after(disk.grid, others, there.start)
-        size = self._sectors(disk, table)
-        if size is not None and abs(size - there.size) < disk.grid.grain:
-            return there.size  # as it was rounded where the disk had another grid
-        wanted = max(there.size, room) if size is None else size
+        size, grain = self._sectors(disk, table), disk.grid.grain
+        bound = self._within_bounds(disk, table).last_lba + 1 - there.start
+        if size is None:
+            return max(min(there.size, bound // grain * grain), self._room(disk, table, there))
+        # As it was rounded where the disk had another grid, or shares were counted otherwise.
+        tolerance = 2 * grain if declared.percent(self.size) else grain
+        return there.size if abs(size - there.size) < tolerance else size
+
+    def _make_room_behind(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry, size: int) -> Step:
+        gone = in_the_way(
+            without(table, there),
+            lambda entry: self._may_go(disk, table, entry),
+            lambda rest: room_after(disk.grid, rest, there.start) >= size,
+        )
+        if gone:
+            return self._remove(machine, disk, table, gone, f"in the way of {self.name!r}, which is declared larger")
         sector = disk.limits.sector
-        if wanted < there.size:
-            raise Refused(
-                f"partition {self.number} of {self.device} has {sizes.show(there.size * sector)}, and "
-                f"{sizes.show(wanted * sector)} is declared: partitions are never shrunk",
-                advice=f"declare `size: {sizes.show(there.size * sector)}`, or shrink what it holds and it by hand",
-            )
-        if wanted > there.size and wanted > room:
-            raise Refused(
-                f"partition {self.number} of {self.device} cannot grow to {sizes.show(wanted * sector)}: behind "
-                f"its start there is room for {sizes.show(room * sector)}",
-                advice=f"declare `size: {sizes.show(there.size * sector)}`, or make room behind it",
-            )
-        return wanted
+        raise Refused(
+            f"partition {self.number} of {self.device} cannot grow to {sizes.show(size * sector)}: behind "
+            f"its start there is room for {sizes.show(self._room(disk, table, there) * sector)}",
+            advice=f"declare `size: {sizes.show(there.size * sector)}`, or make room behind it",
+        )
 
-    def _rewrite(self, machine: Machine, disk: DiskState, there: gpt.Entry, wanted: gpt.Entry) -> Step:
+    def _rewrite(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry, wanted: gpt.Entry) -> Step:
         tellable(self.device, disk)
-        check_expressible(self.device, table_of(self.device, disk))
-        volume = disk.volume(self.number) or Volume(self.number)
-        after = with_partition(disk, wanted, volume)
-        says = f"Set the attributes of partition {self.number} of {self.device}"
-        if wanted.size > there.size:
-            says = (
-                f"Grow partition {self.number} of {self.device} to {extent(disk, wanted)}; what it holds keeps its size"
-            )
-        elif wanted == there:
-            says = f"Tell the kernel of partition {self.number} of {self.device}"
-        commands = rewrite(disk, after)
-        return Step(says, commands, machine.with_(Disk(self.device), after), locks=(disk.node,))
+        check_expressible(self.device, table)
+        clash = self._of_this_name(table)
+        if clash and wanted.name != there.name:
+            return self._remove_namesake(machine, disk, table, clash)
+        grown = wanted.size - there.size
+        lost = remains(machine, self.device, disk, table, there.end, grown) if grown else ()
+        after = with_partition(disk, wanted, disk.volume(self.number) or Volume(self.number))
+        return Step(
+            self._says(disk, there, wanted),
+            rewrite(disk, after),
+            machine.with_(Disk(self.device), after),
+            destroys=loss_of_remains(self.device, disk, lost),
+            locks=(disk.node,),
+        )
 
-    def _finish(self, machine: Machine, disk: DiskState, there: gpt.Entry) -> Step:
-        """It is raw, and its making broke off before it got its final name."""
-        node = disk.partition_node(self.number)
-        volume = Volume(self.number)
-        after = disk.with_entry(replace(there, name=self.name)).with_volume(volume)
+    def _says(self, disk: DiskState, there: gpt.Entry, wanted: gpt.Entry) -> str:
+        which = f"partition {self.number} of {self.device}"
+        if wanted == there:
+            return f"Tell the kernel of {which}"
+        if wanted.size > there.size:
+            return f"Grow {which} to {extent(disk, wanted)}; what it holds keeps its size"
+        changes = (
+            ("name", there.name, wanted.name),
+            ("type", type_name(there.type), type_name(wanted.type)),
+        )
+        listed = [f"{what} from {was!r} to {now!r}" for what, was, now in changes if was != now]
+        if not listed:
+            return f"Set the attributes of {which}"
+        return f"Set the {' and the '.join(listed)} of {which}"
+
+    def _finish(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step:
+        """It is raw, and its making broke off before it got its final name; or it was not declared so."""
+        node, volume = disk.partition_node(self.number), disk.volume(self.number)
+        after = disk.with_entry(replace(there, name=self.name)).with_volume(Volume(self.number))
+        by_hand = shlex.join(("sfdisk", "--part-label", disk.node, str(self.number), self.name))
+        about = f"not made by this play; to keep it, and the partition as it is, run `{by_hand}`"
+        worthless = holds_nothing_finished(self.identity, table, there, volume)
         return Step(
             says=f"Finish partition {self.number} {self.name!r} of {self.device}",
             commands=(*wipe(node), *rename(disk, self.number, self.name)),
             after=machine.with_(Disk(self.device), after),
+            destroys=() if worthless else (loss_of_partition(self.device, disk, there, about),),
             locks=(disk.node,),
         )
+
+
+_ANEW = "to lay out the whole disk anew, erase it with `wipefs`, and consent"
+
+
+def _alone(task: AlignedPartition) -> AlignedPartition:
+    """The task without what the play says of it."""
+    return replace(task, others=(), earlier=(), filled=True)
+
+
+def _stage(name: str) -> str:
+    """The end of a name that says how far the partition has come; none where it is finished."""
+    return "" if is_final(name) else name[len(final(name)) :]
+
+
+def _before(end: str, start: str) -> bool:
+    """Whether the end is not after the start, as far as that can be said without the disk."""
+    back = declared.from_end(end), declared.from_end(start)
+    if back[0] is not None and back[1] is not None:
+        return back[0] >= back[1]
+    return back == (None, None) and sizes.parse(end) <= sizes.parse(start)
 
 
 def _check_name(name: str) -> None:
@@ -320,14 +518,6 @@ def _check_name(name: str) -> None:
         )
     if not is_final(name):
         raise ValueError(f"{name!r} ends as the name of a partition does that is not finished; choose another")
-
-
-def _check_size(size: str) -> None:
-    if percent := _PERCENT.fullmatch(size):
-        if not 1 <= int(percent[1]) <= 100:
-            raise ValueError(f"{size} is out of range: from 1% to 100%")
-    elif size not in ("", "rest"):
-        sizes.parse(size)
 
 
 @hookimpl

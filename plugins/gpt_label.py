@@ -91,7 +91,7 @@ class GptLabel(Task):
                 f"{self.device} is too small for a GPT: {show(disk.size)}",
                 advice="name a larger disk; lsblk lists them",
             )
-        after = replace(erased(disk), table=table)
+        after = replace(erased(disk), table=table, cleared=disk.cleared)
         return self._step(f"Write a GPT with label-id {table.id} to {self.device}", machine, disk, after)
 
     def _step(self, says: str, machine: Machine, disk: DiskState, after: DiskState) -> Step:

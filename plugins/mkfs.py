@@ -9,15 +9,26 @@ from uuid import UUID
 
 from subfloor.disks.devices import partition_of
 from subfloor.disks.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
-from subfloor.disks.gpt import Entry
+from subfloor.disks.gpt import Entry, Gpt
 from subfloor.disks.mkfs_options import check_options
-from subfloor.disks.stages import LABELLING, UNFINISHED, final, is_final
+from subfloor.disks.stages import LABELLING, LONGEST_NAME, UNFINISHED, final, is_final
 from subfloor.errors import NotVisible, Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.parameters import Param, checked
+from subfloor.parameters import FromPlay, Param, checked
 from subfloor.sizes import MIB, show
-from subfloor.steps.partitioning import disk_at, guard, rename, table_of, tell_kernel, wipe, writable
+from subfloor.steps.ownership import holds_nothing_finished, is_our_partition, loss_of_partition
+from subfloor.steps.partitioning import (
+    check_expressible,
+    disk_at,
+    guard,
+    rename,
+    stamp,
+    table_of,
+    tell_kernel,
+    wipe,
+    writable,
+)
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.subjects.trial import Trial
 from subfloor.task import Command, Loss, Step, Task, hookimpl
@@ -39,7 +50,11 @@ class Mkfs(Task):
     That a partition shows a type and a label does not mean that its making came to an end. So the
     partition's name says whether it did: it ends in `.unfinished` until the extent has been wiped, the
     filesystem made, flushed and checked. Unfinished work of our own is done again without asking; a
-    finished filesystem may hold data, so its label is repaired in place, and anything more needs consent.
+    finished filesystem may hold data, so its label is repaired in place, and anything more needs consent; so
+    does whatever else is on the partition, and this play would not have made.
+
+    A partition of another system is taken over with consent for it, where no task of the play makes it: it keeps
+    its place, number, type and name, gets a UUID of ours, and is made anew. The other partitions stay as they are.
 
     While a label is changed the name ends in `.labelling`: where that breaks off, the next run mends what a
     power cut may have torn, and labels it again. What it holds is never made again for that.
@@ -60,11 +75,21 @@ class Mkfs(Task):
         Param("Further options for the program that makes it, none of which may name a device or a path"),
     ] = ()
     identity: Identity
+    named: Annotated[str, FromPlay()] = ""
 
     def __post_init__(self) -> None:
         checked("device", partition_of, self.device)
         checked("label", lambda label: check_label(self.type, label), self.label)
         checked("options", lambda options: check_options(self.type, options), self.options)
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        return replace(self, named=next(filter(None, map(self._name_given_by, play)), ""))
+
+    def _name_given_by(self, task: Task) -> str:
+        """The name of this partition, if that task makes it."""
+        path, number = getattr(task, "device", None), getattr(task, "number", None)
+        makes = task.key == "aligned-partition" and (path, number) == partition_of(self.device)
+        return str(getattr(task, "name", "")) if makes else ""
 
     @property
     def _disk(self) -> Disk:
@@ -81,12 +106,14 @@ class Mkfs(Task):
         disk = disk_at(machine, self._disk.path)
         entry, volume = self._partition(disk)
         wanted = Content(self.type, self.label, uuid_on_disk(self.type, self.identity.filesystem(entry.uuid)))
+        if not is_our_partition(self.identity, table_of(self._disk.path, disk), entry):
+            return self._take_over(machine, disk, entry, volume)
         if entry.name.endswith(UNFINISHED):
             return self._make(machine, disk, entry, volume, wanted)
         return self._keep(machine, disk, entry, volume, wanted)
 
     def _partition(self, disk: DiskState) -> tuple[Entry, Volume]:
-        """The partition, if it is ours. Raises ``Refused``."""
+        """The partition. Raises ``Refused`` where it is another one than the play makes."""
         table = table_of(self._disk.path, disk)
         entry, volume = disk.entry(self._number), disk.volume(self._number)
         if not entry or not volume:
@@ -94,14 +121,45 @@ class Mkfs(Task):
                 f"there is no {self.device}: {self._disk.path} has no partition {self._number}",
                 advice="put an `aligned-partition` task before this one",
             )
-        ours = self.identity.partition(table.id, entry.number, final(entry.name))
-        if entry.uuid != ours:
-            raise Refused(
-                f"{self.device} ({entry.name!r}) was not made by this play, and is left alone",
-                advice="make a partition with `aligned-partition`; to lay out the whole disk anew, erase it "
-                "with `wipefs`, and consent",
-            )
+        if not is_our_partition(self.identity, table, entry) and self.named:
+            raise self._another(table, entry)
         return entry, volume
+
+    def _another(self, table: Gpt, entry: Entry) -> Refused:
+        if entry.uuid == self.identity.partition(table.id, entry.number, self.named):
+            return Refused(
+                f"{self.device} is the {self.named!r} of this play, and was renamed: now it is {entry.name!r}",
+                advice="run the `aligned-partition` task before this one too: it sets the name back",
+            )
+        return Refused(
+            f"{self.device} ({entry.name!r}) was not made by this play, and is left alone",
+            advice=f"make {self.named!r} under a number that is free; or, to make a filesystem on this partition as "
+            "it is, leave out the `aligned-partition` task for it, and consent",
+        )
+
+    def _take_over(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume) -> Step:
+        """Make another system's partition ours, empty and unfinished; all else about it stays."""
+        writable(self.device, disk)
+        self._check_unused(volume)
+        self._check_room(disk, entry)
+        table = table_of(self._disk.path, disk)
+        check_expressible(self._disk.path, table)
+        name = final(entry.name)[:LONGEST_NAME]
+        taken = replace(entry, name=name + UNFINISHED, uuid=self.identity.partition(table.id, entry.number, name))
+        after = disk.with_entry(taken).with_volume(replace(volume, content=None, known=True))
+        return Step(
+            says=f"Take over {self.device} {entry.name!r}, and empty it",
+            commands=(
+                *(() if volume.known else tell_kernel(disk, disk)),
+                *wipe(disk.partition_node(self._number)),
+                # The UUID last: until then it is another system's, and asked about.
+                *rename(disk, self._number, taken.name),
+                *stamp(disk, self._number, taken.uuid),
+            ),
+            after=machine.with_(self._disk, after),
+            destroys=(loss_of_partition(self._disk.path, disk, entry, "not made by this play"),),
+            locks=(disk.node,),
+        )
 
     def _keep(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume, wanted: Content) -> Step | None:
         """The partition's name says that it was finished once: what is on it may be somebody's data."""
@@ -184,7 +242,7 @@ class Mkfs(Task):
                 *rename(disk, self._number, name),
             ),
             after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(made)),
-            destroys=(self._loss(disk, entry, volume),) if finished else (),
+            destroys=self._losses(disk, entry, volume),
             locks=(disk.node,),
         )
 
@@ -239,9 +297,12 @@ class Mkfs(Task):
                         "then run this again",
                     )
 
-    def _loss(self, disk: DiskState, entry: Entry, volume: Volume) -> Loss:
-        what = f"{self.device} {entry.name!r}: {volume.content or 'nothing recognisable'}, finished once"
-        return Loss(self.device, disk.partition_node(self._number), what)
+    def _losses(self, disk: DiskState, entry: Entry, volume: Volume) -> tuple[Loss, ...]:
+        table = table_of(self._disk.path, disk)
+        if holds_nothing_finished(self.identity, table, entry, volume):
+            return ()
+        about = "not made by this play" if entry.name.endswith(UNFINISHED) else "finished once"
+        return (loss_of_partition(self._disk.path, disk, entry, about),)
 
 
 _OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")

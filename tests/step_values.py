@@ -27,6 +27,8 @@ Every key names a subject, with defaults for all that a case does not care about
     configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
     installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
     leftovers /mnt/boot: [loader/loader.tmp]
+    free /dev/vda:                        # what free space of a disk still holds; else nothing
+      - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from subfloor.disks.stages import final
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.secret import Secret
-from subfloor.subjects.disk import Content, Disk, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.subjects.disk import Content, Disk, DiskState, FreeSpace, Limits, Missing, OtherTable, Remains, Volume
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, DevicesMounted, InUse, Mount, Mounted, MountState
@@ -89,11 +91,37 @@ _ROOT = Cover("/", "/dev/sda1", "ext4")
 
 def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
     """What ``given`` says of each subject; of those that it does not name, what is usual."""
-    seen = dict(_subject(key, value) for key, value in given.items())
+    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith("free "))
     for subject in subjects:
         if subject not in seen:
             seen[subject] = _usual(subject, seen)
     return Machine(seen)
+
+
+def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
+    """A look at what a task asks for besides: the free space of disks."""
+    free = {key.removeprefix("free "): value for key, value in given.items() if key.startswith("free ")}
+
+    def seen(subjects: Iterable[AnySubject]) -> Machine:
+        found = {}
+        for subject in subjects:
+            assert isinstance(subject, FreeSpace), f"nothing is known of {subject}"
+            remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
+            found[subject] = tuple(r for r in remains if subject.hole[0] <= r.start < subject.extent[1])
+        return Machine(found)
+
+    return seen
+
+
+def _remains(about: Mapping[str, Any], given: Mapping[str, Any], path: str) -> Remains:
+    kind, _, label = about["holds"].partition(" ")
+    uuid = about.get("uuid", "")
+    if "ours" in about:
+        state = disk(path, given[f"disk {path}"])[1]
+        assert isinstance(state, DiskState) and isinstance(state.table, gpt.Gpt)
+        uuid = uuid_on_disk(kind, IDENTITY.filesystem(IDENTITY.partition(state.table.id, *about["ours"])))
+    size = sizes.parse(about["size"]) if "size" in about else 0
+    return Remains(sizes.parse(about["at"]), Content(kind, label, uuid), size)
 
 
 def _subject(key: str, value: Any) -> tuple[AnySubject, Any]:

@@ -13,6 +13,7 @@ from subfloor_plugins.gpt_label import GptLabel
 from subfloor_plugins.mkfs import Mkfs
 from subfloor_plugins.wipefs import Wipefs
 
+from disk_values import nothing_left
 from subfloor.consent import Consent
 from subfloor.disks import gpt
 from subfloor.engine import imagine
@@ -103,7 +104,7 @@ def _with_table(disk: DiskState, label: UUID, draw: st.DrawFn) -> DiskState:
 
 def _on_the_way(disk: DiskState, draw: st.DrawFn) -> DiskState:
     machine = Machine({Disk(VDA): disk})
-    stages = list(machines_on_the_way(machine, imagine(layout(), machine, CONSENT)))
+    stages = list(machines_on_the_way(machine, imagine(layout(), machine, CONSENT, nothing_left)))
     return _disk(draw(st.sampled_from(stages)))
 
 
@@ -132,24 +133,24 @@ STOPPED = {Outcome.REFUSED, Outcome.FAILED, Outcome.NOT_VISIBLE}
 @given(disks())
 def test_from_any_disk_it_ends_and_then_nothing_is_left_to_do(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
-    reports = imagine(layout(), machine, CONSENT)
+    reports = imagine(layout(), machine, CONSENT, nothing_left)
     assert Outcome.FAILED not in outcomes(reports)
     if not outcomes(reports) & STOPPED:
         *_, end = machines_on_the_way(machine, reports)
-        assert outcomes(imagine(layout(), end, Consent())) == {Outcome.OK}
+        assert outcomes(imagine(layout(), end, Consent(), nothing_left)) == {Outcome.OK}
 
 
 @settings(max_examples=200, deadline=None)
 @given(disks())
 def test_from_every_prefix_it_comes_to_the_same_end_without_further_consent(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
-    reports = imagine(layout(), machine, CONSENT)
+    reports = imagine(layout(), machine, CONSENT, nothing_left)
     if outcomes(reports) & STOPPED:
         return
     stages = list(machines_on_the_way(machine, reports))
     destroying = [i for i, t in enumerate([t for r in reports for t in r.steps]) if t.step.destroys]
     for stage in stages[max(destroying, default=-1) + 1 :]:
-        again = imagine(layout(), stage, Consent())
+        again = imagine(layout(), stage, Consent(), nothing_left)
         assert not outcomes(again) & STOPPED
         assert list(machines_on_the_way(stage, again))[-1] == stages[-1]
 
@@ -159,7 +160,7 @@ def test_from_every_prefix_it_comes_to_the_same_end_without_further_consent(disk
 def test_what_is_foreign_is_never_touched_without_consent(disk: DiskState) -> None:
     """No step before the first that lacks consent changes anything that was there."""
     machine = Machine({Disk(VDA): disk})
-    for report in imagine(layout(), machine, Consent()):
+    for report in imagine(layout(), machine, Consent(), nothing_left):
         for taken in report.steps:
             before = disk
             after = _disk(taken.step.after)
@@ -192,7 +193,7 @@ def _holds_all_of(after: DiskState, before: DiskState) -> bool:
 def test_what_is_in_use_is_never_destroyed_whatever_was_consented(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
     used = {volume.number: volume.content for volume in disk.volumes if volume.in_use}
-    for stage in machines_on_the_way(machine, imagine(layout(), machine, CONSENT)):
+    for stage in machines_on_the_way(machine, imagine(layout(), machine, CONSENT, nothing_left)):
         seen = _disk(stage)
         for number, content in used.items():
             volume = seen.volume(number)

@@ -19,6 +19,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from disk_values import nothing_left
 from fuzzing import fuzzed
 from probe_records import RECORDS, outputs_of
 from subfloor import inventory, playbook
@@ -233,7 +234,7 @@ def test_a_table_of_any_numbers_is_shown_and_decided_about(name: str, made: Made
     assert about
     machine = Machine({Disk("/dev/vda"): seen})
     for consent in (Consent(), Consent(frozenset({"/dev/vda"}))):
-        reports = refuse_aliases(about, machine, imagine(about, machine, consent))
+        reports = refuse_aliases(about, machine, imagine(about, machine, consent, nothing_left))
         assert not [report.error for report in reports if isinstance(report.error, PluginError)]
         dumps("play", [HostReport("localhost", reports)])
 

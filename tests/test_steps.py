@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 import step_values
+from subfloor.engine import Look, decide
 from subfloor.errors import NotVisible, Refused
 from subfloor.machine import AnySubject, Machine, differences
 from subfloor.parameters import build
@@ -54,9 +55,10 @@ def test_step(path: Path) -> None:
     if "contributes" in case:
         assert [str(each) for each in task.contributes()] == case["contributes"]
     machine = step_values.machine(case.get("given") or {}, subjects)
+    look = step_values.look(case.get("given") or {})
     for wanted in case.get("steps") or ([case["step"]] if "step" in case else []):
-        machine = _take(task, machine, wanted)
-    _check_end(task, machine, case)
+        machine = _take(task, machine, wanted, look)
+    _check_end(task, machine, case, look)
 
 
 def _tasks(key: str, case: Mapping[str, Any]) -> tuple[Task, frozenset[AnySubject]]:
@@ -75,8 +77,8 @@ def _task(key: str, values: Mapping[str, Any]) -> Task:
     return build(plugin.task, values, step_values.IDENTITY)
 
 
-def _take(task: Task, machine: Machine, wanted: Mapping[str, Any]) -> Machine:
-    step = task.next_step(machine)
+def _take(task: Task, machine: Machine, wanted: Mapping[str, Any], look: Look) -> Machine:
+    step = decide(task, machine, look)
     assert step is not None, "no step, and one is expected"
     changes = [str(change) for change in differences(machine, step.after)]
     seen = {
@@ -90,7 +92,7 @@ def _take(task: Task, machine: Machine, wanted: Mapping[str, Any]) -> Machine:
     assert {name: seen[name] for name in expected} == expected
     assert machine.keys() <= step.after.keys(), "the step forgets subjects"
     assert changes, "the step promises that nothing changes"
-    _converge(task, step)
+    _converge(task, step, look)
     return step.after
 
 
@@ -99,24 +101,24 @@ def _command(command: Command) -> str | dict[str, str]:
     return {"run": run, "stdin": command.stdin.decode()} if command.stdin else run
 
 
-def _converge(task: Task, step: Step | None) -> None:
+def _converge(task: Task, step: Step | None, look: Look) -> None:
     """From what the step promises, the task comes to its end."""
     for _ in range(_MOST_STEPS):
         if step is None:
             return
         try:
-            step = task.next_step(step.after)
+            step = decide(task, step.after, look)
         except NotVisible:  # the end of what can be said
             return
     raise AssertionError(f"it does not end: {step and step.says}")
 
 
-def _check_end(task: Task, machine: Machine, case: Mapping[str, Any]) -> None:
+def _check_end(task: Task, machine: Machine, case: Mapping[str, Any], look: Look) -> None:
     if "refused" in case or "not-visible" in case:
         kind, words = (Refused, case["refused"]) if "refused" in case else (NotVisible, case["not-visible"])
         with pytest.raises(kind) as raised:
-            task.next_step(machine)
+            decide(task, machine, look)
         assert re.search(words, str(raised.value)), str(raised.value)
     elif "satisfied" in case:
-        step = task.next_step(machine)
+        step = decide(task, machine, look)
         assert step is None, f"one more step: {step.says}"

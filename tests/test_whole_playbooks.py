@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import step_values
+from disk_values import nothing_left
 from subfloor.consent import Consent
 from subfloor.engine import imagine
 from subfloor.machine import AnySubject
@@ -20,11 +21,11 @@ from whole_playbooks import VARIANTS, blank, entries, finished, on_the_way, said
 def test_from_every_place_on_the_way_it_goes_on(variant: str) -> None:
     play = entries(variant)
     start = blank(play)
-    reports = imagine(play, start, Consent())
+    reports = imagine(play, start, Consent(), nothing_left)
     assert {report.error for report in reports} == {None}
     steps = said(reports)
     for done, machine in enumerate(on_the_way(start, reports)):
-        again = imagine(play, machine, Consent())
+        again = imagine(play, machine, Consent(), nothing_left)
         assert {report.error for report in again} == {None}
         assert said(again) == steps[done:]
 
@@ -37,7 +38,7 @@ def test_after_a_reboot_only_mounts_are_missing(variant: str) -> None:
         subject: _rebooted(state) for subject, state in finish.items() if isinstance(subject, Disk)
     }
     machine = step_values.machine({}, finish.keys()).updated(disks)
-    reports = imagine(play, machine, Consent())
+    reports = imagine(play, machine, Consent(), nothing_left)
     assert {report.outcome for report in reports} <= {
         *(Outcome.OK, Outcome.WOULD_CHANGE, Outcome.NOT_VISIBLE, Outcome.SKIPPED)
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import step_values
+from disk_values import nothing_left
 from subfloor import playbook
 from subfloor.consent import Consent
 from subfloor.engine import imagine, subjects
@@ -87,4 +88,4 @@ def said(reports: tuple[TaskReport, ...]) -> list[str]:
 def finished(variant: str) -> tuple[tuple[Entry, ...], Machine]:
     play = entries(variant)
     start = blank(play)
-    return play, list(on_the_way(start, imagine(play, start, Consent())))[-1]
+    return play, list(on_the_way(start, imagine(play, start, Consent(), nothing_left)))[-1]

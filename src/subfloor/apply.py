@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from subfloor.aliases import refuse_aliases
 from subfloor.consent import Consent, refusal
-from subfloor.engine import Entry, converge, imagine, outcome_of, subjects
+from subfloor.engine import Entry, Look, converge, imagine, outcome_of, subjects
 from subfloor.errors import CommandFailed, Refused, SubfloorError, Unverified
 from subfloor.host import Result, Shell
 from subfloor.machine import AnySubject, Machine, broken_promises
@@ -127,13 +127,26 @@ def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machi
 def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
     machine = _looked(shell, subjects(entries), listen)
-    reports = refuse_aliases(entries, machine, imagine(entries, machine, consent))
+    reports = refuse_aliases(entries, machine, imagine(entries, machine, consent, _remembering(shell, listen)))
     commands = [command for report in reports for command in _commands(report)]
     if not commands:
         return Plan(machine, reports)
     demands = {demand for command in commands for demand in command.demands}
     seen = _looked(shell, {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)}, listen)
     return Plan(machine, tuple(_with_demands(report, seen) for report in reports))
+
+
+def _remembering(shell: Shell, listen: Listen) -> Look:
+    """Looks at whatever a task asks for, each subject once: nothing changes while a plan is made."""
+    seen = Machine()
+
+    def look(subjects: Iterable[AnySubject]) -> Machine:
+        nonlocal seen
+        wanted = frozenset(subjects)
+        seen = seen.updated(_looked(shell, wanted - seen.keys(), listen))
+        return seen.only(wanted)
+
+    return look
 
 
 def _commands(report: TaskReport) -> Iterator[Command]:
@@ -175,7 +188,7 @@ def apply(
         acting.listen(TaskStarted(entry.name))
         try:
             machine = acting.up_to_date(entry.task, machine)
-            converged = converge(entry, machine, acting.take, Outcome.CHANGED)
+            converged = converge(entry, machine, acting.take, Outcome.CHANGED, acting.look_further)
         except SubfloorError as error:
             yield TaskReport(entry.name, entry.key, outcome_of(error), error=error)
             return
@@ -207,16 +220,24 @@ class Acting:
         self._planned = Machine() if planned is None else planned
         self._changed: frozenset[AnySubject] = frozenset()
         self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
+        self._further = Machine()  # what the task has asked for besides, to decide on its next step
 
     def look(self, subjects: Iterable[AnySubject]) -> Machine:
         """What is to be seen of them now."""
         return _looked(self.shell, subjects, self.listen)
+
+    def look_further(self, subjects: Iterable[AnySubject]) -> Machine:
+        """What is to be seen now of what a task asks for besides, to decide on its next step."""
+        seen = self.look(subjects)
+        self._further = self._further.updated(seen)
+        return seen
 
     def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
         """The machine with what the task looks at seen again, where a command may have changed it.
 
         Raises ``Refused`` where a disk among it is another one than was planned for.
         """
+        self._further = Machine()
         if task is None:
             return machine
         if self._fresh is not None:
@@ -249,9 +270,11 @@ class Acting:
         self.listen(LockAwaited(what, tuple(holders)))
 
     def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
-        now = machine.updated(self.look(task.subjects()))
+        further, self._further = self._further, Machine()
+        seen = self.look(task.subjects() | further.keys())
+        now = machine.updated(seen.only(task.subjects()))
         check_same_disks(self._planned, now.only(task.subjects()))
-        if now != machine:
+        if now != machine or seen.only(further) != further:
             return now, False
         self._fresh = frozenset()
         self._changed |= _changed(machine, step.after)

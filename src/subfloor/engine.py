@@ -6,20 +6,20 @@ disk is the journal, and a rerun asks the same questions of what is really there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from subfloor.consent import Consent, refusal
 from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
-from subfloor.machine import AnySubject, Machine, differences
+from subfloor.machine import AnySubject, LookNeeded, Machine, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
 from subfloor.task import Step, Task
 
 T = TypeVar("T")
 
 MOST_STEPS = 50
-"""No task needs as many steps; one that takes more will never end."""
+"""No task needs as many steps, or looks at as much for one; one that takes more will never end."""
 
 
 class Entry(Protocol):
@@ -40,6 +40,16 @@ Take = Callable[[Task, Step, Machine], tuple[Machine, bool]]
 another than the step was meant for is returned as it is, for the task to decide anew."""
 
 
+Look = Callable[[Iterable[AnySubject]], Machine]
+"""Looks at subjects as they really are, now."""
+
+
+def blind(subjects: Iterable[AnySubject]) -> Machine:
+    """A look where there is nothing to look at: tasks must do with what was seen already."""
+    listed = ", ".join(map(str, subjects))
+    raise PluginError(f"{listed} was not looked at", advice="look at it before this task is asked")
+
+
 @dataclass(frozen=True)
 class Converged:
     """A task's report, and the machine that it left."""
@@ -53,7 +63,7 @@ def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
     return frozenset(subject for entry in entries if entry.task for subject in entry.task.subjects())
 
 
-def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Converged:
+def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Look = blind) -> Converged:
     """Take one task's steps until it is satisfied or refuses. ``done``: its outcome if it took any."""
     steps: list[Taken] = []
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
@@ -62,7 +72,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
     try:
         report = replace(report, warnings=_asked(entry.task, "say what it warns of", entry.task.warnings))
         for _ in range(MOST_STEPS):
-            step = next_step(entry.task, machine)
+            step = decide(entry.task, machine, look)
             if step is None:
                 return Converged(replace(report, outcome=done if steps else Outcome.OK, steps=tuple(steps)), machine)
             after, taken = take(entry.task, step, machine)
@@ -76,6 +86,19 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome) -> Conve
         return Converged(replace(report, outcome=outcome_of(error), steps=tuple(steps), error=error), machine)
 
 
+def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
+    """The task's next step, once it has seen all that it asks for; none of that is a part of what the step promises."""
+    seen = machine
+    for _ in range(MOST_STEPS):
+        try:
+            step = next_step(task, seen)
+        except LookNeeded as needed:
+            seen = seen.updated(look({needed.subject}))
+        else:
+            return replace(step, after=step.after.only(machine)) if step else None
+    raise PluginError(f"{task.key} asks for ever more looks", advice="this is a fault of the task: report it")
+
+
 def next_step(task: Task, machine: Machine) -> Step | None:
     """The task's next step. Raises ``PluginError`` where the plugin breaks its side of the contract."""
     return _asked(task, "decide what to do", lambda: task.next_step(machine))
@@ -84,7 +107,7 @@ def next_step(task: Task, machine: Machine) -> Step | None:
 def _asked(task: Task, what: str, question: Callable[[], T]) -> T:
     try:
         return question()
-    except SubfloorError:
+    except (SubfloorError, LookNeeded):
         raise
     except Exception as error:
         where = f"{type(error).__name__}: {error}"
@@ -101,7 +124,7 @@ def outcome_of(error: SubfloorError) -> Outcome:
     return Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
 
 
-def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent) -> tuple[TaskReport, ...]:
+def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> tuple[TaskReport, ...]:
     """What applying the play would come to, task by task, from this machine.
 
     It goes on after a refusal, so that one report tells everything: past a step that lacks consent as
@@ -109,7 +132,7 @@ def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent) -> tup
     """
     reports = []
     for entry in entries:
-        converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE)
+        converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE, look)
         machine = converged.machine
         reports.append(_with_consent(converged.report, consent))
     return tuple(reports)
@@ -146,6 +169,8 @@ def _lacks(task: Task, machine: Machine) -> str:
         step = next_step(task, machine)
     except SubfloorError as error:
         return error.what
+    except LookNeeded as needed:
+        return f"it would now have to look at the {needed.subject}"
     return f"it would now have to “{step.says}”" if step else ""
 
 

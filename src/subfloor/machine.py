@@ -57,6 +57,14 @@ class Subject(ABC, Generic[V]):
 AnySubject = Subject[Any]
 
 
+class LookNeeded(Exception):
+    """A task must see one more subject before it can decide: the engine looks at it, and asks again."""
+
+    def __init__(self, subject: AnySubject) -> None:
+        super().__init__(f"{subject} is to be looked at")
+        self.subject = subject
+
+
 class Machine(Mapping[AnySubject, Any]):
     """What was seen of each subject, or what will be: an immutable value."""
 
@@ -65,6 +73,12 @@ class Machine(Mapping[AnySubject, Any]):
 
     def __getitem__(self, subject: Subject[V]) -> V:
         return cast(V, self._seen[subject])
+
+    def further(self, subject: Subject[V]) -> V:
+        """What is to be seen of a subject that only what was seen of others leads to. Raises ``LookNeeded``."""
+        if subject not in self._seen:
+            raise LookNeeded(subject)
+        return self[subject]
 
     def __iter__(self) -> Iterator[AnySubject]:
         return iter(self._seen)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from subfloor.disks.alignment import Grid
-from subfloor.disks.gpt import Gpt
+from subfloor.disks.gpt import Entry, Gpt
 
 
 def gaps(grid: Grid, table: Gpt) -> Iterator[tuple[int, int]]:
@@ -50,3 +51,27 @@ def start_for(grid: Grid, table: Gpt, start: int | None, size: int | None) -> tu
         found = largest_gap(grid, table)
         return found if found[1] else None
     return next(((first, size) for first, room in gaps(grid, table) if 0 < size <= room), None)
+
+
+def hole_around(table: Gpt, start: int) -> tuple[int, int]:
+    """The free space that the sector ``start`` lies in, whatever the grid: its first sector, and the one after it."""
+    before = [entry.end for entry in table.entries if entry.end <= start]
+    after = [entry.start for entry in table.entries if entry.start > start]
+    return max([*before, min(table.first_lba, start)]), min([*after, table.last_lba + 1])
+
+
+def without(table: Gpt, *entries: Entry) -> Gpt:
+    """The table without these entries."""
+    numbers = {entry.number for entry in entries}
+    return replace(table, entries=tuple(entry for entry in table.entries if entry.number not in numbers))
+
+
+def in_the_way(table: Gpt, removable: Callable[[Entry], bool], fits: Callable[[Gpt], object]) -> tuple[Entry, ...]:
+    """The fewest neighbours that have to go for something to fit; the first such, and none where that does not help."""
+    entries = sorted(table.entries, key=lambda entry: entry.start)
+    for count in range(1, len(entries) + 1):
+        for at in range(len(entries) - count + 1):
+            run = tuple(entries[at : at + count])
+            if all(map(removable, run)) and fits(without(table, *run)):
+                return run
+    return ()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from subfloor.disks import gpt
+from subfloor.disks.room import without
 from subfloor.errors import Refused
 from subfloor.machine import Machine, Unknown
 from subfloor.sizes import show
@@ -146,6 +147,11 @@ def rename(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
     return (Command((*_SFDISK, "--part-label", "--", disk.node, str(number), name)),)
 
 
+def stamp(disk: DiskState, number: int, uuid: UUID) -> tuple[Command, ...]:
+    """Commands that give a partition another UUID, and flush it."""
+    return (Command((*_SFDISK, "--part-uuid", disk.node, str(number), str(uuid))),)
+
+
 def check_expressible(path: str, table: gpt.Gpt) -> None:
     """Raise ``Refused`` for a table that sfdisk would not write back as it is."""
     at = 0
@@ -213,7 +219,7 @@ def _emptied(disk: DiskState) -> tuple[Command, ...]:
 
 def erased(disk: DiskState) -> DiskState:
     """The disk after ``erase``."""
-    return replace(disk, table=None, volumes=(), signatures=(), stray=())
+    return replace(disk, table=None, volumes=(), signatures=(), stray=(), cleared=((0, disk.sectors),))
 
 
 def known_to_kernel(disk: DiskState) -> DiskState:
@@ -225,6 +231,27 @@ def known_to_kernel(disk: DiskState) -> DiskState:
 def with_partition(disk: DiskState, entry: gpt.Entry, volume: Volume) -> DiskState:
     """The disk once a partition was made or changed, and the kernel told."""
     return known_to_kernel(disk.with_entry(entry).with_volume(volume))
+
+
+def without_partitions(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> DiskState:
+    """The disk once these partitions were removed, and what they held."""
+    assert isinstance(disk.table, gpt.Gpt)
+    numbers = {entry.number for entry in gone}
+    after = replace(
+        disk,
+        table=without(disk.table, *gone),
+        volumes=tuple(volume for volume in disk.volumes if volume.number not in numbers),
+        cleared=(*disk.cleared, *((entry.start, entry.end) for entry in gone)),
+    )
+    return known_to_kernel(after)
+
+
+def remove(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> tuple[Command, ...]:
+    """Commands that remove partitions: first what they hold, so that nothing of it comes back in another one."""
+    nodes = tuple(disk.partition_node(entry.number) for entry in gone)
+    unknown = any(volume.number in {entry.number for entry in gone} and not volume.known for volume in disk.volumes)
+    reveal = tell_kernel(disk, disk) if unknown else ()
+    return (*reveal, *wipe(*nodes), *rewrite(disk, without_partitions(disk, gone)))
 
 
 def extent(disk: DiskState, entry: gpt.Entry) -> str:

@@ -1,5 +1,6 @@
 """A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
 
+from subfloor.subjects.disk.free_space import FreeSpace, Remains
 from subfloor.subjects.disk.probes import ENDS
 from subfloor.subjects.disk.state import (
     LOST_GPT,
@@ -20,8 +21,10 @@ __all__ = [
     "Content",
     "Disk",
     "DiskState",
+    "FreeSpace",
     "Limits",
     "Missing",
     "OtherTable",
+    "Remains",
     "Volume",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subfloor.disks.superblocks import PIECE, PLACES
+
 ENDS = 64 * 1024
 """How many bytes of a disk's start and end are read, and emptied: room for a table of 300 entries and more."""
 
@@ -139,6 +141,32 @@ printf '%s\n' "$list" | while read -r number start size; do
             ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
                 echo "$number.${line%%=*} ${line#*=}";;
         esac
+    done
+done
+"""
+
+# What is in free space, at each of some places. libblkid takes what it cannot read for empty.
+FREE_SPACE = rf"""
+[ -b "$n" ] || exit 0
+command -v blkid >/dev/null || exit 127
+blockdev --flushbufs "$n" || exit
+for place in $places; do
+    out=$(blkid --probe --offset "$place" --size $((end - place)) --output udev -- "$n")
+    status=$?
+    case "$status $out" in
+        8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
+        "0 ID_"*|"2 ") dd if="$n" bs=512 skip=$((place / 512)) count=8 >/dev/null || exit {UNREADABLE}; continue;;
+        *) exit {UNREADABLE};;
+    esac
+    echo "$place.status $status"
+    printf '%s\n' "$out" | while IFS= read -r line; do
+        case "$line" in
+            ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
+                echo "$place.${{line%%=*}} ${{line#*=}}";;
+        esac
+    done
+    for at in {" ".join(map(str, PLACES))}; do
+        echo "$place.bytes.$at $(od -A n -v -t x1 -j $((place + at)) -N {PIECE} -- "$n" | tr -d ' \n')"
     done
 done
 """

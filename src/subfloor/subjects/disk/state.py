@@ -79,6 +79,8 @@ class DiskState:
     ``labels`` what some of them are labelled.
     ``stray`` are the numbers of partitions that the kernel has and the table has not. ``seq`` is the
     kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
+    ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
+    the last; never of what was observed.
     """
 
     node: str
@@ -96,6 +98,7 @@ class DiskState:
     model: str = field(default="", compare=False)
     serial: str = field(default="", compare=False)
     seq: int = field(default=0, compare=False)
+    cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     @property
     def sectors(self) -> int:
@@ -121,6 +124,10 @@ class DiskState:
     @property
     def is_busy(self) -> bool:
         return self.in_use or any(volume.in_use for volume in self.volumes)
+
+    def is_cleared(self, start: int, end: int) -> bool:
+        """Whether nothing is left to lose between these sectors."""
+        return any(first <= start and end <= last for first, last in self.cleared)
 
     def entry(self, number: int) -> gpt.Entry | None:
         entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()

@@ -218,14 +218,15 @@ def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartiti
         )
     used = users.of_partition(number)
     known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
-    return Volume(number, _content(facts), known, bool(used), used)
+    return Volume(number, content_of(facts), known, bool(used), used)
 
 
 _BLKID = ("0", "2", "8")
 """blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure."""
 
 
-def _content(facts: dict[str, str]) -> Content | None:
+def content_of(facts: dict[str, str]) -> Content | None:
+    """What blkid says of a place, from the lines of its answer and its exit status."""
     if facts.get("status") == "8":
         return Content("ambivalent")
     kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")

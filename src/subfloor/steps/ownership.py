@@ -1,0 +1,76 @@
+"""What of a disk this play made itself, and so may make again unasked; everything else is a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from subfloor.disks.devices import partition_node
+from subfloor.disks.filesystems import TOOLS, uuid_on_disk
+from subfloor.disks.gpt import Entry, Gpt
+from subfloor.disks.room import hole_around
+from subfloor.disks.stages import UNFINISHED, final
+from subfloor.identity import Identity
+from subfloor.machine import Machine
+from subfloor.subjects.disk import Content, DiskState, FreeSpace, Remains, Volume
+from subfloor.task import Loss
+
+
+def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
+    """Whether this play, or an earlier form of it, made the partition under the name that it has."""
+    return entry.uuid == identity.partition(table.id, entry.number, final(entry.name))
+
+
+def is_our_content(identity: Identity, partition: UUID, content: Content) -> bool:
+    """Whether it is what this play makes on the partition with that UUID.
+
+    A swap area has its UUID and the word that it is known by in sectors of their own, so one that was being made
+    when the power failed may show no UUID.
+    """
+    if content.type not in TOOLS:
+        return False
+    ours = uuid_on_disk(content.type, identity.filesystem(partition))
+    return content.uuid in ("", ours)
+
+
+def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume: Volume | None) -> bool:
+    """Whether it is unfinished work of our own: what we would have made there, or nothing recognisable."""
+    content = volume.content if volume else None
+    ours = content is None or (isinstance(content, Content) and is_our_content(identity, entry.uuid, content))
+    return ours and entry.name.endswith(UNFINISHED) and is_our_partition(identity, table, entry)
+
+
+def loss_of_partition(path: str, disk: DiskState, entry: Entry, about: str) -> Loss:
+    """A partition's content, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's."""
+    volume = disk.volume(entry.number)
+    node = partition_node(path, entry.number)
+    content = (volume and volume.content) or "nothing recognisable"
+    return Loss(node, disk.partition_node(entry.number), f"{node} {entry.name!r}: {content} ({about})")
+
+
+# Free space.
+
+
+def remains(machine: Machine, path: str, disk: DiskState, table: Gpt, start: int, size: int) -> tuple[Remains, ...]:
+    """What free space still holds where a partition is to be, in sectors, but for what may be lost already.
+
+    A filesystem does not go with the entry of the table that led to it. Raises ``LookNeeded``.
+    """
+    if disk.is_cleared(start, start + size):
+        return ()
+    sector = disk.limits.sector
+    first, end = hole_around(table, start)
+    extent = start * sector, (start + size) * sector
+    found = machine.further(FreeSpace(path, (first * sector, end * sector), extent))
+    return tuple(each for each in found if each.overlaps(*extent) and not _agreed(disk, each))
+
+
+def _agreed(disk: DiskState, found: Remains) -> bool:
+    at = found.start // disk.limits.sector
+    return disk.is_cleared(at, at + 1)
+
+
+def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
+    """What is lost where free space is taken that still holds something."""
+    listed = ", ".join(map(str, found))
+    return (Loss(path, disk.node, f"{path}, in space that no partition has: {listed}"),) if listed else ()
