@@ -1,6 +1,7 @@
 """A playbook that was changed after the install: what happens, which bytes of the disk, and then the old one again.
 
-What is there is never renamed, renumbered, moved, shrunk or remade because the playbook says something else now.
+What is there is never renumbered, moved, shrunk or remade because the playbook says something else now, unless
+consent was given to lose it.
 The table says of each change how it ends, what is said, and what is written: nothing, the table alone, or that
 and some partitions. Whatever else there was is compared byte by byte.
 """
@@ -72,7 +73,6 @@ def holding(label: str, /, **change: object) -> Change:
 
 
 MORE = partition(5, "more", "linux", "16MiB", "ext4", "more")
-NOT_OURS = "has another UUID"
 LOST = "--destroy"
 
 ON_DISK = {
@@ -88,7 +88,7 @@ ON_DISK = {
         "declares partition 3 of",
     ),
     "two-partitions-exchange-numbers-case-49": refused(
-        both(of(3, number=9), of(4, number=3), of(9, number=4)), "not the 'nix' that this play makes"
+        both(of(3, number=9), of(4, number=3), of(9, number=4)), "'data' is declared in its place"
     ),
     "partition-removed-case-37": Case(without("aligned-partition", "mkfs", number=3, name="data")),
     "partition-and-filesystem-removed-case-37": Case(
@@ -100,7 +100,7 @@ ON_DISK = {
             without("mkfs", label="data"),
             with_more(partition(3, "other", "linux", "16MiB", "ext4", "other")),
         ),
-        NOT_OURS,
+        "{disk}p3 'data': ext4 labelled 'data' ('other' is declared in its place)",
     ),
     "name-given-to-another-case-04": refused(with_more(partition(5, "data", "linux", "16MiB", "ext4", "d")), "'data'"),
     "one-number-twice-case-01": refused(
@@ -108,17 +108,17 @@ ON_DISK = {
     ),
     "added-and-no-room": refused(with_more(partition(5, "more", "linux", "1GiB", "ext4", "more")), "there is no room"),
     # A partition is declared otherwise.
-    "renamed-case-50": refused(of(3, name="files"), NOT_OURS),
-    "retyped-case-50": refused(of(3, type="swap"), "never renamed, retyped or moved"),
+    "renamed-case-50": refused(of(3, name="files"), "'files' is declared in its place"),
+    "retyped-case-50": Case(of(3, type="swap"), says="Set the type from 'linux' to 'swap'", writes=True),
     "type-as-guid": Case(of(3, type="0FC63DAF-8483-4772-8E79-3D69D8477DE4")),
-    "shrunk-case-50": refused(of(4, size="32MiB"), "never shrunk"),
-    "shrunk-to-a-percentage": refused(of(4, size="10%"), "never shrunk"),
-    "grown-with-room": Case(of(4, size="80MiB"), says="Grow partition 4", writes=True, back=(REFUSED, "never shrunk")),
-    "grown-to-the-rest": Case(of(4, size="rest"), says="Grow partition 4", writes=True, back=(REFUSED, "never shrunk")),
-    "grown-without-room": refused(of(3, size="48MiB"), "cannot grow"),
+    "shrunk-case-50": refused(of(4, size="32MiB"), "it has 48MiB, and 32MiB is declared"),
+    "shrunk-to-a-percentage": refused(of(4, size="10%"), LOST),
+    "grown-with-room": Case(of(4, size="80MiB"), says="Grow partition 4", writes=True, back=(REFUSED, LOST)),
+    "grown-to-the-rest": Case(of(4, size="rest"), says="Grow partition 4", writes=True, back=(REFUSED, LOST)),
+    "grown-without-room": refused(of(3, size="48MiB"), "{disk}p4 'nix': ext4 labelled 'nixos' (in the way of 'data'"),
     "the-same-size-in-other-words": Case(of(4, size="49152KiB")),
     "started-where-it-is": Case(of(1, start="1MiB")),
-    "moved-case-50": refused(of(1, start="2MiB"), "never renamed, retyped or moved"),
+    "moved-case-50": refused(of(1, start="2MiB"), "it starts at 1MiB, and 2MiB is declared"),
     "started-off-the-grid-case-03": refused(of(1, start="1025KiB"), "not an aligned place"),
     "attributes-set": Case(of(1, attributes=["required"]), says="Set the attributes", writes=True),
     "raw-though-it-is-filled": Case(of(3, raw=True)),
