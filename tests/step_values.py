@@ -103,7 +103,7 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     free = {key.removeprefix("free "): value for key, value in given.items() if key.startswith("free ")}
 
     def seen(subjects: Iterable[AnySubject]) -> Machine:
-        found = {}
+        found: dict[AnySubject, Any] = {}
         for subject in subjects:
             assert isinstance(subject, FreeSpace), f"nothing is known of {subject}"
             remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
