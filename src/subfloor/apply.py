@@ -17,7 +17,7 @@ from subfloor.host import Result, Shell
 from subfloor.machine import AnySubject, Machine, broken_promises
 from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
-from subfloor.same_disks import check_as_shown, check_same_disks, disk_of
+from subfloor.same_disks import check_as_shown, check_same_disks, disk_of, remembering
 from subfloor.subjects.openers import Opener, Openers
 from subfloor.subjects.tool import Privilege, Tool
 from subfloor.task import Command, Step, Task
@@ -243,7 +243,7 @@ class Acting:
         if self._fresh is not None:
             stale = task.subjects() - self._fresh
             self._fresh |= stale
-            machine = machine.updated(self.look(stale))
+            machine = machine.updated(remembering(machine, self.look(stale)))
         check_same_disks(self._planned, machine.only(task.subjects()))
         return machine
 
@@ -272,7 +272,7 @@ class Acting:
     def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         further, self._further = self._further, Machine()
         seen = self.look(task.subjects() | further.keys())
-        now = machine.updated(seen.only(task.subjects()))
+        now = machine.updated(remembering(machine, seen.only(task.subjects())))
         check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine or seen.only(further) != further:
             return now, False
@@ -284,7 +284,7 @@ class Acting:
         seen = self._verified(task, step, machine)
         self._fresh = frozenset(seen)
         self.listen(StepEnded(step))
-        return machine.updated(seen), True
+        return machine.updated(remembering(step.after, seen)), True
 
     def _run(self, command: Command) -> None:
         start = time.monotonic()

@@ -6,6 +6,8 @@ its name to the next one. What was planned, shown and consented to was the first
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from subfloor.disks.devices import device
 from subfloor.errors import Refused
 from subfloor.machine import AnySubject, Machine
@@ -47,3 +49,13 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
             f"{before.describe()}, and now it is {after.describe()}",
             advice="see what changed it; then run this again to be shown what would be lost now",
         )
+
+
+def remembering(promised: Machine, seen: Machine) -> Machine:
+    """What was seen, and of each disk what may be lost on it: that was agreed to for this run, and no look shows it."""
+    disks = {
+        subject: replace(state, cleared=before.cleared)
+        for subject, state in seen.items()
+        if isinstance(state, DiskState) and isinstance(before := promised.get(subject), DiskState)
+    }
+    return seen.updated(disks)
