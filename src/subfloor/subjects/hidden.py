@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from subfloor.errors import LookFailed
 from subfloor.machine import Output
+from subfloor.subjects import mountinfo
 from subfloor.subjects.path import UNSEEN_ADVICE, Located, PathState, Unseen, unfinished
 
 
@@ -54,7 +55,7 @@ class Hidden(Located[HidingState]):
             "s": self.source,
             "inside": staging(self.source, "directory"),
             "beside": staging(self.source, "file"),
-            "mounted": _as_listed(self.path),
+            "mounted": mountinfo.escaped(self.path),
         }
         return ("; ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"\n{_HIDDEN}",)
 
@@ -94,11 +95,6 @@ def _names(records: Iterable[str]) -> tuple[str, ...]:
     """The names in records of the form ``./NAME// PROPERTIES``, each once. No name holds two slashes in a row."""
     found = (record.removeprefix("./").partition("//")[0] for record in records if record.startswith("."))
     return tuple(sorted(set(found)))
-
-
-def _as_listed(path: str) -> str:
-    """A path as the kernel's list of mounts spells it (fs/proc_namespace.c)."""
-    return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
 
 
 _END, _LEFT, _SECTION = "end", "left", "section"

@@ -114,6 +114,11 @@ def _split(options: bytes) -> frozenset[str]:
     return frozenset(unescaped(option) for option in options.split(b",") if option)
 
 
+def escaped(path: str) -> str:
+    """A path as the kernel writes it in its list."""
+    return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
+
+
 def unescaped(field: bytes) -> str:
     """A path as it is, of which the kernel writes white space and backslashes in octal (seq_path)."""
     raw = _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), field)

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from subfloor.machine import Output
+from subfloor.subjects import mountinfo
 from subfloor.subjects.path import Located, Unseen
 
 
@@ -29,7 +30,8 @@ class Usage(Located[UsedState]):
         return f"what is in use at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        return (f"stat -f -c '%S %b %f' -- {shlex.quote(self.path)}",)
+        given = f"p={shlex.quote(self.path)}; mounted={shlex.quote(mountinfo.escaped(self.path))}"
+        return (f"{given}\n{_USAGE}",)
 
     def parse(self, *outputs: Output) -> UsedState:
         (found,) = outputs
@@ -40,3 +42,13 @@ class Usage(Located[UsedState]):
 
     def in_empty(self) -> UsedState:
         return Used()
+
+
+# statfs(2) would have an automounter mount what waits there, and a look changes nothing.
+_USAGE = """
+while read -r _ _ _ _ at rest; do
+    [ "$at" != "$mounted" ] || last=$rest
+done < /proc/self/mountinfo
+case ${last-} in *" - autofs "*) exit 1 ;; esac
+stat -f -c '%S %b %f' -- "$p"
+"""
