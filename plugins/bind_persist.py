@@ -81,9 +81,13 @@ class BindPersist(Task):
 
     def subjects(self) -> frozenset[AnySubject]:
         source, target = self._source, self._target
-        return frozenset({Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source)})
+        accounts = nodes.accounts(self.owner, self.group)
+        return frozenset(
+            {Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source), *accounts}
+        )
 
     def next_step(self, machine: Machine) -> Step | None:
+        nodes.check_accounts(machine, self.owner, self.group)
         state = mounts.place(machine, self._target, self._kind)
         if state.top:
             self._check_bound(machine, state.top)

@@ -42,9 +42,11 @@ class Directory(Task):
         checked("mode", mode_of, self.mode)
 
     def subjects(self) -> frozenset[AnySubject]:
-        return frozenset({Path(self.path)} if self.parents else {Path(self.path), Path(self._parent)})
+        paths = {Path(self.path)} if self.parents else {Path(self.path), Path(self._parent)}
+        return frozenset({*paths, *nodes.accounts(self.owner, self.group)})
 
     def next_step(self, machine: Machine) -> Step | None:
+        nodes.check_accounts(machine, self.owner, self.group)
         there = nodes.there(machine, self.path, DIRECTORY)
         wanted = nodes.node(DIRECTORY, self.owner, self.group, self.mode)
         if isinstance(there, Node):

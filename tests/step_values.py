@@ -21,6 +21,7 @@ Every key names a subject, with defaults for all that a case does not care about
     condition test -e x: true             # what the condition of a `command` says
     exists /mnt/x: true                   # or `unseen`
     used /mnt: 1GiB                       # how much a filesystem holds
+    account user ada: false               # whether the machine has a user, or a group, of this name
     tool nixos-generate-config: true      # whether the program is there
     secret /mnt/x: "what the file says"   # or {unseen: true}
     machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
@@ -46,6 +47,7 @@ from subfloor.disks.stages import final
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.secret import Secret
+from subfloor.subjects.account import Account
 from subfloor.subjects.disk import Content, Disk, DiskState, FreeSpace, Limits, Missing, OtherTable, Remains, Volume
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
@@ -155,6 +157,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (TextFile, Absent()),
     (SecretFile, Absent()),
     (Hidden, Hiding()),
+    (Account, True),
     (Swap, SwapState()),
     (Tag, ()),
     (Memory, MemoryState(8 << 30)),
@@ -363,6 +366,11 @@ def _tool(program: str, about: bool) -> tuple[AnySubject, bool]:
     return Tool(program), about
 
 
+def _account(account: str, about: bool) -> tuple[AnySubject, bool]:
+    kind, _, name = account.partition(" ")
+    return Account("user" if kind == "user" else "group", name), about
+
+
 _RECORD = "/mnt/nix/persist/var/lib/subfloor/installed"
 
 
@@ -395,6 +403,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "tag": _tag,
     "filesystem": _filesystem,
     "memory": _memory,
+    "account": _account,
     "hidden": _hidden,
     "condition": _condition,
     "exists": _exists,

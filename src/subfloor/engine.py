@@ -130,12 +130,51 @@ def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
     It goes on after a refusal, so that one report tells everything: past a step that lacks consent as
     if it were given, past any other refusal from the machine as it is.
     """
-    reports = []
+    reports, machines = [], []
     for entry in entries:
         converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE, look)
         machine = converged.machine
         reports.append(_with_consent(converged.report, consent))
-    return tuple(reports)
+        machines.append(machine)
+    return _without_conflicts(entries, reports, machines)
+
+
+def _without_conflicts(
+    entries: Sequence[Entry], reports: Sequence[TaskReport], machines: Sequence[Machine]
+) -> tuple[TaskReport, ...]:
+    """The reports, with every task refused that undoes an earlier one: no run of such a play comes to an end.
+
+    ``machines``: what each task left. Where anything else is refused, more than that cannot be foretold.
+    """
+    found = list(reports)
+    if any(report.error and report.outcome is not Outcome.NOT_VISIBLE for report in reports):
+        return tuple(found)
+    for number, (entry, report) in enumerate(zip(entries, reports, strict=True)):
+        if entry.task is None or report.outcome is Outcome.NOT_VISIBLE or not _wants(entry.task, machines[-1]):
+            continue
+        culprit, lacks = next(
+            (later, lacks)
+            for later in range(number + 1, len(machines))
+            if (lacks := _wants(entry.task, machines[later]))
+        )
+        error = _conflict(report, reports[culprit], lacks)
+        found[culprit] = replace(reports[culprit], outcome=Outcome.REFUSED, error=error)
+    return tuple(found)
+
+
+def _wants(task: Task, machine: Machine) -> str:
+    """What a task lacks on a machine that is imagined; nothing where that cannot be said."""
+    try:
+        return _lacks(task, machine)
+    except NotVisible:
+        return ""
+
+
+def _conflict(earlier: TaskReport, later: TaskReport, lacks: str) -> Refused:
+    return Refused(
+        f"“{later.name}” undoes “{earlier.name}”, which would then be wrong again: {lacks}",
+        advice="two tasks of the play want different things of one place: keep one of them, or have both want the same",
+    )
 
 
 def _imagined(task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
@@ -159,14 +198,24 @@ def held_to_the_end(
 
 def _held(entry: Entry, report: TaskReport, machine: Machine) -> TaskReport:
     satisfied = report.outcome in (Outcome.OK, Outcome.CHANGED)
-    lacks = _lacks(entry.task, machine) if entry.task and satisfied else ""
+    lacks = _seen_to_lack(entry.task, machine) if entry.task and satisfied else ""
     return replace(report, outcome=Outcome.FAILED, error=_undone(report, lacks)) if lacks else report
 
 
+def _seen_to_lack(task: Task, machine: Machine) -> str:
+    """What a task lacks on a machine that was looked at, where nothing should be out of sight any more."""
+    try:
+        return _lacks(task, machine)
+    except NotVisible as error:
+        return error.what
+
+
 def _lacks(task: Task, machine: Machine) -> str:
-    """What a task wants of a machine, in words; nothing where it is satisfied."""
+    """What a task wants of a machine, in words; nothing where it is satisfied. Raises ``NotVisible``."""
     try:
         step = next_step(task, machine)
+    except NotVisible:
+        raise
     except SubfloorError as error:
         return error.what
     except LookNeeded as needed:

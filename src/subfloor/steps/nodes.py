@@ -13,6 +13,7 @@ from typing import Any
 
 from subfloor.errors import Refused
 from subfloor.machine import AnySubject, Machine
+from subfloor.subjects.account import Account
 from subfloor.subjects.path import (
     ROOT,
     Absent,
@@ -36,6 +37,23 @@ def check_name(name: str) -> None:
     """Raise ``ValueError`` for what chown(1) would not take as one name or number."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", name):
         raise ValueError(f"{name!r} is no name of a user or group, and no number")
+
+
+def accounts(owner: str, group: str) -> frozenset[AnySubject]:
+    """Everything that ``check_accounts`` looks at. Numbers need no account, and root is everywhere."""
+    named = ((Account("user", owner), owner), (Account("group", group), group))
+    return frozenset(account for account, name in named if not name.isdecimal() and name not in ROOT)
+
+
+def check_accounts(machine: Machine, owner: str, group: str) -> None:
+    """Raise ``Refused`` where the machine has no user or group of this name: chown(1) would fail, half-way."""
+    for account in sorted(accounts(owner, group), key=str):
+        if not machine[account]:
+            number = "uid" if account == Account("user", owner) else "gid"
+            raise Refused(
+                f"this machine has no {account}",
+                advice=f"give the number ({number}) that the installed system gives it, or add the {account} first",
+            )
 
 
 def node(kind: str, owner: str, group: str, mode: str) -> Node:
