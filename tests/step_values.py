@@ -226,11 +226,13 @@ def _partitions(
     for about in listed:
         number = about.get("number", number + 1)
         entry = _entry(about, table, number, place, sector) if isinstance(table, gpt.Gpt) else None
-        place = entry.end if entry else place
         users = tuple(about.get("users", ()))
         in_use = bool(about.get("in-use", users))
         holds = _content(about.get("holds"), entry, bool(about.get("fresh")))
-        volume = Volume(number, holds, about.get("known", True), in_use, users)
+        start, size = (entry.start, entry.size) if entry else (place, sizes.parse("1GiB") // sector)
+        where = {"start": start * sector, "size": size * sector}
+        volume = Volume(number, holds, about.get("known", True), in_use, users, **where)
+        place = start + size
         yield entry, None if about.get("volume") == "none" else volume
 
 

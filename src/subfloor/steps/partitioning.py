@@ -5,16 +5,16 @@ All of it is pure: it makes commands and values, and touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
 from subfloor.disks import gpt
 from subfloor.disks.room import without
 from subfloor.errors import Refused
-from subfloor.machine import Machine, Unknown
-from subfloor.sizes import show
-from subfloor.subjects.disk import ENDS, Disk, DiskState, Missing, Volume
+from subfloor.machine import Machine
+from subfloor.sizes import MIB, show
+from subfloor.subjects.disk import Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
@@ -120,11 +120,24 @@ def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
     numbers = {volume.number for volume in after.volumes}
     known = {volume.number for volume in disk.volumes if volume.known} | set(disk.stray)
     if not numbers:
-        return (_partx(disk, "--delete"),) if known else ()
+        return (forget(disk),) if known else ()
     # An update tells of what is in the table, and leaves alone what is not.
     gone = (_partx(disk, "--delete", "--nr", f"{number}:{number}") for number in sorted(known - numbers))
     # Without its last number partx stops at the first gap.
     return (*gone, _partx(disk, "--update", "--nr", f"1:{max(numbers)}"))
+
+
+_MOST = 256
+"""How many partitions of a disk the kernel can have (DISK_MAX_PARTS)."""
+
+
+def forget(disk: DiskState) -> Command:
+    """A command after which the kernel has no partition of the disk, whether or not it had one.
+
+    Without the numbers partx(8) fails where there is none any more; and another program, udev first of all, may
+    have had the kernel read the table anew.
+    """
+    return _partx(disk, "--delete", "--nr", f"1:{_MOST}")
 
 
 MOMENT = 10.0
@@ -180,16 +193,19 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
 
     A crash on the way leaves something that says that somebody's data were there, and a rerun erases the
     rest. wipefs(8) writes over no more than the signatures that it knows, and there are tables that it does
-    not know for what they are; so the ends, where tables are, are emptied besides. The first command opens
-    the disk exclusively (O_EXCL), which the kernel denies where anything uses it, in whatever mount
-    namespace; and it writes nothing.
+    not know for what they are; so the ends, where tables are, are emptied besides.
+
+    A table is data: its partitions may overlap, lie in each other or beyond the end of the disk, so that the kernel
+    does not have them. So the partitions are emptied by their places on the disk. The first command opens the disk
+    exclusively (O_EXCL), which the kernel denies where anything uses it, in whatever mount namespace; and it
+    writes nothing. The kernel forgets the partitions before anything is written, and once more at the end:
+    wipefs(8) makes it read the table anew.
     """
-    numbers = [volume.number for volume in disk.volumes if not isinstance(volume.content, Unknown)]
-    reveal = [_partx(disk, "--update", "--nr", f"1:{max(numbers)}")] if numbers else []
-    partitions = wipe(*(disk.partition_node(number) for number in numbers)) if numbers else ()
-    forget = [_partx(disk, "--delete")] if disk.volumes or disk.stray else []
-    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), *_emptied(disk))
-    return (guard(disk.node), *reveal, *partitions, *whole, *forget)
+    partitions = [place for volume in disk.volumes for place in _ends(disk, *_place(disk, volume))]
+    told = [forget(disk)] if disk.volumes or disk.stray else []
+    emptied = [_zeros(disk, partitions)] if partitions else []
+    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), _zeros(disk, _ends(disk, 0, disk.size)))
+    return (guard(disk.node), *told, *emptied, *whole, forget(disk))
 
 
 def guard(node: str) -> Command:
@@ -210,11 +226,37 @@ def wipe(*nodes: str) -> tuple[Command, ...]:
     )
 
 
-def _emptied(disk: DiskState) -> tuple[Command, ...]:
-    """Commands that leave zeros at both ends, and nothing unflushed: whatever else is there is somebody's data."""
-    sectors = min(ENDS, disk.size) // 512
-    zeros = ("dd", "if=/dev/zero", f"of={disk.node}", "bs=512", f"count={sectors}", "conv=notrunc,fsync", "status=none")
-    return (Command(zeros), Command((*zeros, f"seek={disk.size // 512 - sectors}")))
+_FROM_START = 8 * MIB
+_TO_END = 2 * MIB
+"""How far from the ends of an extent a signature may be that any program looks for: the second header of LUKS2 up to
+4 MiB from its start, an array's record 1.5 MiB from its end (libblkid, promise_raid); all others are nearer."""
+
+_ZEROS = """
+while read -r at count; do
+    dd if=/dev/zero of="$1" bs=512 seek="$at" count="$count" conv=notrunc status=none
+done
+sync "$1"
+"""
+
+
+def _place(disk: DiskState, volume: Volume) -> tuple[int, int]:
+    """Where a partition is, in bytes: start and size."""
+    entry, sector = disk.entry(volume.number), disk.limits.sector
+    return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
+
+
+def _ends(disk: DiskState, start: int, size: int) -> list[tuple[int, int]]:
+    """The two ends of an extent, start and size in bytes, as far as they lie on the disk."""
+    end = min(start + size, disk.size)
+    last = max(start, end - _TO_END)
+    places = [(start, min(_FROM_START, end - start)), (last, end - last)]
+    return [(at, length) for at, length in places if length > 0]
+
+
+def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
+    """A command that leaves zeros at these places (start and size in bytes), and nothing unflushed."""
+    lines = "".join(f"{start // 512} {size // 512}\n" for start, size in places)
+    return Command(("sh", "-euc", _ZEROS, "zeros", disk.node), stdin=lines.encode())
 
 
 def erased(disk: DiskState) -> DiskState:

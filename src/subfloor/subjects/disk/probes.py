@@ -111,8 +111,10 @@ read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
 
 # What a partition holds is read through the partition's own node where the kernel has it: the
 # caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
+# A table may say that a partition reaches beyond the end of the disk, or lies there: nothing is read of that.
 VOLUMES = r"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+read -r whole < "$s/size" || exit
 command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
 list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
 echo "partx $?"
@@ -121,12 +123,14 @@ printf '%s\n' "$list" | while read -r number start size; do
     echo "$number.start $start"
     echo "$number.size $size"
     found=$n from=$start
+    [ "$start" -lt "$whole" ] || { echo "$number.status outside"; continue; }
     for p in "$s"/"$name"*; do
         [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
             read -r ksize < "$p/size" || continue
         in_dev "${p##*/}"
         if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
     done
+    [ "$from" -eq 0 ] && [ "$found" != "$n" ] || [ "$size" -le $((whole - start)) ] || size=$((whole - start))
     blockdev --flushbufs "$found" || exit
     out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
     status=$?

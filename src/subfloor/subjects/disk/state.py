@@ -41,7 +41,8 @@ class Volume:
     """A partition apart from its table entry: what it holds, and what the kernel makes of it.
 
     ``known``: the kernel has it with the start and size that the table says. Its content is unknown
-    where the table is too damaged for other programs to find it.
+    where the table is too damaged for other programs to find it. ``start`` and ``size``, in bytes: where
+    the table says that it lies, which may be beyond the end of the disk, or over another one.
     """
 
     number: int
@@ -49,6 +50,8 @@ class Volume:
     known: bool = True
     in_use: bool = False
     users: tuple[str, ...] = field(default=(), compare=False)
+    start: int = field(default=0, compare=False, repr=False)
+    size: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -170,11 +173,19 @@ class DiskState:
         labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
         yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
         for volume in self.volumes:
-            yield f"{self.partition_node(volume.number)}: {self._named(volume)}{_described(volume.content)}"
+            about = f"{self._named(volume)}{_described(volume.content)}{self._beyond(volume)}"
+            yield f"{self.partition_node(volume.number)}: {about}"
 
     def _named(self, volume: Volume) -> str:
         entry = self.entry(volume.number)
         return f"{entry.name!r} " if entry and entry.name else ""
+
+    def _beyond(self, volume: Volume) -> str:
+        """How far a partition lies beyond the end of the disk: one of a larger disk, of which this is a copy."""
+        if volume.size and volume.start >= self.size:
+            return " (lies beyond the end of the disk)"
+        beyond = volume.start + volume.size - self.size
+        return f" (its last {_gib(beyond)} lie beyond the end of the disk)" if beyond > 0 else ""
 
     def _is_table(self, signature: str) -> bool:
         return isinstance(self.table, OtherTable) and signature == self.table.type
@@ -192,4 +203,4 @@ def _described(content: Content | Unknown | None) -> str:
 
 
 def _gib(size: int) -> str:
-    return f"{size / (1 << 30):.1f} GiB"
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 29 else f"{size / (1 << 20):.1f} MiB"

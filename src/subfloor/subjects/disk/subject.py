@@ -200,14 +200,15 @@ def _volumes(
             found.setdefault(int(number), {})[about] = value
     seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
     hidden = [entry for entry in entries if entry.number not in found]
-    unseen = [_unseen(entry, disk.limits.sector // 512, kernel.get(entry.number), users) for entry in hidden]
+    unseen = [_unseen(entry, disk.limits.sector, kernel.get(entry.number), users) for entry in hidden]
     return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
 
 
-def _unseen(entry: gpt.Entry, ratio: int, kernel: KernelPartition | None, users: Users) -> Volume:
+def _unseen(entry: gpt.Entry, sector: int, kernel: KernelPartition | None, users: Users) -> Volume:
     used = users.of_partition(entry.number)
-    known = kernel is not None and kernel.is_at(str(entry.start * ratio), str(entry.size * ratio))
-    return Volume(entry.number, Unknown(), known, bool(used), used)
+    start, size = entry.start * sector, entry.size * sector
+    known = kernel is not None and kernel.is_at(str(start // 512), str(size // 512))
+    return Volume(entry.number, Unknown(), known, bool(used), used, start, size)
 
 
 def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartition | None, users: Users) -> Volume:
@@ -218,11 +219,14 @@ def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartiti
         )
     used = users.of_partition(number)
     known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
-    return Volume(number, content_of(facts), known, bool(used), used)
+    start, size = int(facts["start"]) * 512, int(facts["size"]) * 512
+    return Volume(number, content_of(facts), known, bool(used), used, start, size)
 
 
-_BLKID = ("0", "2", "8")
-"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure."""
+_BLKID = ("0", "2", "8", "outside")
+"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure.
+
+What lies outside the disk was not asked about."""
 
 
 def content_of(facts: dict[str, str]) -> Content | None:
