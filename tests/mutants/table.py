@@ -125,8 +125,8 @@ MUTANTS = (
     Mutant(
         "the partitions' signatures are left when a disk is erased",
         _PARTITIONING,
-        "return (guard(disk.node), *reveal, *partitions, *whole, *forget)",
-        "return (guard(disk.node), *reveal, *whole, *forget)",
+        "return (guard(disk.node), *told, *emptied, *whole, forget(disk))",
+        "return (guard(disk.node), *told, *whole, forget(disk))",
         _steps("wipefs"),
     ),
     Mutant(
@@ -147,8 +147,8 @@ MUTANTS = (
     Mutant(
         "nobody makes sure that a disk is unused before it is erased",
         _PARTITIONING,
-        "return (guard(disk.node), *reveal,",
-        "return (*reveal,",
+        "return (guard(disk.node), *told,",
+        "return (*told,",
         (*_RACES, "-k", "mounted_between"),
     ),
     Mutant(
@@ -180,7 +180,7 @@ MUTANTS = (
     Mutant(
         "an erased disk keeps what was at its ends",
         _PARTITIONING,
-        '(Command(("wipefs", "--all", "--quiet", disk.node)), *_emptied(disk))',
+        '(Command(("wipefs", "--all", "--quiet", disk.node)), _zeros(disk, _ends(disk, 0, disk.size)))',
         '(Command(("wipefs", "--all", "--quiet", disk.node)),)',
         _steps("wipefs"),
     ),
