@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from subfloor.engine import converge, imagine, subjects
 from subfloor.errors import CommandFailed, PluginError, Refused, Unverified
 from subfloor.gather import Work
 from subfloor.host import Host
-from subfloor.machine import Machine
+from subfloor.machine import AnySubject, Machine
 from subfloor.observe import look
 from subfloor.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.report.live import Silent
@@ -94,6 +95,46 @@ def test_a_task_that_looks_at_what_it_did_not_name_is_told_so() -> None:
             machine[Number("/elsewhere")]
 
     assert "Number(path='/elsewhere')" in str(imagined(Nosy()).error)
+
+
+class Further(Count):
+    """Asks for a look at another number before it decides."""
+
+    def next_step(self, machine: Machine) -> Step | None:
+        machine.further(Number("/elsewhere"))
+        return super().next_step(machine)
+
+
+def test_a_task_that_asks_for_one_more_look_gets_it_and_promises_nothing_of_it() -> None:
+    asked = []
+
+    def look_there(subjects: Iterable[AnySubject]) -> Machine:
+        asked.extend(subjects)
+        return Machine({Number("/elsewhere"): 7})
+
+    (report,) = imagine([AnEntry(Further(to=1))], BLANK, Consent(), look_there)
+    assert report.outcome is Outcome.WOULD_CHANGE and set(asked) == {Number("/elsewhere")}
+    assert report.steps[0].step.after.keys() == BLANK.keys()
+
+
+def test_a_task_that_asks_for_one_more_look_where_there_is_none_fails() -> None:
+    report = imagined(Further(to=1))
+    assert report.outcome is Outcome.FAILED and "number /elsewhere was not looked at" in str(report.error)
+
+
+def test_what_a_task_asked_for_besides_is_looked_at_again_under_the_lock_meanwhile(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+
+    class Both(Count):
+        def next_step(self, machine: Machine) -> Step | None:
+            seen = machine.further(Number(str(there)))
+            step = super().next_step(machine)
+            if not there.exists():
+                there.write_text("1\n")  # another program, between the look and the step
+            return step and replace(step, says=f"{step.says}, with {seen}")
+
+    (report,) = applied(Both(path=str(tmp_path / "n"), to=1))
+    assert [taken.step.says for taken in report.steps] == ["Count to 1, with 1"]
 
 
 LOSS = Loss("/dev/disk/by-id/x", "/dev/vda2", "/dev/vda2: ext4 'photos'")

@@ -6,6 +6,7 @@ from mutants.mutant import Mutant
 
 _APPLY = "src/subfloor/apply.py"
 _PARTITIONING = "src/subfloor/steps/partitioning.py"
+_OWNERSHIP = "src/subfloor/steps/ownership.py"
 _DISK = "src/subfloor/subjects/disk/subject.py"
 _PROBES = "src/subfloor/subjects/disk/probes.py"
 _GPT = "src/subfloor/disks/gpt.py"
@@ -245,7 +246,7 @@ MUTANTS = (
     Mutant(
         "somebody else's partition of that number is formatted",
         _MKFS,
-        "if entry.uuid != ours:",
+        "if not is_our_partition(self.identity, table_of(self._disk.path, disk), entry):",
         "if False:",
         _steps("mkfs"),
     ),
@@ -273,9 +274,45 @@ MUTANTS = (
     Mutant(
         "a partition is shrunk",
         _PARTITION,
-        "if wanted < there.size:",
+        "if size < there.size:",
         "if False:",
         _steps("aligned-partition"),
+    ),
+    Mutant(
+        "free space is taken without a look at what it holds",
+        _OWNERSHIP,
+        "    if disk.is_cleared(start, start + size):",
+        "    if True:",
+        _steps("aligned-partition"),
+    ),
+    Mutant(
+        "whatever an unfinished partition holds is wiped unasked",
+        _OWNERSHIP,
+        "    return ours and entry.name",
+        "    return entry.name",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "a finished partition of ours is removed unasked",
+        _PARTITION,
+        "destroys=tuple(loss_of_partition(self.device, disk, entry, why) for entry in finished),",
+        "",
+        _steps("aligned-partition"),
+    ),
+    Mutant(
+        "another system's partition is taken over unasked",
+        _MKFS,
+        """            destroys=(loss_of_partition(self._disk.path, disk, entry, "not made by this play"),),
+""",
+        "",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "what was agreed to go is put back in the same run",
+        _APPLY,
+        "return machine.updated(remembering(step.after, seen)), True",
+        "return machine.updated(seen), True",
+        (*_BEFORE, "-k", "case_29"),
     ),
     Mutant(
         "a label that is changed is not marked as being changed",
@@ -295,7 +332,7 @@ MUTANTS = (
     Mutant(
         "nobody looks again once the lock is had",
         _APPLY,
-        "if now != machine:",
+        "if now != machine or seen.only(further) != further:",
         "if False:",
         (*_ENGINE, "-k", "meanwhile"),
     ),
