@@ -106,7 +106,7 @@ class Further(Count):
 
 
 def test_a_task_that_asks_for_one_more_look_gets_it_and_promises_nothing_of_it() -> None:
-    asked = []
+    asked: list[AnySubject] = []
 
     def look_there(subjects: Iterable[AnySubject]) -> Machine:
         asked.extend(subjects)
