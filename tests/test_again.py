@@ -9,10 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subfloor.cli.again import command_line
-from subfloor.task import Loss
-
-VDA = Loss("/dev/disk/by-id/x", "/dev/vda", "everything")
-PARTITION = Loss("/dev/disk/by-id/x-part2", "/dev/vda2", "photos")
 
 
 @given(st.lists(st.text(min_size=1).filter(lambda word: not word.startswith("--destroy") and "=" not in word)))
@@ -20,16 +16,21 @@ def test_a_shell_reads_it_as_it_was_typed(argv: list[str]) -> None:
     assert shlex.split(command_line(argv)) == ["subfloor", *argv]
 
 
-@pytest.mark.parametrize("pending", [(), (Loss("/dev/vdb", "/dev/vdb", ""),)], ids=["nothing", "another disk"])
-def test_consent_to_what_is_lost_is_left_out(pending: tuple[Loss, ...]) -> None:
+@pytest.mark.parametrize("needed", [(), ("/dev/vdb",)], ids=["nothing", "another disk"])
+def test_consent_to_what_is_lost_is_left_out(needed: tuple[str, ...]) -> None:
     argv = ["apply", "--destroy", "/dev/vda", "a b.yml", "--destroy=/dev/disk/by-id/x", "-y"]
-    assert command_line(argv, pending) == "subfloor apply 'a b.yml' -y"
+    assert command_line(argv, needed) == "subfloor apply 'a b.yml' -y"
 
 
-@pytest.mark.parametrize("device", ["/dev/vda", "/dev/disk/by-id/x", "/dev/vda2"])
-def test_consent_to_what_is_still_to_be_lost_stays(device: str) -> None:
-    argv = ["apply", "--destroy", device, "play.yml", "--destroy=/dev/vdc"]
-    assert command_line(argv, (VDA, PARTITION)) == f"subfloor apply --destroy {device} play.yml"
+@pytest.mark.parametrize("word", ["/dev/vda", "/dev/disk/by-path/pci-0000:00:05.0", "box:/dev/vda2"])
+def test_consent_to_what_is_still_to_be_lost_stays(word: str) -> None:
+    argv = ["apply", "--destroy", word, "play.yml", "--destroy=/dev/vdc"]
+    assert command_line(argv, {word}) == f"subfloor apply --destroy {word} play.yml"
+
+
+def test_a_device_may_be_given_with_its_host_where_there_is_but_one() -> None:
+    assert command_line(["apply", "--destroy=box:/dev/vda"], {"/dev/vda"}) == "subfloor apply --destroy=box:/dev/vda"
+    assert command_line(["apply", "--destroy=box:/dev/vda"], {"den:/dev/vda"}) == "subfloor apply"
 
 
 @pytest.mark.parametrize("name", ["password", "luks_passphrase", "API_TOKEN", "secret", "sshKey"])

@@ -287,9 +287,7 @@ class Looks(Silent):
 def carried_out(*tasks: Count, watch: Watch | None = None) -> HostReport:
     entries = tuple(AnEntry(task, f"task {number}") for number, task in enumerate(tasks))
     work = Work(Host(), entries)  # type: ignore[arg-type]
-    (report,) = carry_out(
-        [work], Consent(), watch or Silent(), lambda reports, consent: consent, lambda step: True
-    ).reports
+    (report,) = carry_out([work], {}, watch or Silent(), lambda reports, consent: consent, lambda step: True).reports
     return report
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from subfloor.aliases import refuse_aliases
-from subfloor.consent import Consent, refusal
+from subfloor.consent import Consent
 from subfloor.engine import Entry, Look, converge, imagine, outcome_of, subjects
 from subfloor.errors import CommandFailed, Refused, SubfloorError, Unverified
 from subfloor.host import Result, Shell
@@ -20,7 +20,7 @@ from subfloor.outcome import Outcome, TaskReport
 from subfloor.same_disks import check_as_shown, check_same_disks, disk_of, remembering
 from subfloor.subjects.openers import Opener, Openers
 from subfloor.subjects.tool import Privilege, Tool
-from subfloor.task import Command, Step, Task
+from subfloor.task import Command, Loss, Step, Task
 
 _ANOTHER_TRY = 0.5
 """Seconds in which a command is run again that failed though nobody is seen to keep it from its work."""
@@ -109,6 +109,11 @@ class Plan:
     def stands(self) -> bool:
         """Whether nothing in it is refused, and nothing fails."""
         return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that its steps destroy."""
+        return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
 
 
 def _ignore(event: Event) -> None:
@@ -254,7 +259,7 @@ class Acting:
         ``Unverified``, ``Declined``, ``Interrupted``.
         """
         if lacking := self.consent.lacking(step):
-            raise refusal(lacking)
+            raise self.consent.refusal(lacking)
         for loss in step.destroys:
             if disk_of(loss) not in self._changed:
                 check_as_shown(loss, self._planned, machine)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from subfloor.consent import Consent, refusal
+from subfloor.consent import Consent
 from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
 from subfloor.machine import AnySubject, LookNeeded, Machine, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
@@ -185,7 +185,7 @@ def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
     lacking = [loss for taken in report.steps for loss in consent.lacking(taken.step)]
     if not lacking or report.error:
         return report
-    return replace(report, outcome=Outcome.REFUSED, error=refusal(lacking))
+    return replace(report, outcome=Outcome.REFUSED, error=consent.refusal(lacking))
 
 
 def held_to_the_end(

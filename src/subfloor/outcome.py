@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from subfloor.errors import SubfloorError
+from subfloor.errors import Refused, SubfloorError
 from subfloor.machine import Difference
-from subfloor.task import Loss, Step
+from subfloor.task import Step
 
 
 class Outcome(StrEnum):
@@ -59,8 +59,8 @@ class HostReport:
     """A play's outcome on one host; ``error`` is what concerns no single task.
 
     ``unreached`` are the tasks that a run which broke off had not come to; ``broke_off`` is the step
-    that it was in the middle of, so that what the step makes may be there by half. ``pending`` is what
-    was agreed to lose, and is not known to be lost.
+    that it was in the middle of, so that what the step makes may be there by half. ``needed`` are the
+    words of consent (``--destroy WORD``) that a run which resumes needs again, ``unused`` those that no step needed.
     """
 
     host: str
@@ -69,13 +69,16 @@ class HostReport:
     unreached: tuple[str, ...] = ()
     broke_off: Step | None = None
     unreachable: bool = False
-    pending: tuple[Loss, ...] = ()
+    needed: frozenset[str] = frozenset()
+    unused: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> HostOutcome:
         found = {report.outcome for report in self.tasks}
         if self.unreachable:
             return HostOutcome.UNREACHABLE
+        if isinstance(self.error, Refused) and not self.tasks:
+            return HostOutcome.REFUSED
         if Outcome.FAILED in found or self.error:
             return HostOutcome.FAILED
         if Outcome.REFUSED in found:

@@ -124,6 +124,7 @@ class Stage:
 
     def __init__(self, machine: vm.Machine, deadline: float, output: Callable[[str], None], colour: bool) -> None:
         self.machine = machine
+        self.environment: Mapping[str, str] = {}
         self._deadline, self._output, self._colour = deadline, output, colour
 
     def run(self, command: Sequence[str], arguments: Sequence[str]) -> Run:
@@ -165,7 +166,12 @@ class Stage:
 
     def _environment(self) -> dict[str, str]:
         passed = {name: os.environ[name] for name in ("PYTHONPATH", "NO_COLOR") if os.environ.get(name)}
-        return {**passed, "PYTHONDONTWRITEBYTECODE": "1", **({"FORCE_COLOR": "1"} if self._colour else {})}
+        return {
+            **passed,
+            **self.environment,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **({"FORCE_COLOR": "1"} if self._colour else {}),
+        }
 
     def _report(self) -> Mapping[str, Any] | None:
         found = self.machine.run(["cat", _REPORT])

@@ -6,19 +6,22 @@ the first one untouched, and there is one question, about all that would be done
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from subfloor.apply import Acting, Event, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
-from subfloor.consent import Consent
+from subfloor.consent import Consent, Consents
 from subfloor.engine import held_to_the_end, subjects
-from subfloor.errors import Fault, SubfloorError, Unreachable
+from subfloor.errors import Fault, Refused, SubfloorError, Unreachable
 from subfloor.gather import Work
 from subfloor.host import Shell
 from subfloor.machine import Machine
+from subfloor.observe import look
 from subfloor.outcome import HostOutcome, HostReport, Outcome, TaskReport
+from subfloor.subjects.device_names import DeviceNames, DeviceNode
 from subfloor.task import Step
 
 
@@ -54,7 +57,7 @@ class Both:
             each.ended(report)
 
 
-Approve = Callable[[Sequence[HostReport], Consent], Consent | None]
+Approve = Callable[[Sequence[HostReport], Consents], Consents | None]
 """Is shown what would be done, before the first write: the consent to go on with, or None for no."""
 
 Confirm = Callable[[Step], bool]
@@ -87,6 +90,7 @@ class _Planned:
     report: HostReport
     shell: Shell | None = None
     plan: Plan | None = None
+    consent: Consent = field(default_factory=Consent)
 
     @property
     def ready(self) -> tuple[Shell, Plan] | None:
@@ -94,12 +98,12 @@ class _Planned:
         return (self.shell, self.plan) if self.shell and self.plan else None
 
 
-def check(works: Sequence[Work], consent: Consent, watch: Watch) -> tuple[HostReport, ...]:
+def check(works: Sequence[Work], consents: Consents, watch: Watch) -> tuple[HostReport, ...]:
     """What applying would come to, on each host."""
     with ExitStack() as open_shells:
         reports = []
         for work in works:
-            planned = _plan(work, consent, watch, open_shells)
+            planned = _plan(work, consents, watch, open_shells)
             _tell(planned.report, watch)
             reports.append(planned.report)
             if isinstance(planned.report.error, Interrupted):
@@ -116,46 +120,49 @@ class Applied:
     declined: bool = False
 
 
-def carry_out(works: Sequence[Work], consent: Consent, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
+def carry_out(works: Sequence[Work], consents: Consents, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
     """Apply to each host in turn what its plays say, unless anything in any of them is refused."""
     with ExitStack() as open_shells:
-        plans = _plans(works, consent, watch, open_shells)
+        plans = _plans(works, consents, watch, open_shells)
         reports = tuple(planned.report for planned in plans)
         if _changes(reports):
-            granted = _granted(approve, reports, consent)
+            resolved = {planned.work.host.name: planned.consent for planned in plans}
+            granted = _granted(approve, reports, resolved)
             if granted is None:
                 return Applied(reports, declined=True)
-            if granted != consent:
-                consent = granted
-                plans = tuple(_planned_again(planned, consent, watch) for planned in plans)
+            if granted != resolved:
+                plans = tuple(_planned_again(planned, granted[planned.work.host.name], watch) for planned in plans)
         if not _all_stand(plans):
             for planned in plans:
                 _tell(planned.report, watch)
             return Applied(tuple(planned.report for planned in plans))
-        return Applied(tuple(_acted(plans, consent, watch, confirm)), begun=True)
+        return Applied(tuple(_acted(plans, watch, confirm)), begun=True)
 
 
-def _granted(approve: Approve, reports: Sequence[HostReport], consent: Consent) -> Consent | None:
+def _granted(approve: Approve, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
     try:
-        return approve(reports, consent)
+        return approve(reports, consents)
     except KeyboardInterrupt:
         return None
 
 
-def _plans(works: Sequence[Work], consent: Consent, watch: Watch, open_shells: ExitStack) -> tuple[_Planned, ...]:
+def _plans(works: Sequence[Work], consents: Consents, watch: Watch, open_shells: ExitStack) -> tuple[_Planned, ...]:
     plans = []
     for work in works:
-        plans.append(_plan(work, consent, watch, open_shells))
+        plans.append(_plan(work, consents, watch, open_shells))
         if isinstance(plans[-1].report.error, Interrupted):
             break
     return (*plans, *(_Planned(work, _not_begun(work)) for work in works[len(plans) :]))
 
 
-def _plan(work: Work, consent: Consent, watch: Watch, open_shells: ExitStack) -> _Planned:
+def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack) -> _Planned:
     try:
         watch.planning(work.host.name)
         shell = open_shells.enter_context(work.host.shell())
-        return _seen(work, shell, preflight(work.entries, shell, consent, watch.event))
+        consent = _resolved(shell, consents.get(work.host.name, Consent()))
+        plan = preflight(work.entries, shell, consent, watch.event)
+        _check_named(shell, consent, plan)
+        return _seen(work, shell, plan, consent)
     except SubfloorError as error:
         return _Planned(work, _without_tasks(work, error))
     except KeyboardInterrupt:
@@ -168,13 +175,34 @@ def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planne
     shell, _ = planned.ready
     watch.planning(planned.work.host.name)
     try:
-        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event))
+        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event), consent)
     except SubfloorError as error:
         return _Planned(planned.work, _without_tasks(planned.work, error))
 
 
-def _seen(work: Work, shell: Shell, plan: Plan) -> _Planned:
-    return _Planned(work, HostReport(work.host.name, plan.reports), shell, plan)
+def _resolved(shell: Shell, consent: Consent) -> Consent:
+    """Consent by the kernel's nodes too: any name of a device stands for it."""
+    seen = look(shell, map(DeviceNode, consent.devices))
+    nodes = ((name, seen[DeviceNode(name)]) for name in consent.devices)
+    return replace(consent, nodes=frozenset((name, node) for name, node in nodes if node))
+
+
+def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
+    """Raise ``Refused`` for consent that names no device there."""
+    known = {name for name, _ in consent.nodes} | consent.needed_for(plan.losses)
+    for name in sorted(consent.devices - known):
+        present = look(shell, {DeviceNames()})[DeviceNames()]
+        close = difflib.get_close_matches(name, [*(loss.device for loss in plan.losses), *present], n=1, cutoff=0.75)
+        raise Refused(
+            f"--destroy {consent.word(name)}: there is no such device",
+            advice=f"did you mean {close[0]}?" if close else "name a device that is there; lsblk lists them",
+        )
+
+
+def _seen(work: Work, shell: Shell, plan: Plan, consent: Consent) -> _Planned:
+    unused = sorted(consent.devices - consent.needed_for(plan.losses))
+    report = HostReport(work.host.name, plan.reports, unused=tuple(map(consent.word, unused)))
+    return _Planned(work, report, shell, plan, consent)
 
 
 def _without_tasks(work: Work, error: SubfloorError) -> HostReport:
@@ -202,7 +230,7 @@ def _all_stand(plans: Sequence[_Planned]) -> bool:
     return all(planned.plan.stands if planned.plan else planned.report.unreachable for planned in plans)
 
 
-def _acted(plans: Sequence[_Planned], consent: Consent, watch: Watch, confirm: Confirm) -> Iterator[HostReport]:
+def _acted(plans: Sequence[_Planned], watch: Watch, confirm: Confirm) -> Iterator[HostReport]:
     interrupted = False
     for planned in plans:
         if interrupted or not planned.ready:
@@ -210,7 +238,7 @@ def _acted(plans: Sequence[_Planned], consent: Consent, watch: Watch, confirm: C
             _tell(report, watch)
         else:
             shell, plan = planned.ready
-            report = _Acted(planned.work, shell, plan, consent, watch, confirm).run()
+            report = _Acted(planned, shell, plan, watch, confirm).run()
             interrupted = _was_interrupted(report)
         yield report
 
@@ -222,10 +250,11 @@ def _was_interrupted(report: HostReport) -> bool:
 class _Acted:
     """One host being worked on: keeps what has come of it so far, whatever ends the work."""
 
-    def __init__(self, work: Work, shell: Shell, plan: Plan, consent: Consent, watch: Watch, confirm: Confirm) -> None:
-        self._work, self._plan, self._watch = work, plan, watch
-        self._pending = [loss for report in plan.reports for taken in report.steps for loss in taken.step.destroys]
-        self._acting = Acting(shell, consent.to(self._pending), self._listen, confirm, plan.machine)
+    def __init__(self, planned: _Planned, shell: Shell, plan: Plan, watch: Watch, confirm: Confirm) -> None:
+        self._work, self._plan, self._watch = planned.work, plan, watch
+        self._consent, self._unused = planned.consent, planned.report.unused
+        self._pending = list(plan.losses)
+        self._acting = Acting(shell, self._consent.to(self._pending), self._listen, confirm, plan.machine)
         self._reports: list[TaskReport] = []
         self._doing: Step | None = None
 
@@ -285,5 +314,6 @@ class _Acted:
             error=error,
             unreached=unreached,
             broke_off=self._doing,
-            pending=tuple(self._pending),
+            needed=frozenset(map(self._consent.word, self._consent.needed_for(self._pending))),
+            unused=self._unused,
         )

@@ -10,7 +10,7 @@ import pytest
 
 from loop_disks import LoopDisk, MakeDisk, disk, run
 from subfloor.apply import Event, StepEnded
-from subfloor.consent import Consent
+from subfloor.consent import Consents, given
 from subfloor.gather import Request, gather
 from subfloor.outcome import HostOutcome, HostReport, Outcome
 from subfloor.report.live import Silent
@@ -54,25 +54,43 @@ def nothing() -> None:
 
 
 def carried_out(
-    tmp_path: Path, *, planned: Callable[[], None] = nothing, stepped: Callable[[], None] = nothing
+    tmp_path: Path,
+    *,
+    planned: Callable[[], None] = nothing,
+    stepped: Callable[[], None] = nothing,
+    consent: str | None = None,
 ) -> Applied:
     """An apply that may lose what is on the link's disk; ``planned`` happens once that was agreed to."""
     playbook = tmp_path / "play.yml"
     tasks = [{"wipefs": {"device": str(LINK)}}, {"gpt-label": {"device": str(LINK)}}]
     playbook.write_text(json.dumps([{"hosts": "all", "seed": "case 18", "tasks": tasks}]))
 
-    def approve(reports: Sequence[HostReport], consent: Consent) -> Consent:
+    def approve(reports: Sequence[HostReport], consents: Consents) -> Consents:
         planned()
-        return consent
+        return consents
 
-    consent = Consent(frozenset({str(LINK)}))
-    return carry_out(gather(Request(playbook)).works, consent, After(stepped), approve, lambda step: True)
+    consents = given([consent or str(LINK)], ["localhost"])
+    return carry_out(gather(Request(playbook)).works, consents, After(stepped), approve, lambda step: True)
 
 
 def test_a_link_that_stays_is_followed(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     other = two[1].digest()
     assert carried_out(tmp_path).reports[0].outcome is HostOutcome.APPLIED
     assert two[1].digest() == other
+
+
+def test_any_name_of_the_disk_consents(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
+    """The play names a link; consent names the kernel's node, or another link with colons in its name."""
+    link = Path("/dev/disk/by-path/pci-0000:00:05.0-test")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    for name, target in ((two[0].node, None), (str(link), two[0].node)):
+        run("mkfs.ext4", "-q", "-F", two[0].node)
+        if target:
+            link.symlink_to(target)
+        try:
+            assert carried_out(tmp_path, consent=name).reports[0].outcome is HostOutcome.APPLIED
+        finally:
+            link.unlink(missing_ok=True)
 
 
 def test_a_link_that_leads_elsewhere_once_that_was_agreed_to_is_refused_case_18(

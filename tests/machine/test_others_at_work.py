@@ -14,7 +14,6 @@ import pytest
 
 from loop_disks import run, said
 from subfloor.apply import Event, StepEnded
-from subfloor.consent import Consent
 from subfloor.gather import Request, gather
 from subfloor.outcome import HostOutcome, Outcome
 from subfloor.report.live import Silent
@@ -108,12 +107,12 @@ def test_what_was_unmounted_under_the_run_is_no_success_case_65(tmp_path: Path) 
     playbook.write_text(json.dumps([{"hosts": "all", "seed": "65", "tasks": tasks}]))
     works = gather(Request(playbook)).works
     watch = UnmountAtTheEnd(place, "elsewhere")
-    (report,) = carry_out(works, Consent(), watch, lambda reports, consent: consent, lambda step: True).reports
+    (report,) = carry_out(works, {}, watch, lambda reports, consent: consent, lambda step: True).reports
     assert report.outcome is HostOutcome.FAILED
     assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.FAILED, Outcome.CHANGED]
     assert "at the end of the run it is so no longer" in str(report.tasks[0].error)
     try:
-        (report,) = carry_out(works, Consent(), Silent(), lambda reports, consent: consent, lambda step: True).reports
+        (report,) = carry_out(works, {}, Silent(), lambda reports, consent: consent, lambda step: True).reports
         assert report.outcome is HostOutcome.APPLIED
     finally:
         run("umount", place)

@@ -157,7 +157,7 @@ _ask_password = click.option(
 )
 
 _may = _all_of(
-    click.option("--destroy", multiple=True, metavar="DEVICE", help="What is on this device may be lost."),
+    click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="What is on this device may be lost."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on."),
     click.option("--step", is_flag=True, help="Ask before each step."),
     click.option("--start-at-task", "start_at", metavar="NAME", help="Begin with the first task of this name."),
@@ -170,7 +170,9 @@ _may = _all_of(
 @_ask_password
 @_how
 @_log
-@click.option("--destroy", multiple=True, metavar="DEVICE", help="Suppose that what is on this device may be lost.")
+@click.option(
+    "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Suppose that what is on this device may be lost."
+)
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
     """Say what apply would change, and change nothing."""
@@ -237,11 +239,13 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
     none of its files. With --format json the three reports are one document.
     """
     from subfloor.cli import rehearsing
+    from subfloor.cli.again import command_line
     from subfloor.rehearse import Setting
 
     setting = Setting(given["disks"], given["kernel"], given["memory"], float(given["timeout"]))
     wishes = rehearsing.Wishes(
         arguments=_for_guest(given),
+        again=command_line(argv),
         json=given["format"] == "json",
         **{key: given[key] for key in ("keep", "shell", "reboot", "report")},
     )
@@ -309,7 +313,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
     return Manner(
         argv=tuple(argv),
         json=given["format"] == "json",
-        destroy=frozenset(given["destroy"]),
+        destroy=tuple(given["destroy"]),
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
         report=given["report"],
         log=given["log"],

@@ -10,32 +10,34 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 
-from subfloor.consent import Consent
 from subfloor.secret import MASK
-from subfloor.task import Loss
+
+REHEARSED = "SUBFLOOR_REHEARSED_BY"
+"""In the environment of a rehearsal's runs: the command line that repeats the rehearsal. They never print their own,
+which would act on the disk of whoever pastes it."""
 
 _SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
 _CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # how a password's hash begins (crypt(5))
 _VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
 
 
-def command_line(argv: Sequence[str], pending: Collection[Loss] = ()) -> str:
-    """The arguments as a line for a shell. ``pending``: what was agreed to lose, and is not known to be lost."""
-    return shlex.join(["subfloor", *_kept(_without_secrets(argv), pending)])
+def command_line(argv: Sequence[str], needed: Collection[str] = ()) -> str:
+    """The arguments as a line for a shell. ``needed``: the words of consent that are needed again."""
+    return shlex.join(["subfloor", *_kept(_without_secrets(argv), needed)])
 
 
-def _kept(words: Iterator[str], pending: Collection[Loss]) -> Iterator[str]:
+def _kept(words: Iterator[str], needed: Collection[str]) -> Iterator[str]:
     for word in words:
         if word == "--destroy":
             device = next(words, "")
-            yield from (word, device) if _needed(device, pending) else ()
-        elif not word.startswith("--destroy=") or _needed(word.partition("=")[2], pending):
+            yield from (word, device) if _is_needed(device, needed) else ()
+        elif not word.startswith("--destroy=") or _is_needed(word.partition("=")[2], needed):
             yield word
 
 
-def _needed(device: str, pending: Collection[Loss]) -> bool:
-    given = Consent(frozenset({device}))
-    return any(given.covers(loss) for loss in pending)
+def _is_needed(word: str, needed: Collection[str]) -> bool:
+    """With one host, a device may have been given with the host's name or without."""
+    return word in needed or word[max(word.find(":/") + 1, 0) :] in needed
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from subfloor.consent import Consent
+from subfloor.consent import Consent, Consents, names_of
 from subfloor.outcome import HostReport, Outcome, TaskReport
 from subfloor.report import text
 from subfloor.report.screen import Screen
@@ -25,27 +25,30 @@ class Terminal:
         self._screen, self._style, self._read = screen, style, read
         self._every_step = every_step
 
-    def approve(self, reports: Sequence[HostReport], consent: Consent) -> Consent | None:
+    def approve(self, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
         """Show what would be done and ask about it: the consent to go on with, None for a no."""
         self._screen.print(["What would be done:", *text.plan(reports, self._style), ""])
-        if any(_is_beyond_consent(each, consent) for report in reports for each in report.tasks):
-            return consent  # nothing would be done, so there is nothing to ask
-        losses = {(report.host, loss.device): loss for report in reports for loss in _lacking(report, consent)}
+        if any(_is_beyond_consent(each, consents[report.host]) for report in reports for each in report.tasks):
+            return consents  # nothing would be done, so there is nothing to ask
+        losses = {
+            (report.host, loss.device): loss for report in reports for loss in _lacking(report, consents[report.host])
+        }
         if losses:
-            return self._consented(losses, consent)
+            return self._consented(losses, consents)
         if self._every_step:
-            return consent  # there is a question for each
-        return consent if self._ask("Go on? [y/N] ").lower() in ("y", "yes") else None
+            return consents  # there is a question for each
+        return consents if self._ask("Go on? [y/N] ").lower() in ("y", "yes") else None
 
-    def _consented(self, losses: dict[tuple[str, str], Loss], consent: Consent) -> Consent | None:
+    def _consented(self, losses: dict[tuple[str, str], Loss], consents: Consents) -> Consents | None:
         for (host, device), loss in losses.items():
             lines = self._style.lines(f"On {host} this would be destroyed: {loss.what}", "", "red", hanging="  ")
             self._screen.print(lines)
-            given = Consent(frozenset({self._ask(f"Type {device} to lose what is on it, or nothing to leave it: ")}))
-            if not given.covers(loss):
+            word = consents[host].word(device)
+            answer = self._ask(f"Type {word} to lose what is on it, or nothing to leave it: ")
+            if answer not in _answers(consents[host], loss):
                 return None
-            consent = Consent(consent.devices | given.devices)
-        return consent
+            consents = {**consents, host: consents[host].and_for(loss)}
+        return consents
 
     def confirm(self, step: Step) -> bool:
         """Ask about one step."""
@@ -65,6 +68,11 @@ class Terminal:
         if not answer.endswith("\n"):
             self._screen.write("\n")
         return answer.strip()
+
+
+def _answers(consent: Consent, loss: Loss) -> frozenset[str]:
+    """What may be typed to lose it: the device as the play names it, the kernel's node, or either one's disk."""
+    return frozenset(map(consent.word, names_of(loss)))
 
 
 def _lacking(report: HostReport, consent: Consent) -> list[Loss]:

@@ -19,15 +19,14 @@ import click
 from subfloor.cli.again import command_line
 from subfloor.cli.statuses import status_of
 from subfloor.report.log import Log
-from subfloor.task import Loss
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: the exit status, and what was agreed to lose and is not known to be lost."""
+    """How a run ended: the exit status, and the words of consent that a run which resumes needs again."""
 
     status: int
-    pending: tuple[Loss, ...] = ()
+    needed: frozenset[str] = frozenset()
 
 
 def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log], Ended]) -> Ended:
@@ -41,7 +40,7 @@ def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log],
         except BaseException as error:
             log.finished(status_of(error), command_line(argv), error)
             raise
-        log.finished(ended.status, command_line(argv, ended.pending))
+        log.finished(ended.status, command_line(argv, ended.needed))
         return ended
     finally:
         os.close(descriptor)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from subfloor import rehearse, vm
+from subfloor.cli.again import REHEARSED
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import check_writable, save
 from subfloor.gather import Request, gather
@@ -21,9 +22,10 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is wanted besides. ``arguments`` are those for subfloor in the guest."""
+    """What is wanted besides. ``arguments`` are those for subfloor in the guest; ``again`` repeats the rehearsal."""
 
     arguments: tuple[str, ...]
+    again: str = ""
     json: bool = False
     report: Path | None = None
     keep: bool = False
@@ -60,6 +62,7 @@ class _Rehearsal:
         bootable = False
         self._say(f"Booting a virtual machine with {', '.join(rehearse.disks_in_words(self._setting.disks))} …")
         with rehearse.stage(self._setting, self._work, self._output, colour=self._style.colour) as stage:
+            stage.environment = {REHEARSED: self._wishes.again}
             mounts = _mounts(stage)
             complaints = self._acts(stage, runs)
             self._picture(stage, mounts)

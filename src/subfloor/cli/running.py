@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.cli.again import command_line
+from subfloor.cli.again import REHEARSED, command_line
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
-from subfloor.consent import Consent
+from subfloor.consent import Consents, given
 from subfloor.gather import Job, Request, gather
 from subfloor.outcome import HostReport
 from subfloor.report.live import Live, Silent
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 from subfloor.run import REFUSED, Applied, Approve, Both, Watch, carry_out, exit_status
 from subfloor.run import check as check_hosts
-from subfloor.task import Loss, Step
+from subfloor.task import Step
 
 if TYPE_CHECKING:
     from subfloor.cli.asking import Terminal
@@ -37,14 +38,17 @@ class Manner:
     json: bool = False
     report: Path | None = None
     log: Path | None = None
-    destroy: frozenset[str] = frozenset()
+    destroy: tuple[str, ...] = ()
     yes: bool = False
     step: bool = False
     traceback: bool = False
 
-    @property
-    def consent(self) -> Consent:
-        return Consent(self.destroy)
+    def consents(self, job: Job) -> Consents:
+        """The consent that was given, host by host. Raises ``click.UsageError``."""
+        try:
+            return given(self.destroy, [work.host.name for work in job.works])
+        except ValueError as error:
+            raise click.UsageError(f"--destroy {error}. Nothing was touched") from error
 
 
 class _Telling:
@@ -93,7 +97,7 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = gather(request, _disks_here)
     with interruptible():
         telling = _Telling(manner, log)
-        reports = check_hosts(job.works, manner.consent, telling.watch)
+        reports = check_hosts(job.works, manner.consents(job), telling.watch)
         telling.finish(job, reports)
     return Ended(telling.outcome(exit_status(reports)))
 
@@ -110,11 +114,11 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     approve, confirm = _asking(terminal, manner)
     with interruptible():
         telling = _Telling(manner, log)
-        applied = carry_out(job.works, manner.consent, telling.watch, _noted(approve, log), confirm)
+        applied = carry_out(job.works, manner.consents(job), telling.watch, _noted(approve, log), confirm)
         _conclude(applied, manner, telling)
         telling.finish(job, applied.reports)
     status = REFUSED if applied.declined else exit_status(applied.reports)
-    return Ended(telling.outcome(status), _pending(applied))
+    return Ended(telling.outcome(status), _needed(applied))
 
 
 def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
@@ -126,17 +130,18 @@ def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]
 def _noted(approve: Approve, log: Log | None) -> Approve:
     """Consent, once given, is in the log before anything comes of it."""
 
-    def noted(reports: Sequence[HostReport], consent: Consent) -> Consent | None:
-        granted = approve(reports, consent)
-        if log and granted:
-            log.agreed(granted.devices)
+    def noted(reports: Sequence[HostReport], consents: Consents) -> Consents | None:
+        granted = approve(reports, consents)
+        if log and granted is not None:
+            log.agreed(consent.word(name) for consent in granted.values() for name in consent.devices)
         return granted
 
     return noted
 
 
-def _pending(applied: Applied) -> tuple[Loss, ...]:
-    return tuple(loss for report in applied.reports for loss in report.pending)
+def _needed(applied: Applied) -> frozenset[str]:
+    """The words of consent that a run which resumes needs again."""
+    return frozenset().union(*(report.needed for report in applied.reports))
 
 
 def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
@@ -148,7 +153,7 @@ def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
     elif not manner.json:
         from subfloor.report import text
 
-        again = command_line(manner.argv, _pending(applied))
+        again = os.environ.get(REHEARSED) or command_line(manner.argv, _needed(applied))
         for report in applied.reports:
             if _broke_off(report):
                 telling.screen.print(text.ending(report, again, telling.style))
@@ -166,8 +171,8 @@ def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Callabl
     return approve, terminal.confirm if manner.step else lambda step: True
 
 
-def _as_given(reports: Sequence[HostReport], consent: Consent) -> Consent:
-    return consent
+def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
+    return consents
 
 
 def _terminal(manner: Manner) -> Terminal | None:

@@ -37,6 +37,8 @@ def _host(host: HostReport) -> dict[str, Any]:
     }
     if host.unreached:
         found["unreached"] = as_json(host.unreached)
+    if host.unused:
+        found["unused_consent"] = as_json(host.unused)
     if host.broke_off:
         found["broke_off"] = spelt(host.broke_off.says)
     return found

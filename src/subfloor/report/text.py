@@ -112,6 +112,10 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
     outcome = style.paint(word(report.outcome), *_HOST_COLOURS.get(report.outcome, ("red", "bold")))
     line = f"{style.paint(report.host, 'bold')}: {outcome}"
     yield f"{line} ({told})" if told else line
+    for name in report.unused:
+        yield from style.lines(
+            f"consent not needed: --destroy {name} (no step destroys anything there)", "  ", "yellow"
+        )
     if report.error:
         yield from error(report.error, style, "  ")
 
