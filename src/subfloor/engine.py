@@ -136,11 +136,11 @@ def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
         machine = converged.machine
         reports.append(_with_consent(converged.report, consent))
         machines.append(machine)
-    return _without_conflicts(entries, reports, machines)
+    return _without_conflicts(entries, reports, machines, look)
 
 
 def _without_conflicts(
-    entries: Sequence[Entry], reports: Sequence[TaskReport], machines: Sequence[Machine]
+    entries: Sequence[Entry], reports: Sequence[TaskReport], machines: Sequence[Machine], look: Look
 ) -> tuple[TaskReport, ...]:
     """The reports, with every task refused that undoes an earlier one: no run of such a play comes to an end.
 
@@ -150,22 +150,22 @@ def _without_conflicts(
     if any(report.error and report.outcome is not Outcome.NOT_VISIBLE for report in reports):
         return tuple(found)
     for number, (entry, report) in enumerate(zip(entries, reports, strict=True)):
-        if entry.task is None or report.outcome is Outcome.NOT_VISIBLE or not _wants(entry.task, machines[-1]):
+        if entry.task is None or report.outcome is Outcome.NOT_VISIBLE or not _wants(entry.task, machines[-1], look):
             continue
         culprit, lacks = next(
             (later, lacks)
             for later in range(number + 1, len(machines))
-            if (lacks := _wants(entry.task, machines[later]))
+            if (lacks := _wants(entry.task, machines[later], look))
         )
         error = _conflict(report, reports[culprit], lacks)
         found[culprit] = replace(reports[culprit], outcome=Outcome.REFUSED, error=error)
     return tuple(found)
 
 
-def _wants(task: Task, machine: Machine) -> str:
+def _wants(task: Task, machine: Machine, look: Look) -> str:
     """What a task lacks on a machine that is imagined; nothing where that cannot be said."""
     try:
-        return _lacks(task, machine)
+        return _lacks(task, machine, look)
     except NotVisible:
         return ""
 
@@ -210,16 +210,14 @@ def _seen_to_lack(task: Task, machine: Machine) -> str:
         return error.what
 
 
-def _lacks(task: Task, machine: Machine) -> str:
+def _lacks(task: Task, machine: Machine, look: Look = blind) -> str:
     """What a task wants of a machine, in words; nothing where it is satisfied. Raises ``NotVisible``."""
     try:
-        step = next_step(task, machine)
+        step = decide(task, machine, look)
     except NotVisible:
         raise
     except SubfloorError as error:
         return error.what
-    except LookNeeded as needed:
-        return f"it would now have to look at the {needed.subject}"
     return f"it would now have to “{step.says}”" if step else ""
 
 
