@@ -44,7 +44,8 @@ class Condition(Subject[bool]):
         return f"condition `{self.script}`"
 
     def probes(self) -> tuple[str, ...]:
-        return (self.script,)
+        # What it prints does not matter, and a process that it leaves behind has nowhere to print to.
+        return (f"exec >/dev/null\n{self.script}",)
 
     def parse(self, *outputs: Output) -> bool:
         return outputs[0].status == 0

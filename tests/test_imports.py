@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"parameters", "steps", "nixos", "outcome", "consent"}),
     # The loop, and what touches the world.
     frozenset({"engine"}),
-    frozenset({"endgroup", "locks"}),
+    frozenset({"endgroup", "exchange", "frames", "locks"}),
     frozenset({"host", "observe"}),
     frozenset({"aliases", "same_disks"}),
     frozenset({"apply"}),

@@ -16,6 +16,7 @@ GRACE = 5.0
 """Seconds from the request to end until force is used; and from there until it is given up."""
 
 _CONNECTING = 20.0
+_AT_ONCE = 2.0
 
 # A zombie has ended; where the first process collects none, it stays in its group all the same.
 # What comes after the name in /proc/PID/stat: the state, the parent, the group (proc_pid_stat(5)).
@@ -47,7 +48,8 @@ def end_group(prefix: Sequence[str], group: int) -> None:
     """End a process group where an argv prefix leads to. What does not end even so waits in the kernel."""
     if group <= 1:  # to kill(2) these mean something else: everybody
         return
-    script = f"exec 2>/dev/null\ngroup={group} tenths={GRACE * 10:.0f}\n{_SCRIPT}"
+    # In braces, so that a shell that gets only a part of it does nothing.
+    script = f"{{ exec 2>/dev/null\ngroup={group} tenths={GRACE * 10:.0f}\n{_SCRIPT}\n}}\n"
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             [*prefix, "sh"],
@@ -57,6 +59,23 @@ def end_group(prefix: Sequence[str], group: int) -> None:
             check=False,
             start_new_session=True,
         )
+
+
+def abandon_group(prefix: Sequence[str], group: int) -> None:
+    """Kill a process group that only reads, and wait for no end of it: a read from a device that no longer
+    answers cannot be ended."""
+    if group <= 1:
+        return
+    with contextlib.suppress(OSError):
+        process = subprocess.Popen(
+            [*prefix, "sh"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(f"{{ kill -s KILL -- -{group}\n}}\n".encode(), timeout=_AT_ONCE)
 
 
 def force_group(group: int) -> None:

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import selectors
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, NoReturn
 
-from subfloor import locks
-from subfloor.endgroup import GRACE, end_group, force_group
+from subfloor import frames, locks
+from subfloor.endgroup import GRACE, abandon_group, end_group, force_group
 from subfloor.errors import CommandFailed, Unreachable
-
-# LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it.
-_PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
-export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-umask 022; cd /
-"""
+from subfloor.exchange import MOST, Exchange, Gone, Stream, pipe_of
+from subfloor.frames import Frame
 
 Tick = Callable[[float, str], None]
 """Is told about once a second how many have passed, and the last line that the command has printed."""
+
+Watch = Callable[[bytearray], None]
+"""Is told about once a second, and whenever there is more, what a piece of sh has printed. What it raises ends that."""
 
 Waiting = Callable[[str, Sequence[str]], None]
 """Is told what is locked, and by whom, before that is waited for."""
@@ -82,7 +77,7 @@ class Shell:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._mark = secrets.token_hex(16).encode()
+        self._relays: tuple[int, ...] = ()
         try:
             self._process = subprocess.Popen(
                 [*host.prefix, "sh"],
@@ -95,6 +90,7 @@ class Shell:
             raise Unreachable(
                 f"{host.name}: {error}", advice="see the connection's settings in the inventory"
             ) from error
+        os.set_blocking(pipe_of(self._process.stdin).fileno(), False)
         self._group, self._ended = 0, False
         self._group = self._first_words()
 
@@ -113,19 +109,37 @@ class Shell:
         Raises ``CommandFailed`` when it does not end in time (its process group is ended, and this
         shell with it), ``Unreachable`` when the shell is gone.
         """
-        words = [*(f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()), shlex.join(argv)]
-        return self.script(f"{_fed(stdin)} {' '.join(words)}", timeout=timeout, tick=tick, name=argv[0])
+        frame, limits = Frame(frames.command(argv, stdin, env or {})), _Limits(timeout, argv[0], tick=tick, most=MOST)
+        return self._exchange(frame, frame.apart(self._relays), limits)
 
-    def script(self, text: str, *, timeout: float, tick: Tick | None = None, name: str = "sh") -> Result:
-        """Run a complete piece of sh in this shell. Raises as ``run`` does."""
-        mark = self._mark.decode()
-        framed = f"{text}\nprintf '\\n%s %d\\n' {mark} $?; printf '\\n%s\\n' {mark} >&2\n"
+    def look(self, text: str, *, timeout: float, watch: Watch) -> bytes:
+        """Run a piece of sh that changes nothing, and say what it prints, all of it.
+
+        Where ``watch`` raises something, or anything else ends this, it is left to itself: what reads from a
+        device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
+        """
+        frame, limits = Frame(text), _Limits(timeout, "the look", watch=watch, reads_only=True)
+        return self._exchange(frame, frame.looking(self._relays), limits).stdout
+
+    def _script(self, text: str, *, timeout: float, name: str = "sh") -> Result:
+        """Run a piece of sh of our own in the shell itself. Raises as ``run`` does."""
+        frame = Frame(text)
+        return self._exchange(frame, frame.in_shell(self._relays), _Limits(timeout, name))
+
+    def _exchange(self, frame: Frame, data: bytes, limits: _Limits) -> Result:
+        out, err = (Stream(frame.begin, frame.end, limits.most) for _ in range(2))
+        exchange = Exchange(self._process, data, out, err)
         try:
-            self._write(framed.encode("utf-8", "surrogateescape"))
-            return self._read(time.monotonic(), timeout, tick, name)
-        except BaseException:
+            exchange.run(lambda seconds: limits.hold(seconds, exchange.latest, out))
+        except Gone:
             self.kill()
+            raise self._gone(bytes(err.said)) from None
+        except BaseException:
+            self.kill(wait=not limits.reads_only)
             raise
+        self._relays = tuple(stream.relay for stream in (out, err) if stream.relay)
+        (stdout, status), (stderr, _) = out.result, err.result
+        return Result(status, stdout, stderr)
 
     @contextlib.contextmanager
     def locked(self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None) -> Iterator[None]:
@@ -142,30 +156,32 @@ class Shell:
             yield
         finally:
             if not self._ended:
-                self.script("; ".join(lock.release for lock in held), timeout=GRACE)
+                self._script("; ".join(lock.release for lock in held), timeout=GRACE)
 
     def _lock(self, lock: locks.Lock, waiting: Waiting) -> None:
-        taken = self.script(lock.take, timeout=GRACE, name="flock").status
+        taken = self._script(lock.take, timeout=GRACE, name="flock").status
         if taken == locks.GONE:
             raise locks.gone(lock)
         if not taken:
             return
         waiting(str(lock), self._holders(lock))
-        if self.script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
+        if self._script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
             raise locks.refusal(lock, self._holders(lock))
 
     def _machine_lock(self) -> locks.Lock:
         return locks.of_machine(
-            self.script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
+            self._script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
         )
 
     def _holders(self, lock: locks.Lock) -> Sequence[str]:
-        return self.script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
+        return self._script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
 
     def close(self) -> None:
         """End the shell by the end of its input. A service that a command has started stays."""
         with contextlib.suppress(OSError, ValueError):
-            self._pipe(self._process.stdin).close()
+            if self._relays and not self._ended:
+                os.write(pipe_of(self._process.stdin).fileno(), Frame(":").in_shell(self._relays))
+            pipe_of(self._process.stdin).close()
         try:
             self._process.wait(GRACE)
             self._ended = True
@@ -173,11 +189,11 @@ class Shell:
             self.kill()
         self._collect()
 
-    def kill(self) -> None:
-        """End whatever runs, with its process group: first asked, then forced."""
+    def kill(self, *, wait: bool = True) -> None:
+        """End whatever runs, with its process group: first asked, then forced; not ``wait``: at once, and never mind."""
         if not self._ended:
             self._ended = True
-            end_group(self.host.prefix, self._group)
+            (end_group if wait else abandon_group)(self.host.prefix, self._group)
             force_group(self._process.pid)  # what led there, such as ssh
         self._collect()
 
@@ -186,53 +202,17 @@ class Shell:
             self._process.wait(GRACE)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError, ValueError):
-                self._pipe(pipe).close()
+                pipe_of(pipe).close()
 
     def _first_words(self) -> int:
         """The process group that commands run in there; 0 where it is of another PID namespace."""
-        ask = f"{_PREPARE}read -r line < /proc/$$/stat; set -- ${{line##*) }}; echo; echo $3"
-        said = self.script(ask, timeout=60.0).stdout
-        # Whatever leads there may have greeted first.
-        group = said.strip().rpartition(b"\n")[2].strip()
+        ask = f"{frames.PREPARE}echo $group"
+        said = self._script(ask, timeout=60.0).stdout
+        group = said.strip()
         if not group.isdigit():
             self.kill()
             raise self._gone(said)
         return int(group)
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None
-        return pipe
-
-    def _write(self, data: bytes) -> None:
-        stdin = self._pipe(self._process.stdin)
-        try:
-            stdin.write(data)
-            stdin.flush()
-        except (OSError, ValueError) as error:
-            raise self._gone(b"") from error
-
-    def _is_gone(self, said: bytearray) -> NoReturn:
-        raise self._gone(bytes(said))
-
-    def _read(self, start: float, timeout: float, tick: Tick | None, name: str) -> Result:
-        out, err = bytearray(), bytearray()
-        latest, told = out, 0.0
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._pipe(self._process.stdout), selectors.EVENT_READ, out)
-            selector.register(self._pipe(self._process.stderr), selectors.EVENT_READ, err)
-            while not (_ended(out, self._mark) and _ended(err, self._mark)):
-                for key, _ in selector.select(1.0):
-                    latest = key.data
-                    latest.extend(os.read(key.fd, 1 << 16) or self._is_gone(err))
-                elapsed = time.monotonic() - start
-                if elapsed > timeout:
-                    raise _overdue(name, timeout, latest)
-                if tick and elapsed >= told + 1:
-                    told = elapsed
-                    tick(elapsed, _last_line(latest))
-        body, _, status = bytes(out).rpartition(b"\n" + self._mark + b" ")
-        return Result(int(status), body, bytes(err).rpartition(b"\n" + self._mark)[0])
 
     def _gone(self, said: bytes) -> Unreachable:
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
@@ -240,6 +220,29 @@ class Shell:
             f"the shell on {self.host.name} ended ({last[0]})",
             advice=f"see that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
         )
+
+
+@dataclass
+class _Limits:
+    """How long something may take, in seconds, how much of its output is kept, and who is told meanwhile."""
+
+    timeout: float
+    name: str
+    tick: Tick | None = None
+    watch: Watch | None = None
+    most: int | None = None
+    reads_only: bool = False
+    told: float = 0.0
+
+    def hold(self, seconds: float, latest: Stream, out: Stream) -> None:
+        """Raises ``CommandFailed`` where it takes too long, and what ``watch`` does."""
+        if seconds > self.timeout:
+            raise _overdue(self.name, self.timeout, latest.said)
+        if self.watch and out.begun:
+            self.watch(out.said)
+        if self.tick and seconds >= self.told + 1:
+            self.told = seconds
+            self.tick(seconds, _last_line(latest.said))
 
 
 def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
@@ -255,23 +258,3 @@ def _last_line(said: bytearray) -> str:
     """The last line that is not empty; a program that shows its progress goes back to the start of one."""
     lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-def _ended(stream: bytearray, mark: bytes) -> bool:
-    tail = bytes(stream[-len(mark) - 16 :])
-    return tail.endswith(b"\n") and b"\n" + mark in tail
-
-
-def _fed(stdin: bytes) -> str:
-    """What puts these bytes on the next command's standard input.
-
-    The shell's own printf writes them, so that they are in no process's argv.
-    """
-    if not stdin:
-        return "</dev/null"
-    return f"printf '{''.join(map(_octal, stdin))}' |"
-
-
-def _octal(byte: int) -> str:
-    char = chr(byte)
-    return char if char.isascii() and (char.isalnum() or char in " .,:=/_") else f"\\{byte:03o}"

@@ -11,9 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 V = TypeVar("V")
+
+PATIENCE = 30.0
+"""Seconds that a probe may take, unless its subject says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class Subject(ABC, Generic[V]):
     Subclasses are frozen dataclasses, so that two tasks which name the same thing share one look.
     """
 
+    patience: ClassVar[float] = PATIENCE
+    """Seconds that each of the probes may take. One that takes longer is ended, and the look has failed."""
+
     @abstractmethod
     def probes(self) -> tuple[str, ...]:
         """Pieces of POSIX sh that print what there is to see, and change nothing.
 
-        Each runs in a subshell of its own. Equal pieces, of any number of subjects, run once a look.
+        Each runs in a subshell of its own, and leaves no process behind. Equal pieces, of any number of subjects, run once a look.
         """
 
     @abstractmethod

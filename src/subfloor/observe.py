@@ -4,25 +4,63 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from subfloor.errors import LookFailed
 from subfloor.host import Shell
-from subfloor.machine import AnySubject, Machine, Output
+from subfloor.machine import PATIENCE, AnySubject, Machine, Output
 
-_TIMEOUT = 120.0
+_CONNECTION = 120.0
+"""Seconds in which the script of a look must have got to the host; and one more for each probe."""
+
+MOST = 64 << 20
+"""Bytes that one probe may print."""
 
 
 def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
-    """What is to be seen of each subject now. Raises ``LookFailed``, and what ``Shell.script`` raises."""
+    """What is to be seen of each subject now. Raises ``LookFailed``, and what ``Shell.look`` raises."""
     wanted = sorted(set(subjects), key=str)
-    probes = tuple(dict.fromkeys(probe for subject in wanted for probe in subject.probes()))
-    if not probes:
+    askers: dict[str, AnySubject] = {}
+    for subject in wanted:
+        for probe in subject.probes():
+            askers.setdefault(probe, subject)
+    if not askers:
         return Machine()
     mark = secrets.token_hex(16)
-    said = shell.script(script(probes, mark), timeout=_TIMEOUT, name="looking").stdout
-    outputs = dict(zip(probes, split(said, mark, len(probes)), strict=True))
+    watch = _Watch(mark, tuple(askers.values()))
+    said = shell.look(script(askers, mark), timeout=_CONNECTION + len(askers) * PATIENCE, watch=watch)
+    outputs = dict(zip(askers, split(said, mark, len(askers)), strict=True))
     return Machine({subject: _parsed(subject, outputs) for subject in wanted})
+
+
+class _Watch:
+    """Follows a look from probe to probe. Raises ``LookFailed`` where one takes too long, or prints too much."""
+
+    def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
+        self._frame, self._askers = b"\n" + mark.encode() + b" ", askers
+        self._done, self._body, self._searched, self._since = 0, 0, 0, time.monotonic()
+
+    def __call__(self, said: bytearray) -> None:
+        while (at := said.find(self._frame, self._searched)) >= 0:
+            self._done, self._since = self._done + 1, time.monotonic()
+            self._body = self._searched = at + len(self._frame)
+        self._searched = max(self._body, len(said) - len(self._frame))
+        if self._done < len(self._askers):
+            self._hold(self._askers[self._done], len(said) - self._body)
+
+    def _hold(self, subject: AnySubject, printed: int) -> None:
+        if printed > MOST:
+            raise LookFailed(
+                f"{subject}: its probe prints more than {MOST >> 20} MiB",
+                advice="see what it looks at: a look reads only what says how a thing is",
+            )
+        if time.monotonic() - self._since > subject.patience:
+            raise LookFailed(
+                f"{subject} gave no answer within {subject.patience:.0f} s",
+                advice="see whether a device or a network filesystem that it needs no longer answers "
+                "(dmesg; `ps -eo pid,stat,args` shows a read that waits as D); then run the same command again",
+            )
 
 
 def script(probes: Iterable[str], mark: str) -> str:

@@ -1,0 +1,121 @@
+"""Write to a shell and read what it says, at the same time, within bounds of time and memory.
+
+A shell that prints while it is still being written to must be read from: else both wait for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Callable
+from typing import IO
+
+MOST = 8 << 20
+"""Bytes of a command's output that are kept: as many of its beginning, and of its end."""
+
+_CHUNK = 1 << 16
+
+
+class Stream:
+    """What a shell says on one of its streams between the marks of a frame.
+
+    ``most``: of a longer output so many bytes of the beginning and of the end are kept; None: all of it.
+    """
+
+    def __init__(self, begin: bytes, end: bytes, most: int | None) -> None:
+        self.said = bytearray()
+        """What it has said: before the beginning only the last of it, and then all output so far."""
+        self.relay = 0
+        """The process id of what passes the output on."""
+        self.begun = False
+        self._begin, self._end, self._most, self._left_out = begin, end, most, 0
+
+    def extend(self, data: bytes) -> None:
+        """Take in what was read."""
+        self.said += data
+        if not self.begun:
+            self._look_for_the_beginning()
+        if self.begun and self._most and len(self.said) > 3 * self._most:
+            self._left_out += len(self.said) - 2 * self._most
+            del self.said[self._most : -self._most]
+
+    def _look_for_the_beginning(self) -> None:
+        _, begin, rest = bytes(self.said).partition(self._begin)
+        relay, line, body = rest.partition(b"\n")
+        if begin and line and relay.isdigit():
+            self.begun, self.relay, self.said = True, int(relay), bytearray(body)
+        elif not begin:
+            del self.said[:-4096]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has been read."""
+        tail = bytes(self.said[-len(self._end) - 16 :])
+        return self.begun and tail.endswith(b"\n") and self._end in tail
+
+    @property
+    def result(self) -> tuple[bytes, int]:
+        """The output, and the exit status. Only of what has ended."""
+        body, _, status = bytes(self.said).rpartition(self._end)
+        if self._left_out and self._most:
+            said = f"\n[{self._left_out} bytes left out]\n".encode()
+            body = body[: self._most] + said + body[self._most :]
+        return body, int(status)
+
+
+class Gone(Exception):
+    """The shell has closed a stream."""
+
+
+class Exchange:
+    """One frame written to a shell, and its answer."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data: bytes, out: Stream, err: Stream) -> None:
+        self._stdin, self._stdout, self._stderr = (
+            pipe_of(each) for each in (process.stdin, process.stdout, process.stderr)
+        )
+        self._left = memoryview(data)
+        self._out, self._err = out, err
+        self.latest = out
+        """The stream that has said something last."""
+
+    def run(self, each_second: Callable[[float], None]) -> None:
+        """Go on until both streams have ended. ``each_second`` is told the seconds since the start, at least
+        once in every second; what it raises ends this. Raises ``Gone``."""
+        start = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ, self._out)
+            selector.register(self._stderr, selectors.EVENT_READ, self._err)
+            selector.register(self._stdin, selectors.EVENT_WRITE)
+            while self._left or not (self._out.ended and self._err.ended):
+                for key, _ in selector.select(1.0):
+                    if key.data is None:
+                        self._write(selector)
+                    else:
+                        self._read(key.fd, key.data)
+                each_second(time.monotonic() - start)
+
+    def _write(self, selector: selectors.BaseSelector) -> None:
+        try:
+            self._left = self._left[os.write(self._stdin.fileno(), self._left[:_CHUNK]) :]
+        except BlockingIOError:
+            return
+        except OSError:  # why it is gone, it may have said
+            self._left = self._left[:0]
+        if not self._left:
+            selector.unregister(self._stdin)
+
+    def _read(self, descriptor: int, stream: Stream) -> None:
+        data = os.read(descriptor, _CHUNK)
+        if not data:
+            raise Gone
+        self.latest = stream
+        stream.extend(data)
+
+
+def pipe_of(pipe: IO[bytes] | None) -> IO[bytes]:
+    """A pipe of a process that was started with pipes."""
+    assert pipe is not None
+    return pipe

@@ -1,0 +1,111 @@
+"""What is written to the held-open shell: frames, which run as a whole or not at all.
+
+A frame is one compound command, ``{ … }``. A shell parses a compound command to its end before it runs any of
+it (POSIX.1, XCU 2.9.4), so a frame whose end got lost with the connection is a syntax error, and does nothing.
+
+A command's output goes to pipes of its own, each read by a ``cat`` that passes it on: the relay. The next frame
+ends the relays before it does anything else. So a program that a command has left behind can print as it likes,
+and none of that gets into what a later command says.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it. A relay that ended may
+# have left its number to another process, so one is ended only where it is of this shell's process group.
+PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
+export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+umask 022; cd /
+read -r line < /proc/$$/stat; set -- ${line##*) }; group=$3
+end_relays() {
+    for relay do
+        line=; read -r line 2>/dev/null < "/proc/$relay/stat" || :
+        set -- ${line##*) }
+        [ "${3-}" != "$group" ] || kill -s KILL "$relay" 2>/dev/null
+    done
+    wait
+}
+"""
+"""Prepares the shell; ``$group`` is its process group afterwards, 0 where that is of another PID namespace."""
+
+# Relays hold no lock: descriptors 5 to 9 are those of locks. They do not heed SIGTERM, since a command that is
+# asked to end may say something while it tidies up. /proc/self is whoever opens it: the subshell that becomes cat.
+_RELAY = "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } 5>&- 6>&- 7>&- 8>&- 9>&-"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One piece of sh, and how its output is told from everything else: by marks that nobody can guess."""
+
+    text: str
+    mark: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def in_shell(self, relays: Sequence[int] = ()) -> bytes:
+        """Runs it in the shell itself, which it may change; only for what leaves no process behind.
+
+        ``relays``: those of the last frame."""
+        return _encoded(
+            f"{{ {_end(relays)}{self._began()}; {self._began('>&2')}\n{{ {self.text}\n}}\n{self._ended}\n}}\n"
+        )
+
+    def apart(self, relays: Sequence[int]) -> bytes:
+        """Runs it in a subshell, with relays for what it prints on both streams."""
+        text = f"{{ {{ {self.text}\n}} 3>&-\n{self._ended}\n}} 2>&1 >&3 | {_RELAY} >&2 3>&-"
+        began = f"{self._began(relay='')}; {self._began('>&2', relay='')}"
+        return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}; }} 3>&1 | {_RELAY} &\n}}\n")
+
+    def looking(self, relays: Sequence[int]) -> bytes:
+        """Runs it in a subshell, with a relay for what it prints, and its messages thrown away."""
+        began = f"{self._began(relay='')}; {self._began('>&2')}"
+        text = f"{{ {self.text}\n}} 2>/dev/null\n{self._ended}"
+        return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}\n}} | {_RELAY} &\n}}\n")
+
+    def _began(self, to: str = "", relay: str = "0\\n") -> str:
+        return f"printf '\\n%s begin\\n{relay}' {self.mark} {to}"
+
+    @property
+    def _ended(self) -> str:
+        return f"printf '\\n%s %d\\n' {self.mark} $?; printf '\\n%s 0\\n' {self.mark} >&2"
+
+    @property
+    def begin(self) -> bytes:
+        """What both streams say before the relay's process id, and that before the output."""
+        return f"\n{self.mark} begin\n".encode()
+
+    @property
+    def end(self) -> bytes:
+        """What both streams say after the output and before the exit status."""
+        return f"\n{self.mark} ".encode()
+
+
+def command(argv: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> str:
+    """One simple command as sh."""
+    words = [*(f"{name}={shlex.quote(value)}" for name, value in env.items()), shlex.join(argv)]
+    return f"{_fed(stdin)} {' '.join(words)}"
+
+
+def _end(relays: Sequence[int]) -> str:
+    return f"end_relays {' '.join(map(str, relays))}\n" if relays else ""
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _fed(stdin: bytes) -> str:
+    """What puts these bytes on the next command's standard input.
+
+    The shell's own printf writes them, so that they are in no process's argv.
+    """
+    if not stdin:
+        return "</dev/null"
+    return f"printf '{''.join(map(_octal, stdin))}' |"
+
+
+def _octal(byte: int) -> str:
+    char = chr(byte)
+    return char if char.isascii() and (char.isalnum() or char in " .,:=/_") else f"\\{byte:03o}"
