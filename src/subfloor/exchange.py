@@ -31,15 +31,23 @@ class Stream:
         """The process id of what passes the output on."""
         self.begun = False
         self._begin, self._end, self._most, self._left_out = begin, end, most, 0
+        self._searched = 0
+        self._status: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has been read."""
+        return self._status is not None
 
     def extend(self, data: bytes) -> None:
-        """Take in what was read."""
+        """Take in what was read. What comes after the end nobody has asked for."""
+        if self.ended:
+            return
         self.said += data
         if not self.begun:
             self._look_for_the_beginning()
-        if self.begun and self._most and len(self.said) > 3 * self._most:
-            self._left_out += len(self.said) - 2 * self._most
-            del self.said[self._most : -self._most]
+        if self.begun:
+            self._look_for_the_end()
 
     def _look_for_the_beginning(self) -> None:
         _, begin, rest = bytes(self.said).partition(self._begin)
@@ -49,20 +57,25 @@ class Stream:
         elif not begin:
             del self.said[:-4096]
 
-    @property
-    def ended(self) -> bool:
-        """Whether the end has been read."""
-        tail = bytes(self.said[-len(self._end) - 16 :])
-        return self.begun and tail.endswith(b"\n") and self._end in tail
+    def _look_for_the_end(self) -> None:
+        at = self.said.find(self._end, self._searched)
+        status, line, _ = bytes(self.said[at + len(self._end) :][:16]).partition(b"\n") if at >= 0 else (b"", b"", b"")
+        if line:
+            self._status = int(status)
+            del self.said[at:]
+        elif at < 0:
+            if self._most and len(self.said) > 3 * self._most:
+                self._left_out += len(self.said) - 2 * self._most
+                del self.said[self._most : -self._most]
+            self._searched = max(0, len(self.said) - len(self._end))
 
     @property
     def result(self) -> tuple[bytes, int]:
         """The output, and the exit status. Only of what has ended."""
-        body, _, status = bytes(self.said).rpartition(self._end)
+        body, left_out = bytes(self.said), f"\n[{self._left_out} bytes left out]\n".encode()
         if self._left_out and self._most:
-            said = f"\n[{self._left_out} bytes left out]\n".encode()
-            body = body[: self._most] + said + body[self._most :]
-        return body, int(status)
+            body = body[: self._most] + left_out + body[self._most :]
+        return body, self._status or 0
 
 
 class Gone(Exception):
