@@ -2,7 +2,7 @@
 
 Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are fed to it
 one by one, so a command costs no new session; and when the runner dies, the shell reads the end of
-its input and ends after the command that is running, which still holds the lock it inherited.
+its input and ends. The command that is running goes on to its end, and holds the lock it inherited.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Shell:
         frame, limits = Frame(text), _Limits(timeout, "the look", watch=watch, reads_only=True)
         return self._exchange(frame, frame.looking(self._relays), limits).stdout
 
-    def _script(self, text: str, *, timeout: float, name: str = "sh") -> Result:
+    def script(self, text: str, *, timeout: float, name: str = "sh") -> Result:
         """Run a piece of sh of our own in the shell itself. Raises as ``run`` does."""
         frame = Frame(text)
         return self._exchange(frame, frame.in_shell(self._relays), _Limits(timeout, name))
@@ -156,25 +156,25 @@ class Shell:
             yield
         finally:
             if not self._ended:
-                self._script("; ".join(lock.release for lock in held), timeout=GRACE)
+                self.script("; ".join(lock.release for lock in held), timeout=GRACE)
 
     def _lock(self, lock: locks.Lock, waiting: Waiting) -> None:
-        taken = self._script(lock.take, timeout=GRACE, name="flock").status
+        taken = self.script(lock.take, timeout=GRACE, name="flock").status
         if taken == locks.GONE:
             raise locks.gone(lock)
         if not taken:
             return
         waiting(str(lock), self._holders(lock))
-        if self._script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
+        if self.script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
             raise locks.refusal(lock, self._holders(lock))
 
     def _machine_lock(self) -> locks.Lock:
         return locks.of_machine(
-            self._script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
+            self.script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
         )
 
     def _holders(self, lock: locks.Lock) -> Sequence[str]:
-        return self._script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
+        return self.script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
 
     def close(self) -> None:
         """End the shell by the end of its input. A service that a command has started stays."""
@@ -190,7 +190,7 @@ class Shell:
         self._collect()
 
     def kill(self, *, wait: bool = True) -> None:
-        """End whatever runs, with its process group: first asked, then forced; not ``wait``: at once, and never mind."""
+        """End whatever runs, with its process group: first asked, then forced; without ``wait``, forced at once."""
         if not self._ended:
             self._ended = True
             (end_group if wait else abandon_group)(self.host.prefix, self._group)
@@ -207,7 +207,7 @@ class Shell:
     def _first_words(self) -> int:
         """The process group that commands run in there; 0 where it is of another PID namespace."""
         ask = f"{frames.PREPARE}echo $group"
-        said = self._script(ask, timeout=60.0).stdout
+        said = self.script(ask, timeout=60.0).stdout
         group = said.strip()
         if not group.isdigit():
             self.kill()

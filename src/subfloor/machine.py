@@ -45,7 +45,8 @@ class Subject(ABC, Generic[V]):
     def probes(self) -> tuple[str, ...]:
         """Pieces of POSIX sh that print what there is to see, and change nothing.
 
-        Each runs in a subshell of its own, and leaves no process behind. Equal pieces, of any number of subjects, run once a look.
+        Each runs in a subshell of its own, and leaves no process behind. Equal pieces, of any number of
+        subjects, run once a look.
         """
 
     @abstractmethod
