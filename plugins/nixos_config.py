@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.errors import Refused
+from subfloor.installed import Administrators, Contribution
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.nixos import filesystems, generated, lint, system, users
 from subfloor.nixos.hardware import plain
@@ -21,8 +22,10 @@ from subfloor.subjects.tool import Tool
 from subfloor.task import Step, Task, hookimpl
 
 _SCAN = "nixos-generate-config"
-_FLAKE = "github:nix-community/impermanence"
-_TARBALL = "https://github.com/nix-community/impermanence/archive/master.tar.gz"
+# One state of the module, which the text that is generated is written for: nothing else would say which it was.
+_IMPERMANENCE = "f868c97f9e7f62879a97b4ad0e00b64782a845db"
+_FLAKE = f"github:nix-community/impermanence/{_IMPERMANENCE}"
+_TARBALL = f"https://github.com/nix-community/impermanence/archive/{_IMPERMANENCE}.tar.gz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,13 @@ class NixosConfig(Task):
         default_factory=dict
     )
     openssh: Annotated[bool, Param("Run sshd, with host keys that are kept")] = False
+    initrd: Annotated[
+        Literal["systemd", "scripted"],
+        Param("What mounts the root at boot: systemd, or NixOS's former scripts, which 26.11 no longer has"),
+    ] = "systemd"
+    generations: Annotated[
+        int, Param("How many generations the boot loader lists, and keeps kernels of", minimum=1)
+    ] = 10
     efi_variables: Annotated[bool, Param("The boot loader may write itself into the firmware's list")] = True
     hardware: Annotated[
         Literal["scan", "plain"],
@@ -103,6 +113,9 @@ class NixosConfig(Task):
         for user in self.users.values():
             for path in filter(None, (user.home, user.password_file)):
                 checked("users", check_clean, path)
+        checked("users", users.check, self.users)
+        for name in ("hostname", "timezone", "state_version"):
+            checked(name, _check_one_line, getattr(self, name) or "")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         others = (task.within(play) for task in play if task.key != self.key)
@@ -114,8 +127,18 @@ class NixosConfig(Task):
     def warnings(self) -> tuple[str, ...]:
         store = self.store if self.openssh else None
         forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
-        shut = "" if self.no_login else lint.locked_out(self.users, self.layout)
-        return (*forgotten, shut) if shut else forgotten
+        if not lint.is_locked_out(self._administrators, self.layout):
+            return forgotten
+        return (*forgotten, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        """Who may become root: `nixos-install` does not install what nobody could log in to."""
+        return (self._administrators,)
+
+    @property
+    def _administrators(self) -> Administrators:
+        """Paths in it are as they are now, like those of every contribution."""
+        return users.administrators(self.users, self._folder, self.openssh, bool(self.no_login))
 
     def subjects(self) -> frozenset[AnySubject]:
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))
@@ -153,16 +176,21 @@ class NixosConfig(Task):
         whole = system.System(
             hostname=self.hostname,
             state_version=self.state_version,
-            users=users.settings(self.users, layout),
+            users=users.settings(self.users, layout, bool(self.no_login)),
             store=self.store,
             timezone=self.timezone,
             efi_variables=self.efi_variables,
+            generations=self.generations,
+            systemd_initrd=self.initrd == "systemd",
             openssh=self.openssh,
+            host_keys=layout.is_forgetful and layout.keeps(self.store),
+            builds=layout.is_forgetful and layout.keeps("/nix/var"),
             flakes=self.flake,
             impermanence=fetched,
         )
         homes = users.homes(self.users)
-        mounts = filesystems.module(layout, self.persistence, homes, self.not_persisted)
+        passwords = tuple(users.password_files(self.users, layout).values())
+        mounts = filesystems.module(layout, self.persistence, homes, self.not_persisted, passwords)
         texts = (mounts, system.configuration(whole))
         if not self.flake:
             return texts
@@ -182,7 +210,9 @@ class NixosConfig(Task):
             return None
         if self.hardware == "plain" or not machine[Tool(_SCAN)]:
             return self._written(machine, path, generated.marked(plain(self.platform)))
-        scan = (_SCAN, "--no-filesystems", "--show-hardware-config", "--root", self.root)
+        # It refuses `--root /`, which is its default (nixos-generate-config.pl).
+        root = () if self.root == "/" else ("--root", self.root)
+        scan = (_SCAN, "--no-filesystems", "--show-hardware-config", *root)
         return Step(
             says=f"Write {path}, of what {_SCAN} finds",
             commands=keep_output(path, scan),
@@ -208,6 +238,12 @@ class NixosConfig(Task):
             commands=write_file(path, content),
             after=_made(machine, path, Text(content)),
         )
+
+
+def _check_one_line(text: str) -> None:
+    """Raise ``ValueError`` for an end of line, which the pattern of a schema lets pass at the end of a text."""
+    if "\n" in text:
+        raise ValueError(f"{text!r} is not one line")
 
 
 def _made(machine: Machine, path: str, says: Text | Unknown) -> Machine:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from subfloor.errors import Refused
+from subfloor.installed import Administrators
 from subfloor.machine import AnySubject, Machine, Unknown
+from subfloor.nixos import lint
+from subfloor.nixos.layout import under
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.subjects.mount import Cover, Covering, Mount
 from subfloor.subjects.nixos import (
@@ -41,6 +45,9 @@ class NixosInstall(Task):
 
     Temporary files go to `state` too, since there is little room in a root in memory. Nothing is installed
     where nothing is mounted, or where the store or `state` would lie in memory.
+
+    A configuration by which nobody could log in and become root is not installed, and that is said before
+    anything is written, unless a local.nix is there, which may say who can.
 
     With `root: /` nothing is ever installed: a running system is changed by nixos-rebuild. There it is
     refused to call a configuration installed that was changed after it was, and was not rebuilt.
@@ -72,10 +79,13 @@ class NixosInstall(Task):
     channel_copy: Annotated[bool, Param("Give the installed system the installer's channel")] = True
     timeout: Annotated[int, Param("Seconds until the installation is ended", minimum=1)] = 6 * 3600
     written: Annotated[tuple[str, ...], FromPlay()] = ()
+    locked_out: Annotated[bool, FromPlay()] = False
 
     def __post_init__(self) -> None:
         for name in ("root", "path", "state"):
             checked(name, check_clean, getattr(self, name))
+        if self.root != "/":
+            checked("root", _check_safe_root, self.root)
         if self.boot:
             checked("boot", check_clean, self.boot)
         if self._is_local_flake:
@@ -85,7 +95,17 @@ class NixosInstall(Task):
         """What the play's other tasks write into the configuration counts before it is written."""
         others = (subject for task in play if task.key != self.key for subject in task.subjects())
         written = {each.path for each in others if isinstance(each, TextFile)}
-        return replace(self, written=tuple(sorted(path for path in written if is_below(path, self._configuration))))
+        return replace(
+            self,
+            written=tuple(sorted(path for path in written if is_below(path, self._configuration))),
+            locked_out=self._is_locked_out(play),
+        )
+
+    def _is_locked_out(self, play: tuple[Task, ...]) -> bool:
+        """Whether nobody could log in to what the play declares; False where it declares nothing."""
+        told = [each for task in play if task.key != self.key for each in task.contributes()]
+        declared = [each for each in told if isinstance(each, Administrators) and each.path == self._configuration]
+        return bool(declared) and any(lint.is_locked_out(each, under(self.root, told)) for each in declared)
 
     def subjects(self) -> frozenset[AnySubject]:
         found: set[AnySubject] = {Configuration(self._configuration), self._system, *map(TextFile, self.written)}
@@ -106,6 +126,7 @@ class NixosInstall(Task):
             self._check_as_it_runs(there)
             return None
         self._check_there(files)
+        self._check_login(files)
         return self._clear(machine) or self._lock(machine, files) or self._install(machine, digest)
 
     # What is looked at.
@@ -174,6 +195,11 @@ class NixosInstall(Task):
                 f"there is no {posixpath.join(self._configuration, name)} to install from",
                 advice="the task `nixos-config` writes it; or put your own there, and run this again",
             )
+
+    def _check_login(self, files: Mapping[str, str] | Unknown) -> None:
+        """Raise ``Refused`` where nobody could log in: local.nix is the only other place that could say who."""
+        if self.locked_out and not isinstance(files, Unknown) and "local.nix" not in files:
+            raise Refused(lint.LOCKED_OUT, advice=f"{lint.LET_IN}; or say who can in {self._configuration}/local.nix")
 
     def _check_ground(self, machine: Machine) -> None:
         """Raise ``Refused`` where what is installed would not stay: nothing mounted, or a store in memory."""
@@ -259,6 +285,24 @@ class NixosInstall(Task):
         if not self.channel_copy:
             argv.append("--no-channel-copy")
         return Command(tuple(argv), timeout=float(self.timeout), env=env)
+
+
+# What a shell neither splits nor expands, and what Nix takes for a plain path as the address of a store.
+_SAFE_ROOT = re.compile(r"[\w/.,+=@-]+")
+
+
+def _check_safe_root(root: str) -> None:
+    """Raise ``ValueError`` for a root that nixos-install does not quote where it removes its temporary directory.
+
+    Its cleanup is `rm -rf $tmpdir` below the root (nixos-install.sh): with white space or a glob in the root
+    it removes other directories, and it gives the root to `nix --store`, where `?`, `#` and `%` have a meaning.
+    """
+    if not _SAFE_ROOT.fullmatch(root):
+        unsafe = "".join(dict.fromkeys(char for char in root if not _SAFE_ROOT.fullmatch(char)))
+        raise ValueError(
+            f"nixos-install cannot be given {root!r}: it does not quote {unsafe!r} when it removes its temporary "
+            "directory, and would remove others; mount the root elsewhere, such as at /mnt"
+        )
 
 
 # The record is written like every file here: under another name, flushed, renamed, and the name flushed.

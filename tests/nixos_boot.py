@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from subfloor import vm
 from subfloor.vm import agent, initrd
@@ -67,10 +67,23 @@ def evaluated(text: str, home: Path) -> dict[str, Any]:
     return module
 
 
-def booting(module: Mapping[str, Any]) -> Boot:
-    """How NixOS boots with the evaluated module."""
+Initrd = Literal["systemd", "scripted"]
+"""What mounts in stage 1: systemd, or the scripts that NixOS had before."""
+
+
+def booting(module: Mapping[str, Any], by: Initrd = "systemd") -> Boot:
+    """How NixOS boots with the evaluated module.
+
+    The scripts mount one after another, in NixOS's order. Systemd makes a unit of each line of an fstab, one fstab
+    a stage; a unit waits for those of its stage that its place, the source of a bind or `depends` (which becomes
+    `x-systemd.requires-mounts-for`) lies on, and for nothing else. So here every other order is turned round.
+    """
     every = [_mount(path, about) for path, about in sorted(module["fileSystems"].items())]
-    ordered = _ordered(every)
+    if by == "systemd":
+        stages = (_any_order(mount for mount in every if mount.needed is needed) for needed in (True, False))
+        ordered = [mount for stage in stages for mount in stage]
+    else:
+        ordered = _ordered(every)
     return Boot(
         tuple(mount for mount in ordered if mount.needed),
         tuple(mount for mount in ordered if not mount.needed),
@@ -91,6 +104,16 @@ def _ordered(mounts: Iterable[Mount]) -> list[Mount]:
         first = next(each for each in left if not any(_before(other, each) for other in left if other is not each))
         left.remove(first)
         done.append(first)
+    return done
+
+
+def _any_order(mounts: Iterable[Mount]) -> list[Mount]:
+    """The last in the alphabet first, as far as what it waits for lets it."""
+    left, done = list(mounts), []
+    while left:
+        ready = [each for each in left if not any(_before(other, each) for other in left if other is not each)]
+        left.remove(ready[-1])
+        done.append(ready[-1])
     return done
 
 

@@ -49,17 +49,26 @@ class Reading:
 
 
 def read(found: Mapping[str, Any]) -> Reading:
-    """A reading of the module's attributes, as `nix-instantiate --json` prints them."""
+    """A reading of the module's attributes, as `nix-instantiate --json` prints them.
+
+    Impermanence (its nixos.nix and submodule-options.nix since January 2026) makes binds by `systemd.mounts`, so an
+    entry of `fileSystems` is a whole one or an error. It deduces home directories, and has no option for them.
+    """
     mounts = {path: dict(about) for path, about in found["fileSystems"].items()}
+    for path, about in mounts.items():
+        assert about.get("device"), f"No device specified for mount point {path}"
     files: dict[str, str] = {}
     for store, about in found.get("environment", {}).get("persistence", {}).items():
         assert mounts.get(store, {"neededForBoot": True}).get("neededForBoot") is True, "impermanence asserts it"
-        homes = [("", about), *((user["home"], user) for user in about.get("users", {}).values())]
+        homes = [("", about)]
+        for name, user in about.get("users", {}).items():
+            assert user.keys() <= {"directories", "files"}, f"there are no such options: {user.keys()}"
+            homes.append((f"/home/{name}", user))
         for home, kept in homes:
             for path in _paths(kept.get("directories", ()), home, "directory"):
-                bind = {"device": posixpath.join(store, path[1:]), "options": ["bind"], "depends": [store]}
-                assert "device" not in mounts.get(path, {}), f"{path} is kept twice"
-                mounts[path] = mounts.get(path, {}) | bind
+                assert path not in mounts, f"{path} is kept twice"
+                assert path not in _EARLY, f"{path} is mounted in stage 2 only"
+                mounts[path] = {"device": posixpath.join(store, path[1:]), "options": ["bind"], "depends": [store]}
             files |= {path: posixpath.join(store, path[1:]) for path in _paths(kept.get("files", ()), home, "file")}
     etc = found.get("environment", {}).get("etc", {})
     links = {posixpath.join("/etc", name): about["source"] for name, about in etc.items()}

@@ -13,7 +13,7 @@ from subfloor.installed import FileSystem, Persisted
 from subfloor.machine import Machine
 from subfloor.nixos import lint
 from subfloor.nixos.layout import Layout
-from subfloor.nixos.users import User
+from subfloor.nixos.users import User, administrators
 from subfloor.parameters import build
 from subfloor.plugins import Registry
 from subfloor.task import Task
@@ -45,6 +45,10 @@ def test_what_is_needed() -> None:
         "/var/log",
         "/etc/NetworkManager/system-connections",
         "/var/lib/bluetooth",
+        "/root",
+        "/var/lib/private",
+        "/var/lib/NetworkManager",
+        "/var/lib/dhcpcd",
         "/etc/nixos",
         "/nix/persist/etc/ssh",
         "/secrets/ada",
@@ -88,19 +92,29 @@ def test_a_root_on_a_disk_forgets_nothing() -> None:
     assert forgotten((), root=FileSystem("/", "/dev/disk/by-label/root", "ext4")) == ()
 
 
+IN_MEMORY = User(groups=("wheel",), password_file="/var/p")
+
+
 @pytest.mark.parametrize(
-    ("users", "out"),
+    ("users", "openssh", "out"),
     [
-        ({}, True),
-        ({"ada": User(groups=("wheel",))}, True),
-        ({"ada": User(ssh_keys=("k",))}, True),
-        ({"ada": User(groups=("wheel",), ssh_keys=("k",))}, False),
-        ({"ada": User(groups=("wheel",), password_file="/nix/p")}, False),
-        ({"root": User(ssh_keys=("k",))}, False),
+        ({}, True, True),
+        ({"ada": User(groups=("wheel",))}, True, True),
+        ({"ada": User(ssh_keys=("k",))}, True, True),
+        ({"ada": User(groups=("wheel",), ssh_keys=("k",))}, True, False),
+        ({"ada": User(groups=("wheel",), ssh_keys=("k",))}, False, True),
+        ({"ada": User(groups=("wheel",), password_file="/nix/p")}, False, False),
+        ({"ada": IN_MEMORY}, False, True),
+        ({"root": User(ssh_keys=("k",))}, True, False),
+        ({"root": User(ssh_keys=("k",))}, False, True),
     ],
 )
-def test_whether_anybody_can_log_in(users: Mapping[str, User], out: bool) -> None:
-    assert bool(lint.locked_out(users, Layout())) == out
+def test_whether_anybody_can_log_in(users: Mapping[str, User], openssh: bool, out: bool) -> None:
+    """A key is of no use while sshd is off, and a password's file none where it is gone after a boot."""
+    who = administrators(users, "/etc/nixos", openssh, excused=False)
+    assert lint.is_locked_out(who, Layout((ROOT, NIX))) == out
+    excused = administrators(users, "/etc/nixos", openssh, excused=True)
+    assert not lint.is_locked_out(excused, Layout((ROOT, NIX)))
 
 
 # In a play.
@@ -120,8 +134,8 @@ def test_a_play_is_told_and_excuses_itself() -> None:
     root = task("tmpfs-mount", path="/mnt", size="1GiB")
     log = task("bind-persist", root="/mnt", path="/var/log")
     told = warnings(root, log, task("nixos-config", state_version="24.05", no_login="a kiosk"))
-    assert [warning.split()[0] for warning in told] == [path for path in PATHS[:7] if path != "/var/log"]
-    excused = dict.fromkeys(PATHS[:7], "nobody looks")
+    assert [warning.split()[0] for warning in told] == [path for path in PATHS[:11] if path != "/var/log"]
+    excused = dict.fromkeys(PATHS[:11], "nobody looks")
     config = task("nixos-config", state_version="24.05", no_login="a kiosk", not_persisted=excused)
     assert warnings(root, config) == ()
     (told_of,) = warnings(root, task("nixos-config", state_version="24.05", not_persisted=excused))

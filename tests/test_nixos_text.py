@@ -135,7 +135,8 @@ def test_a_flake_is_read_back(home: Path, texts: list[str]) -> None:
     of = "{ nixpkgs.lib.nixosSystem = each: builtins.length each.modules; impermanence.nixosModules.impermanence = 1; }"
     text = system.flake(host, nixpkgs, module)
     found = evaluate(f"let each = {text}; in {{ inherit (each) inputs; made = each.outputs {of}; }}", home)
-    assert found["inputs"] == {"nixpkgs": {"url": nixpkgs}, "impermanence": {"url": module}}
+    its_own = {"nixpkgs": {"follows": "nixpkgs"}, "home-manager": {"follows": ""}}
+    assert found["inputs"] == {"nixpkgs": {"url": nixpkgs}, "impermanence": {"url": module, "inputs": its_own}}
     assert found["made"] == {"nixosConfigurations": {host: 2}}
     whole = system.System(hostname="x", state_version="24.05", users={}, store="/", impermanence=tarball)
     imports = f"let builtins.fetchTarball = url: url; in {system.configuration(whole)}"

@@ -23,8 +23,9 @@ _HERE = Path(__file__).parent
 _REGISTRY = Registry()
 NIXOS = "nixos-tmpfs-root.yml"
 TWO_DISKS = "../tests/playbooks/two-disks.yml"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
 _USERS = {
-    "root": {"ssh_keys": ["ssh-ed25519 AAAA ${root}"]},
+    "root": {"ssh_keys": [f"{KEY} ${{root}}"]},
     "ada": {"uid": 1000, "description": 'Ada "K"', "groups": ["wheel"], "password_file": "/nix/persist/passwords/ada"},
     "guest": {"home": "/var/guest"},
 }

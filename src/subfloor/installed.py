@@ -64,4 +64,19 @@ class PasswordFile:
     path: str
 
 
-Contribution = FileSystem | Persisted | SwapDevice | PasswordFile
+@dataclass(frozen=True)
+class Administrators:
+    """Who may become root on the installed system, as the configuration in the directory ``path`` declares it.
+
+    ``by_ssh``: those who have ssh keys, if sshd runs. ``password_files``: those that are declared there.
+    ``excused``: nobody has to log in.
+    """
+
+    path: str
+    names: frozenset[str]
+    by_ssh: frozenset[str] = frozenset()
+    password_files: tuple[PasswordFile, ...] = ()
+    excused: bool = False
+
+
+Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators

@@ -81,13 +81,13 @@ def module(made: tuple[Ground, LoopDisk, Module]) -> Module:
     return copy.deepcopy(made[2])
 
 
-@pytest.fixture
-def survive(made: tuple[Ground, LoopDisk, Module]) -> Survive:
-    """Which files are there after a reboot, with this configuration."""
+@pytest.fixture(params=["systemd", "scripted"])
+def survive(made: tuple[Ground, LoopDisk, Module], request: pytest.FixtureRequest) -> Survive:
+    """Which files are there after a reboot, with this configuration and either initrd."""
     ground, disk, _ = made
 
     def booted_twice(module: Module) -> set[str]:
-        boot = nixos_boot.booting(module)
+        boot = nixos_boot.booting(module, request.param)
         lists = nixos_boot.MOUNT + nixos_boot.mounting((*boot.stage1, *boot.stage2))
         for number in (1, 2):  # no udev here, so no links
             label = said("blkid", "-p", "-s", "LABEL", "-o", "value", disk.partition(number))

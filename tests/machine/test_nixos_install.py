@@ -265,3 +265,13 @@ def test_what_is_refused(site: Site, before: str, words: str) -> None:
 def test_a_state_in_memory_is_refused(site: Site) -> None:
     with pytest.raises(Refused, match="/root/var/lib/x would lie in memory"):
         site.apply(state="/var/lib/x")
+
+
+@pytest.mark.parametrize("name", ["root two", "r*", "[r]oot"])
+def test_a_root_that_the_program_does_not_quote_is_refused(site: Site, name: str) -> None:
+    """Its cleanup would remove what the shell makes of the name: here a neighbour, which is somebody's only copy."""
+    site.sh(f"mkdir -p '{name}'; echo precious >root/kept")
+    with pytest.raises(ValueError, match="root: nixos-install cannot be given"):
+        site.ground.apply({"nixos-install": {"root": f"{site.ground.path}/{name}"}})
+    assert site.sh("cat root/kept") == "precious"
+    assert site.runs() == []

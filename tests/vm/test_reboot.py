@@ -25,14 +25,14 @@ ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 STAND_IN = ROOT / "tests" / "nixos_install_stand_in"
 DISK = "/dev/vdf"
-ARGUMENTS = (PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true")
+ARGUMENTS = (PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true", "-e", "no_login=a test")
 
 KEPT = (
     *("/boot", "/nix", "/nix/persist"),
     *("/etc/nixos", "/etc/NetworkManager/system-connections", "/var/lib/bluetooth", "/var/lib/nixos"),
-    *("/var/lib/systemd", "/var/log"),
+    *("/var/lib/NetworkManager", "/var/lib/dhcpcd", "/var/lib/private", "/var/lib/systemd", "/var/log", "/root"),
 )
-LOST = ("/", "/etc", "/home", "/root", "/srv", "/tmp", "/var", "/var/lib", "/etc/NetworkManager", "/var/lib/other")
+LOST = ("/", "/etc", "/home", "/srv", "/tmp", "/var", "/var/lib", "/etc/NetworkManager", "/var/lib/other")
 
 MARK = """
 name=$1; shift

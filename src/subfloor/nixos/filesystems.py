@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from subfloor.installed import FileSystem, Persisted, SwapDevice
@@ -13,41 +13,57 @@ Persistence = Literal["binds", "impermanence"]
 """How what is kept comes to its place: by mounts of this module, or by the module `impermanence`."""
 
 
-def module(layout: Layout, how: Persistence, homes: Mapping[str, str], not_kept: Mapping[str, str]) -> str:
+def module(
+    layout: Layout,
+    how: Persistence,
+    homes: Mapping[str, str],
+    not_kept: Mapping[str, str],
+    read_early: Collection[str] = (),
+) -> str:
     """The text. ``homes``: the home directories of the users that the configuration declares.
 
     ``not_kept``: paths that need not outlive a boot, and why; it is written down for who reads the file.
+    ``read_early``: files that are read before stage 2 mounts anything.
 
     Raises ``ValueError`` for what no Nix string can say.
     """
-    early = mounted_early(layout)
+    early = mounted_early(layout, read_early)
     settings: dict[str, nix.Value] = {
         "fileSystems": {each.path: _filesystem(each, layout, early) for each in layout.filesystems}
     }
-    if how == "binds":
-        settings["fileSystems"] = {**_set(settings, "fileSystems"), **_binds(layout, early)}
-        if linked := {each.path.removeprefix("/etc/"): _link(each) for each in layout.persisted if each.linked}:
-            settings["environment"] = {"etc": linked}
-    elif layout.persisted:
-        settings["fileSystems"] = {**_set(settings, "fileSystems"), **_marks(layout, early)}
-        settings["environment"] = {"persistence": persistence.stores(layout, homes)}
+    by_module = _by_module(layout, early) if how == "impermanence" else ()
+    binds = [each for each in layout.persisted if not each.linked and each not in by_module]
+    settings["fileSystems"] = {
+        **_set(settings, "fileSystems"),
+        **{each.path: _bind(each, layout, early) for each in binds},
+    }
+    environment: dict[str, nix.Value] = {}
+    if linked := {each.path.removeprefix("/etc/"): _link(each) for each in layout.persisted if each.linked}:
+        environment["etc"] = linked
+    if by_module:
+        environment["persistence"] = persistence.stores(by_module, homes)
+    if environment:
+        settings["environment"] = environment
     settings["swapDevices"] = [_swap(each) for each in layout.swaps]
+    if lasting := [each.device for each in layout.swaps if not each.random_key]:
+        settings["boot"] = {"resumeDevice": lasting[0]}
     notes = (f"{path} is not kept over a boot, and is not meant to be: {why}" for path, why in not_kept.items())
     return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
 
 
-def mounted_early(layout: Layout) -> frozenset[str]:
+def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset[str]:
     """The paths that stage 1 must mount.
 
-    Those that NixOS knows of and those that the play says, the filesystems that hold a store (passwords,
-    host keys and the machine's id are read before stage 2 mounts anything), and whatever these lie on.
+    Those that NixOS knows of and those that the play says, the filesystems that hold a store or a file that is
+    read before stage 2 mounts anything (passwords, the machine's id), and whatever these lie on.
     """
     sources = {each.path: source(each) for each in layout.persisted if not each.linked}
     every = {each.path for each in layout.filesystems} | sources.keys()
     early = every & ALWAYS_EARLY
     early |= {each.path for each in layout.filesystems if each.needed_for_boot}
     early |= {each.path for each in layout.persisted if each.needed_for_boot} & every
-    early |= {holder.path for store in layout.stores if (holder := layout.holder(store))}
+    early |= {holder.path for each in (*layout.stores, *read_early) if (holder := layout.holder(each))}
+    early |= {each for path in read_early for each in every if lies_in(path, each)}
     while more := {path for path in every - early if any(_stands_on(each, path, sources) for each in early)}:
         early |= more
     return frozenset(early)
@@ -71,8 +87,13 @@ def _early(path: str, early: frozenset[str], said: bool) -> dict[str, nix.Value]
     return {"neededForBoot": True} if said or (path in early and path not in ALWAYS_EARLY) else {}
 
 
-def _binds(layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
-    return {each.path: _bind(each, layout, early) for each in layout.persisted if not each.linked}
+def _by_module(layout: Layout, early: frozenset[str]) -> tuple[Persisted, ...]:
+    """What impermanence mounts. It does so in stage 2 (`systemd.mounts`), and cannot be told otherwise.
+
+    In the initrd it mounts only what NixOS knows of, and only if that is systemd's. So what stage 1 must mount
+    is no affair of it, and neither is what is read before anything is mounted (its nixos.nix).
+    """
+    return tuple(each for each in layout.persisted if not each.linked and each.path not in early)
 
 
 def _bind(each: Persisted, layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
@@ -85,12 +106,6 @@ def _bind(each: Persisted, layout: Layout, early: frozenset[str]) -> dict[str, n
 
 def _link(each: Persisted) -> nix.Value:
     return {"source": source(each)}
-
-
-def _marks(layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:
-    """What impermanence does not say of the binds that it makes: which of them stage 1 must make."""
-    binds = (each for each in layout.persisted if each.kind == "directory")
-    return {each.path: mark for each in binds if (mark := _early(each.path, early, each.needed_for_boot))}
 
 
 def _swap(each: SwapDevice) -> dict[str, nix.Value]:

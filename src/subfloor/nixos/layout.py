@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from subfloor.installed import Contribution, FileSystem, PasswordFile, Persisted, SwapDevice
+from subfloor.installed import Administrators, Contribution, FileSystem, PasswordFile, Persisted, SwapDevice
 
 # The paths that NixOS mounts in stage 1 without being told (nixos/lib/utils.nix, pathsNeededForBoot).
 ALWAYS_EARLY = frozenset(
@@ -35,6 +35,7 @@ class Layout:
     persisted: tuple[Persisted, ...] = ()
     swaps: tuple[SwapDevice, ...] = ()
     passwords: tuple[PasswordFile, ...] = ()
+    administrators: tuple[Administrators, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -112,6 +113,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, Persisted)),
         tuple(each for each in found if isinstance(each, SwapDevice)),
         tuple(each for each in found if isinstance(each, PasswordFile)),
+        tuple(each for each in found if isinstance(each, Administrators)),
     )
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")

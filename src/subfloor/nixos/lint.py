@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from subfloor.installed import Administrators
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
 
@@ -28,6 +29,10 @@ COMMON = (
     Need("/var/log", "nothing tells why the system went down"),
     Need("/etc/NetworkManager/system-connections", "networks that were joined, and their passwords, are forgotten"),
     Need("/var/lib/bluetooth", "devices that were paired have to be paired again"),
+    Need("/root", "what root keeps in its home directory, such as known hosts and histories, is lost"),
+    Need("/var/lib/private", "services with a user of their own (`DynamicUser`) lose what they keep"),
+    Need("/var/lib/NetworkManager", "leases and the secret for stable addresses are lost, so addresses change"),
+    Need("/var/lib/dhcpcd", "leases and the DUID are lost, so addresses change"),
 )
 
 
@@ -63,13 +68,18 @@ def forgotten(
     )
 
 
-def locked_out(users: Mapping[str, User], layout: Layout) -> str:
-    """A warning where nobody could become root; NixOS refuses to build such a system."""
-    files = password_files(users, layout)
-    able = {"root", *(name for name, user in users.items() if "wheel" in user.groups)}
-    if any(name in files or users.get(name, User()).ssh_keys for name in able):
-        return ""
-    return (
-        "nobody can log in and become root, unless local.nix says who; give root, or a user in the group wheel, "
-        "a `password-file` task or ssh keys, or say in `no_login` why that is not needed"
-    )
+LOCKED_OUT = "nobody can log in and become root"
+LET_IN = (
+    "give root, or a user in the group wheel, a `password-file` task on a filesystem that is kept, or ssh keys with "
+    "`openssh: true`, or say in `no_login` why that is not needed"
+)
+
+
+def is_locked_out(who: Administrators, layout: Layout) -> bool:
+    """Whether nobody could log in and become root. NixOS sees only a part of this.
+
+    A key is of use where sshd runs, and a password where its file is on a filesystem that is there after a boot.
+    """
+    files = (*who.password_files, *layout.passwords)
+    able = {each.user for each in files if each.user in who.names and layout.keeps(each.path)}
+    return not (who.excused or who.by_ssh or able)

@@ -1,23 +1,25 @@
 """What is kept, in the words of the module `impermanence` (github.com/nix-community/impermanence).
 
 Its options are `environment.persistence.STORE` with `directories`, `files`, `hideMounts` and `users.NAME`,
-in which paths are relative to the user's home directory.
+in which paths are relative to the user's home directory. Which that is it takes from `users.users.NAME.home`
+(since January 2026; it has no option for it any more, submodule-options.nix).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from subfloor.installed import Persisted
 from subfloor.nixos import nix
-from subfloor.nixos.layout import Layout, lies_in
+from subfloor.nixos.layout import lies_in
 
 _ROOT = {"root", "0"}
 
 
-def stores(layout: Layout, homes: Mapping[str, str]) -> dict[str, nix.Value]:
+def stores(persisted: Sequence[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
     """`environment.persistence`. ``homes``: the home directories of the users that are declared."""
-    return {store: _store([each for each in layout.persisted if each.store == store], homes) for store in layout.stores}
+    every = dict.fromkeys(each.store for each in persisted)
+    return {store: _store([each for each in persisted if each.store == store], homes) for store in every}
 
 
 def _store(kept: list[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
@@ -26,10 +28,7 @@ def _store(kept: list[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Val
     found |= _listed([each for each in kept if owners[each] is None], "")
     users = dict.fromkeys(name for name in owners.values() if name is not None)
     if users:
-        found["users"] = {
-            name: {"home": homes[name], **_listed([each for each in kept if owners[each] == name], homes[name])}
-            for name in users
-        }
+        found["users"] = {name: _listed([each for each in kept if owners[each] == name], homes[name]) for name in users}
     return found
 
 

@@ -14,6 +14,8 @@ _KEYS: tuple[tuple[str, dict[str, nix.Value]], ...] = (
     ("ssh_host_ed25519_key", {"type": "ed25519"}),
     ("ssh_host_rsa_key", {"type": "rsa", "bits": 4096}),
 )
+# Nix's own default since 2.30; before that it was /tmp.
+_BUILDS = "/nix/var/nix/builds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,9 @@ class System:
     """What a configuration says of the system as a whole.
 
     ``store``: where host keys are kept. ``impermanence``: where its source is to be had, if the
-    configuration itself has to fetch it. ``users``: the option of that name.
+    configuration itself has to fetch it. ``users``: the option of that name. ``generations``: how many the boot
+    partition holds. ``host_keys``: say where sshd's are, also where local.nix may switch it on.
+    ``builds``: let Nix build in its store's filesystem, since the root has little room.
     """
 
     hostname: str
@@ -30,7 +34,11 @@ class System:
     store: str
     timezone: str | None = None
     efi_variables: bool = True
+    generations: int = 10
+    systemd_initrd: bool = True
     openssh: bool = False
+    host_keys: bool = False
+    builds: bool = False
     flakes: bool = False
     impermanence: str | None = None
 
@@ -38,21 +46,27 @@ class System:
 def configuration(system: System) -> str:
     """The text of ``configuration.nix``."""
     loader: nix.Value = {
-        "systemd-boot": {"enable": True},
+        "systemd-boot": {"enable": True, "configurationLimit": system.generations},
         "efi": {"canTouchEfiVariables": system.efi_variables},
     }
     settings: dict[str, nix.Value] = {
         "imports": nix.Expression(_imports(system)),
-        "boot": {"loader": loader},
+        # Said in either case, since the default depends on the release.
+        "boot": {"loader": loader, "initrd": {"systemd": {"enable": system.systemd_initrd}}},
         "networking": {"hostName": system.hostname},
     }
     if system.timezone:
         settings["time"] = {"timeZone": system.timezone}
     settings["users"] = system.users
-    if system.openssh:
-        settings["services"] = {"openssh": {"enable": True, "hostKeys": _host_keys(system.store)}}
-    if system.flakes:
-        settings["nix"] = {"settings": {"experimental-features": ["nix-command", "flakes"]}}
+    openssh: dict[str, nix.Value] = {"enable": True} if system.openssh else {}
+    if system.openssh or system.host_keys:
+        settings["services"] = {"openssh": {**openssh, "hostKeys": _host_keys(system.store)}}
+    of_nix: dict[str, nix.Value] = {"experimental-features": ["nix-command", "flakes"]} if system.flakes else {}
+    if system.builds:
+        of_nix["build-dir"] = _BUILDS
+        settings["systemd"] = {"tmpfiles": {"rules": [f"d {_BUILDS} 0755 root root 7d -"]}}
+    if of_nix:
+        settings["nix"] = {"settings": of_nix}
     settings["system"] = {"stateVersion": system.state_version}
     return f"{{ ... }}:\n{nix.render(settings)}\n"
 
@@ -74,7 +88,9 @@ def flake(hostname: str, nixpkgs: str, impermanence: str | None) -> str:
     inputs: dict[str, nix.Value] = {"nixpkgs": {"url": nixpkgs}}
     names, modules = "nixpkgs", "./configuration.nix"
     if impermanence:
-        inputs["impermanence"] = {"url": impermanence}
+        # Its own inputs serve its tests alone; without this a second nixpkgs, and home-manager, are fetched and locked.
+        follows: dict[str, nix.Value] = {"nixpkgs": {"follows": "nixpkgs"}, "home-manager": {"follows": ""}}
+        inputs["impermanence"] = {"url": impermanence, "inputs": follows}
         names, modules = f"{names}, impermanence", f"{modules} impermanence.nixosModules.impermanence"
     system = nix.Expression(f"nixpkgs.lib.nixosSystem {{ modules = [ {modules} ]; }}")
     outputs = nix.render({"nixosConfigurations": {hostname: system}}, 1)

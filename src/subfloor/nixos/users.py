@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from subfloor.installed import Administrators, PasswordFile
 from subfloor.nixos import nix
 from subfloor.nixos.layout import Layout
 from subfloor.parameters import Param
@@ -18,7 +21,9 @@ Name = Annotated[str, Param("A user's name, as useradd(8) takes it", pattern=r"^
 class User:
     """A user, by what people set of one; everything else is as NixOS has it."""
 
-    uid: Annotated[int | None, Param("The number; else NixOS takes one that is free", minimum=1, maximum=65533)] = None
+    uid: Annotated[
+        int | None, Param("The number, from 1000 on; else NixOS takes one that is free", minimum=0, maximum=65533)
+    ] = None
     description: Annotated[str, Param("The full name, perhaps")] = ""
     groups: Annotated[tuple[str, ...], Param("Further groups", examples=(["wheel", "networkmanager"],))] = ()
     ssh_keys: Annotated[tuple[str, ...], Param("Public keys to log in with by ssh")] = ()
@@ -26,6 +31,97 @@ class User:
     password_file: Annotated[
         str | None, Param("A file on the installed system with the password's hash; else a `password-file` task's")
     ] = None
+
+
+# What NixOS has for its own: users of these names are system users, and cannot be normal ones as well.
+_SYSTEM = re.compile(
+    r"nobody|messagebus|polkituser|sshd|nscd|rtkit|avahi|colord|geoclue|usbmux|nm-openvpn|dhcpcd|"
+    r"nixbld[0-9]*|systemd-.*|wpa_supplicant"
+)
+_BUILDERS = range(30001, 30033)
+_NORMAL = range(1000, 65534)
+_KEY_TYPES = re.compile(
+    r"ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
+)
+
+
+def check(users: Mapping[str, User]) -> None:
+    """Raise ``ValueError`` for what NixOS would refuse, or would take and then nobody could log in by.
+
+    After nixos/modules/config/users-groups.nix, and `passwdEntry` and `singleLineStr` of lib/types.nix.
+    """
+    for name, user in users.items():
+        _check_name(name)
+        _check_uid(name, user.uid)
+        for what, text in (("description", user.description), ("home", user.home or ""), *_groups(user)):
+            if found := next((char for char in text if char == ":" or char in "\n\r\0"), None):
+                raise ValueError(f"the {what} of {name} has {found!r}, which no line of /etc/passwd can have")
+        if user.home == "/":
+            raise ValueError(f"the home directory of {name} cannot be /")
+        for number, key in enumerate(user.ssh_keys, start=1):
+            _check_key(f"ssh key {number} of {name}", key)
+    _check_unique(users)
+
+
+def _groups(user: User) -> list[tuple[str, str]]:
+    for group in user.groups:
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,30}", group):
+            raise ValueError(f"{group!r} is no name of a group: up to 31 letters, digits and _ . -")
+    return [("group", group) for group in user.groups]
+
+
+def _check_name(name: str) -> None:
+    if _SYSTEM.fullmatch(name):
+        raise ValueError(f"{name} is a system user of NixOS; choose another name")
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name):
+        raise ValueError(f"{name!r} is no name of a user")
+
+
+def _check_uid(name: str, uid: int | None) -> None:
+    if uid is None or (name == "root" and uid == 0):
+        return
+    if name == "root":
+        raise ValueError(f"the uid of root is 0, and not {uid}; leave it out")
+    if uid not in _NORMAL:
+        raise ValueError(f"the uid of {name} is {uid}; that of a normal user is from 1000 to 65533")
+    if uid in _BUILDERS:
+        raise ValueError(f"the uid of {name} is {uid}; those from 30001 to 30032 are of Nix's build users")
+
+
+def _check_unique(users: Mapping[str, User]) -> None:
+    by_uid: dict[int, str] = {}
+    for name, user in users.items():
+        if user.uid is not None and by_uid.setdefault(user.uid, name) != name:
+            raise ValueError(f"{by_uid[user.uid]} and {name} have the same uid, {user.uid}")
+
+
+def _check_key(what: str, key: str) -> None:
+    """A line of authorized_keys(5): options perhaps, a type, and a blob that begins with that type."""
+    if "PRIVATE KEY" in key:
+        raise ValueError(f"{what} is a private key; give the public one, from the file that ends in .pub")
+    if len(key.strip().splitlines()) != 1:
+        raise ValueError(f"{what} is not one line")
+    words = key.split()
+    at = next((index for index, word in enumerate(words) if _KEY_TYPES.fullmatch(word)), None)
+    if at is None or not _is_blob(words[at], words[at + 1 : at + 2]):
+        raise ValueError(f"{what} is no public key, such as `ssh-ed25519 AAAA…`: sshd would not accept it")
+
+
+def _is_blob(kind: str, blob: list[str]) -> bool:
+    try:
+        raw = base64.b64decode("".join(blob), validate=True)
+    except ValueError:
+        return False
+    head = len(kind).to_bytes(4, "big") + kind.encode()
+    return raw.startswith(head) and len(raw) >= len(head) + 4 + 32
+
+
+def administrators(users: Mapping[str, User], path: str, openssh: bool, excused: bool) -> Administrators:
+    """Who may become root, by what is declared of the users."""
+    names = frozenset({"root", *(name for name, user in users.items() if "wheel" in user.groups)})
+    by_ssh = frozenset(name for name in names if openssh and users.get(name, User()).ssh_keys)
+    files = tuple(PasswordFile(name, user.password_file) for name, user in users.items() if user.password_file)
+    return Administrators(path, names, by_ssh, files, excused)
 
 
 def homes(users: Mapping[str, User]) -> dict[str, str]:
@@ -37,11 +133,16 @@ def _home(name: str, user: User) -> str:
     return user.home or ("/root" if name == "root" else posixpath.join("/home", name))
 
 
-def settings(users: Mapping[str, User], layout: Layout) -> dict[str, nix.Value]:
-    """`users`: those that are declared, and nobody may change them but by the configuration."""
+def settings(users: Mapping[str, User], layout: Layout, no_login: bool = False) -> dict[str, nix.Value]:
+    """`users`: those that are declared, and nobody may change them but by the configuration.
+
+    ``no_login``: nobody has to log in; unless it is told so, NixOS refuses to build such a system.
+    """
     files = password_files(users, layout)
     every = {name: users.get(name, User()) for name in (*users, *(each for each in files if each not in users))}
     found: dict[str, nix.Value] = {"mutableUsers": False}
+    if no_login:
+        found["allowNoPasswordLogin"] = True
     if told := {name: _user(name, user, files.get(name)) for name, user in every.items()}:
         found["users"] = told
     return found
