@@ -102,15 +102,15 @@ class MountFilesystem(Task):
         if not state.automount:
             mounts.check_free(self.path, state)
         self._check_writable(machine, source)
-        hidden = None if source.fresh else Unseen(self.path, source.node)
+        hidden = None if source.fresh else Unseen(self.path, source.name)
         mounted = self._mounted(machine, source)
         after = mounting(machine, self.path, mounted, root=hidden or self._root(), hidden=hidden)
         given = mount_options.for_kernel(self.options)
         return Step(
-            says=f"Mount {source.node} ({self.type}) at {self.path}",
+            says=f"Mount {source.name} ({self.type}) at {self.path}",
             commands=mounts.trigger(self.path)
             if state.automount
-            else mounts.mount(self.type, given, source.node, self.path),
+            else mounts.mount(self.type, given, source.name, self.path),
             after=sources.in_use(after, source, f"mounted at {self.path}"),
         )
 
@@ -118,7 +118,7 @@ class MountFilesystem(Task):
         """Of a device that is read-only, mount(8) makes a read-only mount, and only warns."""
         if "ro" not in self.options and sources.read_only(machine, source):
             raise Refused(
-                f"{source.node} is read-only, and {self.path} is to be writable",
+                f"{source.name} is read-only, and {self.path} is to be writable",
                 advice="see `blockdev --getro` and the disk's write protection, or give the option `ro`",
             )
 

@@ -109,13 +109,13 @@ class Machine(Mapping[AnySubject, Any]):
         return Machine({subject: self._seen[subject] for subject in subjects if subject in self._seen})
 
 
-def at_least() -> Any:
-    """A dataclass field holding a frozenset of which a promise names a part.
+def at_least(default: frozenset[str] | bool = frozenset()) -> Any:
+    """A dataclass field holding a frozenset of which a promise names a part, or a truth that may come about anyway.
 
     A kernel adds mount options of its own to those that were asked for: a promise of ``{noatime}``
-    is kept by ``{noatime, rw}``.
+    is kept by ``{noatime, rw}``. And another program may use at once what a step has just made.
     """
-    return field(default=frozenset(), metadata={"at_least": True})
+    return field(default=default, metadata={"at_least": True})
 
 
 @dataclass(frozen=True)

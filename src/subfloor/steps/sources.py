@@ -26,12 +26,21 @@ _LINK = re.compile(r"/dev/disk/by-(label|uuid|partlabel|partuuid)/([^/]+)")
 
 @dataclass(frozen=True)
 class Source:
-    """A device that holds what is wanted; ``node`` as the kernel shows it. ``fresh``: known to be empty."""
+    """A device that holds what is wanted; ``node`` is the kernel's own name of it. ``fresh``: known to be empty.
+
+    ``called``: the name that the play gives it, where the kernel's own says nothing to a person (``/dev/dm-0``).
+    """
 
     node: str
     disk: str = ""
     number: int | None = None
     fresh: bool = False
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """The device as a person knows it."""
+        return self.called or self.node
 
 
 def check(text: str) -> None:
@@ -197,8 +206,7 @@ def _whole(source: str, disk: str, state: DiskState, kind: str) -> Source:
     if state.table is not None:
         raise Refused(f"{source} is partitioned", advice="name one of its partitions; `lsblk` lists them")
     _check_type(source, ", ".join(types), kind)
-    # The kernel's own name of a mapped device says nothing to anybody, so mount(8) does not show it.
-    return Source(source if source.startswith("/dev/mapper/") else state.node, disk)
+    return Source(state.node, disk, called=source if state.node.startswith("/dev/dm-") else "")
 
 
 def _check_finished(source: str, state: DiskState, volume: Volume) -> None:

@@ -7,6 +7,22 @@ from dataclasses import dataclass
 
 from subfloor.machine import Output, Subject
 
+CANONICAL = r"""
+canonical() { # a path below /dev; the device's number, MAJOR:MINOR, where it is known. Sets $node.
+    node=$1 number=${2-}
+    [ ! -L "$node" ] || node=$(readlink -f -- "$node")
+    [ ! -e "/sys/class/block/${node#/dev/}" ] || return 0
+    case "$number" in 0:* | '')
+        [ -b "$node" ] && number=$(stat -c '0x%t 0x%T' -- "$node") || return 0
+        number=$((${number% *})):$((${number#* }))
+    esac
+    number=$(readlink -- "/sys/dev/block/$number") || return 0
+    node=/dev/$(printf %s "${number##*/}" | tr '!' /)
+}
+"""
+"""A function in sh. A mapped device has one node of its own (``/dev/dm-0``) and, by udev or device-mapper, links or
+further nodes (``/dev/mapper/vg0-root``, ``/dev/vg0/root``); programs and the kernel show any of them."""
+
 
 @dataclass(frozen=True)
 class DeviceNode(Subject[str]):
@@ -19,7 +35,7 @@ class DeviceNode(Subject[str]):
 
     def probes(self) -> tuple[str, ...]:
         path = shlex.quote(self.path)
-        return (f"[ -b {path} ] && readlink -f -- {path}",)
+        return (f"{CANONICAL}\n[ -b {path} ] && canonical {path} && printf '%s\\n' \"$node\"",)
 
     def parse(self, *outputs: Output) -> str:
         return outputs[0].text.removesuffix("\n") if outputs[0].status == 0 else ""

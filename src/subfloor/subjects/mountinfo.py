@@ -6,17 +6,24 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-PROBE = r"""
+from subfloor.subjects.device_names import CANONICAL
+
+PROBE = rf"""
+{CANONICAL}
 mounts=$(cat /proc/self/mountinfo) || exit
 printf '%s\n' "$mounts"
-case "$mounts" in *" /dev/disk/"*) ;; *) exit 0;; esac
-printf '%s\n' "$mounts" | while IFS= read -r line; do
-    source=${line##* - }; source=${source#* }; source=${source%% *}
-    case "$source" in /dev/disk/*) ;; *) continue;; esac
-    [ ! -L "$source" ] || printf '@ %s %s\n' "$source" "$(readlink -f -- "$source")"
-done
+while IFS= read -r line; do
+    source=${{line##* - }}; source=${{source#* }}; source=${{source%% *}}
+    case "$source" in *\\*) continue;; /dev/*) ;; *) continue;; esac
+    [ -L "$source" ] || [ ! -e "/sys/class/block/${{source#/dev/}}" ] || continue
+    line=${{line#* }}; line=${{line#* }}
+    canonical "$source" "${{line%% *}}"
+    [ "$node" = "$source" ] || printf '@ %s %s\n' "$source" "$node"
+done <<LIST
+$mounts
+LIST
 """
-"""The list, and then what the links in it lead to: busybox's mount, as in an initrd, tells the kernel of the link."""
+"""The list, and then the kernel's own names of devices that it lists by another: it lists what mount(2) was given."""
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from subfloor.disks.devices import device
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject
+from subfloor.subjects.device_names import CANONICAL
 from subfloor.subjects.mountinfo import unescaped
 
 PROBE = "[ ! -e /proc/swaps ] || cat /proc/swaps"
@@ -62,7 +63,7 @@ def _chosen(priority: int) -> int | None:
 def _node(path: str) -> str:
     """A probe that prints the kernel's node. A partition's by its disk: udev's link to it may come late."""
     named = device(path)
-    disk = f"n=$(readlink -f -- {shlex.quote(named.disk)})"
+    disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}; n=$node"
     if named.number is None:
         return f"{disk}; printf '%s\\n' \"$n\""
     return f"{disk}; case $n in *[0-9]) n=${{n}}p;; esac; printf '%s%s\\n' \"$n\" {named.number}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject
+from subfloor.subjects.device_names import CANONICAL
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Tag(Subject[tuple[Tagged, ...]]):
 
     def probes(self) -> tuple[str, ...]:
         # Without a cache file, so that only what is really there is told.
-        return (f"blkid -c /dev/null -t {shlex.quote(self.tag)} -o export",)
+        return (f"tag={shlex.quote(self.tag)}\n{CANONICAL}{_PROBE}",)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
         (found,) = outputs
@@ -45,5 +46,21 @@ class Tag(Subject[tuple[Tagged, ...]]):
         if found.status not in (0, 2):  # blkid(8): 2 where nothing has the tag
             raise LookFailed(f"{self} cannot be looked for", advice=f"run it by hand to see why: blkid -t {self.tag}")
         blocks = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in found.text.split("\n\n"))
-        seen = (Tagged(b["DEVNAME"], b.get("TYPE", ""), b.get("PARTLABEL", "")) for b in blocks if "DEVNAME" in b)
+        seen = {
+            Tagged(b.get("NODE", b["DEVNAME"]), b.get("TYPE", ""), b.get("PARTLABEL", ""))
+            for b in blocks
+            if "DEVNAME" in b
+        }
         return tuple(sorted(seen, key=lambda each: each.node))
+
+
+# The kernel's own name of each device follows its line.
+_PROBE = """
+found=$(blkid -c /dev/null -t "$tag" -o export)
+status=$?
+printf '%s\\n' "$found" | while IFS= read -r line; do
+    printf '%s\\n' "$line"
+    case "$line" in DEVNAME=*) canonical "${line#DEVNAME=}"; printf 'NODE=%s\\n' "$node";; esac
+done
+exit "$status"
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from subfloor.disks.superblocks import PIECE, PLACES
+from subfloor.subjects.device_names import CANONICAL
 
 ENDS = 64 * 1024
 """How many bytes of a disk's start and end are read, and emptied: room for a table of 300 entries and more."""
@@ -13,11 +14,12 @@ UNREADABLE = 74
 # The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
 
 # Programs are started only where a plain word will not do: looks are many, and each start costs.
-FIND = """
-[ ! -L "$n" ] || n=$(readlink -f -- "$n")
-in_sysfs() { name=$1; case "$1" in */*) name=$(printf %s "$1" | tr / '!');; esac; }
-in_dev() { node=/dev/$1; case "$1" in *!*) node=/dev/$(printf %s "$1" | tr '!' /);; esac; }
-in_sysfs "${n#/dev/}"
+FIND = rf"""
+{CANONICAL}
+canonical "$n"; n=$node
+in_sysfs() {{ name=$1; case "$1" in */*) name=$(printf %s "$1" | tr / '!');; esac; }}
+in_dev() {{ node=/dev/$1; case "$1" in *!*) node=/dev/$(printf %s "$1" | tr '!' /);; esac; }}
+in_sysfs "${{n#/dev/}}"
 s=/sys/class/block/$name
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from subfloor.disks import alignment, gpt
 from subfloor.disks.devices import partition_node
-from subfloor.machine import Unknown
+from subfloor.machine import Unknown, at_least
 
 LOST_GPT = "lost GPT"
 """Among the signatures of a disk: what is left of a GPT that nobody can read."""
@@ -42,13 +42,14 @@ class Volume:
 
     ``known``: the kernel has it with the start and size that the table says. Its content is unknown
     where the table is too damaged for other programs to find it. ``start`` and ``size``, in bytes: where
-    the table says that it lies, which may be beyond the end of the disk, or over another one.
+    the table says that it lies, which may be beyond the end of the disk, or over another one. A desktop may
+    mount it as soon as it is made, so a promise that nobody uses it is kept by whatever is seen.
     """
 
     number: int
     content: Content | Unknown | None = None
     known: bool = True
-    in_use: bool = False
+    in_use: bool = at_least(default=False)
     users: tuple[str, ...] = field(default=(), compare=False)
     start: int = field(default=0, compare=False, repr=False)
     size: int = field(default=0, compare=False, repr=False)
@@ -93,7 +94,7 @@ class DiskState:
     volumes: tuple[Volume, ...] = ()
     signatures: tuple[str, ...] = ()
     stray: tuple[int, ...] = ()
-    in_use: bool = False
+    in_use: bool = at_least(default=False)
     read_only: bool = False
     kind: str = "disk"
     users: tuple[str, ...] = field(default=(), compare=False)
