@@ -7,6 +7,7 @@ import pytest
 from subfloor.machine import Machine, Output, broken_promises
 from subfloor.steps import mount_options, sources
 from subfloor.subjects import mountinfo
+from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, Mount, Mounted, MountState, mounting
@@ -129,6 +130,33 @@ def test_promises_of_options_leave_room_for_the_kernels_own() -> None:
 
     assert broken_promises(seen("rw"), seen("rw", "relatime")) == ()
     assert [str(each) for each in broken_promises(seen("ro"), seen("rw"))] == ["mount point /x: top.options: ro → rw"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_use_that_appears_breaks_no_promise(whole: bool) -> None:
+    """A desktop mounts what was just made. But where a step is to bring about use, it must be there."""
+
+    def seen(used: bool) -> Machine:
+        volume = Volume(1, Content("ext4"), in_use=used and not whole)
+        return Machine({Disk("/dev/x"): DiskState("/dev/x", 1 << 30, volumes=(volume,), in_use=used and whole)})
+
+    assert broken_promises(seen(used=False), seen(used=True)) == ()
+    assert [each.property for each in broken_promises(seen(used=True), seen(used=False))] == [
+        "in_use" if whole else "volumes[1].in_use"
+    ]
+
+
+def test_a_device_that_is_listed_by_another_name() -> None:
+    mounts = b"""27 1 254:0 / /a rw - ext4 /dev/mapper/vg0-root rw
+28 27 0:40 / /b rw - btrfs /dev/vg0/data rw
+@ /dev/mapper/vg0-root /dev/dm-0
+@ /dev/vg0/data /dev/dm-1
+"""
+    assert [each.source for each in mountinfo.parse(mounts)] == ["/dev/dm-0", "/dev/dm-1"]
+    swaps = Output(_SWAPS + b"/dev/mapper/vg0-swap partition 8 0 7\n@ /dev/mapper/vg0-swap /dev/dm-2\n")
+    assert Swap("/dev/vg0/swap").parse(Output(b"/dev/dm-2\n"), swaps) == SwapState(True, 7)
+    tagged = Output(b"DEVNAME=/dev/mapper/vg0-root\nNODE=/dev/dm-0\nTYPE=ext4\n")
+    assert Tag("LABEL=x").parse(tagged) == (Tagged("/dev/dm-0", "ext4"),)
 
 
 # Memory, swap, tags.

@@ -12,8 +12,22 @@ from subfloor.machine import Output, Subject
 from subfloor.subjects.device_names import CANONICAL
 from subfloor.subjects.mountinfo import unescaped
 
-PROBE = "[ ! -e /proc/swaps ] || cat /proc/swaps"
-"""A kernel without swap has no such file; one that cannot be read is another matter."""
+PROBE = rf"""
+{CANONICAL}
+[ -e /proc/swaps ] || exit 0
+swaps=$(cat /proc/swaps) || exit
+printf '%s\n' "$swaps"
+while read -r path _; do
+    case "$path" in *\\*) ;; /dev/*)
+        canonical "$path"
+        [ "$node" = "$path" ] || printf '@ %s %s\n' "$path" "$node"
+    esac
+done <<LIST
+$swaps
+LIST
+"""
+"""The list, and then the kernel's own names of devices that it lists by another: it lists what was opened. A kernel
+without swap has no such file; one that cannot be read is another matter."""
 
 
 def areas(swaps: str) -> Iterator[tuple[str, int]]:
@@ -22,9 +36,12 @@ def areas(swaps: str) -> Iterator[tuple[str, int]]:
     A device is shown by its path on the filesystem that its node was opened on: where that is no longer
     mounted at /dev (it was a container's, or the initrd's), the path lacks that.
     """
-    for line in swaps.split("\n")[1:]:
-        if fields := line.split():
+    lines = [fields for line in swaps.split("\n")[1:] if (fields := line.split())]
+    nodes = {fields[1]: fields[2] for fields in lines if fields[0] == "@"}
+    for fields in lines:
+        if fields[0] != "@":
             path, kind, priority = unescaped(fields[0].encode("utf-8", "surrogateescape")), fields[1], int(fields[4])
+            path = nodes.get(fields[0], path)
             yield (path if kind != "partition" or path.startswith("/dev/") else f"/dev{path}"), priority
 
 
