@@ -490,7 +490,10 @@ class AlignedPartition(Task):
         )
 
 
-_ANEW = "to lay out the whole disk anew, erase it with `wipefs`, and consent"
+_ANEW = (
+    "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent with "
+    "`--destroy DEVICE`"
+)
 
 
 def _alone(task: AlignedPartition) -> AlignedPartition:
