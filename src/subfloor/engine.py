@@ -152,13 +152,11 @@ def _without_conflicts(
     for number, (entry, report) in enumerate(zip(entries, reports, strict=True)):
         if entry.task is None or report.outcome is Outcome.NOT_VISIBLE or not _wants(entry.task, machines[-1], look):
             continue
-        culprit, lacks = next(
-            (later, lacks)
-            for later in range(number + 1, len(machines))
-            if (lacks := _wants(entry.task, machines[later], look))
-        )
-        error = _conflict(report, reports[culprit], lacks)
-        found[culprit] = replace(reports[culprit], outcome=Outcome.REFUSED, error=error)
+        for later in range(number + 1, len(machines)):
+            if lacks := _wants(entry.task, machines[later], look):
+                error = _conflict(report, reports[later], lacks)
+                found[later] = replace(reports[later], outcome=Outcome.REFUSED, error=error)
+                break
     return tuple(found)
 
 

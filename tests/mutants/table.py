@@ -210,7 +210,7 @@ MUTANTS = (
     Mutant(
         "consent for any device is consent for all",
         "src/subfloor/consent.py",
-        "return bool(self.devices & _names(loss))",
+        "return bool(self.names_for(loss))",
         "return bool(self.devices)",
         (*_ENGINE, "-k", "consent"),
     ),
@@ -367,7 +367,7 @@ MUTANTS = (
     Mutant(
         "a command that hangs is left running",
         _HOST,
-        """            end_group(self.host.prefix, self._group)
+        """            (end_group if wait else abandon_group)(self.host.prefix, self._group)
             force_group(self._process.pid)""",
         "            self._process.kill()",
         ("tests/test_host.py", "-k", "hangs"),
@@ -410,7 +410,7 @@ MUTANTS = (
     Mutant(
         "the command line that goes on repeats consent that is over",
         "src/subfloor/cli/again.py",
-        "return any(given.covers(loss) for loss in pending)",
+        'return word in needed or word[max(word.find(":/") + 1, 0) :] in needed',
         "return True",
         ("tests/test_again.py",),
     ),
@@ -497,8 +497,8 @@ MUTANTS = (
     Mutant(
         "a file is copied into its place",
         _FILES,
-        """        Command(("mv", "-f", "-T", "--", unfinished, path)),\n        Command(("sync",""",
-        """        Command(("cp", "-f", "-T", "--", unfinished, path)),\n        Command(("sync",""",
+        """        Command(("mv", "-f", "-T", "--", temporary, path)),\n        Command(("sync",""",
+        """        Command(("cp", "-f", "-T", "--", temporary, path)),\n        Command(("sync",""",
         _steps("nixos-config"),
     ),
     Mutant(
