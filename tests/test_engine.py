@@ -69,7 +69,8 @@ def test_a_plugin_that_raises_is_named() -> None:
 
     report = imagined(failing(what)())
     assert report.outcome is Outcome.FAILED
-    assert "the task count failed to decide what to do (ZeroDivisionError: by zero)" in str(report.error)
+    assert f"the task count failed to decide what to do ({__file__}:" in str(report.error)
+    assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
 def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
@@ -86,7 +87,8 @@ def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
 
     report = imagined(Broken())
     assert report.outcome is Outcome.FAILED
-    assert "the task count failed to say what it warns of (ZeroDivisionError: by zero)" in str(report.error)
+    assert f"the task count failed to say what it warns of ({__file__}:" in str(report.error)
+    assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
 def test_a_task_that_looks_at_what_it_did_not_name_is_told_so() -> None:

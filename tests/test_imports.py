@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "subfloor"
 
 LAYERS: tuple[frozenset[str], ...] = (
     # Values and arithmetic that know nothing of the rest.
-    frozenset({"errors", "machine", "identity", "sizes", "disks", "installed", "secret"}),
+    frozenset({"errors", "faults", "machine", "identity", "sizes", "disks", "installed", "secret"}),
     frozenset({"subjects"}),
     # The contract.
     frozenset({"task"}),

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from subfloor.consent import Consent
 from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
-from subfloor.machine import AnySubject, LookNeeded, Machine, differences
+from subfloor.faults import asked
+from subfloor.machine import AnySubject, LookNeeded, Machine, Subject, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
 from subfloor.task import Step, Task
-
-T = TypeVar("T")
 
 MOST_STEPS = 50
 """No task needs as many steps, or looks at as much for one; one that takes more will never end."""
@@ -60,7 +59,12 @@ class Converged:
 
 def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
     """Everything that the tasks of a play look at."""
-    return frozenset(subject for entry in entries if entry.task for subject in entry.task.subjects())
+    tasks = (entry.task for entry in entries if entry.task)
+    return frozenset(
+        subject
+        for task in tasks
+        for subject in asked(task, "failed to say what it looks at", task.subjects, _are_subjects)
+    )
 
 
 def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Look = blind) -> Converged:
@@ -70,7 +74,9 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
     if entry.task is None:
         return Converged(report, machine)
     try:
-        report = replace(report, warnings=_asked(entry.task, "say what it warns of", entry.task.warnings))
+        report = replace(
+            report, warnings=asked(entry.task, "failed to say what it warns of", entry.task.warnings, _are_texts)
+        )
         for _ in range(MOST_STEPS):
             step = decide(entry.task, machine, look)
             if step is None:
@@ -101,20 +107,19 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
 
 def next_step(task: Task, machine: Machine) -> Step | None:
     """The task's next step. Raises ``PluginError`` where the plugin breaks its side of the contract."""
-    return _asked(task, "decide what to do", lambda: task.next_step(machine))
+    return asked(task, "failed to decide what to do", lambda: task.next_step(machine), _is_step)
 
 
-def _asked(task: Task, what: str, question: Callable[[], T]) -> T:
-    try:
-        return question()
-    except (SubfloorError, LookNeeded):
-        raise
-    except Exception as error:
-        where = f"{type(error).__name__}: {error}"
-        raise PluginError(
-            f"the task {task.key} failed to {what} ({where})",
-            advice="this is a fault of the plugin: report it; run with --traceback to see where",
-        ) from error
+def _is_step(answer: object) -> bool:
+    return answer is None or (isinstance(answer, Step) and isinstance(answer.after, Machine))
+
+
+def _are_texts(answer: object) -> bool:
+    return isinstance(answer, tuple) and all(isinstance(each, str) for each in answer)
+
+
+def _are_subjects(answer: object) -> bool:
+    return isinstance(answer, frozenset) and all(isinstance(each, Subject) for each in answer)
 
 
 def outcome_of(error: SubfloorError) -> Outcome:

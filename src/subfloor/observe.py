@@ -7,7 +7,8 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from subfloor.errors import LookFailed
+from subfloor.errors import LookFailed, SubfloorError
+from subfloor.faults import RAISED, asked, place
 from subfloor.host import Shell
 from subfloor.machine import PATIENCE, AnySubject, Machine, Output
 
@@ -20,10 +21,10 @@ MOST = 64 << 20
 
 def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
     """What is to be seen of each subject now. Raises ``LookFailed``, and what ``Shell.look`` raises."""
-    wanted = sorted(set(subjects), key=str)
+    wanted = sorted(set(subjects), key=_name)
     askers: dict[str, AnySubject] = {}
     for subject in wanted:
-        for probe in subject.probes():
+        for probe in asked(subject, "failed to say how it is looked at", subject.probes, _are_texts):
             askers.setdefault(probe, subject)
     if not askers:
         return Machine()
@@ -90,12 +91,22 @@ def _broke_off() -> LookFailed:
     return LookFailed("the look at the machine broke off", advice="run the same command again")
 
 
+def _name(subject: AnySubject) -> str:
+    return asked(subject, "failed to say its name", lambda: str(subject), bool)
+
+
+def _are_texts(answer: object) -> bool:
+    return isinstance(answer, tuple) and all(isinstance(each, str) for each in answer)
+
+
 def _parsed(subject: AnySubject, outputs: Mapping[str, Output]) -> object:
     try:
         return subject.parse(*(outputs[probe] for probe in subject.probes()))
-    except (ValueError, IndexError, KeyError, AssertionError) as error:
+    except SubfloorError:
+        raise
+    except RAISED as error:
         raise LookFailed(
-            f"{subject}: what its probes said was not understood ({type(error).__name__}: {error})",
+            f"{subject}: what its probes said was not understood ({place(error)}{type(error).__name__}: {error})",
             advice="this is a fault of subfloor or of the plugin: report it with the output of "
             "`lsblk -O --json`, `wipefs --json` and `cat /proc/self/mountinfo`",
         ) from error

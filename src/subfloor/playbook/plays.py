@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subfloor.errors import SubfloorError
+from subfloor.faults import RAISED
 from subfloor.identity import Identity
 from subfloor.parameters import build, needs_identity
 from subfloor.playbook import scalars, strict_yaml
@@ -341,13 +342,17 @@ def _holds_without_item(when: Node, scope: Scope) -> bool:
 def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
     """What a task class answers. Raises ``PlaybookError`` for a value that it refuses."""
     try:
-        return question()
+        task = question()
     except ValueError as error:
         raise _refused_value(str(error), item, plugin) from None
     except SubfloorError:
         raise
-    except Exception as error:
-        raise broken(plugin.origin, error) from error
+    except RAISED as error:
+        raise broken(f"`{item.key}` ({item.where}) of {plugin.origin}", error) from error
+    if isinstance(task, Task):
+        return task
+    wrong = TypeError(f"`within` must return a task, and returns {type(task).__name__}")
+    raise broken(f"`{item.key}` ({item.where}) of {plugin.origin}", wrong)
 
 
 def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -22,6 +21,7 @@ import pluggy
 
 from subfloor import task
 from subfloor.errors import PluginError
+from subfloor.faults import RAISED, place
 from subfloor.plugins import contract
 from subfloor.task import Task
 
@@ -148,24 +148,16 @@ def _guarded(origin: str, action: Any) -> Any:
         return action()
     except PluginError:
         raise
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         raise broken(origin, error) from error
 
 
 def broken(origin: str, error: BaseException) -> PluginError:
     """The error of a plugin that raises what no plugin may raise, with the place where it did."""
     return PluginError(
-        f"{origin} failed: {_place(error)}{type(error).__name__}: {error}",
+        f"{origin} failed: {place(error)}{type(error).__name__}: {error}",
         advice="this is a mistake in the plugin, not in the playbook: correct it there, or remove the plugin",
     )
-
-
-def _place(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return ""  # its text names file and line
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if not frame.filename.startswith("<")]
-    return f"{outside[-1].filename}:{outside[-1].lineno}: " if outside else ""
 
 
 def _installed() -> Iterable[EntryPoint]:
