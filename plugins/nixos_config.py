@@ -104,6 +104,7 @@ class NixosConfig(Task):
     no_login: Annotated[str, Param("Why nobody needs a password or a key here; then nothing is said of it")] = ""
     overwrite: Annotated[bool, Param("Write over a file that somebody edited")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
+    small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         for name in ("root", "path", "store"):
@@ -120,16 +121,17 @@ class NixosConfig(Task):
     def within(self, play: tuple[Task, ...]) -> Task:
         others = (task.within(play) for task in play if task.key != self.key)
         found = under(self.root, (each for task in others for each in task.contributes()))
-        whole = replace(self, layout=found)
+        whole = replace(self, layout=found, small_esps=tuple(lint.small_esps(play)))
         whole._texts(found)  # what no Nix string can say is said before anything is looked at
         return whole
 
     def warnings(self) -> tuple[str, ...]:
         store = self.store if self.openssh else None
         forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
+        told = (*forgotten, *self.small_esps)
         if not lint.is_locked_out(self._administrators, self.layout):
-            return forgotten
-        return (*forgotten, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
+            return told
+        return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
 
     def contributes(self) -> tuple[Contribution, ...]:
         """Who may become root: `nixos-install` does not install what nobody could log in to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,6 +141,19 @@ def test_a_play_is_told_and_excuses_itself() -> None:
     assert warnings(root, config) == ()
     (told_of,) = warnings(root, task("nixos-config", state_version="24.05", not_persisted=excused))
     assert told_of.startswith("nobody can log in")
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "told"),
+    [("esp", "512MiB", 1), ("esp", "1023MiB", 1), ("esp", "1GiB", 0), ("esp", "rest", 0), ("linux", "512MiB", 0)],
+)
+def test_a_boot_partition_that_fills_up_is_told_of(kind: str, size: str, told: int) -> None:
+    assert len(list(lint.small_esps([SimpleNamespace(type=kind, size=size)]))) == told
+
+
+def test_a_play_is_told_of_its_boot_partition() -> None:
+    told = [warning for entry in entries("tmpfs root, small ESP") if entry.task for warning in entry.task.warnings()]
+    assert [warning for warning in told if "EFI system partition of 512MiB" in warning]
 
 
 def test_the_playbook_that_comes_with_it_keeps_all_that_is_needed() -> None:

@@ -38,7 +38,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tmpfs root, no GiB": (NIXOS, {"esp_size": "1GiB", "swap": "1GiB", "tmpfs_size": "25%", "nix_type": "btrfs"}),
     "tmpfs root elsewhere": (NIXOS, {"root": "/mnt/new system", "disk": "/dev/nvme0n1"}),
     "tmpfs root, more kept": (NIXOS, {"persist": ["/etc/nixos", "/home", "/var/lib/it's ${here}", '/a"b\\c']}),
-    "tmpfs root, by PARTUUID": (NIXOS, {"devices": "partuuid", "nix_type": "xfs"}),
+    "tmpfs root, small ESP": (NIXOS, {"esp_size": "512MiB"}),
+    "tmpfs root, by label": (NIXOS, {"devices": "label", "nix_type": "xfs"}),
     "tmpfs root, random key": (NIXOS, {"swap_encryption": "random"}),
     "tmpfs root, impermanence": (
         NIXOS,

@@ -6,9 +6,10 @@ It speaks of the play alone: which of the paths that a system needs again nothin
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from subfloor import sizes
 from subfloor.installed import Administrators
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
@@ -66,6 +67,23 @@ def forgotten(
         for each in lost
         if not any(lies_in(each.path, path) for path in excused)
     )
+
+
+_ESP_ROOM = 1 << 30
+
+
+def small_esps(play: Iterable[object]) -> Iterator[str]:
+    """A warning for each EFI system partition that the play makes, of a given size of less than 1 GiB.
+
+    A kernel with its initrd takes 50 to 150 MB, and a new generation is written before an old one is removed.
+    """
+    for task in play:
+        size = getattr(task, "size", None) if getattr(task, "type", None) == "esp" else None
+        if isinstance(size, str) and size[:1].isdigit() and sizes.parse(size) < _ESP_ROOM:
+            yield (
+                f"an EFI system partition of {size} holds few kernels, and an update fails once it is full; "
+                "give it 1GiB or more, since what follows it on the disk keeps it from growing"
+            )
 
 
 LOCKED_OUT = "nobody can log in and become root"
