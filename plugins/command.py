@@ -39,6 +39,7 @@ class Condition(Subject[bool]):
     """Whether a piece of sh, that changes nothing, ends with status 0."""
 
     script: str
+    patience = 120.0
 
     def __str__(self) -> str:
         return f"condition `{self.script}`"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from subfloor.errors import SubfloorError
+from subfloor.playbook.bounds import MEMORY, SECONDS, Overdue, bounds
 from subfloor.secret import Secret
 
 if TYPE_CHECKING:
@@ -62,15 +63,20 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
     from jinja2 import TemplateError, UndefinedError
 
     try:
-        template = compiled()
-        context = template.new_context({_SCOPE: lookup})
-        return _joined(template.root_render_func(context))
+        with bounds():
+            template = compiled()
+            context = template.new_context({_SCOPE: lookup})
+            return _joined(template.root_render_func(context))
     except SubfloorError:
         raise  # a variable that the expression uses has no value itself
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
         raise ExpressionError(f"the expression cannot be read: {_end(error.message)}") from None
+    except Overdue:
+        raise ExpressionError(f"the expression takes longer than {SECONDS:.0f} s") from None
+    except MemoryError:
+        raise ExpressionError(f"the expression needs more than {MEMORY >> 20} MiB of memory") from None
     except RecursionError:
         raise ExpressionError("the expression is nested too deep") from None
     except Exception as error:  # an expression can make any operator or filter raise anything
