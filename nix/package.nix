@@ -2,7 +2,10 @@
 {
   lib,
   callPackage,
+  OVMF,
+  pkgsStatic,
   python3Packages,
+  qemu_kvm,
 }:
 python3Packages.buildPythonApplication {
   pname = "subfloor";
@@ -36,7 +39,15 @@ python3Packages.buildPythonApplication {
     "--suffix"
     "PATH"
     ":"
-    (lib.makeBinPath (callPackage ./tools.nix { }))
+    (lib.makeBinPath (callPackage ./tools.nix { } ++ [ qemu_kvm ]))
+    # For `subfloor rehearse`. The guest starts from a busybox that needs no libraries; it is not put on the path,
+    # where it would stand in for programs that are missing.
+    "--set-default"
+    "SUBFLOOR_BUSYBOX"
+    "${pkgsStatic.busybox}/bin/busybox"
+    "--set-default"
+    "SUBFLOOR_OVMF"
+    "${OVMF.fd}/FV"
   ];
 
   postInstall = ''

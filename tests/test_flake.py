@@ -66,7 +66,12 @@ def test_the_package_has_what_pyproject_asks_for(home: Path) -> None:
     asked = sorted(requirement.split(">")[0].lower() for requirement in PROJECT["dependencies"])
     assert sorted(package["dependencies"]) == asked
     assert package["src"] == str(ROOT)
-    assert "-util-linux/bin:" in package["makeWrapperArgs"][-1]
+    path, *told = package["makeWrapperArgs"][3:]
+    assert "-util-linux/bin:" in path
+    assert path.endswith("-qemu_kvm/bin")
+    assert told[1::3] == ["SUBFLOOR_BUSYBOX", "SUBFLOOR_OVMF"]
+    assert told[2].endswith("-busybox-static/bin/busybox")
+    assert told[5].endswith("-OVMF-fd/FV")
 
 
 def test_the_development_shell_has_what_pyproject_asks_for(home: Path) -> None:

@@ -360,3 +360,19 @@ def test_a_machine_that_is_gone(near: vm.Machine) -> None:
 def test_the_agent_ends_when_the_host_hangs_up(near: vm.Machine) -> None:
     near.run(["true"])
     near.power_off(timeout=10)
+
+
+def test_on_nixos_nobody_is_sent_to_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package brings what a rehearsal needs, and names it by variables of the environment."""
+    marker = tmp_path / "NIXOS"
+    marker.touch()
+    monkeypatch.setattr(places, "NIXOS", marker)
+    monkeypatch.setattr(kernel, "NIXOS", marker)
+    with pytest.raises(vm.VmError) as missing:
+        places.tool("no-such-tool")
+    with pytest.raises(vm.VmError) as unfetched:
+        kernel.fetch()
+    for raised in (missing, unfetched):
+        assert "apt" not in str(raised.value)
+    monkeypatch.setenv("SUBFLOOR_NO_SUCH_TOOL", "/nix/store/x/bin/no-such-tool")
+    assert places.tool("no-such-tool") == Path("/nix/store/x/bin/no-such-tool")

@@ -18,7 +18,7 @@ from pathlib import Path
 from subfloor.vm.bzimage import vmlinux
 from subfloor.vm.initrd import EARLY_MODULES, load_order
 from subfloor.vm.model import Kernel, NoKernel
-from subfloor.vm.places import cache, tool
+from subfloor.vm.places import NIXOS, cache, tool
 
 _META_PACKAGE = "linux-image-amd64"
 _FETCH_DEADLINE = 600  # seconds
@@ -55,8 +55,12 @@ def given(image: Path) -> Kernel:
 def running() -> Kernel | None:
     """The running system's kernel, where it can be read and has what a guest needs."""
     release = os.uname().release
-    kernel = Kernel(Path(f"/boot/vmlinuz-{release}"), Path("/lib/modules") / release)
-    return kernel if usable(kernel) else None
+    booted = Path("/run/booted-system")  # of a NixOS
+    places = (
+        Kernel(Path(f"/boot/vmlinuz-{release}"), Path("/lib/modules") / release),
+        Kernel(booted / "kernel", booted / "kernel-modules/lib/modules" / release),
+    )
+    return next(filter(usable, places), None)
 
 
 def cached() -> Kernel | None:
@@ -111,6 +115,11 @@ def quick_start(kernel: Kernel) -> Path:
 
 def fetch() -> Kernel:
     """Debian's kernel, downloaded and unpacked into the cache. Raises `NoKernel` or `NoTool`."""
+    if NIXOS.exists():
+        raise NoKernel(
+            "No kernel for the virtual machine: that of /run/booted-system lacks what a guest starts with",
+            advice="Give another: --kernel /path/to/vmlinuz-RELEASE, with its modules in lib/modules/RELEASE beside it",
+        )
     apt, dpkg, depmod = tool("apt-get"), tool("dpkg"), tool("depmod")
     with _alone(), tempfile.TemporaryDirectory(dir=cache(), prefix="fetching-") as name:
         if (kernel := cached()) is not None:  # another process was faster

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from subfloor.vm.model import NoTool
+
+NIXOS = Path("/etc/NIXOS")
+"""A file that every NixOS has."""
 
 _PACKAGES = {
     "apt-get": "apt",
@@ -26,14 +30,24 @@ def cache() -> Path:
 
 
 def tool(name: str) -> Path:
-    """A program's path. Raises `NoTool`, which says what to install."""
+    """A program's path: the one that SUBFLOOR_NAME in the environment says, else from the PATH.
+
+    Raises `NoTool`, which says what to install.
+    """
     # A user's PATH on Debian lacks the directories where depmod and its like live.
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
-    found = shutil.which(name, path=path)
+    told = os.environ.get(f"SUBFLOOR_{re.sub('[^A-Za-z0-9]', '_', name).upper()}")
+    found = told or shutil.which(name, path=path)
     if found is None:
-        package = _PACKAGES.get(name, name)
         raise NoTool(
             f"There is no {name} here, and the virtual machine needs it",
-            advice=f"Install it (on Debian: apt-get install {package}) and try again",
+            advice=install(_PACKAGES.get(name, name)),
         )
     return Path(found)
+
+
+def install(package: str) -> str:
+    """What to do where something is missing. On NixOS there is no apt: the flake has it in its package."""
+    if NIXOS.exists():
+        return "Run the package of subfloor's flake, which brings it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
+    return f"Install it (on Debian: apt-get install {package}) and try again"

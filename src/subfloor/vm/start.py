@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from typing import Literal
 from subfloor.vm import accel, agent, initrd, scripts
 from subfloor.vm.kernel import early_modules, quick_start
 from subfloor.vm.model import Disk, Firmware, Guest, VmError, device_names
-from subfloor.vm.places import tool
+from subfloor.vm.places import install, tool
 from subfloor.vm.qemu import QEMU, Wiring, disk_argv, kernel_argv
 from subfloor.vm.session import Machine
 
@@ -105,8 +106,13 @@ def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
 
 
 def find_firmware(work: Path) -> Firmware:
-    """UEFI firmware, with variables of the machine's own, kept in `work`. Raises `VmError` where there is none."""
+    """UEFI firmware, with variables of the machine's own, kept in `work`. Raises `VmError` where there is none.
+
+    SUBFLOOR_OVMF names a directory with OVMF_CODE.fd and OVMF_VARS.fd, as the package of the flake does.
+    """
+    told = os.environ.get("SUBFLOOR_OVMF")
     for name in (
+        *((f"{told}/OVMF_{{}}.fd",) if told else ()),
         "/usr/share/OVMF/OVMF_{}_4M.fd",
         "/usr/share/OVMF/OVMF_{}.fd",
         "/usr/share/edk2/x64/OVMF_{}.4m.fd",
@@ -119,7 +125,7 @@ def find_firmware(work: Path) -> Firmware:
             return Firmware(code, own)
     raise VmError(
         "There is no UEFI firmware for virtual machines here (OVMF)",
-        advice="Install it (on Debian: apt-get install ovmf) and try again",
+        advice=install("ovmf"),
     )
 
 

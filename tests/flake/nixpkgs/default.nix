@@ -31,6 +31,12 @@ let
       python3 = package "python3" // {
         withPackages = choose: package "python3-env" // { packages = choose python3Packages; };
       };
+      OVMF = package "OVMF" // {
+        fd = package "OVMF-fd";
+      };
+      pkgsStatic = {
+        busybox = package "busybox-static";
+      };
       mkShell = arguments: package "shell" // arguments;
       callPackage = callPackageWith final;
     };

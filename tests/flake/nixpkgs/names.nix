@@ -23,6 +23,7 @@
     "parted"
     "procps"
     "qemu"
+    "qemu_kvm"
     "ruff"
     "strace"
     "util-linux"
