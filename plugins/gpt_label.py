@@ -141,7 +141,7 @@ class GptLabel(Task):
 def _holds_nothing(disk: DiskState) -> bool:
     """Whether a table can be written without losing anything: blank, or a GPT with nothing in it."""
     empty_gpt = isinstance(disk.table, gpt.Gpt) and not disk.table.entries
-    return not disk.signatures and (disk.table is None or empty_gpt)
+    return not disk.signatures and not disk.filled and (disk.table is None or empty_gpt)
 
 
 @hookimpl

@@ -22,8 +22,9 @@ class Wipefs(Task):
 
     Satisfied on a blank disk, and on one that this play has labelled already, whatever is on it by now:
     so a rerun never wipes its own work. Anything else is erased, the signatures of the partitions first
-    and those of the disk last, and then the first and last 64 KiB; and that needs consent for this device. So
-    does a disk on which no program knows anything, unless those 64 KiB are zeros: it may be encrypted.
+    and those of the disk last, with the first 8 MiB and the last 2 MiB of each; and that needs consent for this
+    device. So does a disk on which no program knows anything, unless its first and last MiB are zeros, and 200
+    samples of 4 KiB between them: it may be encrypted.
     """
 
     key: ClassVar[str] = "wipefs"

@@ -28,7 +28,7 @@ from subfloor.subjects.swap import Swap, SwapState, areas
 from subfloor.subjects.tag import Tag
 from subfloor.subjects.tool import Privilege, Tool
 
-FACTS, HEAD, TAIL, SIGNATURES, VOLUMES, MOUNTS, SWAPS = range(7)
+FACTS, HEAD, TAIL, SIGNATURES, VOLUMES, MOUNTS, SWAPS, ZEROS = range(8)
 _FILES = sorted(RECORDS.glob("*.yml"))
 
 
@@ -64,13 +64,28 @@ def test_a_single_byte_at_an_end_of_a_disk_is_somebodys_data(end: str, at: int, 
     assert found.signatures and "blank" not in found.describe()
 
 
+@pytest.mark.parametrize("what", ["ends", "samples"])
+def test_anything_but_zeros_between_the_ends_is_somebodys_data(what: str) -> None:
+    said = outputs_of(load("blank"))[ZEROS].text
+    digest = next(line for line in said.splitlines() if line.startswith(what))
+    found = disk_of(load("blank"), ZEROS=Output(said.replace(digest, f"{what} {'0' * 64}  -").encode()))
+    assert found.signatures == ("unknown data",)
+    assert "200 samples of 4 KiB" in found.describe()
+
+
+@pytest.mark.parametrize("said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n"])
+def test_a_disk_of_which_too_little_was_read_is_not_blank(said: str) -> None:
+    with pytest.raises(LookFailed):
+        disk_of(load("blank"), ZEROS=Output(said.encode()))
+
+
 # A probe that fails must never make a full disk look blank.
 
 FULL = [path.stem for path in _FILES if path.stem != "blank"]
 
 
 @pytest.mark.parametrize("name", FULL)
-@pytest.mark.parametrize("probe", ["HEAD", "TAIL", "SIGNATURES", "VOLUMES", "MOUNTS"])
+@pytest.mark.parametrize("probe", ["HEAD", "TAIL", "SIGNATURES", "VOLUMES", "MOUNTS", "ZEROS"])
 @pytest.mark.parametrize("status", [1, 2, 4, 8, 74, 126, 127, 137])
 def test_a_probe_that_fails_is_a_failed_look(name: str, probe: str, status: int) -> None:
     for said in (b"", outputs_of(load(name))[globals()[probe]].stdout):
@@ -156,7 +171,13 @@ def test_a_cd_rom_and_a_drive_without_a_medium_need_not_be_readable_case_21() ->
 
 def test_a_missing_disk_names_the_others() -> None:
     facts = Output(b"uid 0\npresent /dev/sda (931 GiB Disk With Spaces 42)\n")
-    outputs = (facts, *([Output(b"", 1)] * 4), Output(b"21 1 254:0 / / rw - ext4 /dev/vda rw\n"), Output(b""))
+    outputs = (
+        facts,
+        *([Output(b"", 1)] * 4),
+        Output(b"21 1 254:0 / / rw - ext4 /dev/vda rw\n"),
+        Output(b""),
+        Output(b""),
+    )
     assert looked(Disk("/dev/x"), outputs) == Missing()
     assert looked(Disk("/dev/x"), outputs).present == ("/dev/sda (931 GiB Disk With Spaces 42)",)
 

@@ -1,8 +1,9 @@
-"""Tables that overlap, nest, or reach beyond the disk: each goes with consent the first time."""
+"""Disks that other tools left: tables that overlap, nest, or reach beyond the disk; data that no program knows."""
 
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_nothing_comes_back_where_it_was(disk: MakeDisk, kind: str, tmp_path: Pa
     seen = state(vda)
     reports = applied([("wipefs", {"device": vda.node})], vda.node)
     assert not [str(report.error) for report in reports if report.error]
-    assert "blank" in state(vda).describe()
+    assert "blank: " in state(vda).describe()
     for number, volume in enumerate(seen.volumes, 1):
         size = min(volume.size, seen.size - volume.start)
         if size > 4096:
@@ -80,3 +81,59 @@ def test_telling_the_kernel_may_find_it_told_already(disk: MakeDisk, tmp_path: P
     vda = with_table(disk, "plain-gpt", tmp_path)
     run("partx", "--delete", vda.node)
     converged(on(vda, *HOME), vda.node)
+
+
+# What no program knows.
+
+
+def _btrfs_without_its_first_superblock(disk: LoopDisk) -> None:
+    run("mkfs.btrfs", "-q", disk.node)
+    disk.put(64 * 1024, bytes(4096))
+
+
+def _random_between_the_ends(disk: LoopDisk) -> None:
+    for at in range(4, 500, 2):
+        disk.put(at << 20, random.Random(at).randbytes(1 << 20))
+
+
+def _one_byte_in_the_first_mib(disk: LoopDisk) -> None:
+    disk.put(1_000_000, b"x")
+
+
+def _an_empty_table_over_data(disk: LoopDisk) -> None:
+    _random_between_the_ends(disk)
+    disk.sfdisk("label: gpt\n")
+
+
+UNKNOWN = {
+    "btrfs-without-its-first-superblock": _btrfs_without_its_first_superblock,
+    "random-between-the-ends": _random_between_the_ends,
+    "one-byte-in-the-first-mib": _one_byte_in_the_first_mib,
+    "an-empty-table-over-data": _an_empty_table_over_data,
+}
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
+    vda = disk()
+    UNKNOWN[kind](vda)
+    play = on(vda, *HOME, wipe=wipe)
+    before = vda.digest()
+    assert f"--destroy {vda.node}" in refusal(play)
+    assert vda.digest() == before
+    converged(play, vda.node)
+    judge(vda, HOME)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("size", ["512MiB", "2MiB", "2097664", "2101248", "3MiB", "96KiB", "4608"])
+def test_what_was_erased_counts_as_blank(disk: MakeDisk, size: str, sector: int) -> None:
+    if size in ("2097664", "4608") and sector == 4096:
+        pytest.skip("no whole sectors")
+    vda = disk(size, sector=sector)
+    length = vda.image.stat().st_size
+    vda.put(0, random.Random(1).randbytes(length))
+    play = [("wipefs", {"device": vda.node})]
+    assert f"--destroy {vda.node}" in refusal(play)
+    converged(play, vda.node)

@@ -174,14 +174,14 @@ MUTANTS = (
     Mutant(
         "what no program knows counts as nothing",
         "src/subfloor/subjects/disk/subject.py",
-        "return (UNKNOWN_DATA,) if not kinds and any(head + tail) else ()",
+        "return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()",
         "return ()",
         ("tests/test_probes.py", "-k", "single_byte"),
     ),
     Mutant(
         "an erased disk keeps what was at its ends",
         _PARTITIONING,
-        '(Command(("wipefs", "--all", "--quiet", disk.node)), _zeros(disk, _ends(disk, 0, disk.size)))',
+        '(Command(("wipefs", "--all", "--quiet", disk.node)), _sampled(disk), ends)',
         '(Command(("wipefs", "--all", "--quiet", disk.node)),)',
         _steps("wipefs"),
     ),

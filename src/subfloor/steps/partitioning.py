@@ -14,7 +14,7 @@ from subfloor.disks.room import without
 from subfloor.errors import Refused
 from subfloor.machine import Machine
 from subfloor.sizes import MIB, show
-from subfloor.subjects.disk import Disk, DiskState, Missing, Volume
+from subfloor.subjects.disk import EACH_SAMPLE, SAMPLE, Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
@@ -204,7 +204,8 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
     partitions = [place for volume in disk.volumes for place in _ends(disk, *_place(disk, volume))]
     told = [forget(disk)] if disk.volumes or disk.stray else []
     emptied = [_zeros(disk, partitions)] if partitions else []
-    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), _zeros(disk, _ends(disk, 0, disk.size)))
+    ends = _zeros(disk, _ends(disk, 0, disk.size))
+    whole = (Command(("wipefs", "--all", "--quiet", disk.node)), _sampled(disk), ends)
     return (guard(disk.node), *told, *emptied, *whole, forget(disk))
 
 
@@ -259,9 +260,20 @@ def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
     return Command(("sh", "-euc", _ZEROS, "zeros", disk.node), stdin=lines.encode())
 
 
+_EMPTY_SAMPLES = f"""
+node=$1 pages=$2
+sample() {{ dd if=/dev/zero of="$node" bs={SAMPLE} seek="$1" count=1 conv=notrunc status=none; }}
+{EACH_SAMPLE}"""
+
+
+def _sampled(disk: DiskState) -> Command:
+    """A command that leaves zeros where the samples are read, so that what was erased counts as blank."""
+    return Command(("sh", "-euc", _EMPTY_SAMPLES, "samples", disk.node, str(disk.size // SAMPLE)))
+
+
 def erased(disk: DiskState) -> DiskState:
     """The disk after ``erase``."""
-    return replace(disk, table=None, volumes=(), signatures=(), stray=(), cleared=((0, disk.sectors),))
+    return replace(disk, table=None, volumes=(), signatures=(), stray=(), filled=False, cleared=((0, disk.sectors),))
 
 
 def known_to_kernel(disk: DiskState) -> DiskState:

@@ -91,6 +91,37 @@ HEAD = f"{_MEDIUM}\nmedium 0"
 
 TAIL = f"{_MEDIUM}\nmedium $((size - count))"
 
+SAMPLES = 200
+SAMPLE = 4096
+MARGIN = 1024 * 1024
+"""What is read of a disk without partitions, to see whether it is blank: so many bytes at both ends, and so many
+samples of so many bytes between them."""
+
+# Runs `sample PAGE` for each place, counted in samples; $pages is how many the disk has. None where the ends are all.
+EACH_SAMPLE = f"""
+span=$((pages - {2 * MARGIN // SAMPLE})) i=0
+while [ "$span" -gt 0 ] && [ "$i" -lt {SAMPLES} ]; do
+    sample $(({MARGIN // SAMPLE} + i * span / {SAMPLES})) || exit
+    i=$((i + 1))
+done
+"""
+
+# Digests of what was read, since that need not leave the machine: it is compared with that of zeros.
+ZEROS = f"""
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+[ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "partitions there"; exit 0; }}
+blockdev --flushbufs "$n" && read -r size < "$s/size" || exit
+pages=$((size / {SAMPLE // 512})) count={MARGIN // 512}
+[ "$size" -gt "$count" ] || count=$size
+sample() {{ dd if="$n" bs={SAMPLE} skip="$1" count=1; }}
+ends() {{ dd if="$n" bs=512 count="$count" && dd if="$n" bs=512 skip=$((size - count)) count="$count"; }}
+between() {{ ( {EACH_SAMPLE} ); }}
+{{
+    printf 'ends '; {{ ends || echo unreadable yes >&3; }} | sha256sum || exit
+    printf 'samples '; {{ between || echo unreadable yes >&3; }} | sha256sum || exit
+}} 3>&1
+"""
+
 # libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
 READABLE = """
 readable() { # the node; the first sector and how many there are, of 512 bytes

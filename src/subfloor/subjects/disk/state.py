@@ -8,13 +8,19 @@ from dataclasses import dataclass, field, replace
 from subfloor.disks import alignment, gpt
 from subfloor.disks.devices import partition_node
 from subfloor.machine import Unknown, at_least
+from subfloor.subjects.disk.probes import SAMPLE, SAMPLES
 
 LOST_GPT = "lost GPT"
 """Among the signatures of a disk: what is left of a GPT that nobody can read."""
 
 UNKNOWN_DATA = "unknown data"
-"""Among the signatures of a disk: no program knows what is on it, and yet its ends are not all zeros."""
+"""Among the signatures of a disk: no program knows what is on it, and yet not all that was read of it is zeros."""
 
+READ = f"its first and last MiB, and {SAMPLES} samples of {SAMPLE // 1024} KiB between them"
+"""What is read of a disk to see whether it is blank, in words."""
+
+
+_BLANK = f"blank: {READ}, are zeros"
 
 _TOLD_APART = ("PMBR", LOST_GPT, UNKNOWN_DATA)
 
@@ -83,6 +89,7 @@ class DiskState:
     ``labels`` what some of them are labelled.
     ``stray`` are the numbers of partitions that the kernel has and the table has not. ``seq`` is the
     kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
+    ``filled``: its GPT has no partition, and yet the samples between the disk's ends are not all zeros.
     ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
     the last; never of what was observed.
     """
@@ -102,6 +109,7 @@ class DiskState:
     model: str = field(default="", compare=False)
     serial: str = field(default="", compare=False)
     seq: int = field(default=0, compare=False)
+    filled: bool = field(default=False, compare=False)
     cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     @property
@@ -157,7 +165,7 @@ class DiskState:
     def describe(self) -> str:
         """The disk as a person knows it again: size, model, serial and what is on it."""
         about = " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
-        return f"{self.node} ({about}), {', '.join(self._holds()) or 'blank'}"
+        return f"{self.node} ({about}), {', '.join(self._holds()) or _BLANK}"
 
     def _holds(self) -> Iterator[str]:
         if isinstance(self.table, gpt.Gpt):
@@ -169,7 +177,9 @@ class DiskState:
         elif LOST_GPT in self.signatures:
             yield "a GPT that cannot be read"
         elif UNKNOWN_DATA in self.signatures:
-            yield "data that no program here knows (its ends are not all zeros)"
+            yield f"data that no program here knows ({READ}, are not all zeros)"
+        if self.filled:
+            yield f"data outside of any partition ({SAMPLES} samples of its space are not all zeros)"
         others = (each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
         labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
         yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
 from dataclasses import dataclass, replace
+from functools import cache
 
 from subfloor.disks import gpt
 from subfloor.errors import LookFailed
 from subfloor.machine import Output, Subject, Unknown
 from subfloor.subjects import mountinfo, swap
 from subfloor.subjects.disk.facts import Facts, KernelPartition, kernel_partitions
-from subfloor.subjects.disk.probes import ENDS, FACTS, FIND, HEAD, READABLE, SIGNATURES, TAIL, UNREADABLE, VOLUMES
+from subfloor.subjects.disk.probes import (
+    ENDS,
+    FACTS,
+    FIND,
+    HEAD,
+    MARGIN,
+    READABLE,
+    SAMPLE,
+    SAMPLES,
+    SIGNATURES,
+    TAIL,
+    UNREADABLE,
+    VOLUMES,
+    ZEROS,
+)
 from subfloor.subjects.disk.state import (
     LOST_GPT,
     UNKNOWN_DATA,
@@ -45,10 +61,11 @@ class Disk(Subject[DiskState | Missing]):
             f"{find}\n{READABLE}\n{VOLUMES}",
             mountinfo.PROBE,
             swap.PROBE,
+            f"{find}\n{ZEROS}",
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        facts, head, tail, signatures, volumes, mounts, swaps = outputs
+        facts, head, tail, signatures, volumes, mounts, swaps, zeros = outputs
         seen = Facts.of(facts.text)
         if facts.status or mounts.status or swaps.status or not mounts.stdout:
             raise LookFailed(
@@ -60,9 +77,9 @@ class Disk(Subject[DiskState | Missing]):
         bare = _bare(seen)
         if bare.kind != "disk" or not bare.size:
             return bare
-        if _short(bare, head) or _short(bare, tail) or signatures.status == UNREADABLE:
+        if _short(bare, head) or _short(bare, tail) or signatures.status == UNREADABLE or b"unreadable" in zeros.stdout:
             raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
-        _must_have_worked(self.path, wipefs=signatures, blkid=volumes)
+        _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)
         return _full(bare, seen, outputs)
 
 
@@ -113,12 +130,13 @@ def _short(disk: DiskState, end: Output) -> bool:
 
 
 def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskState:
-    _, head, tail, signatures, volumes, mounts, swaps = outputs
+    _, head, tail, signatures, volumes, mounts, swaps, read = outputs
     table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
     listed, found = Facts.of(volumes.text), _listed(signatures)
     kinds = _signatures(found, table, listed)
+    ends, between = _zeros(disk, Facts.of(read.text))
     if not table:
-        kinds = (*kinds, *_nameless(kinds, head.stdout, tail.stdout))
+        kinds = (*kinds, *_nameless(kinds, head.stdout, tail.stdout, zeros=ends and between))
     kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
     seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
     other = None if table else _other_table(disk.node, kinds, listed, len(seen))
@@ -133,7 +151,31 @@ def _full(disk: DiskState, facts: Facts, outputs: tuple[Output, ...]) -> DiskSta
         stray=tuple(stray),
         in_use=bool(used),
         users=used,
+        filled=table is not None and not table.entries and not between,
     )
+
+
+def _zeros(disk: DiskState, read: Facts) -> tuple[bool, bool]:
+    """Whether the ends of a disk are zeros, and the samples between them; both true where nothing was read of it.
+
+    Raises ``ValueError`` where it is not said what was read.
+    """
+    if read.one("partitions"):
+        return True, True
+    sizes = {
+        "ends": 2 * min(MARGIN, disk.size),
+        "samples": SAMPLES * SAMPLE if disk.size // SAMPLE > 2 * MARGIN // SAMPLE else 0,
+    }
+    digests = {key: read.one(key).partition(" ")[0] for key in sizes}
+    if not all(len(digest) == 64 for digest in digests.values()):
+        raise ValueError("what was read to see whether it is blank was not said")
+    ends, between = (digests[key] == _digest_of_zeros(size) for key, size in sizes.items())
+    return ends, between
+
+
+@cache
+def _digest_of_zeros(size: int) -> str:
+    return hashlib.sha256(bytes(size)).hexdigest()
 
 
 _LIKE_AN_MBR = frozenset({"vfat", "ntfs", "exfat", "BitLocker"})
@@ -148,11 +190,11 @@ def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: Fa
     return tuple(sorted(kinds - not_its_own))
 
 
-def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes) -> tuple[str, ...]:
-    """What is at the ends of a disk without a table, and no program has a name for."""
+def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes, *, zeros: bool) -> tuple[str, ...]:
+    """What is on a disk without a table, and no program has a name for; ``zeros``: all that was read is."""
     if gpt.remains(head, tail):
         return () if "gpt" in kinds else (LOST_GPT,)
-    return (UNKNOWN_DATA,) if not kinds and any(head + tail) else ()
+    return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()
 
 
 _NOTHING_LISTED = "1"
