@@ -440,7 +440,9 @@ MUTANTS = (
     Mutant(
         "a probe that failed has found nothing",
         _DISK,
-        "    _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)\n".replace("    ", "        ", 1),
+        "    _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)\n".replace(
+            "    ", "        ", 1
+        ),
         "",
         (*_SEEN, "-k", "probe_that_fails"),
     ),
