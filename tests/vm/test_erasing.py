@@ -44,7 +44,8 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
     assert sh("findmnt -no SOURCE,FSTYPE /srv/home").split() == [partition, "ext4"]
 
 
-@pytest.mark.parametrize("kind", odd_tables.ODD)
+# Of a chain of tables in a circle a kernel makes hundreds of partitions, which keep udev busy for minutes.
+@pytest.mark.parametrize("kind", [kind for kind in odd_tables.ODD if kind != "chain-of-tables-in-a-circle"])
 def test_any_table_goes_the_first_time(
     kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:
