@@ -45,6 +45,7 @@ class Hidden(Located[HidingState]):
 
     path: str
     source: str
+    patience = 120.0  # tens of thousands of files, which may be compared
 
     def __str__(self) -> str:
         return f"what {self.source} would hide at {self.path}"
