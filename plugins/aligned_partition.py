@@ -40,7 +40,7 @@ from subfloor.steps.partitioning import (
     without_partitions,
 )
 from subfloor.subjects.disk import Disk, DiskState, Remains, Volume
-from subfloor.task import Step, Task, hookimpl
+from subfloor.task import Claim, Step, Task, hookimpl
 
 _ATTRIBUTES = {"required": 0, "no-block-io": 1, "legacy-boot": 2, "read-only": 60, "hidden": 62, "no-auto": 63}
 
@@ -152,6 +152,15 @@ class AlignedPartition(Task):
         if there.uuid != self._uuid(table):
             return self._replace(machine, disk, table, there)
         return self._mend(machine, disk, table, there)
+
+    def claims(self, machine: Machine) -> tuple[Claim, ...]:
+        disk = machine[Disk(self.device)]
+        if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt):
+            return ()
+        there = disk.entry(self.number)
+        if there is None or there.uuid != self._uuid(disk.table):
+            return ()
+        return (Claim(disk.partition_node(self.number), disk.node, "PARTUUID", str(there.uuid)),)
 
     def _check_play(self) -> None:
         for other in self.others:

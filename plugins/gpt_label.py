@@ -29,7 +29,7 @@ from subfloor.steps.partitioning import (
     writable,
 )
 from subfloor.subjects.disk import Disk, DiskState
-from subfloor.task import Step, Task, hookimpl
+from subfloor.task import Claim, Step, Task, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,12 @@ class GptLabel(Task):
         if _holds_nothing(disk):
             return self._write(machine, disk)
         return self._erase(machine, disk)
+
+    def claims(self, machine: Machine) -> tuple[Claim, ...]:
+        disk = machine[Disk(self.device)]
+        if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt) or disk.table.id != self.label_id:
+            return ()
+        return (Claim(disk.node, disk.node, "label-id", str(self.label_id)),)
 
     @property
     def label_id(self) -> UUID:

@@ -31,7 +31,7 @@ from subfloor.steps.partitioning import (
 )
 from subfloor.subjects.disk import Content, Disk, DiskState, Volume
 from subfloor.subjects.trial import Trial
-from subfloor.task import Command, Loss, Step, Task, hookimpl
+from subfloor.task import Claim, Command, Loss, Step, Task, hookimpl
 
 _NAMES = {
     "ext4": "an ext4 filesystem",
@@ -111,6 +111,16 @@ class Mkfs(Task):
         if entry.name.endswith(UNFINISHED):
             return self._make(machine, disk, entry, volume, wanted)
         return self._keep(machine, disk, entry, volume, wanted)
+
+    def claims(self, machine: Machine) -> tuple[Claim, ...]:
+        disk = machine[self._disk]
+        if not isinstance(disk, DiskState) or not isinstance(disk.table, Gpt):
+            return ()
+        entry = disk.entry(self._number)
+        if entry is None or not is_our_partition(self.identity, disk.table, entry):
+            return ()
+        uuid = uuid_on_disk(self.type, self.identity.filesystem(entry.uuid))
+        return (Claim(disk.partition_node(self._number), disk.node, "UUID", uuid),)
 
     def _partition(self, disk: DiskState) -> tuple[Entry, Volume]:
         """The partition. Raises ``Refused`` where it is another one than the play makes."""

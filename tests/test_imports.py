@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engine"}),
     frozenset({"endgroup", "exchange", "frames", "locks"}),
     frozenset({"host", "observe"}),
-    frozenset({"aliases", "same_disks"}),
+    frozenset({"aliases", "same_disks", "twins"}),
     frozenset({"apply"}),
     # What people write, and what they read.
     frozenset({"playbook", "inventory", "plugins"}),

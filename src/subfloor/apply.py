@@ -18,9 +18,11 @@ from subfloor.machine import AnySubject, Machine, broken_promises
 from subfloor.observe import look
 from subfloor.outcome import Outcome, TaskReport
 from subfloor.same_disks import check_as_shown, check_same_disks, disk_of, remembering
+from subfloor.subjects.carriers import Carriers
 from subfloor.subjects.openers import Opener, Openers
 from subfloor.subjects.tool import Privilege, Tool
 from subfloor.task import Command, Loss, Step, Task
+from subfloor.twins import claimed, refuse_twins
 
 _ANOTHER_TRY = 0.5
 """Seconds in which a command is run again that failed though nobody is seen to keep it from its work."""
@@ -133,12 +135,18 @@ def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: 
     """Look once, and imagine the whole play; missing programs and rights are found here too."""
     machine = _looked(shell, subjects(entries), listen)
     reports = refuse_aliases(entries, machine, imagine(entries, machine, consent, _remembering(shell, listen)))
-    commands = [command for report in reports for command in _commands(report)]
-    if not commands:
-        return Plan(machine, reports)
-    demands = {demand for command in commands for demand in command.demands}
-    seen = _looked(shell, {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)}, listen)
+    own = claimed(entries, machine, reports)
+    carriers = Carriers()
+    seen = _looked(shell, _wanted(reports) | ({carriers} if any(own) else set()), listen)
+    reports = refuse_twins(own, seen.get(carriers, ()), reports)
     return Plan(machine, tuple(_with_demands(report, seen) for report in reports))
+
+
+def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
+    """What the commands of these need, to be looked at before the first of them runs."""
+    commands = [command for report in reports for command in _commands(report)]
+    demands = {demand for command in commands for demand in command.demands}
+    return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
 
 
 def _remembering(shell: Shell, listen: Listen) -> Look:

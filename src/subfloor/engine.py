@@ -15,7 +15,7 @@ from subfloor.errors import NotVisible, PluginError, Refused, SubfloorError, Unv
 from subfloor.faults import asked
 from subfloor.machine import AnySubject, LookNeeded, Machine, Subject, differences
 from subfloor.outcome import Outcome, Taken, TaskReport
-from subfloor.task import Step, Task
+from subfloor.task import Claim, Step, Task
 
 MOST_STEPS = 50
 """No task needs as many steps, or looks at as much for one; one that takes more will never end."""
@@ -120,6 +120,15 @@ def _are_texts(answer: object) -> bool:
 
 def _are_subjects(answer: object) -> bool:
     return isinstance(answer, frozenset) and all(isinstance(each, Subject) for each in answer)
+
+
+def claims(task: Task, machine: Machine) -> tuple[Claim, ...]:
+    """The UUIDs that are the task's own. Raises ``PluginError`` where the plugin breaks its side of the contract."""
+    return asked(task, "failed to say which UUIDs are its own", lambda: task.claims(machine), _are_claims)
+
+
+def _are_claims(answer: object) -> bool:
+    return isinstance(answer, tuple) and all(isinstance(each, Claim) for each in answer)
 
 
 def outcome_of(error: SubfloorError) -> Outcome:

@@ -90,6 +90,20 @@ class Step:
     patience: float = 0.0
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A UUID that a task gives, and no other device of the machine may carry.
+
+    ``node``: the kernel's own of what gets it; ``disk``: that of the disk it lies on. ``kind``: ``label-id`` (of a
+    partition table), ``PARTUUID`` (of its entry) or ``UUID`` (of a filesystem); ``uuid``: as blkid shows it.
+    """
+
+    node: str
+    disk: str
+    kind: str
+    uuid: str
+
+
 class Task(ABC):
     """A definition of *done*. Subclasses are frozen, keyword-only dataclasses whose fields are the
     task's parameters in YAML, each ``Annotated`` with a ``Param``; a field of type ``Identity`` is
@@ -121,6 +135,13 @@ class Task(ABC):
 
     def contributes(self) -> tuple[Contribution, ...]:
         """What the system that is being installed must know of this task's work."""
+        return ()
+
+    def claims(self, machine: Machine) -> tuple[Claim, ...]:
+        """The UUIDs that are this task's own on this machine, on which it is satisfied. Pure.
+
+        Where another device carries one too the task is refused, whether it has anything left to do or not.
+        """
         return ()
 
     def warnings(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import uuid4
 
 from subfloor.apply import Acting, apply, preflight
 from subfloor.consent import Consent
@@ -19,10 +20,13 @@ Play = list[tuple[str, dict[str, Any]]]
 
 _REGISTRY = Registry()
 
+_RUN = uuid4()
+"""In every seed: a UUID belongs to one device of the machine, and other tests may run there at the same time."""
+
 
 def entries(play: Iterable[tuple[str, Mapping[str, Any]]], seed: str = "seed") -> tuple[AnEntry, ...]:
     """The entries of a play, whose tasks know of each other."""
-    identity = Identity(seed, "host")
+    identity = Identity(f"{seed} {_RUN}", "host")
     tasks = tuple(_task(key, values, identity) for key, values in play)
     return tuple(AnEntry(task.within(tasks), key=task.key, name=task.key) for task in tasks)
 
