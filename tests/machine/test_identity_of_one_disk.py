@@ -45,7 +45,7 @@ def test_a_second_disk_under_another_name_is_laid_out_beside_the_first(disk: Mak
     assert set(outcomes(applied(on(vda, *SMALL), seed=seed))) == {"ok"}
 
 
-def test_a_finished_disk_with_a_copy_beside_it_is_not_in_sync(disk: MakeDisk) -> None:
+def test_a_finished_disk_with_a_copy_beside_it_is_not_in_sync_case_57(disk: MakeDisk) -> None:
     vda, vdb, seed = disk(), disk(), str(uuid4())
     converged(on(vda, *SMALL), seed=seed)
     copied(vda, vdb)
