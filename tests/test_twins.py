@@ -99,3 +99,13 @@ def test_what_the_disk_is_made_of_is_no_twin() -> None:
 
 def test_devices_that_are_made_of_each_other_come_to_an_end() -> None:
     assert refused(carriers("device a", "above b", f"table {ID}", "device b", "above a"), label_id("/dev/a")) == [""]
+
+
+def test_the_other_devices_of_one_btrfs_are_no_twins_and_a_copy_of_its_device_is() -> None:
+    own = ("device vda1", "partition-of vda", "holds A", "member 1")
+    assert refused(carriers(*own, "device vdb", "holds A", "member 2"), _holds("A")) == [""]
+    assert refused(carriers(*own, "device vdb", "holds A", "member 1"), _holds("A"))[0]
+
+
+def test_a_btrfs_that_is_yet_to_be_made_is_no_part_of_one_that_is_there() -> None:
+    assert refused(carriers("device vda1", "partition-of vda", "device vdb", "holds A", "member 2"), _holds("A"))[0]

@@ -35,7 +35,9 @@ def refuse_twins(
 
 
 def _twins(claim: Claim, carriers: Sequence[Carrier]) -> list[Carrier]:
-    """The devices that carry it too, but for what the disk is made of, and what is made of the disk."""
+    """The devices that carry it too, but for what the disk is made of, what is made of the disk, and those
+    that one filesystem lies on together with it."""
+    member = next((each.member for each in carriers if each.node == claim.node and each.member), "")
     below = frozenset[str]().union(*(each.below for each in carriers if each.disk == claim.disk))
     return [
         each
@@ -43,6 +45,7 @@ def _twins(claim: Claim, carriers: Sequence[Carrier]) -> list[Carrier]:
         if (each.kind, each.uuid) == (claim.kind, claim.uuid.lower())
         and each.disk not in {claim.disk, *below}
         and claim.disk not in each.below
+        and not (member and each.member and each.member != member)
     ]
 
 

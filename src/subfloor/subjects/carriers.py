@@ -26,6 +26,7 @@ for s in /sys/class/block/*; do
                 E:ID_PART_TABLE_UUID=*) echo "table ${line#*=}";;
                 E:ID_PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
                 E:ID_FS_UUID=*) echo "holds ${line#*=}";;
+                E:ID_FS_UUID_SUB=*) echo "member ${line#*=}";;
             esac
         done < "/run/udev/data/b$number"
         continue
@@ -36,6 +37,7 @@ for s in /sys/class/block/*; do
             PTUUID=*) echo "table ${line#*=}";;
             PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
             UUID=*) echo "holds ${line#*=}";;
+            UUID_SUB=*) echo "member ${line#*=}";;
         esac
     done
 done
@@ -51,7 +53,8 @@ class Carrier:
     """A device and a UUID that it carries, as blkid shows it; ``kind`` is one of ``KINDS``' values.
 
     ``disk``: the node of the whole device that it is, or is a part of. ``below``: the nodes of the whole devices
-    that this one is made of, itself included: a mirror carries what its members do.
+    that this one is made of, itself included: a mirror carries what its members do. ``member``: the UUID of this
+    device in a filesystem that may lie on several (btrfs), all of which carry its one UUID.
     """
 
     node: str
@@ -59,6 +62,7 @@ class Carrier:
     kind: str
     uuid: str
     below: frozenset[str] = frozenset()
+    member: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Carriers(Subject[tuple[Carrier, ...]]):
                 KINDS[key],
                 uuid.lower(),
                 frozenset(map(_node, _below(_whole(name, devices), devices, frozenset()))),
+                next((value for other, value in lines if (key, other) == ("holds", "member")), ""),
             )
             for name, lines in devices.items()
             for key, uuid in lines
