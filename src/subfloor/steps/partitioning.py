@@ -14,7 +14,7 @@ from subfloor.disks.room import without
 from subfloor.errors import Refused
 from subfloor.machine import Machine
 from subfloor.sizes import MIB, show
-from subfloor.subjects.disk import EACH_SAMPLE, SAMPLE, Disk, DiskState, Missing, Volume
+from subfloor.subjects.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
@@ -261,9 +261,15 @@ def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
 
 
 _EMPTY_SAMPLES = f"""
-node=$1 pages=$2
-sample() {{ dd if=/dev/zero of="$node" bs={SAMPLE} seek="$1" count=1 conv=notrunc status=none; }}
-{EACH_SAMPLE}"""
+pages=$2
+{SAMPLE_PLACES}
+places | if command -v perl >/dev/null; then
+    perl -e 'open(D, "+<:raw", shift) or die "$!"; while (<STDIN>) {{
+        sysseek(D, $_ * {SAMPLE}, 0) && syswrite(D, "\\0" x {SAMPLE}) == {SAMPLE} or die "$!" }}' "$1"
+else
+    while read -r at; do dd if=/dev/zero of="$1" bs={SAMPLE} seek="$at" count=1 conv=notrunc status=none; done
+fi
+"""
 
 
 def _sampled(disk: DiskState) -> Command:

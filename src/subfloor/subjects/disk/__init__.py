@@ -1,7 +1,7 @@
 """A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
 
 from subfloor.subjects.disk.free_space import FreeSpace, Remains
-from subfloor.subjects.disk.probes import EACH_SAMPLE, ENDS, SAMPLE
+from subfloor.subjects.disk.probes import ENDS, SAMPLE, SAMPLE_PLACES
 from subfloor.subjects.disk.state import (
     LOST_GPT,
     UNKNOWN_DATA,
@@ -15,10 +15,10 @@ from subfloor.subjects.disk.state import (
 from subfloor.subjects.disk.subject import Disk
 
 __all__ = [
-    "EACH_SAMPLE",
     "ENDS",
     "LOST_GPT",
     "SAMPLE",
+    "SAMPLE_PLACES",
     "UNKNOWN_DATA",
     "Content",
     "Disk",
