@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.errors import Refused
-from subfloor.installed import Contribution, Persisted
+from subfloor.installed import Contribution, Home, Persisted
 from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import Param, checked
-from subfloor.steps import mounts, nodes
+from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps import mounts, nodes, parents
 from subfloor.subjects.hidden import MOST_HIDDEN, Hidden, Hiding, staging
 from subfloor.subjects.mount import Covering, Mount, Mounted, mounting
 from subfloor.subjects.path import (
@@ -45,6 +45,10 @@ class BindPersist(Task):
     made beside its place in the store, and moved there when it is complete and flushed. Where the two differ,
     in content, kind, owner or mode, it is always refused. So is opening what is kept more widely than it is,
     unless `mode` says so.
+
+    Directories above it that are not there are made too, in the store and at its place. In a home directory
+    they are its user's, whose number a `nixos-config` of the play declares; else they are the owner's of what is
+    kept. The home directory has mode 0700, like `/var/lib/private`. All others are root's, of mode 0755.
     """
 
     key: ClassVar[str] = "bind-persist"
@@ -64,6 +68,7 @@ class BindPersist(Task):
         Literal["refuse", "copy"], Param("What to do with content that is at the place and not in the store")
     ] = "refuse"
     needed_for_boot: Annotated[bool, Param("The installed system binds it before it looks for itself")] = False
+    homes: Annotated[tuple[Home, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("path", check_clean, self.path)
@@ -79,11 +84,27 @@ class BindPersist(Task):
         if path in ("/", self.store) or is_below(path, self.store) or is_below(self.store, path):
             raise ValueError(f"{path} cannot be kept in {self.store}: one lies in the other")
 
+    def within(self, play: tuple[Task, ...]) -> Task:
+        told = (each for task in play if task.key != self.key for each in task.contributes())
+        inside = (each for each in told if isinstance(each, Home) and is_below(each.path, self.root))
+        prefix = "" if self.root == "/" else self.root
+        return replace(self, homes=tuple(replace(each, path=each.path.removeprefix(prefix)) for each in inside))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What programs write by a new file of the same name: rename(2) onto a mount point fails (EBUSY)."""
+        if self.kind != "file" or not (who := _RENAMED.get(self.path)):
+            return ()
+        return (
+            f"{self.path} is replaced as a whole by {who}, which fails while it is bound; "
+            "keep the directory that it is in, or let the configuration make the file",
+        )
+
     def subjects(self) -> frozenset[AnySubject]:
         source, target = self._source, self._target
         accounts = nodes.accounts(self.owner, self.group)
+        above = (Path(each.path) for each in self._parents)
         return frozenset(
-            {Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source), *accounts}
+            {Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source), *accounts, *above}
         )
 
     def next_step(self, machine: Machine) -> Step | None:
@@ -91,13 +112,14 @@ class BindPersist(Task):
         state = mounts.place(machine, self._target, self._kind)
         if state.top:
             self._check_bound(machine, state.top)
-            return self._mend(machine, (self._target,))
+            return parents.next_step(machine, self._parents) or self._mend(machine, (self._target,))
         mounts.check_free(self._target, state)
         hiding: Hiding = seen(machine, Hidden(self._target, self._source))
         if hiding.missing or self.kind == "file":
             self._check_open(machine)
-        if hiding != Hiding():
-            return self._copy(machine, hiding)
+        copy = self._copy(machine, hiding) if hiding != Hiding() else None
+        if step := parents.next_step(machine, self._parents) or copy:
+            return step
         # A store that cannot be seen yet is bound all the same, so that what lies behind the bind is not
         # thought to be absent; then there is nothing more to say before it can be seen.
         known = not isinstance(machine[Path(self._source)], Unseen)
@@ -128,6 +150,15 @@ class BindPersist(Task):
     @property
     def _source(self) -> str:
         return posixpath.join(self.root, self.store[1:], self.path[1:])
+
+    @property
+    def _parents(self) -> tuple[parents.Parent, ...]:
+        """Directories above it that are not as usual, in the store and at its place."""
+        above = parents.declared(self.path, self.homes, self.owner, self.group)
+        stored = posixpath.join(self.root, self.store[1:])
+        return tuple(
+            replace(each, path=posixpath.join(top, each.path[1:])) for top in (stored, self.root) for each in above
+        )
 
     @property
     def _wanted(self) -> Node:
@@ -259,6 +290,20 @@ def _born(path: str) -> tuple[Command, ...]:
     """Commands that make an empty file. One that is there is opened, and keeps what it says."""
     return (*_mkdir(path), Command(("dd", "if=/dev/null", f"of={path}", "conv=notrunc", "status=none")))
 
+
+# Files that are written under another name and renamed: lckpwdf(3) and shadow's commonio.c for those of users,
+# NixOS's update-users-groups.pl for the same, systemd's machine-id-setup.c, hostnamed and timedated.
+_USER_TOOLS = "programs that change users and passwords"
+_RENAMED = {
+    **{f"/etc/{name}": _USER_TOOLS for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")},
+    "/etc/hostname": "`hostnamectl`",
+    "/etc/machine-info": "`hostnamectl`",
+    "/etc/locale.conf": "`localectl`",
+    "/etc/vconsole.conf": "`localectl`",
+    "/etc/adjtime": "`timedatectl`",
+    "/etc/localtime": "`timedatectl`",
+    "/etc/resolv.conf": "resolvconf and NetworkManager",
+}
 
 _LONG = 6 * 3600.0
 """Seconds that a copy may take."""

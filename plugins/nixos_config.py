@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.errors import Refused
-from subfloor.installed import Administrators, Contribution
+from subfloor.installed import Administrators, Contribution, Home
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.nixos import filesystems, generated, lint, system, users
 from subfloor.nixos.hardware import plain
@@ -134,8 +134,13 @@ class NixosConfig(Task):
         return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
 
     def contributes(self) -> tuple[Contribution, ...]:
-        """Who may become root: `nixos-install` does not install what nobody could log in to."""
-        return (self._administrators,)
+        """Who may become root: `nixos-install` does not install what nobody could log in to. And the users' homes."""
+        numbers = {name: "root" if name == "root" else user.uid for name, user in self.users.items()}
+        homes = users.homes(self.users).items()
+        return (
+            self._administrators,
+            *(Home(posixpath.join(self.root, home[1:]), f"{numbers[name] or ''}") for name, home in homes),
+        )
 
     @property
     def _administrators(self) -> Administrators:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,9 @@ def test_after_a_reboot_only_mounts_are_missing(variant: str) -> None:
     assert {report.outcome for report in reports} <= {
         *(Outcome.OK, Outcome.WOULD_CHANGE, Outcome.NOT_VISIBLE, Outcome.SKIPPED)
     }
-    verbs = {words.split()[0] for words in said(reports)}
+    # Directories of the empty root are made again, above what is bound into a home.
+    above = r"Make /mnt/home/\S+ for .*"
+    verbs = {words.split()[0] for words in said(reports) if not re.fullmatch(above, words)}
     assert verbs <= {"Mount", "Bind", "Activate", "Set"}
     written = [report for report in reports if report.task == "nixos-config"]
     assert all(report.outcome is Outcome.NOT_VISIBLE for report in written)

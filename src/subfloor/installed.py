@@ -79,4 +79,12 @@ class Administrators:
     excused: bool = False
 
 
-Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators
+@dataclass(frozen=True)
+class Home:
+    """A user's home directory. ``owner``: the user's number, or empty where that is not declared."""
+
+    path: str
+    owner: str = ""
+
+
+Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators | Home

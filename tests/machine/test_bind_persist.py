@@ -101,3 +101,15 @@ def test_bind_of_a_file(ground: Ground) -> None:
     assert ground.sh("cat root/etc/machine-id; stat -c %a root/nix/persist/etc/machine-id").split() == ["0123", "444"]
     assert ground.sh("stat -c %a:%u:%s root/etc/new") == "644:1000:0"
     assert ground.mount("root/etc/machine-id").root.endswith("/root/nix/persist/etc/machine-id")
+
+
+def test_directories_above_it_are_the_users(ground: Ground) -> None:
+    root = str(ground.path / "root")
+    play = {"path": "/home/ada/.config/app", "root": root, "owner": "1234", "group": "100", "mode": "0700"}
+    ground.settle({"bind-persist": play})
+    above = "root/home/ada root/home/ada/.config root/nix/persist/home/ada root/nix/persist/home/ada/.config"
+    theirs = ["700:1234:100", "755:1234:100"] * 2
+    assert ground.sh(f"stat -c %a:%u:%g {above} root/home").split() == [*theirs, "755:0:0"]
+    ground.sh("chown 0:0 root/home/ada root/nix/persist/home/ada/.config; chmod 755 root/home/ada")
+    ground.settle({"bind-persist": play})
+    assert ground.sh(f"stat -c %a:%u:%g {above}").split() == theirs

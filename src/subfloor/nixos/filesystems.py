@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Literal
 
@@ -44,11 +46,47 @@ def module(
         environment["persistence"] = persistence.stores(by_module, homes)
     if environment:
         settings["environment"] = environment
+    settings |= _above(binds, homes)
     settings["swapDevices"] = [_swap(each) for each in layout.swaps]
     if lasting := [each.device for each in layout.swaps if not each.random_key]:
         settings["boot"] = {"resumeDevice": lasting[0]}
     notes = (f"{path} is not kept over a boot, and is not meant to be: {why}" for path, why in not_kept.items())
     return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
+
+
+_PRIVATE = "/var/lib/private"
+
+
+def _above(binds: Collection[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
+    """Settings for the directories above binds, which are made for root and open to all where a mount needs them.
+
+    systemd does not use a `/var/lib/private` that others may enter. In a home directory they are the user's; NixOS
+    sees to the home itself, in the activation script `users`. tmpfiles would not do: it refuses what root owns below
+    what a user owns ("unsafe path transition"). The script runs only before the system is up, since later the user
+    could lead it elsewhere by a symbolic link.
+    """
+    system: dict[str, nix.Value] = {}
+    lines = dict.fromkeys(line for each in binds for line in _in_home(each.path, homes))
+    if lines:
+        script = "".join(("if [ ! -e /run/current-system ]; then\n", *(f"  {line}\n" for line in lines), "fi\n"))
+        told: dict[str, nix.Value] = {"deps": ["users", "groups"], "text": script}
+        system["system"] = {"activationScripts": {"aboveWhatIsKept": told}}
+    if any(each.path != _PRIVATE and lies_in(each.path, _PRIVATE) for each in binds):
+        system["systemd"] = {"tmpfiles": {"rules": [f"d {_PRIVATE} 0700 root root -"]}}
+    return system
+
+
+def _in_home(path: str, homes: Mapping[str, str]) -> list[str]:
+    """Commands for the directories between a home and what is kept in it, outermost first."""
+    inside = {name: home for name, home in homes.items() if path != home and lies_in(path, home)}
+    name = max(inside, key=lambda each: len(inside[each]), default="root")
+    if name == "root":
+        return []
+    found, above = list[str](), posixpath.dirname(path)
+    while above != inside[name]:
+        found.insert(0, f"install -d -o {name} -g users -m 0755 -- {shlex.quote(above)}")
+        above = posixpath.dirname(above)
+    return found
 
 
 def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset[str]:

@@ -1,0 +1,98 @@
+"""Directories above what is kept: whose they are and with which mode, in the store and at its place.
+
+A directory that nobody declares is root's, of mode 0755. Two kinds are not: home directories and what is in
+them (nixos/modules/config/users-groups.nix: `homeMode` is 0700), and `/var/lib/private`, which systemd refuses
+to use unless it is closed (exec-invoke.c, systemd.exec(5) on `DynamicUser`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from subfloor.installed import Home
+from subfloor.machine import Machine
+from subfloor.steps import nodes
+from subfloor.subjects.path import DIRECTORY, ROOT, Absent, Node, Path, Unseen, is_below
+from subfloor.task import Step
+
+_PRIVATE = "/var/lib/private"
+_USERS = "100"
+"""The gid of the group `users`, which a normal user of NixOS has (nixos/modules/misc/ids.nix)."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A directory above what is kept, with what is not as usual: its owner, its group or its mode."""
+
+    path: str
+    owner: str
+    group: str
+    mode: str
+
+    @property
+    def node(self) -> Node:
+        """What is wanted at its path."""
+        return nodes.node(DIRECTORY, self.owner, self.group, self.mode)
+
+
+def declared(path: str, homes: Iterable[Home], owner: str, group: str) -> tuple[Parent, ...]:
+    """The directories above a path, outermost first; all paths as the installed system has them.
+
+    ``owner``, ``group``: those of what is kept; they are a home's too where nothing says whose it is.
+    """
+    home = _home(path, homes)
+    found = (_parent(each, home, owner, group) for each in _above(path))
+    return tuple(each for each in found if each)
+
+
+def _above(path: str) -> Iterator[str]:
+    parts = path.split("/")[1:-1]
+    return ("/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _home(path: str, homes: Iterable[Home]) -> Home | None:
+    """The home directory that a path lies in: a declared one, or else one at its usual place."""
+    told = [each for each in (*homes, Home("/root", "root")) if is_below(path, each.path)]
+    if told:
+        return max(told, key=lambda each: len(each.path))
+    parts = path.split("/")
+    return Home("/".join(parts[:3])) if parts[1] == "home" and len(parts) > 3 else None
+
+
+def _parent(path: str, home: Home | None, owner: str, group: str) -> Parent | None:
+    if path == _PRIVATE:
+        return Parent(path, "root", "root", "0700")
+    if home and (path == home.path or is_below(path, home.path)):
+        mode = "0700" if path == home.path else "0755"
+        if home.owner in ROOT:
+            return Parent(path, "root", "root", mode)
+        return Parent(path, home.owner, _USERS, mode) if home.owner else Parent(path, owner, group, mode)
+    return None
+
+
+def next_step(machine: Machine, parents: Iterable[Parent]) -> Step | None:
+    """A step that makes the first that is not there, or mends it; those that cannot be seen yet come later."""
+    found = (_step(machine, each) for each in parents if not isinstance(machine[Path(each.path)], Unseen))
+    return next((step for step in found if step), None)
+
+
+def _step(machine: Machine, each: Parent) -> Step | None:
+    there = nodes.there(machine, each.path, DIRECTORY)
+    if isinstance(there, Absent):
+        return Step(
+            says=f"Make {each.path} for {each.owner}:{each.group}, mode {each.node.mode}",
+            commands=nodes.mkdir(each.path, each.owner, each.group, each.node),
+            after=nodes.made(machine, each.path, each.node),
+        )
+    return nodes.mend(machine, each.path, there, each.node) if _is_wrong(there, each) else None
+
+
+def _is_wrong(there: Node, each: Parent) -> bool:
+    """Whether it was made for root by something that knew no better, or is too open for systemd.
+
+    Otherwise it is somebody's, who may have given it the owner and mode that it has.
+    """
+    if each.path.endswith(_PRIVATE):
+        return bool(there.mode & ~each.node.mode) or not there.owner & ROOT
+    return bool(there.owner & ROOT) and not each.node.owner & ROOT
