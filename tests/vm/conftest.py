@@ -106,8 +106,14 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def forkserver(guest: vm.Machine, sh: Callable[..., str]) -> Forkserver:
+def forkserver(guest: vm.Machine) -> Forkserver:
     """Does actions in the guest, in turn, as `forkserver.py` has them; they may take ten minutes together."""
+    return serve(guest)
+
+
+def serve(guest: vm.Machine) -> Forkserver:
+    """Start the fork server in the guest; what it is asked with."""
+    sh = shell(guest)
     sh(SERVE, str(Path(__file__).parent.parent), sys.executable)
 
     def do(*actions: dict[str, Any]) -> list[dict[str, Any]]:
@@ -123,6 +129,11 @@ def forkserver(guest: vm.Machine, sh: Callable[..., str]) -> Forkserver:
 @pytest.fixture(scope="session")
 def subfloor(forkserver: Forkserver) -> Callable[..., list[Ran]]:
     """Runs command lines of subfloor in the guest, in turn: `subfloor(["check", "play.yml"], …)`."""
+    return runs(forkserver)
+
+
+def runs(forkserver: Forkserver) -> Callable[..., list[Ran]]:
+    """What runs command lines of subfloor where that fork server is."""
 
     def run(*commands: Sequence[str]) -> list[Ran]:
         done = forkserver(*({"run": list(command)} for command in commands))
@@ -134,6 +145,11 @@ def subfloor(forkserver: Forkserver) -> Callable[..., list[Ran]]:
 @pytest.fixture(scope="session")
 def sh(guest: vm.Machine) -> Callable[..., str]:
     """Runs a piece of shell in the guest, which must succeed; gives back what it says."""
+    return shell(guest)
+
+
+def shell(guest: vm.Machine) -> Callable[..., str]:
+    """What runs a piece of shell in that guest."""
 
     def run(script: str, *arguments: str, timeout: float = 60.0) -> str:
         done = guest.run(["/bin/sh", "-euc", script, "sh", *arguments], timeout=timeout)

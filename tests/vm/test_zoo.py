@@ -1,0 +1,88 @@
+"""Disks that other tools left, with udev around them and their partitions in the kernel.
+
+Without consent not one byte of them changes. The first run that has consent lays them out, and nothing comes back,
+not even when the disk is plugged in anew. What is in use is refused whatever is consented to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+import pytest
+
+from counting import Count
+from crash.forked import Ran
+from crash.sample import sample
+from subfloor import vm
+from vm import zoo
+from vm.conftest import runs, serve, shell
+
+Subfloor = Callable[..., list[Ran]]
+
+REFUSED = 3
+CHOSEN = [each for of, some in groupby(zoo.animals(), lambda each: each.of) for each in sample(list(some), 1, seed=of)]
+"""One of each file, unless all are asked for."""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.Machine]:
+    """A guest with small disks."""
+    work = tmp_path_factory.mktemp("zoo")
+    with vm.boot(vm.Guest(vm.find_kernel(), zoo.DISKS, memory_mib=1536, cpus=1), workdir=work) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def subfloor(house: vm.Machine) -> Subfloor:
+    return runs(serve(house))
+
+
+@pytest.fixture
+def sh(house: vm.Machine) -> zoo.Sh:
+    return shell(house)
+
+
+@pytest.mark.parametrize("animal", CHOSEN, ids=[f"{each.of}/{each.name}" for each in CHOSEN])
+def test_a_disk_that_another_tool_left(
+    animal: zoo.Animal, house: vm.Machine, subfloor: Subfloor, sh: zoo.Sh, count: Count
+) -> None:
+    node = animal.node
+    sh(zoo.EMPTY, *house.images, timeout=120)
+    if animal.ours is not None:
+        assert subfloor(words(node, *animal.ours))[0].status == 0
+    assert not (wrong := zoo.make(house, animal, animal.make, node)), f"the disk could not be made: {wrong}"
+    if animal.busy:
+        unchanged(house, subfloor, sh, node, consent=("--destroy", node), says="in use")
+        count("zoo", "in use: refused whatever is consented to, not one byte changed")
+        assert not (wrong := zoo.make(house, animal, animal.busy, node)), wrong
+    elif animal.asks:
+        said = unchanged(house, subfloor, sh, node, consent=("--destroy", zoo.SECOND), says=f"--destroy {node}")
+        assert [word for word in animal.shows if word not in said] == [], said
+        count("zoo", "refused without consent, not one byte changed")
+    consent = ("--destroy", node) if animal.asks else ()
+    (done,) = subfloor(words(node, *consent))
+    assert done.status == 0, done.said
+    sh(zoo.REPLUG, node)
+    assert zoo.remains(sh, node) == zoo.wanted(node)
+    (checked,) = subfloor(["check", *words(node)[1:]])
+    assert checked.status == 0, checked.said
+    count("zoo", "laid out by the first run with consent, nothing came back")
+
+
+def words(node: str, *more: str) -> list[str]:
+    return ["apply", zoo.PLAY, "-e", f"disk={node}", *more]
+
+
+def unchanged(
+    house: vm.Machine, subfloor: Subfloor, sh: zoo.Sh, node: str, *, consent: tuple[str, str], says: str
+) -> str:
+    """No run writes to the disk; all of them end with 3, and say why. What the first of them said."""
+    sh("udevadm settle; sync; sleep 0.3")
+    before = [zoo.digest(image) for image in house.images.values()], zoo.written(sh, node)
+    ran = subfloor(["check", *words(node)[1:]], words(node, *consent))
+    for each in ran:
+        assert each.status == REFUSED, each.said
+        assert says in each.said, each.said
+    assert ([zoo.digest(image) for image in house.images.values()], zoo.written(sh, node)) == before
+    return ran[0].said
