@@ -57,10 +57,9 @@ def animals() -> list[Animal]:
 
 
 def _animal(name: str, of: str, entry: str | Mapping[str, Any]) -> Animal:
-    keys = {"make": entry} if isinstance(entry, str) else dict(entry)
-    for key in ("ours", "shows"):
-        if key in keys:
-            keys[key] = tuple(keys[key])
+    keys: dict[str, Any] = {"make": entry} if isinstance(entry, str) else dict(entry)
+    for key in {"ours", "shows"} & keys.keys():
+        keys[key] = tuple(keys[key])
     return Animal(name, of, **keys)
 
 
