@@ -111,7 +111,7 @@ for node in "$d" "${d}"[0-9]* "${d}"p[0-9]*; do
   echo "node $name"
   wipefs --no-act --parsable --noheadings --output TYPE "$node" | sort -u | sed 's/^/signature /'
   ls /sys/class/block/$name/holders | sed 's/^/holder /'
-  mdadm --examine "$node" 2>/dev/null | grep -E '^ *(Version|Magic) :' | sed 's/^/array /' || true
+  mdadm --examine "$node" 2>/dev/null | grep -E '^ *Version :' | sed 's/^/array /' || true
   if cryptsetup isLuks "$node" 2>/dev/null; then echo luks; fi
 done
 if pvs --noheadings -o pv_name 2>/dev/null | grep -F "$d"; then echo volume; fi
@@ -126,15 +126,13 @@ Sh = Callable[..., str]
 def wanted(node: str) -> list[str]:
     """What `LIST` says of a disk that has been laid out, and of nothing else."""
     name = node.removeprefix("/dev/")
-    one, two = (f"{name}p{n}" if name[-1].isdigit() else f"{name}{n}" for n in (1, 2))
-    gpt = [f"node {name}", "signature PMBR", "signature gpt"]
-    return [*gpt, f"node {one}", "signature vfat", f"node {two}", "signature ext4", "sound", "verified"]
+    part = f"{name}p1" if name[-1].isdigit() else f"{name}1"
+    return [f"node {name}", "signature PMBR", "signature gpt", f"node {part}", "signature ext4", "sound", "verified"]
 
 
 def remains(sh: Sh, node: str) -> list[str]:
-    """What is on the disk now. wipefs also knows a FAT's boot sector by the mark that an MBR ends with."""
-    lines = sh(LIST, node, timeout=120).splitlines()
-    return [line for line in lines if line not in ("signature dos", "array Magic : aa55") and "MBR Magic" not in line]
+    """What is on the disk now."""
+    return sh(LIST, node, timeout=120).splitlines()
 
 
 def make(guest: vm.Machine, animal: Animal, script: str, node: str) -> str:
