@@ -25,8 +25,6 @@ EVERYDAY = (
     "sfdisk-mbr-of-a-larger-card",
     "iso-isohybrid-mbr-gpt-and-apple-map",
     "talos-rocky-linux",
-    "lvm-on-md",
-    "ours-wiped-by-hand",
     "busy-md",
 )
 CHOSEN = [each for each in zoo.animals() if everything() or each.name in EVERYDAY]
