@@ -53,4 +53,13 @@ iso() {
   rm -r $tree
 }
 # Writes the file $1 to the disk from its start, removes it, and has the kernel look.
-flash() { put 0 <"$1"; rm "$1"; blockdev --rereadpt "$d" || true; udevadm settle; }
+flash() { put 0 <"$1"; rm "$1"; reread; udevadm settle; }
+# Has the kernel read the table again, once udev has let go of the disk; a table that it refuses is left so.
+reread() {
+  local try
+  for try in 1 2 3 4 5; do
+    udevadm settle
+    blockdev --rereadpt "$d" 2>/dev/null && break
+    sleep 0.3
+  done
+}
