@@ -191,6 +191,7 @@ class NixosConfig(Task):
             systemd_initrd=self.initrd == "systemd",
             openssh=self.openssh,
             host_keys=layout.is_forgetful and layout.keeps(self.store),
+            made_keys=layout.host_keys,
             builds=layout.is_forgetful and layout.keeps("/nix/var"),
             flakes=self.flake,
             impermanence=fetched,

@@ -25,6 +25,7 @@ Every key names a subject, with defaults for all that a case does not care about
     tool nixos-generate-config: true      # whether the program is there
     secret /mnt/x: "what the file says"   # or {unseen: true}
     machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
+    host-key /mnt/x: private              # or `public`, `empty`, `other`, `absent`, `unseen`
     configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
     installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
     leftovers /mnt/boot: [loader/loader.tmp]
@@ -87,6 +88,8 @@ _COMMAND = importlib.import_module("subfloor_plugins.command")
 """The subjects that the task `command` brings. Plugins come in by their entry points, under this name."""
 
 _MACHINE_ID = importlib.import_module("subfloor_plugins.machine_id")
+
+_HOST_KEYS = importlib.import_module("subfloor_plugins.ssh_host_keys")
 
 _ROOT = Cover("/", "/dev/sda1", "ext4")
 
@@ -154,6 +157,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (_COMMAND.Condition, False),
     (_COMMAND.Exists, False),
     (_MACHINE_ID.MachineId, "absent"),
+    (_HOST_KEYS.KeyFile, "absent"),
     (TextFile, Absent()),
     (SecretFile, Absent()),
     (Hidden, Hiding()),
@@ -412,6 +416,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "used": lambda path, about: (Usage(path), Used(sizes.parse(about))),
     "tool": _tool,
     "machine-id": lambda path, about: (_MACHINE_ID.MachineId(path), _unseen("") if about == "unseen" else about),
+    "host-key": lambda path, about: (_HOST_KEYS.KeyFile(path), _unseen("") if about == "unseen" else about),
     "configuration": _configuration,
     "installed": _installed,
     "leftovers": _leftovers,

@@ -169,3 +169,26 @@ def test_a_report_has_each_once() -> None:
     machine: Machine = blank(entries("tmpfs root"))
     said = [warning for report in imagine(play, machine, Consent()) for warning in report.warnings]
     assert len(said) == len(set(said)) == 1
+
+
+@pytest.mark.parametrize(("path", "told"), [("/etc/ssh", 1), (None, 0)])
+def test_host_keys_that_the_play_makes_are_sshds_and_are_kept(path: str | None, told: int) -> None:
+    registry = Registry()
+
+    def task(key: str, values: dict[str, Any]) -> Task:
+        plugin = registry.get(key)
+        assert plugin
+        return build(plugin.task, values, None)
+
+    keys = {"root": "/mnt", "types": ["ed25519"]} | ({"path": path} if path else {})
+    play = (
+        task("tmpfs-mount", {"path": "/mnt", "size": "1GiB"}),
+        task("mount", {"path": "/mnt/nix", "source": "/dev/vda3", "type": "ext4"}),
+        task("ssh-host-keys", keys),
+        task("nixos-config", {"state_version": "25.11"}),
+    )
+    config = play[-1].within(play)
+    assert len([each for each in config.warnings() if "host keys" in each]) == told
+    (said,) = [text for text in config._texts(config.layout) if "hostKeys" in text]  # type: ignore[attr-defined]
+    assert f"{path or '/nix/persist/etc/ssh'}/ssh_host_ed25519_key" in said
+    assert "rsa" not in said

@@ -87,4 +87,12 @@ class Home:
     owner: str = ""
 
 
-Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators | Home
+@dataclass(frozen=True)
+class HostKey:
+    """A private key that sshd proves the machine by. ``type``: as sshd(8) names it, such as ``ed25519``."""
+
+    path: str
+    type: str
+
+
+Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators | Home | HostKey

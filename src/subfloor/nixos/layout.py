@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from subfloor.installed import Administrators, Contribution, FileSystem, PasswordFile, Persisted, SwapDevice
+from subfloor.installed import Administrators, Contribution, FileSystem, HostKey, PasswordFile, Persisted, SwapDevice
 
 # The paths that NixOS mounts in stage 1 without being told (nixos/lib/utils.nix, pathsNeededForBoot).
 ALWAYS_EARLY = frozenset(
@@ -36,6 +36,7 @@ class Layout:
     swaps: tuple[SwapDevice, ...] = ()
     passwords: tuple[PasswordFile, ...] = ()
     administrators: tuple[Administrators, ...] = ()
+    host_keys: tuple[HostKey, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -114,6 +115,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, SwapDevice)),
         tuple(each for each in found if isinstance(each, PasswordFile)),
         tuple(each for each in found if isinstance(each, Administrators)),
+        tuple(each for each in found if isinstance(each, HostKey)),
     )
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")

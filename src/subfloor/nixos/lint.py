@@ -60,6 +60,8 @@ def forgotten(
     if not layout.is_forgetful:
         return ()
     keys = posixpath.join(store, "etc/ssh") if store else None
+    if layout.host_keys:
+        keys = posixpath.dirname(layout.host_keys[0].path)
     lost = (each for each in needs(layout, users, folder, keys) if not layout.keeps(each.path))
     return tuple(
         f"{each.path} does not outlive a boot: {each.otherwise}; "

@@ -6,14 +6,13 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from subfloor.installed import HostKey
 from subfloor.nixos import nix
 
 _FILES = "./filesystems.nix ./hardware-configuration.nix"
 _OWN = "builtins.filter builtins.pathExists [ ./local.nix ]"
-_KEYS: tuple[tuple[str, dict[str, nix.Value]], ...] = (
-    ("ssh_host_ed25519_key", {"type": "ed25519"}),
-    ("ssh_host_rsa_key", {"type": "rsa", "bits": 4096}),
-)
+_KEYS = ("ed25519", "rsa")
+_BITS: dict[str, dict[str, nix.Value]] = {"rsa": {"bits": 4096}}
 # Nix's own default since 2.30; before that it was /tmp.
 _BUILDS = "/nix/var/nix/builds"
 
@@ -22,10 +21,11 @@ _BUILDS = "/nix/var/nix/builds"
 class System:
     """What a configuration says of the system as a whole.
 
-    ``store``: where host keys are kept. ``impermanence``: where its source is to be had, if the
-    configuration itself has to fetch it. ``users``: the option of that name. ``generations``: how many the boot
-    partition holds. ``host_keys``: say where sshd's are, also where local.nix may switch it on.
-    ``builds``: let Nix build in its store's filesystem, since the root has little room.
+    ``store``: where host keys are kept, but for ``made_keys``, which the play itself makes.
+    ``impermanence``: where its source is to be had, if the configuration itself has to fetch it. ``users``: the
+    option of that name. ``generations``: how many the boot partition holds. ``host_keys``: say where sshd's are,
+    also where local.nix may switch it on. ``builds``: let Nix build in its store's filesystem, since the root has
+    little room.
     """
 
     hostname: str
@@ -38,6 +38,7 @@ class System:
     systemd_initrd: bool = True
     openssh: bool = False
     host_keys: bool = False
+    made_keys: tuple[HostKey, ...] = ()
     builds: bool = False
     flakes: bool = False
     impermanence: str | None = None
@@ -59,8 +60,8 @@ def configuration(system: System) -> str:
         settings["time"] = {"timeZone": system.timezone}
     settings["users"] = system.users
     openssh: dict[str, nix.Value] = {"enable": True} if system.openssh else {}
-    if system.openssh or system.host_keys:
-        settings["services"] = {"openssh": {**openssh, "hostKeys": _host_keys(system.store)}}
+    if system.openssh or system.host_keys or system.made_keys:
+        settings["services"] = {"openssh": {**openssh, "hostKeys": _host_keys(system)}}
     of_nix: dict[str, nix.Value] = {"experimental-features": ["nix-command", "flakes"]} if system.flakes else {}
     if system.builds:
         of_nix["build-dir"] = _BUILDS
@@ -78,9 +79,11 @@ def _imports(system: System) -> str:
     return f"[ {_FILES}{fetched} ] ++ {_OWN}"
 
 
-def _host_keys(store: str) -> list[nix.Value]:
-    """On the store, where sshd finds them again, and makes them at its first start."""
-    return [{**about, "path": posixpath.join(store, "etc/ssh", name)} for name, about in _KEYS]
+def _host_keys(system: System) -> list[nix.Value]:
+    """Those that the play makes; else on the store, where sshd finds them again, and makes them at its first start."""
+    usual = (HostKey(posixpath.join(system.store, "etc/ssh", f"ssh_host_{kind}_key"), kind) for kind in _KEYS)
+    keys = system.made_keys or usual
+    return [{"type": each.type, **_BITS.get(each.type, {}), "path": each.path} for each in keys]
 
 
 def flake(hostname: str, nixpkgs: str, impermanence: str | None) -> str:

@@ -1,0 +1,164 @@
+"""`ssh-host-keys`: the keys that a machine proves itself by, there before its first boot."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from subfloor.errors import LookFailed, Refused
+from subfloor.installed import Contribution, HostKey
+from subfloor.machine import AnySubject, Machine, Output
+from subfloor.parameters import Param, checked
+from subfloor.steps import nodes
+from subfloor.steps.files import keep_output
+from subfloor.subjects.path import FILE, ROOT, Located, Node, Path, Unseen, check_clean, seen, unfinished
+from subfloor.task import Command, Step, Task, hookimpl
+
+Kind = Literal["ed25519", "rsa", "ecdsa"]
+KeyState = Literal["absent", "empty", "private", "public", "other"]
+
+_BITS = {"rsa": ("-b", "4096")}
+_PRIVATE, _PUBLIC = Node(FILE, 0o600, ROOT, ROOT), Node(FILE, 0o644, ROOT, ROOT)
+
+
+@dataclass(frozen=True)
+class KeyFile(Located[KeyState | Unseen]):
+    """What kind of key a file holds, by how it begins; the key itself is never looked at."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"key in {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f"f={shlex.quote(self.path)}\n{_PROBE}",)
+
+    def parse(self, *outputs: Output) -> KeyState:
+        for state in ("absent", "empty", "private", "public", "other"):
+            if outputs[0].text.strip() == state:
+                return state
+        raise LookFailed(f"{self.path} cannot be read", advice="see whether its filesystem is sound")
+
+    def in_empty(self) -> KeyState:
+        return "absent"
+
+
+# Private keys are in OpenSSH's own format or in PEM (sshkey.c); public ones begin with their type.
+_PROBE = """
+[ -e "$f" ] || [ -L "$f" ] || { echo absent; exit 0; }
+[ -f "$f" ] && [ -r "$f" ] || exit 1
+[ -s "$f" ] || { echo empty; exit 0; }
+start=$(head -c 40 -- "$f" | tr -d '\\0') || exit 1
+case $start in
+    '-----BEGIN '*'PRIVATE KEY-----'*) echo private ;;
+    'ssh-'*' '* | 'ecdsa-'*' '*) echo public ;;
+    *) echo other ;;
+esac
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshHostKeys(Task):
+    """Host keys for sshd, made once by `ssh-keygen` and kept: clients know the machine by them.
+
+    sshd would make them at its first start. What decrypts secrets with them, such as sops-nix and agenix, wants
+    them before that. A private key that is there is never replaced; its mode is set to 0600. A public key that is
+    missing is derived from its private key again. A `nixos-config` of the same play tells sshd where they are.
+    """
+
+    key: ClassVar[str] = "ssh-host-keys"
+    examples: ClassVar[tuple[str, ...]] = (
+        "ssh-host-keys: {root: /mnt}",
+        "ssh-host-keys: {root: /mnt, path: /etc/ssh, types: [ed25519]}",
+    )
+
+    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
+    store: Annotated[str, Param("Where they are kept, as the installed system has it")] = "/nix/persist"
+    path: Annotated[str | None, Param("Their directory, as the installed system has it; else etc/ssh in the store")] = (
+        None
+    )
+    types: Annotated[tuple[Kind, ...], Param("Which keys")] = ("ed25519", "rsa")
+
+    def __post_init__(self) -> None:
+        for name in ("root", "store", *(("path",) if self.path else ())):
+            checked(name, check_clean, getattr(self, name))
+        if not self.types or len({*self.types}) != len(self.types):
+            raise ValueError("types: give each type of key once, and at least one")
+
+    def subjects(self) -> frozenset[AnySubject]:
+        files = [name for kind in self.types for name in (self._file(kind), f"{self._file(kind)}.pub")]
+        return frozenset(subject(name) for name in files for subject in (Path, KeyFile))
+
+    def next_step(self, machine: Machine) -> Step | None:
+        # All are looked at before the first is made.
+        steps = [self._private(machine, kind) or self._public(machine, kind) for kind in self.types]
+        return next((step for step in steps if step), None)
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return tuple(HostKey(self._file(kind), kind) for kind in self.types)
+
+    def _file(self, kind: Kind) -> str:
+        folder = self.path or posixpath.join(self.store, "etc/ssh")
+        return posixpath.join(self.root, folder[1:], f"ssh_host_{kind}_key")
+
+    def _private(self, machine: Machine, kind: Kind) -> Step | None:
+        path = self._file(kind)
+        there = nodes.there(machine, path, FILE)
+        state: KeyState = seen(machine, KeyFile(path))
+        if state == "absent":
+            return Step(
+                says=f"Make the {kind} host key {path}",
+                commands=_generate(path, kind),
+                after=nodes.made(machine, path, _PRIVATE).updated({KeyFile(path): "private"}),
+            )
+        if state != "private":
+            raise Refused(
+                f"{path} is {'empty' if state == 'empty' else 'no private key'}, and sshd cannot use it",
+                advice="see what is in it, move it out of the way, and run this again; it is never overwritten",
+            )
+        return nodes.mend(machine, path, there, _PRIVATE) if isinstance(there, Node) else None
+
+    def _public(self, machine: Machine, kind: Kind) -> Step | None:
+        private = self._file(kind)
+        path = f"{private}.pub"
+        there = nodes.there(machine, path, FILE)
+        state: KeyState = seen(machine, KeyFile(path))
+        if state in ("absent", "empty"):
+            return Step(
+                says=f"Derive the public key {path}",
+                commands=keep_output(path, ("ssh-keygen", "-y", "-P", "", "-f", private)),
+                after=nodes.made(machine, path, _PUBLIC).updated({KeyFile(path): "public"}),
+            )
+        if state != "public":
+            raise Refused(
+                f"{path} is no public key", advice="move it out of the way, and run this again: it is derived anew"
+            )
+        return nodes.mend(machine, path, there, _PUBLIC) if isinstance(there, Node) else None
+
+
+def _generate(path: str, kind: Kind) -> tuple[Command, ...]:
+    """Commands that make a private key, which has its name only when it is whole and flushed.
+
+    link(2) fails where there is something in the meantime. No comment: it would name the installer.
+    """
+    folder, temporary = posixpath.dirname(path), unfinished(path)
+    # ssh-keygen asks before it overwrites: what an interrupted run left is removed first.
+    remove = Command(("rm", "-f", "--", temporary, f"{temporary}.pub"))
+    make = ("ssh-keygen", "-q", "-t", kind, *_BITS.get(kind, ()), "-N", "", "-C", "", "-f", temporary)
+    return (
+        Command(("mkdir", "-p", "--", folder)),
+        remove,
+        Command(make, timeout=600.0),
+        Command(("sync", "--", temporary)),
+        Command(("ln", "-T", "--", temporary, path)),
+        remove,
+        Command(("sync", "--", folder)),
+    )
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (SshHostKeys,)
