@@ -12,7 +12,7 @@ from subfloor.installed import Administrators, Contribution, Home
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.nixos import filesystems, generated, lint, system, users
 from subfloor.nixos.hardware import plain
-from subfloor.nixos.layout import Device, Layout, under
+from subfloor.nixos.layout import ESP_PLACES, Device, Layout, under
 from subfloor.nixos.users import User
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.steps import nodes, sources
@@ -21,6 +21,7 @@ from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, Text, TextFil
 from subfloor.subjects.tool import Tool
 from subfloor.task import Step, Task, hookimpl
 
+_ESPS = ", ".join(ESP_PLACES)
 _SCAN = "nixos-generate-config"
 # One state of the module, which the text that is generated is written for: nothing else would say which it was.
 _IMPERMANENCE = "f868c97f9e7f62879a97b4ad0e00b64782a845db"
@@ -84,6 +85,16 @@ class NixosConfig(Task):
     generations: Annotated[
         int, Param("How many generations the boot loader lists, and keeps kernels of", minimum=1)
     ] = 10
+    boot_loader: Annotated[
+        system.Loader | None,
+        Param(
+            "What boots it; else systemd-boot, for which the play has to mount an EFI system partition; "
+            "`none`: local.nix says it"
+        ),
+    ] = None
+    grub_device: Annotated[
+        str, Param("The disk that GRUB is installed to, by a name that stays", pattern="^$|^/dev/[^\n]+$")
+    ] = ""
     efi_variables: Annotated[bool, Param("The boot loader may write itself into the firmware's list")] = True
     hardware: Annotated[
         Literal["scan", "plain"],
@@ -115,6 +126,8 @@ class NixosConfig(Task):
             for path in filter(None, (user.home, user.password_file)):
                 checked("users", check_clean, path)
         checked("users", users.check, self.users)
+        if (self.boot_loader == "grub") != bool(self.grub_device):
+            raise ValueError("grub_device: it is given with `boot_loader: grub`, and only with that")
         for name in ("hostname", "timezone", "state_version"):
             checked(name, _check_one_line, getattr(self, name) or "")
 
@@ -153,12 +166,23 @@ class NixosConfig(Task):
         return frozenset({*files, Tool(_SCAN)}).union(*looks)
 
     def next_step(self, machine: Machine) -> Step | None:
+        self._check_boot_loader()
         # All of them at once: where one is refused, none is written.
         texts = self._texts(self.layout.named(lambda each: sources.stable(machine, *self._by(each))))
         steps = [
             self._write(machine, path, generated.marked(text)) for path, text in zip(self._paths, texts, strict=True)
         ]
         return next((step for step in (self._describe(machine), *steps) if step), None)
+
+    def _check_boot_loader(self) -> None:
+        """Raise ``Refused`` where the play makes a root that systemd-boot cannot start."""
+        mounted = {each.path for each in self.layout.filesystems}
+        if self.boot_loader is None and "/" in mounted and not self.layout.esp:
+            raise Refused(
+                f"systemd-boot needs an EFI system partition, and the play mounts none (vfat at {_ESPS})",
+                advice="mount one; or, for a machine that starts by BIOS, give `boot_loader: grub` and `grub_device`; "
+                "or give `boot_loader: none`, and declare the boot loader in local.nix",
+            )
 
     # What is wanted.
 
@@ -186,6 +210,9 @@ class NixosConfig(Task):
             users=users.settings(self.users, layout, bool(self.no_login)),
             store=self.store,
             timezone=self.timezone,
+            loader=self.boot_loader or "systemd-boot",
+            esp=layout.esp or "/boot",
+            grub_device=self.grub_device,
             efi_variables=self.efi_variables,
             generations=self.generations,
             systemd_initrd=self.initrd == "systemd",

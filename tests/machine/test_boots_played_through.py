@@ -56,7 +56,7 @@ def play(disk: LoopDisk, root: str) -> Iterator[dict[str, dict[str, Any]]]:
         yield {"mount": mount}
     for path in BINDS:
         yield {"bind-persist": {"root": root, "store": "/keep", "path": path}}
-    yield {"nixos-config": {"root": root, "state_version": "24.05", "hardware": "plain"}}
+    yield {"nixos-config": {"root": root, "state_version": "24.05", "hardware": "plain", "boot_loader": "none"}}
 
 
 @pytest.fixture(scope="module")

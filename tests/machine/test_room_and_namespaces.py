@@ -25,7 +25,7 @@ def _play(path: Path) -> Play:
         {"directory": {"path": f"{root}/srv/www", "mode": "0700"}},
         {"bind-persist": {"path": "/var/log", "root": root}},
         {"bind-persist": {"path": "/etc/machine-id", "root": root, "kind": "file"}},
-        {"nixos-config": {"root": root, "state_version": "24.05"}},
+        {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}},
     )
 
 

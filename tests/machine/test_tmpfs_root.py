@@ -23,7 +23,7 @@ def test_the_whole_of_it(disk: str, ground: Ground) -> None:
         {"swap": {"device": f"{disk}p2"}},
         {"directory": {"path": f"{root}/srv"}},
         {"bind-persist": {"path": "/etc/nixos", "root": root}},
-        {"nixos-config": {"root": root, "state_version": "24.05"}},
+        {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}},
     )
     for part in range(1, len(play) + 1):
         ground.settle(*play[:part])

@@ -15,6 +15,10 @@ ALWAYS_EARLY = frozenset(
 )
 
 
+ESP_PLACES = ("/boot", "/efi", "/boot/efi")
+"""Where an EFI system partition is mounted: NixOS's own default, and those of bootctl(1)."""
+
+
 @dataclass(frozen=True)
 class Device:
     """A device as the play names it, and the label that it gives to what is on it.
@@ -47,6 +51,13 @@ class Layout:
     def is_forgetful(self) -> bool:
         """Whether the root is empty after every boot."""
         return any(each.path == "/" and each.type == "tmpfs" for each in self.filesystems)
+
+    @property
+    def esp(self) -> str | None:
+        """Where the boot loader's partition is mounted: a FAT filesystem at one of the places that it is sought at."""
+        return next(
+            (at for at in ESP_PLACES if any((each.path, each.type) == (at, "vfat") for each in self.filesystems)), None
+        )
 
     @property
     def devices(self) -> tuple[Device, ...]:

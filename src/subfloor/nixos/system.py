@@ -5,9 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from subfloor.installed import HostKey
 from subfloor.nixos import nix
+
+Loader = Literal["systemd-boot", "grub", "none"]
 
 _FILES = "./filesystems.nix ./hardware-configuration.nix"
 _OWN = "builtins.filter builtins.pathExists [ ./local.nix ]"
@@ -37,6 +40,9 @@ class System:
     generations: int = 10
     systemd_initrd: bool = True
     openssh: bool = False
+    loader: Loader = "systemd-boot"
+    esp: str = "/boot"
+    grub_device: str = ""
     host_keys: bool = False
     made_keys: tuple[HostKey, ...] = ()
     builds: bool = False
@@ -46,14 +52,10 @@ class System:
 
 def configuration(system: System) -> str:
     """The text of ``configuration.nix``."""
-    loader: nix.Value = {
-        "systemd-boot": {"enable": True, "configurationLimit": system.generations},
-        "efi": {"canTouchEfiVariables": system.efi_variables},
-    }
     settings: dict[str, nix.Value] = {
         "imports": nix.Expression(_imports(system)),
         # Said in either case, since the default depends on the release.
-        "boot": {"loader": loader, "initrd": {"systemd": {"enable": system.systemd_initrd}}},
+        "boot": {**_loader(system), "initrd": {"systemd": {"enable": system.systemd_initrd}}},
         "networking": {"hostName": system.hostname},
     }
     if system.timezone:
@@ -70,6 +72,22 @@ def configuration(system: System) -> str:
         settings["nix"] = {"settings": of_nix}
     settings["system"] = {"stateVersion": system.state_version}
     return f"{{ ... }}:\n{nix.render(settings)}\n"
+
+
+def _loader(system: System) -> dict[str, nix.Value]:
+    """`boot.loader`; nothing where somebody else says it."""
+    if system.loader == "none":
+        return {}
+    if system.loader == "grub":
+        grub: nix.Value = {"enable": True, "device": system.grub_device, "configurationLimit": system.generations}
+        return {"loader": {"grub": grub}}
+    elsewhere: dict[str, nix.Value] = {} if system.esp == "/boot" else {"efiSysMountPoint": system.esp}
+    return {
+        "loader": {
+            "systemd-boot": {"enable": True, "configurationLimit": system.generations},
+            "efi": {"canTouchEfiVariables": system.efi_variables, **elsewhere},
+        }
+    }
 
 
 def _imports(system: System) -> str:
