@@ -141,7 +141,8 @@ class NixosConfig(Task):
     def warnings(self) -> tuple[str, ...]:
         store = self.store if self.openssh else None
         forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
-        told = (*forgotten, *self.small_esps)
+        labels = lint.ambiguous_labels(self.layout) if self.devices == "label" else ()
+        told = (*forgotten, *self.small_esps, *labels)
         if not lint.is_locked_out(self._administrators, self.layout):
             return told
         return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")

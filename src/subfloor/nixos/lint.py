@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from subfloor import sizes
+from subfloor.disks import devices
 from subfloor.installed import Administrators
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
@@ -86,6 +87,39 @@ def small_esps(play: Iterable[object]) -> Iterator[str]:
                 f"an EFI system partition of {size} holds few kernels, and an update fails once it is full; "
                 "give it 1GiB or more, since what follows it on the disk keeps it from growing"
             )
+
+
+# What NixOS's manual and the guides that follow it call their filesystems; and subfloor's own playbooks.
+_COMMON_LABELS = frozenset({"nixos", "boot", "swap", "root", "home", "data", "nix", "esp", "efi"})
+
+
+def ambiguous_labels(layout: Layout) -> Iterator[str]:
+    """A warning where the configuration finds devices by labels that others may carry, or of several disks."""
+    found = [each for each in layout.devices if each.label and not each.overwritten]
+    common = sorted({each.label for each in found if each.label.lower() in _COMMON_LABELS})
+    if common:
+        yield (
+            f"devices are found by label, and other disks often carry {_quoted(common)} too: with two such disks the "
+            "machine may mount the wrong one at boot; give `devices: partuuid`, or labels of your own"
+        )
+    disks = sorted({disk for each in found if (disk := _disk_of(each.path))})
+    if len(disks) > 1:
+        yield (
+            f"devices on {len(disks)} disks ({', '.join(disks)}) are found by label: a copy of one of them, or an old "
+            "disk, may be mounted in its place; give `devices: partuuid`"
+        )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _disk_of(path: str) -> str | None:
+    """The disk that a partition is named by; None for what is named by something else."""
+    try:
+        return devices.partition_of(path)[0]
+    except ValueError:
+        return None
 
 
 LOCKED_OUT = "nobody can log in and become root"
