@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from subfloor.disks import gpt
@@ -20,6 +20,7 @@ from subfloor.steps.partitioning import (
     disk_at,
     erase,
     erased,
+    is_overwritten,
     known_to_kernel,
     loss,
     rewrite,
@@ -29,35 +30,48 @@ from subfloor.steps.partitioning import (
     writable,
 )
 from subfloor.subjects.disk import Disk, DiskState
-from subfloor.task import Claim, Step, Task, hookimpl
+from subfloor.task import Claim, Loss, Step, Task, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)
 class GptLabel(Task):
     """A GPT with our label-id, both copies sound, and the kernel's partitions those of the table.
 
-    Repairs a copy that is damaged, or that is not at the end of a disk that has grown. A table of
-    somebody else's, or a filesystem on the whole disk, is erased only with consent for this device; a
-    GPT without a partition in it is no loss.
+    Repairs a copy that is damaged, or that is not at the end of a disk that has grown, also while its partitions
+    are mounted. Only zeros and damaged copies of that very table are written over unasked: where something else
+    was put on the disk since, consent is needed. A foreign table, or a filesystem on the whole disk, is erased only
+    with consent for this device; a GPT without a partition in it is no loss.
+
+    With `existing: keep` a GPT that is there is taken as it is, whoever made it: it is repaired, partitions can be
+    added to it, and it is never erased. A blank disk gets a GPT of ours.
+
+    To lay out the whole of a disk anew that is ours, give it another name with `disk:`, here and in `wipefs`, and
+    consent.
     """
 
     key: ClassVar[str] = "gpt-label"
     examples: ClassVar[tuple[str, ...]] = (
         "gpt-label: {device: /dev/vda}",
         "gpt-label: {device: /dev/vdb, disk: data}",
+        "gpt-label: {device: /dev/vda, existing: keep}",
     )
 
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
     disk: Annotated[str, Param("What the play calls the disk; needed where it lays out more than one")] = "disk"
+    existing: Annotated[
+        Literal["replace", "keep"], Param("What becomes of a GPT that is not ours: replaced, with consent; or kept")
+    ] = "replace"
     identity: Identity
     others: Annotated[tuple[GptLabel, ...], FromPlay()] = ()
+    wiped: Annotated[bool, FromPlay()] = False
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
 
     def within(self, play: tuple[Task, ...]) -> Task:
         others = tuple(task for task in play if isinstance(task, GptLabel) and task.device != self.device)
-        return replace(self, others=others)
+        wiped = any(task.key == "wipefs" and getattr(task, "device", "") == self.device for task in play)
+        return replace(self, others=others, wiped=wiped)
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
@@ -65,10 +79,12 @@ class GptLabel(Task):
     def next_step(self, machine: Machine) -> Step | None:
         disk = disk_at(machine, self.device)
         self._check_names()
-        if isinstance(disk.table, gpt.Gpt) and disk.table.id == self.label_id:
+        if isinstance(disk.table, gpt.Gpt) and self._accepts(disk, disk.table):
             return self._repair(machine, disk, disk.table)
         if _holds_nothing(disk):
             return self._write(machine, disk)
+        if self.existing == "keep":
+            raise self._nothing_to_keep(disk)
         return self._erase(machine, disk)
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
@@ -77,11 +93,35 @@ class GptLabel(Task):
             return ()
         return (Claim(disk.node, disk.node, "label-id", str(self.label_id)),)
 
+    def _accepts(self, disk: DiskState, table: gpt.Gpt) -> bool:
+        """Whether the table stays. One that something else was put over is no longer the disk's table."""
+        if is_overwritten(disk):
+            return False
+        if self.existing == "keep":
+            self._check_another(disk)
+            return True
+        return table.id == self.label_id
+
+    def _nothing_to_keep(self, disk: DiskState) -> Refused:
+        return Refused(
+            f"{self.device} has no GPT that can be kept, and it is not blank: {disk.describe()}",
+            advice="name another disk; or take `existing: keep` away, and what is on the disk is erased, with consent",
+        )
+
+    def _check_another(self, disk: DiskState) -> None:
+        others = {other.label_id: other.disk for other in self.others}
+        check_not_another(self.device, self.disk, disk, others)
+
     @property
     def label_id(self) -> UUID:
         return self.identity.disk(self.disk)
 
     def _check_names(self) -> None:
+        if self.wiped and self.existing == "keep":
+            raise Refused(
+                f"the play erases {self.device} with `wipefs`, and keeps its table with `existing: keep`",
+                advice="take one of the two out of the play",
+            )
         for other in self.others:
             if other.disk == self.disk:
                 raise Refused(
@@ -100,11 +140,12 @@ class GptLabel(Task):
         after = replace(erased(disk), table=table, cleared=disk.cleared)
         return self._step(f"Write a GPT with label-id {table.id} to {self.device}", machine, disk, after)
 
-    def _step(self, says: str, machine: Machine, disk: DiskState, after: DiskState) -> Step:
+    def _step(self, says: str, machine: Machine, disk: DiskState, after: DiskState, *lost: Loss) -> Step:
         return Step(
             says=says,
             commands=rewrite(disk, after),
             after=machine.with_(Disk(self.device), after),
+            destroys=lost,
             locks=(disk.node,),
         )
 
@@ -119,21 +160,24 @@ class GptLabel(Task):
         return None
 
     def _mend(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
-        _, last = gpt.usable(disk.sectors, disk.limits.sector, table.length)
-        beyond = [entry for entry in table.entries if entry.end - 1 > last]
+        """Both copies sound again. A copy is made at the disk's end where it was elsewhere; nothing else moves."""
+        _, end = gpt.usable(disk.sectors, disk.limits.sector, table.length)
+        beyond = [entry for entry in table.entries if entry.end - 1 > end]
         if beyond:
             raise Refused(
                 f"partition {beyond[0].number} reaches beyond the end of {self.device}: the disk has shrunk",
                 advice="take a copy of the disk before anything else; then give it its old size again",
             )
         check_expressible(self.device, table)
-        whole = replace(table, last_lba=last, damage=frozenset())
+        last = end if gpt.MOVED in table.damage else table.last_lba
+        whole = replace(table, last_lba=last, damage=frozenset(), taken=frozenset())
         after = known_to_kernel(replace(disk, table=whole))
-        return self._step(f"Repair the GPT of {self.device} ({', '.join(sorted(table.damage))})", machine, disk, after)
+        says = f"Repair the GPT of {self.device} ({', '.join(sorted(table.damage))})"
+        lost = [loss(self.device, disk)] if table.taken else []
+        return self._step(says, machine, disk, after, *lost)
 
     def _erase(self, machine: Machine, disk: DiskState) -> Step:
-        others = {other.label_id: other.disk for other in self.others}
-        check_not_another(self.device, self.disk, disk, others)
+        self._check_another(disk)
         writable(self.device, unused(self.device, disk))
         return Step(
             says=f"Erase every signature on {self.device}",
@@ -145,9 +189,11 @@ class GptLabel(Task):
 
 
 def _holds_nothing(disk: DiskState) -> bool:
-    """Whether a table can be written without losing anything: blank, or a GPT with nothing in it."""
-    empty_gpt = isinstance(disk.table, gpt.Gpt) and not disk.table.entries
-    return not disk.signatures and not disk.filled and (disk.table is None or empty_gpt)
+    """Whether a table can be written without losing anything: blank, or a GPT with nothing in it or beside it."""
+    if disk.signatures or disk.filled:
+        return False
+    table = disk.table
+    return table is None or (isinstance(table, gpt.Gpt) and not (table.entries or table.hybrid or table.taken))
 
 
 @hookimpl

@@ -11,7 +11,16 @@ from subfloor.disks.devices import whole_disk
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps.partitioning import check_not_another, disk_at, erase, erased, loss, unused, writable
+from subfloor.steps.partitioning import (
+    check_not_another,
+    disk_at,
+    erase,
+    erased,
+    is_overwritten,
+    loss,
+    unused,
+    writable,
+)
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Command, Step, Task, hookimpl
 
@@ -20,11 +29,12 @@ from subfloor.task import Command, Step, Task, hookimpl
 class Wipefs(Task):
     """No signature on the disk but our own label.
 
-    Satisfied on a blank disk, and on one that this play has labelled already, whatever is on it by now:
-    so a rerun never wipes its own work. Anything else is erased, the signatures of the partitions first
-    and those of the disk last, with the first 8 MiB and the last 2 MiB of each; and that needs consent for this
-    device. So does a disk on which no program knows anything, unless its first and last MiB are zeros, and 200
-    samples of 4 KiB between them: it may be encrypted.
+    Satisfied on a blank disk, and on one that this play has labelled already, whatever its partitions hold by now:
+    so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`, here and
+    in `gpt-label`. Anything else is erased, the signatures of the partitions first and those of the disk last, with
+    the first 8 MiB and the last 2 MiB of each; and that needs consent for this device. So does a disk on which no
+    program knows anything, unless its first and last MiB are zeros, and 200 samples of 4 KiB between them: it may be
+    encrypted.
     """
 
     key: ClassVar[str] = "wipefs"
@@ -63,7 +73,8 @@ class Wipefs(Task):
         )
 
     def _is_ours(self, disk: DiskState) -> bool:
-        return isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)
+        ours = isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)
+        return ours and not is_overwritten(disk)
 
     def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:
         """Something on the whole disk beside our GPT: an array's or a pool's old superblock, say."""

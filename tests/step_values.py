@@ -5,7 +5,7 @@ Every key names a subject, with defaults for all that a case does not care about
     memory: 8GiB
     disk /dev/vda:                        # 30 GiB and blank; `absent` where there is no such disk
       size: 30GiB                       # or `none`, as of a drive without a medium
-      table: ours                         # or a label-id, or {id, length, damage: […]}, or {type: dos, partitions: 2}
+      table: ours                         # or a label-id, or {id, length, damage: […], taken: […]}, or {type: dos}
       partitions:                         # one after another from 1 MiB on, ours, of type linux, known to the kernel
         - {name: ESP, type: esp, size: 512MiB, holds: vfat boot}   # a type, a label, and our UUID
         - {name: nix.unfinished, size: 8GiB}
@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -203,7 +204,7 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     parts = list(_partitions(about.pop("partitions", ()), table, limits.sector))
     if isinstance(table, gpt.Gpt):
         entries = tuple(entry for entry, _ in parts if entry)
-        table = gpt.Gpt(table.id, table.first_lba, table.last_lba, table.length, entries, table.damage)
+        table = replace(table, entries=entries)
     volumes = tuple(volume for _, volume in parts if volume)
     more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
     return Disk(path), DiskState(
@@ -220,7 +221,8 @@ def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None
     label = IDENTITY.disk("disk") if given["id"] == "ours" else UUID(given["id"])
     blank = gpt.blank(label, sectors, sector, given.get("length", 128))
     first, last = given.get("first-lba", blank.first_lba), given.get("last-lba", blank.last_lba)
-    return gpt.Gpt(label, first, last, blank.length, (), frozenset(given.get("damage", ())))
+    damage, taken = frozenset(given.get("damage", ())), frozenset(given.get("taken", ()))
+    return replace(blank, first_lba=first, last_lba=last, damage=damage, taken=taken, hybrid=given.get("hybrid", False))
 
 
 def _partitions(

@@ -98,7 +98,7 @@ def _take(task: Task, machine: Machine, wanted: Mapping[str, Any], look: Look) -
 
 def _command(command: Command) -> str | dict[str, str]:
     run = shlex.join(command.argv)
-    return {"run": run, "stdin": command.stdin.decode()} if command.stdin else run
+    return {"run": run, "stdin": command.stdin.decode("utf-8", "backslashreplace")} if command.stdin else run
 
 
 def _converge(task: Task, step: Step | None, look: Look) -> None:

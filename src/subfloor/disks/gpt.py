@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from uuid import UUID
+
+from subfloor.disks import mbr
 
 _HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
 _ENTRY = struct.Struct("<16s16sQQQ72s")
@@ -42,7 +45,10 @@ class Entry:
 class Gpt:
     """A table. ``last_lba`` is the last sector that a partition may use; ``length`` the number of entries.
 
-    ``damage`` names what is not sound and any write by sfdisk mends.
+    ``damage`` names what is not sound, and ``taken`` the places of a copy that is not sound where something else
+    is now, neither zeros nor a damaged copy of this very table: writing there destroys it. ``array`` is the sector
+    where the entries of the first copy begin. ``hybrid``: the first sector has partitions of its own; ``slots`` are
+    its slots and signature as they should be (see ``mbr``), empty where they need no mending.
     """
 
     id: UUID
@@ -51,6 +57,10 @@ class Gpt:
     length: int
     entries: tuple[Entry, ...] = ()
     damage: frozenset[str] = frozenset()
+    taken: frozenset[str] = field(default=frozenset(), repr=False)
+    array: int = field(default=2, repr=False)
+    hybrid: bool = field(default=False, repr=False)
+    slots: bytes = field(default=b"", compare=False, repr=False)
 
 
 def blank(label_id: UUID, sectors: int, sector: int, length: int = 128) -> Gpt:
@@ -67,30 +77,75 @@ def usable(sectors: int, sector: int, length: int = 128) -> tuple[int, int]:
 
 # Reading.
 
+MOVED = "backup table not at the end of the disk"
+"""Among the damages: the disk has grown, or the table was copied from a smaller one."""
+
 
 @dataclass(frozen=True)
-class _Copy:
-    """One of the two copies, whose checksums hold."""
+class _Header:
+    """A header whose checksum holds; ``array`` is the first sector of its entries, each of ``width`` bytes."""
 
-    at: int
+    here: int
     alternate: int
     table: Gpt
+    array: int
+    width: int
+    crc: int
+
+    @property
+    def length(self) -> int:
+        """The bytes of all entries."""
+        return self.table.length * self.width
 
 
-def parse(head: bytes, tail: bytes, *, sector: int, sectors: int) -> Gpt | None:
+@dataclass(frozen=True)
+class Bytes:
+    """What was read of one end of a disk: from the sector ``base`` on; ``beyond``, entries that lie elsewhere.
+
+    ``sector`` is in bytes; ``at`` is where the header of this end's copy belongs, in sectors.
+    """
+
+    data: bytes
+    base: int
+    sector: int
+    at: int
+    beyond: bytes = b""
+
+    def piece(self, lba: int, length: int) -> bytes | None:
+        """So many bytes from a sector on; None where not all of them were read."""
+        start = (lba - self.base) * self.sector
+        return self.data[start : start + length] if 0 <= start <= len(self.data) - length else None
+
+    def entries(self, header: _Header) -> bytes | None:
+        found = self.piece(header.array, header.length)
+        return self.beyond[: header.length] if found is None and len(self.beyond) >= header.length else found
+
+
+def parse(
+    head: bytes, tail: bytes, *, sector: int, sectors: int, beyond: tuple[bytes, bytes] = (b"", b"")
+) -> Gpt | None:
     """The table on a disk of so many sectors, from its first and its last bytes; None where there is none.
 
     ``sector`` is in bytes. With one copy damaged the other is read, as the specification asks, and
-    ``damage`` says which.
+    ``damage`` says which. ``beyond`` are the entries that the headers say are elsewhere, of either copy.
     """
-    primary = _copy(head, 0, 1, sector)
-    base = sectors - len(tail) // sector
-    backup = _copy(tail, base, sectors - 1, sector)
+    first = Bytes(head, 0, sector, 1, beyond[0])
+    last = Bytes(tail, sectors - len(tail) // sector, sector, sectors - 1, beyond[1])
+    primary, backup = _copy(first), _copy(last)
     good = primary or backup
     if not good:
         return None
     damage = _damage(primary, backup, sectors)
-    return replace(good.table, damage=damage | _mbr_damage(head, sectors, moved=bool(damage)))
+    if not primary:
+        good = replace(good, table=replace(good.table, array=2))
+    mbr_damage = mbr.damage(head[:512], sectors, moved=bool(damage))
+    return replace(
+        good.table,
+        damage=damage | mbr_damage,
+        taken=frozenset(_taken(good.table, primary, backup, first, last)) if damage | mbr_damage else frozenset(),
+        hybrid=mbr.is_hybrid(head[:512]),
+        slots=mbr.mended(head[:512], sectors) if "protective MBR" in mbr_damage else b"",
+    )
 
 
 def remains(head: bytes, tail: bytes) -> bool:
@@ -103,33 +158,39 @@ def remains(head: bytes, tail: bytes) -> bool:
     return any(place.startswith(_SIGNATURE) for place in places)
 
 
-def _damage(primary: _Copy | None, backup: _Copy | None, sectors: int) -> frozenset[str]:
+def _damage(primary: _Header | None, backup: _Header | None, sectors: int) -> frozenset[str]:
     if not primary:
         return frozenset({"primary table"})
     if primary.alternate != sectors - 1:
-        return frozenset({"backup table not at the end of the disk"})
+        return frozenset({MOVED})
     if not backup:
         return frozenset({"backup table"})
-    return frozenset() if primary.table == backup.table else frozenset({"the two tables differ"})
+    same = replace(primary.table, array=2) == replace(backup.table, array=2)
+    return frozenset() if same else frozenset({"the two tables differ"})
 
 
-def _copy(data: bytes, base: int, lba: int, sector: int) -> _Copy | None:
-    """The copy whose header is at ``lba``, where ``data`` starts at the sector ``base``."""
-    at = (lba - base) * sector
-    if at < 0 or len(data) < at + _HEADER.size or data[at : at + 8] != _SIGNATURE:
+def _header(end: Bytes) -> _Header | None:
+    """The header of the copy at one end of the disk, if its checksum holds."""
+    data = end.piece(end.at, end.sector) or b""
+    if len(data) < _HEADER.size or not data.startswith(_SIGNATURE):
         return None
-    _, _, size, crc, _, here, alternate, first, last, label, table, length, width, table_crc = _HEADER.unpack_from(
-        data, at
-    )
-    raw = data[at : at + size]
-    if not _HEADER.size <= size <= sector or zlib.crc32(raw[:16] + bytes(4) + raw[20:]) != crc or here != lba:
+    _, _, size, crc, _, here, alternate, first, last, label, array, length, width, array_crc = _HEADER.unpack_from(data)
+    raw = data[:size]
+    if not _HEADER.size <= size <= end.sector or zlib.crc32(raw[:16] + bytes(4) + raw[20:]) != crc or here != end.at:
         return None
-    start, end = (table - base) * sector, (table - base) * sector + length * width
-    if start < 0 or width < _ENTRY.size or end > len(data) or zlib.crc32(data[start:end]) != table_crc:
+    table = Gpt(UUID(bytes_le=label), first, last, length, array=array)
+    return _Header(here, alternate, table, array, width, array_crc)
+
+
+def _copy(end: Bytes) -> _Header | None:
+    """The copy at one end of the disk, with its entries, if both of its checksums hold."""
+    header = _header(end)
+    data = end.entries(header) if header and header.width >= _ENTRY.size else None
+    if not header or data is None or zlib.crc32(data) != header.crc:
         return None
-    entries = (_entry(index + 1, data, start + index * width) for index in range(length))
+    entries = (_entry(index + 1, data, index * header.width) for index in range(header.table.length))
     found = tuple(entry for entry in entries if entry)
-    return _Copy(here, alternate, Gpt(UUID(bytes_le=label), first, last, length, found))
+    return replace(header, table=replace(header.table, entries=found))
 
 
 def _entry(number: int, data: bytes, at: int) -> Entry | None:
@@ -141,18 +202,57 @@ def _entry(number: int, data: bytes, at: int) -> Entry | None:
     return Entry(number, first, last - first + 1, UUID(bytes_le=kind), UUID(bytes_le=unique), text, attrs)
 
 
-def _mbr_damage(head: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
-    """What is wrong with the first sector: no partition of type EE, without which kernels see no GPT, or a short one.
+# What is where a copy belongs that is not sound.
 
-    Its length has 32 bits: all of them are set where that is too few, and by some tools always. Where the
-    table itself is not sound, and the disk may have grown, another length goes without saying (``moved``).
+FIRST_SECTOR = "the first sector"
+FIRST_COPY = "the first copy of the table"
+SECOND_COPY = "the second copy of the table"
+
+
+def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: Bytes, last: Bytes) -> Iterator[str]:
+    """The places where a repair would write over something else."""
+    if mbr.is_taken(first.data[:512]):
+        yield FIRST_SECTOR
+    array = -(-good.length * _ENTRY.size // first.sector)
+    if not primary and not _is_own(good, first, 2):
+        yield FIRST_COPY
+    if primary and (not _is_own(good, last, last.at - array) if not backup else backup.table.id != good.id):
+        yield SECOND_COPY
+
+
+def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
+    """Whether at one end of the disk, with entries from the sector ``array`` on, are zeros or a damaged copy.
+
+    One sector or more of the entries may be spoilt where the header is sound, but only where entries were.
     """
-    slots = (head[446 + 16 * index : 462 + 16 * index] for index in range(4))
-    lengths = {int.from_bytes(slot[12:16], "little") for slot in slots if slot[4:5] == b"\xee"}
-    if head[510:512] != b"\x55\xaa" or not lengths:
-        return frozenset({"protective MBR"})
-    sound = moved or lengths & {sectors - 1, 0xFFFFFFFF}
-    return frozenset() if sound else frozenset({"protective MBR of another length"})
+    header, entries = end.piece(end.at, end.sector), end.piece(array, good.length * _ENTRY.size)
+    if header is None or entries is None or not _may_be_header(good, header):
+        return False
+    found = _header(end)
+    if found and found.array != array:
+        return False  # the entries are elsewhere, and would be moved
+    used = {(entry.number - 1) * _ENTRY.size // 512 for entry in good.entries} if found else set()
+    return all(
+        at // 512 in used or _may_be_entry(good, entries[at : at + _ENTRY.size], end)
+        for at in range(0, len(entries), _ENTRY.size)
+    )
+
+
+def _may_be_header(good: Gpt, data: bytes) -> bool:
+    """Zeros, or a header that has one half of the disk's GUID in its place."""
+    label = good.id.bytes_le
+    return not any(data) or data[56:64] == label[:8] or data[64:72] == label[8:]
+
+
+def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
+    """Zeros, an entry with the UUID of one of the table's, or another that is well-formed: it was there before."""
+    if not any(data):
+        return True
+    unique, first, last = data[16:32], *struct.unpack_from("<QQ", data, 32)
+    known = any(unique == entry.uuid.bytes_le for entry in good.entries)
+    return known or (
+        any(data[:16]) and any(unique) and good.first_lba <= first <= last < max(end.at, good.last_lba + 1)
+    )
 
 
 # Writing: text for sfdisk(8), "input formats, named-fields".
@@ -184,6 +284,25 @@ def script(table: Gpt) -> bytes:
     )
     lines = (f"{entry.number} : {_fields(entry)}" for entry in table.entries)
     return "\n".join([*head, *lines, ""]).encode()
+
+
+def additions(entries: Iterable[Entry]) -> bytes:
+    """Entries as a script for ``sfdisk --append``, which takes each number as it is given."""
+    return "".join(f"{entry.number} : {_fields(entry)}\n" for entry in entries).encode()
+
+
+def change(before: Entry, after: Entry) -> bytes:
+    """What is to change of an entry, as a script for ``sfdisk -N``, which keeps what it is not given."""
+    fields = [f"start={after.start}", f"size={after.size}"]
+    if after.type != before.type:
+        fields.append(f"type={after.type}")
+    if after.uuid != before.uuid:
+        fields.append(f"uuid={after.uuid}")
+    if after.name != before.name:
+        fields.append(f'name="{_escaped(after.name)}"')
+    if after.attrs != before.attrs:
+        fields.append(f'attrs="{_attributes(after.attrs)}"')
+    return (", ".join(fields) + "\n").encode()
 
 
 def _fields(entry: Entry) -> str:

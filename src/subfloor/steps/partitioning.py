@@ -5,17 +5,23 @@ All of it is pure: it makes commands and values, and touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from subfloor.disks import gpt
+from subfloor.disks import gpt, mbr
 from subfloor.disks.room import without
 from subfloor.errors import Refused
 from subfloor.machine import Machine
 from subfloor.sizes import MIB, show
 from subfloor.subjects.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
 from subfloor.task import Command, Loss
+
+START_OVER = (
+    "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "
+    "with `--destroy`"
+)
+"""How a disk is erased that is ours: under another name it has another label-id, so what is there is not ours."""
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
 
@@ -99,20 +105,48 @@ def loss(path: str, disk: DiskState) -> Loss:
 
 
 def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
-    """Commands that write the table of ``after``, and tell the kernel.
+    """Commands that make the table of ``after`` from that of ``disk``, and tell the kernel.
 
-    The whole table is written from one script, so nothing is left for sfdisk to choose; entries that
-    do not change are written as they are. Partitions in use keep the kernel from reading a table anew
+    A new table is written from one script, so nothing is left for sfdisk to choose. Of one that is there no more is
+    written than what changes: it keeps its geometry, the place of its entries, every other entry as it is, and the
+    boot code, signature and slots in the first sector. Partitions in use keep the kernel from reading a table anew
     (BLKRRPART), so it is told of each partition instead, which it takes (partx(8), BLKPG).
     """
     assert isinstance(after.table, gpt.Gpt)
-    return (
-        Command(
-            (*_SFDISK, "--wipe", "never", "--wipe-partitions", "never", disk.node),
-            stdin=gpt.script(after.table),
-        ),
-        *tell_kernel(disk, after),
-    )
+    there = disk.table if isinstance(disk.table, gpt.Gpt) and disk.table.id == after.table.id else None
+    written = _changes(disk, there, after.table) if there else (_sfdisk(disk, script=gpt.script(after.table)),)
+    return (*written, *tell_kernel(disk, after))
+
+
+def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
+    """What is damaged first, then what goes, what changes, and what is new: each command is one write of the table."""
+    if before.damage and not after.damage:
+        yield from _mend(disk, before)
+    old = {entry.number: entry for entry in before.entries}
+    new = {entry.number: entry for entry in after.entries}
+    if gone := sorted(old.keys() - new.keys()):
+        yield Command((*_SFDISK, "--delete", disk.node, *map(str, gone)))
+    for number in sorted(old.keys() & new.keys()):
+        if old[number] != new[number]:
+            yield _sfdisk(disk, "-N", str(number), script=gpt.change(old[number], new[number]))
+    if added := [new[number] for number in sorted(new.keys() - old.keys())]:
+        yield _sfdisk(disk, "--append", script=gpt.additions(added))
+
+
+def _mend(disk: DiskState, table: gpt.Gpt) -> Iterator[Command]:
+    """Both copies, from the one that is sound: sfdisk finds that one by itself, and any write of it makes both.
+
+    It finds no table without a protective MBR. The slots of that are written in one piece, and nothing beside them.
+    """
+    if "protective MBR" in table.damage:
+        slots = table.slots or mbr.mended(b"", disk.sectors)
+        at = ("dd", f"of={disk.node}", f"bs={mbr.SLOTS}", "seek=1", "conv=notrunc,fsync", "status=none")
+        yield Command(at, stdin=slots)
+    yield Command((*_SFDISK, "--disk-id", disk.node, str(table.id)))
+
+
+def _sfdisk(disk: DiskState, *how: str, script: bytes) -> Command:
+    return Command((*_SFDISK, "--wipe", "never", "--wipe-partitions", "never", *how, disk.node), script)
 
 
 def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
@@ -166,26 +200,28 @@ def stamp(disk: DiskState, number: int, uuid: UUID) -> tuple[Command, ...]:
 
 
 def check_expressible(path: str, table: gpt.Gpt) -> None:
-    """Raise ``Refused`` for a table that sfdisk would not write back as it is."""
+    """Raise ``Refused`` for a table that sfdisk would not write back as it is: of the rest it writes what it read."""
     at = 0
     for entry in sorted(table.entries, key=lambda entry: entry.start):
         if entry.start < at or entry.size < 1 or not table.first_lba <= entry.start <= table.last_lba:
             raise Refused(
                 f"partition {entry.number} of {path} overlaps another, or lies where no partition may be",
-                advice="the table is corrupt: take a copy of the disk, then mend it by hand (sfdisk, gdisk); to lay "
-                "out the whole disk anew, erase it with `wipefs`, and consent",
-            )
-        if entry.attrs & gpt.RESERVED:
-            raise Refused(
-                f"partition {entry.number} of {path} has attributes that sfdisk cannot write back: {entry.attrs:#x}",
-                advice="clear its reserved attribute bits (3 to 47) with another tool, then run this again",
+                advice="the table is corrupt: take a copy of the disk, then mend it by hand (sfdisk, gdisk); or, "
+                + START_OVER,
             )
         at = entry.end
-        if entry.name and not gpt.expressible(entry.name):
-            raise Refused(
-                f"partition {entry.number} of {path} is named {entry.name!r}, which sfdisk cannot write back",
-                advice="rename that partition with another tool (sgdisk --change-name), then run this again",
-            )
+
+
+def is_overwritten(disk: DiskState) -> bool:
+    """Whether something else was put on the disk over its table, so that no more than a copy of it is left.
+
+    That copy says whose the disk was, and not whose it is.
+    """
+    if not isinstance(disk.table, gpt.Gpt):
+        return False
+    first = {gpt.FIRST_SECTOR, gpt.FIRST_COPY} & disk.table.taken
+    spoilt = {"primary table", "protective MBR"} & disk.table.damage
+    return bool(first or (spoilt and set(disk.signatures) - {"dos"}))
 
 
 def erase(disk: DiskState) -> tuple[Command, ...]:

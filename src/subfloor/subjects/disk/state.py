@@ -170,6 +170,9 @@ class DiskState:
     def _holds(self) -> Iterator[str]:
         if isinstance(self.table, gpt.Gpt):
             yield "a GPT"
+            yield from (f"unknown data in place of {place}" for place in sorted(self.table.taken))
+            if self.table.hybrid:
+                yield "a hybrid MBR"
         elif self.table:
             yield f"a {self.table.type} partition table"
         if "PMBR" in self.signatures:
