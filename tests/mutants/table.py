@@ -239,8 +239,8 @@ MUTANTS = (
     Mutant(
         "any GPT counts as our own",
         _WIPEFS,
-        "return isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)",
-        "return isinstance(disk.table, gpt.Gpt)",
+        "ours = isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)",
+        "ours = isinstance(disk.table, gpt.Gpt)",
         _steps("wipefs"),
     ),
     Mutant(
@@ -463,14 +463,14 @@ MUTANTS = (
     Mutant(
         "the checksum of a table's entries is not looked at",
         _GPT,
-        " or zlib.crc32(data[start:end]) != table_crc:",
+        " or zlib.crc32(data) != header.crc:",
         ":",
         ("tests/test_gpt.py", "-k", "damaged"),
     ),
     Mutant(
         "the two copies of a table are not compared",
         _GPT,
-        'return frozenset() if primary.table == backup.table else frozenset({"the two tables differ"})',
+        'return frozenset() if same else frozenset({"the two tables differ"})',
         "return frozenset()",
         ("tests/test_gpt.py", "-k", "differ"),
     ),

@@ -168,13 +168,7 @@ class DiskState:
         return f"{self.node} ({about}), {', '.join(self._holds()) or _BLANK}"
 
     def _holds(self) -> Iterator[str]:
-        if isinstance(self.table, gpt.Gpt):
-            yield "a GPT"
-            yield from (f"unknown data in place of {place}" for place in sorted(self.table.taken))
-            if self.table.hybrid:
-                yield "a hybrid MBR"
-        elif self.table:
-            yield f"a {self.table.type} partition table"
+        yield from self._table_in_words()
         if "PMBR" in self.signatures:
             yield "a protective MBR whose GPT is lost"
         elif LOST_GPT in self.signatures:
@@ -189,6 +183,15 @@ class DiskState:
         for volume in self.volumes:
             about = f"{self._named(volume)}{_described(volume.content)}{self._beyond(volume)}"
             yield f"{self.partition_node(volume.number)}: {about}"
+
+    def _table_in_words(self) -> Iterator[str]:
+        if isinstance(self.table, gpt.Gpt):
+            yield "a GPT"
+            yield from (f"unknown data in place of {place}" for place in sorted(self.table.taken))
+            if self.table.hybrid:
+                yield "a hybrid MBR"
+        elif self.table:
+            yield f"a {self.table.type} partition table"
 
     def _named(self, volume: Volume) -> str:
         entry = self.entry(volume.number)
