@@ -121,9 +121,12 @@ def test_a_changed_configuration_is_installed(site: Site, name: str) -> None:
     assert site.apply() == []
 
 
-@pytest.mark.parametrize(("how", "every"), [("kill", 1), ("fail", 5)])
-def test_wherever_it_ends_a_rerun_comes_to_the_same_end(site: Site, how: str, every: int) -> None:
+@pytest.mark.parametrize(("how", "every", "copies"), [("kill", 1, "renamed"), ("kill", 2, "in-place"), ("fail", 5, "")])
+def test_wherever_it_ends_a_rerun_comes_to_the_same_end(
+    site: Site, how: str, every: int, copies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed at each of its places in turn, or failing at some; a new configuration each time, over the last one."""
+    monkeypatch.setenv("STAND_IN_COPIES", copies)
     place = 1
     while ended(site, how, place):
         ran = len(site.runs())
@@ -156,6 +159,14 @@ def test_what_was_ended_twice(site: Site) -> None:
     assert site.installed() and site.leftovers() == []
 
 
+def test_an_activation_that_fails_is_no_failure(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real program goes on, and what it installs boots: the script runs again then."""
+    monkeypatch.setenv("STAND_IN_ACTIVATION", "fail")
+    assert site.apply()[-1].startswith("Install NixOS")
+    assert site.installed()
+    assert site.apply() == []
+
+
 def test_what_a_killed_run_leaves_is_removed_by_name(site: Site) -> None:
     """The real program fails for ever on a loader.tmp, and takes a kernel that is half copied for a whole one."""
     site.apply()
@@ -172,7 +183,7 @@ def test_what_a_killed_run_leaves_is_removed_by_name(site: Site) -> None:
 def test_a_copy_of_the_right_length_and_other_bytes_is_no_copy(site: Site) -> None:
     """So a power cut may leave it; before an installation was recorded, nothing on the partition is trusted."""
     with pytest.raises(CommandFailed):
-        site.apply("kill:15")
+        site.apply("kill:20")
     (initrd,) = site.sh("cd root/boot; ls EFI/nixos/*-initrd.efi").split()
     site.sh(f"printf x | dd of=root/boot/{initrd} bs=1 seek=100 conv=notrunc status=none")
     assert any(initrd in says for says in site.apply())
