@@ -6,6 +6,7 @@ The playbook is kept as a list of tasks, so that a test can change it as a perso
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -84,7 +85,9 @@ class Installed:
         play.write_text(yaml.safe_dump([{"name": "Changed", "hosts": "all", "seed": "{{ seed }}", "tasks": tasks}]))
         options = [each.format(disk=self.place.disk.node) for each in more]
         made = replace(self.place, layout=replace(self.place.layout, play=play), seed=seed)
-        return made.ran(name, "-e", f"root={self.root}", *options)
+        variables = self.root.with_suffix(".yml")  # a file may hold what not every play reads
+        variables.write_text(json.dumps({"root": str(self.root)}))
+        return made.ran(name, "-e", f"@{variables}", *options)
 
     def blocks(self) -> dict[int, bytes]:
         """What each MiB of the disk comes to, by its number, but those that are all zeros."""
