@@ -87,8 +87,8 @@ def test_partitions_are_where_they_should_be(job: Variant, sh: Sh) -> None:
     assert list(found) == (["ESP", "swap", "nix"] if job.swap else ["ESP", "nix"])
     starts = {name: each["start"] * job.sector for name, each in found.items()}
     assert starts["ESP"] == 1 * MIB
-    assert starts["nix"] == (8705 if job.swap else 513) * MIB
-    assert starts.get("swap", 513 * MIB) == 513 * MIB
+    assert starts["nix"] == (9217 if job.swap else 1025) * MIB
+    assert starts.get("swap", 1025 * MIB) == 1025 * MIB
     if job.sector == 512:
         assert found["ESP"]["start"] == 2048
 
