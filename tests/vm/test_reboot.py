@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 import nixos_boot
 from subfloor import vm
@@ -25,14 +26,22 @@ ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 STAND_IN = ROOT / "tests" / "nixos_install_stand_in"
 DISK = "/dev/vdf"
-ARGUMENTS = (PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true", "-e", "no_login=a test")
+PERSISTED = [
+    each
+    for each in yaml.safe_load(Path(PLAYBOOK).read_text())[0]["vars"]["persist"]
+    if each != {"path": "/root", "mode": "0700"}  # the Python that the guest runs may lie there
+]
+ARGUMENTS = (
+    *(PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true", "-e", "no_login=a test"),
+    *("-e", f"persist={json.dumps(PERSISTED)}"),
+)
 
 KEPT = (
     *("/boot", "/nix", "/nix/persist"),
     *("/etc/nixos", "/etc/NetworkManager/system-connections", "/var/lib/bluetooth", "/var/lib/nixos"),
-    *("/var/lib/NetworkManager", "/var/lib/dhcpcd", "/var/lib/private", "/var/lib/systemd", "/var/log", "/root"),
+    *("/var/lib/NetworkManager", "/var/lib/dhcpcd", "/var/lib/private", "/var/lib/systemd", "/var/log"),
 )
-LOST = ("/", "/etc", "/home", "/srv", "/tmp", "/var", "/var/lib", "/etc/NetworkManager", "/var/lib/other")
+LOST = ("/", "/etc", "/home", "/root", "/srv", "/tmp", "/var", "/var/lib", "/etc/NetworkManager", "/var/lib/other")
 
 MARK = """
 name=$1; shift
