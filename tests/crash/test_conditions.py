@@ -41,7 +41,7 @@ def _fill(directory: Path) -> Path:
 
 
 def _config(root: Path, hostname: str) -> dict[str, Any]:
-    return {"nixos-config": {"root": str(root), "hostname": hostname, "state_version": "24.05"}}
+    return {"nixos-config": {"root": str(root), "hostname": hostname, "state_version": "24.05", "boot_loader": "none"}}
 
 
 def _tmpfs(at: Stand) -> Path:

@@ -92,13 +92,14 @@ def _photos(work: Path) -> Iterator[tuple[Stand, Path]]:
                 run("umount", at_place)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_partition_that_is_mounted_between_look_and_act_is_not_lost_case_32(number: int, tmp_path: Path) -> None:
-    """Consent was given, and then somebody mounts it: it is the last moment but one to say no."""
+    """Another program mounts it once consent was given. Later it cannot: the kernel has forgotten the partition."""
     with _photos(tmp_path) as (at, place):
         mount = before(number, lambda: void(run("mount", at.disk.partition(2), place)))
         ran = subfloor("apply", *FOREIGN.words(at), first=mount)
-        assert ran.status == 1 and "busy" in ran.said and "→" in ran.said, ran.said
+        said = "busy" if number == 1 else "error deleting partition 2"
+        assert ran.status == 1 and said in ran.said and "→" in ran.said, ran.said
         assert place.is_mount(), "nothing was tried"
         assert (place / "letter").read_text() == LETTER
         run("umount", place)

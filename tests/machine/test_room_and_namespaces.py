@@ -91,7 +91,7 @@ def test_what_another_namespace_has_mounted_is_not_taken_for_ours_case_66(ground
 def chroot(ground: Ground) -> Iterator[Ground]:
     """A chroot into what is otherwise this machine."""
     ground.sh("mkdir inside; mount --rbind / inside; mount --make-rprivate inside")
-    pid = ground.sh("echo $PPID")
+    pid = ground.sh("read -r line < /proc/$$/stat; set -- ${line##*) }; echo $3")  # its shell leads its process group
     enter = ("nsenter", "--mount", f"--target={pid}", "chroot", str(ground.path / "inside"))
     with Host("inside", enter).shell() as shell:
         yield Ground(shell, ground.path)

@@ -184,8 +184,7 @@ def _partx(disk: DiskState, *argv: str) -> Command:
         ("partx", *argv, disk.node),
         patience=MOMENT,
         needs=disk.node,
-        advice="the table is written, and the kernel could not be told of it: let what has a partition open end, "
-        "or reboot",
+        advice="the kernel keeps a partition that is in use: unmount it, or let what has it open end, or reboot",
     )
 
 
