@@ -11,6 +11,7 @@ import pytest
 
 import odd_tables
 from crash.forked import Ran
+from crash.sample import sample
 from subfloor import vm
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,7 +46,9 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
 
 
 # Of a chain of tables in a circle a kernel makes hundreds of partitions, which keep udev busy for minutes.
-@pytest.mark.parametrize("kind", [kind for kind in odd_tables.ODD if kind != "chain-of-tables-in-a-circle"])
+@pytest.mark.parametrize(
+    "kind", sample([*sorted(odd_tables.ODD.keys() - {"chain-of-tables-in-a-circle"})], 3, seed="odd")
+)
 def test_any_table_goes_the_first_time(
     kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:

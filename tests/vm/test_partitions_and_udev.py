@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crash.forked import Ran
+from crash.sample import sample
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
@@ -24,7 +25,7 @@ READ = 'mount "$1" /media && cat /media/letter && umount /media'
 DELETE = 'disk=$1; shift; udevadm settle; sfdisk --quiet --delete "$disk" "$@" && udevadm settle'
 
 
-@pytest.mark.parametrize("numbers", [("1",), ("3",), ("1", "2", "3")], ids="-".join)
+@pytest.mark.parametrize("numbers", sample([("1",), ("3",), ("1", "2", "3")], 1, seed="deleted"), ids="-".join)
 def test_what_a_deleted_entry_led_to_is_put_back(
     numbers: tuple[str, ...], subfloor: Subfloor, blank: Blank, sh: Sh
 ) -> None:
