@@ -56,6 +56,16 @@ udevadm settle
 blkdiscard -f "$1" && blockdev --rereadpt "$1" && udevadm settle
 """
 
+# Names the disks that have partitions.
+PARTITIONED = """
+for each in /sys/block/*; do
+  case ${each##*/} in loop*) continue ;; esac
+  for partition in "$each"/*/partition; do
+    if [ -e "$partition" ]; then echo "/dev/${each##*/}"; break; fi
+  done
+done
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this directory boots a machine, whether or not it says so."""
@@ -95,11 +105,16 @@ def host(guest: vm.Machine) -> testinfra.host.Host:
 
 @pytest.fixture(scope="session")
 def blank(guest: vm.Machine) -> Callable[[str], str]:
-    """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back."""
+    """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back.
+
+    So are the others with partitions: a play lays out no second disk while another one carries its identity.
+    """
 
     def make_blank(device: str) -> str:
-        done = guest.run(["/bin/sh", "-c", BLANK, "blank", device], timeout=60)
-        assert done.returncode == 0, done.stderr.decode()
+        with_partitions = guest.run(["/bin/sh", "-c", PARTITIONED]).stdout.decode().split()
+        for each in dict.fromkeys((*with_partitions, device)):
+            done = guest.run(["/bin/sh", "-c", BLANK, "blank", each], timeout=60)
+            assert done.returncode == 0, done.stderr.decode()
         return device
 
     return make_blank
