@@ -485,8 +485,8 @@ MUTANTS = (
     Mutant(
         "content that a bind would hide is hidden",
         "plugins/bind_persist.py",
-        "if hiding != Hiding():",
-        "if False:",
+        "copy = self._copy(machine, hiding) if hiding != Hiding() else None",
+        "copy = None",
         ("tests/machine/test_bind_persist.py", "-k", "bind_over_content"),
     ),
     Mutant(
