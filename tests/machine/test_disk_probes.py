@@ -242,6 +242,14 @@ def _broken(directory: Path, tool: str, script: str) -> Path:
     return directory
 
 
+def _have_dd_fail(directory: Path) -> None:
+    """As on a disk with sectors that cannot be read, where it is to show whether it could be."""
+    (directory / "dd").write_text(
+        '#!/bin/sh\ncase "$*" in *count=2048*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"\n'
+    )
+    (directory / "dd").chmod(0o755)
+
+
 def _with_first(directory: Path) -> tuple[str, str]:
     return "env", f"PATH={directory}:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -268,8 +276,17 @@ def test_nothing_found_where_nothing_can_be_read_is_a_failure(disk: MakeDisk, tm
     vda = disk()
     FOREIGN["mbr-with-logical-partitions-case-26" if tool == "blkid" else "whole-ext4-case-27"](vda)
     broken = _broken(tmp_path / "bin", tool, LIARS[tool](vda))
-    unreadable = 'case "$*" in *count=2048*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"'
-    (broken / "dd").write_text(f"#!/bin/sh\n{unreadable}\n")
-    (broken / "dd").chmod(0o755)
+    _have_dd_fail(broken)
+    with pytest.raises(LookFailed, match="cannot be read"):
+        seen(vda, *_with_first(broken))
+
+
+def test_a_table_that_cannot_be_read_is_not_none(disk: MakeDisk, tmp_path: Path) -> None:
+    """Its partitions are listed and hold something, so nothing else of the disk is read for whether it is blank."""
+    vda = disk()
+    vda.sfdisk("label: dos\n1: size=100M,type=83\n")
+    run("mkfs.ext4", "-q", "-F", vda.partition(1))
+    broken = _broken(tmp_path / "bin", "wipefs", LIARS["wipefs"](vda))
+    _have_dd_fail(broken)
     with pytest.raises(LookFailed, match="cannot be read"):
         seen(vda, *_with_first(broken))

@@ -68,6 +68,18 @@ def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> No
     judge(vda, SMALL)
 
 
+def test_a_table_inside_a_partition_that_becomes_raw_goes(disk: MakeDisk) -> None:
+    """A virtual machine's disk in an unfinished partition: another content than any of ours, and lost with consent."""
+    vda = disk()
+    bare = on(vda, ("data", "linux", "200MiB", "ext4"))[:-1]
+    converged(bare)
+    table = b"label: gpt\n1: start=2048,size=20M\n"
+    run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", vda.partition(1), stdin=table)
+    bare[-1][1]["raw"] = True
+    converged(bare, vda.node)
+    assert not said("wipefs", "--no-act", vda.partition(1))
+
+
 def test_a_stale_array_at_the_end_of_a_new_partition_goes_case_30(disk: MakeDisk) -> None:
     vda, member = disk(), disk("64MiB")
     FOREIGN["md-case-27"](member)

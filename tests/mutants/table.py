@@ -121,7 +121,7 @@ MUTANTS = (
         _PARTITIONING,
         """        Command(("wipefs", "--all", "--quiet", "--force", *nodes)),\n""",
         "",
-        (*_BEFORE, "-k", "table_inside"),
+        (*_BEFORE, "-k", "table_inside_a_partition"),
     ),
     Mutant(
         "the partitions' signatures are left when a disk is erased",
@@ -458,7 +458,7 @@ MUTANTS = (
         _PROBES,
         """read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}\n""",
         "",
-        ("tests/machine/test_disk_probes.py", "-k", "can_be_read"),
+        ("tests/machine/test_disk_probes.py", "-k", "cannot_be_read"),
     ),
     Mutant(
         "the checksum of a table's entries is not looked at",
@@ -509,5 +509,41 @@ MUTANTS = (
         """        Command(("sync", "--", folder)),\n""",
         "",
         _steps("nixos-config"),
+    ),
+    # Disks that other tools left.
+    Mutant(
+        "whatever is in the place of a copy counts as that copy, damaged",
+        _GPT,
+        "    if header is None or entries is None or not _may_be_header(good, header):\n        return False",
+        "    if header is not None:\n        return True\n    if entries is None:\n        return False",
+        ("tests/test_tables_of_others.py",),
+    ),
+    Mutant(
+        "the slots of a hybrid MBR are made anew with those of the table",
+        "src/subfloor/disks/mbr.py",
+        "    if not any(map(_is_protective, slots)):\n        slots[0] = _protective(sectors)",
+        "    slots = [_protective(sectors), _EMPTY, _EMPTY, _EMPTY]",
+        ("tests/test_tables_of_others.py",),
+    ),
+    Mutant(
+        "what lies between the ends of a disk is not looked at",
+        _PROBES,
+        "between() {{ ( places | samples ); }}",
+        "between() {{ ( pages=0; places | samples ); }}",
+        ("tests/machine/test_odd_tables.py", "-k", "unknown_data"),
+    ),
+    Mutant(
+        "an identity that another disk carries is not refused",
+        _APPLY,
+        "    reports = refuse_twins(own, seen.get(carriers, ()), reports)\n",
+        "",
+        ("tests/machine/test_identity_of_one_disk.py",),
+    ),
+    Mutant(
+        "consent for one host is consent on all",
+        "src/subfloor/consent.py",
+        "        found[host].add(name)",
+        "        for each in found.values():\n            each.add(name)",
+        ("tests/test_cli.py", "-k", "one_host"),
     ),
 )
