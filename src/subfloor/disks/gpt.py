@@ -265,9 +265,6 @@ def expressible(name: str) -> bool:
     )
 
 
-RESERVED = sum(1 << bit for bit in range(3, 48))
-"""The attribute bits that mean nothing yet, and that sfdisk drops."""
-
 _ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBootable"}
 
 
