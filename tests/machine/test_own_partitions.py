@@ -9,7 +9,11 @@ import pytest
 from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run, said
 from machine.laying_out import SMALL, blkid, judge, on
 from machine.plays import Play, applied, converged, outcomes, refusal
+from subfloor.host import Host
+from subfloor.observe import look
 from subfloor.outcome import TaskReport
+from subfloor.sizes import MIB
+from subfloor.subjects.disk.free_space import FreeSpace
 
 pytestmark = pytest.mark.root
 
@@ -132,6 +136,17 @@ def test_a_filesystem_behind_an_empty_part_of_free_space_is_found(disk: MakeDisk
         ("aligned-partition", {"device": vda.node, "number": 1, "name": "nix", "type": "linux", "size": "rest"})
     ]
     assert "ext4 labelled 'photos' at 129MiB" in refusal(play)
+
+
+@pytest.mark.parametrize("size", [2, 18, 34, 66, 113, 130, 434, 1025])
+def test_free_space_is_read_to_its_end_and_nothing_behind_it(size: int, disk: MakeDisk) -> None:
+    """A partition may have begun just before the end of the device, which refuses to be read behind it."""
+    vda = disk(f"{size}MiB")
+    hole = (MIB, size * MIB - 33 * 512)
+    space = FreeSpace(vda.node, hole, hole)
+    assert any(place + 4 * MIB > hole[1] for place in space.places())
+    with Host().shell() as shell:
+        assert look(shell, {space})[space] == ()
 
 
 @pytest.mark.parametrize("kind", ["ext4 -b 1024", "xfs"])

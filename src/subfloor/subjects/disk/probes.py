@@ -202,10 +202,15 @@ done
 # What is in free space, at each of some places. libblkid takes what it cannot read for empty.
 # No signature is in zeros, and to start a program for each place takes most of a look's time. So, where perl is there,
 # it leaves out the places that hold zeros wherever libblkid looks: in the first 512 KiB (ZFS), at the second headers of
-# LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays).
+# LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing is read behind that end: a device
+# refuses to seek there.
 _ALL_ZEROS = r"""
     open(D, "<:raw", shift) or exit 1; my $end = shift;
-    sub zeros { sysseek(D, $_[0], 0) && defined(sysread(D, my $b, $_[1])) or exit 1; $b !~ /[^\0]/ }
+    sub zeros {
+        return 1 if $_[0] >= $end;
+        sysseek(D, $_[0], 0) && defined(sysread(D, my $b, $_[1])) or exit 1;
+        return $b !~ /[^\0]/;
+    }
     my $tail = zeros($end > 524288 ? $end - 524288 : 0, 524288);
     for my $at (@ARGV) {
         print "$at " unless $tail && zeros($at, 524288)
