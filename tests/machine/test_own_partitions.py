@@ -138,7 +138,7 @@ def test_a_filesystem_behind_an_empty_part_of_free_space_is_found(disk: MakeDisk
     assert "ext4 labelled 'photos' at 129MiB" in refusal(play)
 
 
-@pytest.mark.parametrize("size", [2, 18, 34, 66, 113, 130, 434, 1025])
+@pytest.mark.parametrize("size", [2, 34, 66, 130, 258, 1026])
 def test_free_space_is_read_to_its_end_and_nothing_behind_it(size: int, disk: MakeDisk) -> None:
     """A partition may have begun just before the end of the device, which refuses to be read behind it."""
     vda = disk(f"{size}MiB")
