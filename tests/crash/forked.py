@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from subfloor.cli import main
+from subfloor.plugins.registry import Registry
 
-for _late in ("jinja2.sandbox", "jsonschema", "subfloor.cli.running", "subfloor.report.text"):
-    importlib.import_module(_late)  # what a run imports only when it needs it
+# What a run imports only when it needs it.
+for _late in ("jinja2.sandbox", "jsonschema", "subfloor.cli.running", "subfloor.report.text", "subfloor.report.json"):
+    importlib.import_module(_late)
+Registry().names()  # imports every plugin
 
 DEADLINE = 120
 """Seconds until a run is ended as one that hangs: by a signal, so its status is below 0."""
