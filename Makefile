@@ -20,7 +20,7 @@ bootstrap: ## Install what is missing on this machine, and make .venv
 	@tools/bootstrap
 
 run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual machine
-	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda --disk 30GiB
+	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda -e 'state_version="25.11"' --disk 30GiB
 
 test: lint ## Check the code and run all tests
 	$(PY) -m pytest $(PARALLEL) -m "$(HERE)"

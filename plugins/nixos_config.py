@@ -10,16 +10,20 @@ from typing import Annotated, ClassVar, Literal
 from subfloor.errors import Refused
 from subfloor.installed import Administrators, Contribution, Home
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import filesystems, generated, lint, system, users
+from subfloor.nixos import filesystems, generated, lint, releases, system, tracked, users
 from subfloor.nixos.hardware import plain
 from subfloor.nixos.layout import ESP_PLACES, Device, Layout, under
+from subfloor.nixos.releases import Releases
 from subfloor.nixos.users import User
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.steps import nodes, sources
 from subfloor.steps.files import keep_output, write_file
+from subfloor.subjects.git import Repository, Tracking
+from subfloor.subjects.nixos import PROFILES
 from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, Text, TextFile, check_clean, seen
+from subfloor.subjects.running import RunningSystem
 from subfloor.subjects.tool import Tool
-from subfloor.task import Step, Task, hookimpl
+from subfloor.task import Command, Step, Task, hookimpl
 
 _ESPS = ", ".join(ESP_PLACES)
 _SCAN = "nixos-generate-config"
@@ -43,21 +47,33 @@ class NixosConfig(Task):
     that was generated from another version of the play is written anew. One that somebody edited is shown
     as a diff, and refused, unless `overwrite` is given.
 
+    `state_version` and the nixpkgs of a flake are those that the configuration names already; else those of
+    the NixOS that runs, which is the installer. On any other system `state_version` has to be given. For an
+    installed system it never changes, whatever installer runs the play again.
+
+    A flake in a git repository has only what git tracks. Git is told of what is generated; that it does not
+    track another file, such as `local.nix`, is refused, since Nix would leave that out without a word.
+
     Where the root is a tmpfs, a path that a system needs again after a boot and that no task keeps is
     warned of, each with the reason; `not_persisted` says of which that is meant.
     """
 
     key: ClassVar[str] = "nixos-config"
     examples: ClassVar[tuple[str, ...]] = (
-        'nixos-config: {root: /mnt, hostname: nixos, state_version: "24.05"}',
-        'nixos-config: {root: /, hostname: kiosk, state_version: "24.05", overwrite: true}',
-        'nixos-config: {state_version: "24.05", persistence: impermanence, devices: partuuid, flake: true}',
-        'nixos-config: {state_version: "24.05", openssh: true, users: {ada: {uid: 1000, groups: [wheel]}}}',
+        "nixos-config: {root: /mnt, hostname: nixos}",
+        'nixos-config: {root: /, hostname: kiosk, state_version: "25.11", overwrite: true}',
+        "nixos-config: {persistence: impermanence, devices: partuuid, flake: true}",
+        "nixos-config: {openssh: true, users: {ada: {uid: 1000, groups: [wheel]}}}",
     )
 
     state_version: Annotated[
-        str, Param("The release of NixOS that it is first installed from", pattern=r"^[0-9]{2}\.[0-9]{2}$")
-    ]
+        str | None,
+        Param(
+            "The release of NixOS that it is first installed from; else as the configuration says, or the installer's",
+            pattern=releases.PATTERN,
+            examples=("25.11",),
+        ),
+    ] = None
     root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt", "/"))] = "/mnt"
     path: Annotated[str, Param("The configuration's directory, as the installed system has it")] = "/etc/nixos"
     hostname: Annotated[str, Param("The host's name", pattern="^$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")] = (
@@ -104,7 +120,12 @@ class NixosConfig(Task):
         Literal["x86_64-linux", "aarch64-linux"], Param("What kind of machine it is, if nothing looks")
     ] = "x86_64-linux"
     flake: Annotated[bool, Param("Make a flake, too, with the host's name")] = False
-    nixpkgs: Annotated[str | None, Param("Where a flake takes nixpkgs from; else the branch of `state_version`")] = None
+    nixpkgs: Annotated[
+        str | None,
+        Param(
+            "Where a flake takes nixpkgs from; else as it does already, or from the branch of the installer's release"
+        ),
+    ] = None
     impermanence: Annotated[str | None, Param("Where the module impermanence is had: a flake, or a tarball's URL")] = (
         None
     )
@@ -135,7 +156,7 @@ class NixosConfig(Task):
         others = (task.within(play) for task in play if task.key != self.key)
         found = under(self.root, (each for task in others for each in task.contributes()))
         whole = replace(self, layout=found, small_esps=tuple(lint.small_esps(play)))
-        whole._texts(found)  # what no Nix string can say is said before anything is looked at
+        whole._texts(found, _ANY)  # what no Nix string can say is said before anything is looked at
         return whole
 
     def warnings(self) -> tuple[str, ...]:
@@ -164,16 +185,21 @@ class NixosConfig(Task):
     def subjects(self) -> frozenset[AnySubject]:
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))
         looks = (sources.stable_looks(*self._by(each)) for each in self.layout.devices)
-        return frozenset({*files, Tool(_SCAN)}).union(*looks)
+        more = {Tracking(self._folder)} if self.flake else set[AnySubject]()
+        return frozenset({*files, Tool(_SCAN), RunningSystem(), Path(self._profile), *more}).union(*looks)
 
     def next_step(self, machine: Machine) -> Step | None:
         self._check_boot_loader()
+        own = (*self._paths, self._hardware)
+        if self.flake:
+            tracked.check(seen(machine, Tracking(self._folder)), self._folder, map(posixpath.basename, own))
         # All of them at once: where one is refused, none is written.
-        texts = self._texts(self.layout.named(lambda each: sources.stable(machine, *self._by(each))))
+        layout = self.layout.named(lambda each: sources.stable(machine, *self._by(each)))
+        texts = self._texts(layout, self._releases(machine))
         steps = [
             self._write(machine, path, generated.marked(text)) for path, text in zip(self._paths, texts, strict=True)
         ]
-        return next((step for step in (self._describe(machine), *steps) if step), None)
+        return next((step for step in (self._describe(machine), *steps, self._track(machine, own)) if step), None)
 
     def _check_boot_loader(self) -> None:
         """Raise ``Refused`` where the play makes a root that systemd-boot cannot start."""
@@ -201,13 +227,28 @@ class NixosConfig(Task):
         names = ("filesystems.nix", "configuration.nix", *(("flake.nix",) if self.flake else ()))
         return tuple(posixpath.join(self._folder, name) for name in names)
 
-    def _texts(self, layout: Layout) -> tuple[str, ...]:
+    @property
+    def _profile(self) -> str:
+        """What leads to the system, once it is installed."""
+        return posixpath.join(self.root, PROFILES, "system")
+
+    def _releases(self, machine: Machine) -> Releases:
+        known = releases.Known(
+            configuration=seen(machine, TextFile(posixpath.join(self._folder, "configuration.nix"))),
+            flake=seen(machine, TextFile(posixpath.join(self._folder, "flake.nix"))) if self.flake else Absent(),
+            running=machine[RunningSystem()],
+            is_installed=isinstance(machine[Path(self._profile)], Node),
+            is_running=self.root == "/",
+        )
+        return releases.chosen(self.state_version, self.nixpkgs, known, self.overwrite)
+
+    def _texts(self, layout: Layout, of: Releases) -> tuple[str, ...]:
         """What the files say; ``layout``: with devices as the installed system finds them."""
         how = self.persistence == "impermanence"
         fetched = (self.impermanence or _TARBALL) if how and not self.flake else None
         whole = system.System(
             hostname=self.hostname,
-            state_version=self.state_version,
+            state_version=of.state_version,
             users=users.settings(self.users, layout, bool(self.no_login)),
             store=self.store,
             timezone=self.timezone,
@@ -230,8 +271,8 @@ class NixosConfig(Task):
         texts = (mounts, system.configuration(whole))
         if not self.flake:
             return texts
-        nixpkgs = self.nixpkgs or f"github:NixOS/nixpkgs/nixos-{self.state_version}"
-        return (*texts, system.flake(self.hostname or "nixos", nixpkgs, (self.impermanence or _FLAKE) if how else None))
+        module = (self.impermanence or _FLAKE) if how else None
+        return (*texts, system.flake(self.hostname or "nixos", of.nixpkgs, module))
 
     def _by(self, each: Device) -> tuple[str, str, sources.Naming]:
         """How the installed system finds a device."""
@@ -251,7 +292,7 @@ class NixosConfig(Task):
         scan = (_SCAN, "--no-filesystems", "--show-hardware-config", *root)
         return Step(
             says=f"Write {path}, of what {_SCAN} finds",
-            commands=keep_output(path, scan),
+            commands=(*keep_output(path, scan), *self._told(machine, path)),
             after=_made(machine, path, Unknown()),
         )
 
@@ -271,9 +312,31 @@ class NixosConfig(Task):
     def _written(self, machine: Machine, path: str, content: bytes) -> Step:
         return Step(
             says=f"Write {path}",
-            commands=write_file(path, content),
+            commands=(*write_file(path, content), *self._told(machine, path)),
             after=_made(machine, path, Text(content)),
         )
+
+    def _told(self, machine: Machine, path: str) -> tuple[Command, ...]:
+        """What makes git track a file that was just written, where the flake lies in a repository."""
+        repository = seen(machine, Tracking(self._folder)) if self.flake else None
+        return (tracked.track((path,)),) if repository else ()
+
+    def _track(self, machine: Machine, own: tuple[str, ...]) -> Step | None:
+        """The same for those that were written before."""
+        repository: Repository | None = seen(machine, Tracking(self._folder)) if self.flake else None
+        paths = [path for path in own if repository and posixpath.basename(path) in repository.untracked]
+        if not repository or not paths:
+            return None
+        names = frozenset(map(posixpath.basename, paths))
+        return Step(
+            says=f"Have git track {', '.join(sorted(names))} in {self._folder}",
+            commands=(tracked.track(paths),),
+            after=machine.with_(Tracking(self._folder), replace(repository, untracked=repository.untracked - names)),
+        )
+
+
+# Stands for what is known only once the machine was looked at.
+_ANY = Releases("00.00", "")
 
 
 def _check_one_line(text: str) -> None:

@@ -14,9 +14,10 @@ from typing import Annotated, ClassVar
 from subfloor.errors import Refused
 from subfloor.installed import Administrators
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import lint
+from subfloor.nixos import lint, tracked
 from subfloor.nixos.layout import under
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.subjects.git import Tracking
 from subfloor.subjects.mount import Cover, Covering, Mount
 from subfloor.subjects.nixos import (
     SYSTEM_OF,
@@ -45,6 +46,9 @@ class NixosInstall(Task):
 
     Temporary files go to `state` too, since there is little room in a root in memory. Nothing is installed
     where nothing is mounted, or where the store or `state` would lie in memory.
+
+    A flake in a git repository that does not track one of its files, such as `local.nix`, is refused: Nix would
+    leave the file out without a word.
 
     A configuration by which nobody could log in and become root is not installed, and that is said before
     anything is written, unless a local.nix is there, which may say who can.
@@ -109,6 +113,8 @@ class NixosInstall(Task):
 
     def subjects(self) -> frozenset[AnySubject]:
         found: set[AnySubject] = {Configuration(self._configuration), self._system, *map(TextFile, self.written)}
+        if self._is_local_flake:
+            found.add(Tracking(self._configuration))
         if self.root != "/":
             found |= {Mount(self.root), Covering(self._at("/nix/store")), Covering(self._at(self.state))}
             found |= {Mount(self._boot), self._leftovers} if self.boot else set()
@@ -119,6 +125,8 @@ class NixosInstall(Task):
             self._check_ground(machine)
         files = self._files(machine)
         digest = self._digest(files)
+        if self._is_local_flake:
+            tracked.check(seen(machine, Tracking(self._configuration)), self._configuration)
         there = seen(machine, self._system)
         if isinstance(there, System) and there.boots and _is(there.made_from, digest):
             return None

@@ -29,6 +29,8 @@ Every key names a subject, with defaults for all that a case does not care about
     configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
     installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
     leftovers /mnt/boot: [loader/loader.tmp]
+    running: nixos 25.11 25.11.2026     # ID, VERSION_ID and BUILD_ID of os-release(5); else `debian 12`
+    git /mnt/etc/nixos: [local.nix]     # a repository, and what it does not track; `unreadable`; else there is none
     free /dev/vda:                        # what free space of a disk still holds; else nothing
       - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
 """
@@ -51,6 +53,7 @@ from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.secret import Secret
 from subfloor.subjects.account import Account
 from subfloor.subjects.disk import Content, Disk, DiskState, FreeSpace, Limits, Missing, OtherTable, Remains, Volume
+from subfloor.subjects.git import Repository, Tracking
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
 from subfloor.subjects.mount import Cover, Covering, DevicesMounted, InUse, Mount, Mounted, MountState
@@ -76,6 +79,7 @@ from subfloor.subjects.path import (
     Unseen,
     is_below,
 )
+from subfloor.subjects.running import OsRelease, RunningSystem
 from subfloor.subjects.secret_file import SecretFile
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
@@ -171,6 +175,8 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Configuration, Sources()),
     (InstalledSystem, Absent()),
     (BootLeftovers, Leftovers()),
+    (RunningSystem, OsRelease("debian", "12")),
+    (Tracking, None),
 )
 
 
@@ -397,6 +403,10 @@ def _leftovers(path: str, about: list[str]) -> tuple[AnySubject, Any]:
     return BootLeftovers(path, "/mnt", _RECORD), Leftovers(frozenset(about))
 
 
+def _git(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return Tracking(path), Repository(readable=False) if about == "unreadable" else Repository(frozenset(about))
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -422,4 +432,6 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "configuration": _configuration,
     "installed": _installed,
     "leftovers": _leftovers,
+    "running": lambda _, about: (RunningSystem(), OsRelease(*about.split(" "))),
+    "git": _git,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from subfloor.nixos.releases import Releases
 from subfloor.parameters import build
 from subfloor.plugins import Registry
 from subfloor.task import Task
@@ -24,7 +25,7 @@ def configuration(esp: str | None, **values: Any) -> str:
     others = [ROOT, *([("mount", {"path": esp, "source": "/dev/vda1", "type": "vfat"})] if esp else [])]
     config = task("nixos-config", {"state_version": "25.11", **values})
     within = config.within((*(task(*each) for each in others), config))
-    return str(within._texts(within.layout)[1])  # type: ignore[attr-defined]
+    return str(within._texts(within.layout, Releases("25.11", ""))[1])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("esp", "place"), [("/mnt/boot", None), ("/mnt/efi", "/efi"), ("/mnt/boot/efi", "/boot/efi")])

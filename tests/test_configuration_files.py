@@ -109,3 +109,35 @@ def test_what_is_generated_follows_the_play_and_what_is_ones_own_stays(place: Pl
     assert own.read_text() == "{ ... }: { networking.firewall.enable = false; }\n"
     for file in place.files.iterdir():
         subprocess.run(["nix-instantiate", "--parse", str(file)], check=True, capture_output=True)
+
+
+def git(place: Place, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(place.files), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_of_a_flake_in_a_repository_git_tracks_everything(place: Place) -> None:
+    place.files.mkdir(parents=True)
+    git(place, "init", "-q")
+    (place.files / "hardware-configuration.nix").write_text("{ ... }: { }\n")
+    assert place.steps("apply", flake=True) == [*ALL[1:], "flake.nix", "nixos"]
+    tracked = git(place, "ls-files").split()
+    assert sorted(tracked) == sorted([*ALL, "flake.nix"])
+    assert place.steps("check", flake=True) == []
+    # What is one's own is not taken from its owner's hands; and it is not left out without a word.
+    (place.files / "local.nix").write_text("{ ... }: { }\n")
+    report = place.run("check", flake=True)
+    assert report["outcome"] == "refused"
+    assert "git does not track local.nix" in report["error"]["what"]
+    git(place, "add", "--intent-to-add", "local.nix")
+    assert place.steps("check", flake=True) == []
+
+
+def test_a_newer_installer_changes_no_release(place: Place) -> None:
+    place.steps("apply", flake=True, state_version="25.05")
+    assert place.steps("apply", flake=True, state_version="{{ none }}") == []
+    assert 'system.stateVersion = "25.05";' in (place.files / "configuration.nix").read_text()
+    assert "nixos-25.05" in (place.files / "flake.nix").read_text()
+    (place.files / "configuration.nix").unlink()
+    report = place.run("check", state_version="{{ none }}")
+    assert report["outcome"] == "refused" and "is no NixOS" in report["error"]["what"]

@@ -72,7 +72,8 @@ def blank(play: tuple[Entry, ...]) -> Machine:
     """A machine with the disks that a play is about, and nothing on them."""
     looked = subjects(play)
     disks = {subject.path for subject in looked if isinstance(subject, Disk)}
-    return step_values.machine({f"disk {each}": {"size": "30GiB"} for each in disks}, looked)
+    installer = {"running": "nixos 25.11 25.11.20260101.abc"}
+    return step_values.machine({f"disk {each}": {"size": "30GiB"} for each in disks} | installer, looked)
 
 
 def on_the_way(machine: Machine, reports: tuple[TaskReport, ...]) -> Iterator[Machine]:

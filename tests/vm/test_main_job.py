@@ -17,6 +17,9 @@ from subfloor import vm
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
+GIVEN = ("-e", 'state_version="25.11"')
+"""What no machine says that is not an installer of NixOS."""
+
 MIB = 1 << 20
 
 Run = Callable[..., list[Ran]]
@@ -35,7 +38,7 @@ class Variant:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        return (PLAYBOOK, "-e", f"disk={self.disk}", *(() if self.swap else ("-e", "swap=0")))
+        return (PLAYBOOK, "-e", f"disk={self.disk}", *GIVEN, *(() if self.swap else ("-e", "swap=0")))
 
     @property
     def nix(self) -> str:

@@ -1,0 +1,90 @@
+"""Which releases of NixOS a configuration names: `system.stateVersion`, and the nixpkgs of its flake.
+
+What the configuration says already is kept. Else both are those of the NixOS that runs, which is the installer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from subfloor.errors import Refused
+from subfloor.subjects.path import Absent, Text
+from subfloor.subjects.running import OsRelease
+
+PATTERN = r"^[0-9]{2}\.[0-9]{2}$"
+"""How a release is written."""
+
+_STATED = re.compile(rb'^[^#\n]*\bstateVersion\s*=\s*"([0-9]{2}\.[0-9]{2})"\s*;', re.M)
+_BRANCH = "github:NixOS/nixpkgs/nixos-"
+_LOCATED = re.compile(rb'^[^#\n]*\burl\s*=\s*"(github:NixOS/nixpkgs/nixos-(?:[0-9]{2}\.[0-9]{2}|unstable))"\s*;', re.M)
+
+
+@dataclass(frozen=True)
+class Releases:
+    """``state_version``; and ``nixpkgs``, a reference to a flake."""
+
+    state_version: str
+    nixpkgs: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What there is to go by.
+
+    ``configuration``, ``flake``: what the files say; ``running``: the system that runs; ``is_installed``: there is
+    a system that was made from the configuration; ``is_running``: it is this very one, so ``running`` is no installer.
+    """
+
+    configuration: Text | Absent
+    flake: Text | Absent
+    running: OsRelease
+    is_installed: bool
+    is_running: bool
+
+
+def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
+    """The releases: as given, as they are, or the installer's. Raises ``Refused`` where nothing says which."""
+    state = _state_version(state_version, known, overwrite)
+    return Releases(state, nixpkgs or _found(_LOCATED, known.flake) or _branch(known) or _BRANCH + state)
+
+
+def _state_version(given: str | None, known: Known, overwrite: bool) -> str:
+    there = _found(_STATED, known.configuration)
+    if given and there and given != there and known.is_installed and not overwrite:
+        raise Refused(
+            f"state_version: the installed system has {there}, and {given} is given",
+            advice=f"leave `state_version` out, or give {there}: it stays that of the first installation, whatever "
+            "release follows, since services keep their data by it; or give `overwrite: true`",
+        )
+    if found := given or there:
+        return found
+    if known.is_running:
+        raise Refused(
+            "state_version: the configuration does not say which release the system was first installed from",
+            advice="give `state_version`, as `nixos-option system.stateVersion` shows it",
+        )
+    if not _is_nixos(known.running):
+        raise Refused(
+            f"state_version: the system that runs is no NixOS ({known.running}), so nothing says what is installed",
+            advice='give the release that is installed, in quotes: `state_version: "25.11"`, or on the command line '
+            "`-e 'state_version=\"25.11\"'`; or run this on the installer, of which `nixos-version` tells it",
+        )
+    return known.running.version
+
+
+def _branch(known: Known) -> str:
+    """The branch of nixpkgs that the system which runs was built from; before a release its version has `pre` in it."""
+    if not _is_nixos(known.running):
+        return ""
+    unreleased = known.running.build.startswith(f"{known.running.version}pre")
+    return _BRANCH + ("unstable" if unreleased else known.running.version)
+
+
+def _is_nixos(running: OsRelease) -> bool:
+    return running.id == "nixos" and bool(re.match(PATTERN, running.version))
+
+
+def _found(pattern: re.Pattern[bytes], file: Text | Absent) -> str | None:
+    found = pattern.search(file.content) if isinstance(file, Text) else None
+    return found[1].decode() if found else None

@@ -1,0 +1,37 @@
+"""A flake in a git repository: Nix sees of it only what git tracks, and says nothing of the rest."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Collection, Iterable
+
+from subfloor.errors import Refused
+from subfloor.subjects.git import Repository
+from subfloor.task import Command
+
+
+def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -> None:
+    """Raise ``Refused`` where a file of the flake in ``folder`` would be dropped. ``own``: those that are seen to."""
+    if repository is None:
+        return
+    if not repository.readable:
+        raise Refused(
+            f"{folder} lies in a git repository, and there is no git to say which files it tracks",
+            advice="install git (on a NixOS installer: `nix-shell -p git`) and run this again in its shell",
+        )
+    if names := sorted(repository.untracked - set(own)):
+        raise Refused(
+            f"git does not track {', '.join(names)} in {folder}, and a flake has only what git tracks: "
+            "Nix would leave it out without a word",
+            advice=f"`git -C {shlex.quote(folder)} add --intent-to-add --force -- {shlex.join(names)}` and run this "
+            "again; or move what does not belong to the system elsewhere",
+        )
+
+
+def track(paths: Collection[str]) -> Command:
+    """The command that makes git track files of one directory, without a commit of them."""
+    folder = posixpath.dirname(next(iter(paths)))
+    git = ("git", "-C", folder, "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+    names = (posixpath.basename(path) for path in paths)
+    return Command((*git, "add", "--intent-to-add", "--force", "--", *names))
