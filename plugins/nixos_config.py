@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 from subfloor.errors import Refused
 from subfloor.installed import Administrators, Contribution, Home
 from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import filesystems, generated, lint, releases, system, tracked, users
+from subfloor.nixos import boot, filesystems, generated, lint, releases, system, tracked, users
 from subfloor.nixos.hardware import plain
-from subfloor.nixos.layout import ESP_PLACES, Device, Layout, under
+from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.releases import Releases
 from subfloor.nixos.users import User
 from subfloor.parameters import FromPlay, Param, checked
@@ -21,11 +21,10 @@ from subfloor.steps.files import keep_output, write_file
 from subfloor.subjects.git import Repository, Tracking
 from subfloor.subjects.nixos import PROFILES
 from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, Text, TextFile, check_clean, seen
-from subfloor.subjects.running import RunningSystem
+from subfloor.subjects.running import RunningSystem, StartedByUefi
 from subfloor.subjects.tool import Tool
 from subfloor.task import Command, Step, Task, hookimpl
 
-_ESPS = ", ".join(ESP_PLACES)
 _SCAN = "nixos-generate-config"
 # One state of the module, which the text that is generated is written for: nothing else would say which it was.
 _IMPERMANENCE = "f868c97f9e7f62879a97b4ad0e00b64782a845db"
@@ -104,12 +103,12 @@ class NixosConfig(Task):
     boot_loader: Annotated[
         system.Loader | None,
         Param(
-            "What boots it; else systemd-boot, for which the play has to mount an EFI system partition; "
-            "`none`: local.nix says it"
+            "What boots it; else systemd-boot, for which the play has to mount an EFI system partition and UEFI must "
+            "have started the machine; `none`: local.nix says it"
         ),
     ] = None
     grub_device: Annotated[
-        str, Param("The disk that GRUB is installed to, by a name that stays", pattern="^$|^/dev/[^\n]+$")
+        str, Param("The disk that a BIOS starts GRUB from, by a name that stays", pattern="^$|^/dev/[^\n]+$")
     ] = ""
     efi_variables: Annotated[bool, Param("The boot loader may write itself into the firmware's list")] = True
     hardware: Annotated[
@@ -137,6 +136,7 @@ class NixosConfig(Task):
     overwrite: Annotated[bool, Param("Write over a file that somebody edited")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
     small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
+    bios_boot: Annotated[bool, FromPlay()] = True
 
     def __post_init__(self) -> None:
         for name in ("root", "path", "store"):
@@ -156,6 +156,7 @@ class NixosConfig(Task):
         others = (task.within(play) for task in play if task.key != self.key)
         found = under(self.root, (each for task in others for each in task.contributes()))
         whole = replace(self, layout=found, small_esps=tuple(lint.small_esps(play)))
+        whole = replace(whole, bios_boot=boot.has_place(self.grub_device, play))
         whole._texts(found, _ANY)  # what no Nix string can say is said before anything is looked at
         return whole
 
@@ -167,6 +168,9 @@ class NixosConfig(Task):
         if not lint.is_locked_out(self._administrators, self.layout):
             return told
         return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
+
+    def warnings_on(self, machine: Machine) -> tuple[str, ...]:
+        return tuple(boot.mismatch(self._booting, machine[StartedByUefi()]))
 
     def contributes(self) -> tuple[Contribution, ...]:
         """Who may become root: `nixos-install` does not install what nobody could log in to. And the users' homes."""
@@ -186,10 +190,11 @@ class NixosConfig(Task):
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))
         looks = (sources.stable_looks(*self._by(each)) for each in self.layout.devices)
         more = {Tracking(self._folder)} if self.flake else set[AnySubject]()
-        return frozenset({*files, Tool(_SCAN), RunningSystem(), Path(self._profile), *more}).union(*looks)
+        whole = {Tool(_SCAN), RunningSystem(), StartedByUefi(), Path(self._profile)}
+        return frozenset({*files, *whole, *more}).union(*looks)
 
     def next_step(self, machine: Machine) -> Step | None:
-        self._check_boot_loader()
+        boot.check(self._booting, machine[StartedByUefi()])
         own = (*self._paths, self._hardware)
         if self.flake:
             tracked.check(seen(machine, Tracking(self._folder)), self._folder, map(posixpath.basename, own))
@@ -201,17 +206,11 @@ class NixosConfig(Task):
         ]
         return next((step for step in (self._describe(machine), *steps, self._track(machine, own)) if step), None)
 
-    def _check_boot_loader(self) -> None:
-        """Raise ``Refused`` where the play makes a root that systemd-boot cannot start."""
-        mounted = {each.path for each in self.layout.filesystems}
-        if self.boot_loader is None and "/" in mounted and not self.layout.esp:
-            raise Refused(
-                f"systemd-boot needs an EFI system partition, and the play mounts none (vfat at {_ESPS})",
-                advice="mount one; or, for a machine that starts by BIOS, give `boot_loader: grub` and `grub_device`; "
-                "or give `boot_loader: none`, and declare the boot loader in local.nix",
-            )
-
     # What is wanted.
+
+    @property
+    def _booting(self) -> boot.Booting:
+        return boot.Booting(self.boot_loader, self.grub_device, self.layout, self.bios_boot)
 
     @property
     def _folder(self) -> str:

@@ -30,6 +30,7 @@ Every key names a subject, with defaults for all that a case does not care about
     installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
     leftovers /mnt/boot: [loader/loader.tmp]
     running: nixos 25.11 25.11.2026     # ID, VERSION_ID and BUILD_ID of os-release(5); else `debian 12`
+    uefi: false                         # what started the machine; else UEFI did
     git /mnt/etc/nixos: [local.nix]     # a repository, and what it does not track; `unreadable`; else there is none
     free /dev/vda:                        # what free space of a disk still holds; else nothing
       - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
@@ -79,7 +80,7 @@ from subfloor.subjects.path import (
     Unseen,
     is_below,
 )
-from subfloor.subjects.running import OsRelease, RunningSystem
+from subfloor.subjects.running import OsRelease, RunningSystem, StartedByUefi
 from subfloor.subjects.secret_file import SecretFile
 from subfloor.subjects.swap import Swap, SwapState
 from subfloor.subjects.tag import Tag, Tagged
@@ -176,6 +177,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (InstalledSystem, Absent()),
     (BootLeftovers, Leftovers()),
     (RunningSystem, OsRelease("debian", "12")),
+    (StartedByUefi, True),
     (Tracking, None),
 )
 
@@ -433,5 +435,6 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "installed": _installed,
     "leftovers": _leftovers,
     "running": lambda _, about: (RunningSystem(), OsRelease(*about.split(" "))),
+    "uefi": lambda _, about: (StartedByUefi(), about),
     "git": _git,
 }

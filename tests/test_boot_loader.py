@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from subfloor.machine import Machine
 from subfloor.nixos.releases import Releases
+from subfloor.nixos.system import Loader
 from subfloor.parameters import build
 from subfloor.plugins import Registry
+from subfloor.subjects.running import StartedByUefi
 from subfloor.task import Task
 
 REGISTRY = Registry()
@@ -51,3 +54,20 @@ def test_none_is_left_to_local_nix() -> None:
 def test_grub_and_its_disk_belong_together(values: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="grub_device"):
         configuration("/mnt/boot", **values)
+
+
+@pytest.mark.parametrize(
+    ("loader", "uefi", "told"),
+    [
+        ("systemd-boot", False, "a BIOS started this machine"),
+        ("grub", True, "UEFI started this machine"),
+        ("systemd-boot", True, ""),
+        ("grub", False, ""),
+        ("none", False, ""),
+        (None, True, ""),
+    ],
+)
+def test_what_is_declared_and_does_not_start_this_machine_is_told_of(loader: Loader, uefi: bool, told: str) -> None:
+    config = task("nixos-config", {"boot_loader": loader, "grub_device": "/dev/vda" if loader == "grub" else ""})
+    said = "\n".join(config.warnings_on(Machine({StartedByUefi(): uefi})))
+    assert told in said and bool(told) == bool(said)

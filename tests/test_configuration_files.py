@@ -31,7 +31,8 @@ class Place:
 
     def run(self, command: str, **values: Any) -> dict[str, Any]:
         """What comes of the task."""
-        task = {"nixos-config": {"root": str(self.path / "root"), "state_version": "24.05", "no_login": "x", **values}}
+        usual = {"state_version": "24.05", "no_login": "x", "boot_loader": "systemd-boot"}
+        task = {"nixos-config": {"root": str(self.path / "root"), **usual, **values}}
         play = self.path / "play.yml"
         play.write_text(json.dumps([{"hosts": "all", "tasks": [task]}]))
         argv = [sys.executable, "-m", "subfloor", command, str(play), "--format", "json"]

@@ -47,6 +47,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "tmpfs root, flake": (NIXOS, {"flake": True, "timezone": "Europe/Zurich", "openssh": True, "users": _USERS}),
     "tmpfs root, password": (NIXOS, {"password_for": "root", "password": "$6$salt$0123456789012345678901"}),
+    "tmpfs root, GRUB": (NIXOS, {"boot_loader": "grub"}),
+    "tmpfs root, GRUB, no swap": (NIXOS, {"boot_loader": "grub", "swap": 0}),
     "tmpfs root, everything": (
         NIXOS,
         {"flake": True, "persistence": "impermanence", "devices": "partuuid", "swap_encryption": "random"},
@@ -56,6 +58,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "two disks, nothing early": (TWO_DISKS, {"swap": 0, "persist": ["/etc/nixos"]}),
     "two disks, impermanence": (TWO_DISKS, {"swap": 0, "persistence": "impermanence", "flake": True}),
     "ext4 root": ("ext4-root.yml", {}),
+    "ext4 root, GRUB": ("ext4-root.yml", {"boot_loader": "grub"}),
     "data disk": ("data-disk.yml", {}),
 }
 

@@ -74,9 +74,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
     if entry.task is None:
         return Converged(report, machine)
     try:
-        report = replace(
-            report, warnings=asked(entry.task, "failed to say what it warns of", entry.task.warnings, _are_texts)
-        )
+        report = replace(report, warnings=warnings(entry.task, machine))
         for _ in range(MOST_STEPS):
             step = decide(entry.task, machine, look)
             if step is None:
@@ -103,6 +101,13 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
         else:
             return replace(step, after=step.after.only(machine)) if step else None
     raise PluginError(f"{task.key} asks for ever more looks", advice="this is a fault of the task: report it")
+
+
+def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
+    """What the task warns of, in its play and on this machine. Raises ``PluginError``, as ``next_step`` does."""
+    what = "failed to say what it warns of"
+    of_play = asked(task, what, task.warnings, _are_texts)
+    return (*of_play, *asked(task, what, lambda: task.warnings_on(machine), _are_texts))
 
 
 def next_step(task: Task, machine: Machine) -> Step | None:

@@ -181,6 +181,9 @@ class Stage:
         return report
 
 
+# The kernel is started directly; what is rehearsed is meant for a machine that firmware starts, by UEFI as a rule.
+_LIKE_UEFI = "[ -d /sys/firmware/efi ] || { mount -t tmpfs tmpfs /sys/firmware && mkdir /sys/firmware/efi; }"
+
 _BOOTABLE = """
 for part in $(lsblk -lnpo NAME,PARTTYPE "$@" | awk '$2 == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" {print $1}'); do
     at=$(findmnt -nro TARGET --source "$part" | head -n 1)
@@ -197,6 +200,7 @@ def stage(setting: Setting, workdir: Path, output: Callable[[str], None], *, col
     deadline = time.monotonic() + setting.timeout
     guest = vm.Guest(vm.find_kernel(setting.kernel), setting.disks, memory_mib=setting.memory_mib)
     with vm.boot(guest, workdir=workdir, deadline=min(setting.timeout, vm.BOOT_DEADLINE)) as machine:
+        machine.run(["sh", "-c", _LIKE_UEFI])
         yield Stage(machine, deadline, output, colour)
 
 

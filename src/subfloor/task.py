@@ -151,6 +151,10 @@ class Task(ABC):
         """
         return ()
 
+    def warnings_on(self, machine: Machine) -> tuple[str, ...]:
+        """The same of what is seen of the machine before the task's first step. Pure."""
+        return ()
+
 
 @hookspec
 def subfloor_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body]

@@ -17,7 +17,7 @@ def test_config(ext4: str, ground: Ground) -> None:
     root = str(ground.path / "root")
     uuid = ground.sh(f"blkid -p -o value -s UUID {ext4}").strip()
     mount = {"mount": {"path": f"{root}/nix", "source": f"UUID={uuid}", "type": "ext4", "options": ["noatime"]}}
-    config = {"nixos-config": {"root": root, "state_version": "24.05"}}
+    config = {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}}
     ground.sh("mkdir root")
     assert len(ground.settle(mount, config)) == 4
     assert ground.sh("ls root/etc/nixos; stat -c %a root/etc/nixos/*").split() == [

@@ -22,7 +22,7 @@ from vm.conftest import Forkserver
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
-SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB", "-e", 'state_version="25.11"')
+SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB", "-e", 'state_version="25.11"', "-e", "boot_loader=systemd-boot")
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]

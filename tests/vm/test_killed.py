@@ -23,7 +23,12 @@ MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
 DISK = "/dev/vdf"
 SMALL = ("esp_size=40MiB", "swap=64MiB")
 KILLED = {
-    MAIN: (*SMALL, 'state_version="25.11"', 'persist=[/etc/nixos, {path: /var/log, mode: "0700"}]'),
+    MAIN: (
+        *SMALL,
+        'state_version="25.11"',
+        "boot_loader=systemd-boot",
+        'persist=[/etc/nixos, {path: /var/log, mode: "0700"}]',
+    ),
     ROOT / "playbooks" / "ext4-root.yml": SMALL,
     ROOT / "playbooks" / "data-disk.yml": (f"@{ROOT / 'tests' / 'crash' / 'plays' / 'volumes.yml'}",),
 }

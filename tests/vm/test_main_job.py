@@ -17,8 +17,8 @@ from subfloor import vm
 
 ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
-GIVEN = ("-e", 'state_version="25.11"')
-"""What no machine says that is not an installer of NixOS."""
+GIVEN = ("-e", 'state_version="25.11"', "-e", "boot_loader=systemd-boot")
+"""What this machine does not say, which is no installer of NixOS and which no firmware started."""
 
 MIB = 1 << 20
 

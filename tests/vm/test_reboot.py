@@ -33,7 +33,7 @@ PERSISTED = [
 ]
 ARGUMENTS = (
     *(PLAYBOOK, "-e", "esp_size=96MiB", "-e", "swap=64MiB", "-e", "install=true", "-e", "no_login=a test"),
-    *("-e", f"persist={json.dumps(PERSISTED)}", "-e", 'state_version="25.11"'),
+    *("-e", f"persist={json.dumps(PERSISTED)}", "-e", 'state_version="25.11"', "-e", "boot_loader=systemd-boot"),
 )
 
 KEPT = (
