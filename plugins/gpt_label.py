@@ -29,6 +29,7 @@ from subfloor.steps.partitioning import (
     unused,
     writable,
 )
+from subfloor.steps.planned import partitions_of, planned
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Claim, Loss, Step, Task, hookimpl
 
@@ -64,6 +65,7 @@ class GptLabel(Task):
     identity: Identity
     others: Annotated[tuple[GptLabel, ...], FromPlay()] = ()
     wiped: Annotated[bool, FromPlay()] = False
+    partitions: Annotated[tuple[Task, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
@@ -71,7 +73,7 @@ class GptLabel(Task):
     def within(self, play: tuple[Task, ...]) -> Task:
         others = tuple(task for task in play if isinstance(task, GptLabel) and task.device != self.device)
         wiped = any(task.key == "wipefs" and getattr(task, "device", "") == self.device for task in play)
-        return replace(self, others=others, wiped=wiped)
+        return replace(self, others=others, wiped=wiped, partitions=partitions_of(play, self.device))
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
@@ -181,7 +183,7 @@ class GptLabel(Task):
         writable(self.device, unused(self.device, disk))
         return Step(
             says=f"Erase every signature on {self.device}",
-            commands=erase(disk),
+            commands=erase(disk, planned(machine, self.device, self.label_id, self.partitions)),
             after=machine.with_(Disk(self.device), erased(disk)),
             destroys=(loss(self.device, disk),),
             locks=(disk.node,),

@@ -21,6 +21,7 @@ from subfloor.steps.partitioning import (
     unused,
     writable,
 )
+from subfloor.steps.planned import partitions_of, planned
 from subfloor.subjects.disk import Disk, DiskState
 from subfloor.task import Command, Step, Task, hookimpl
 
@@ -44,13 +45,14 @@ class Wipefs(Task):
     disk: Annotated[str, Param("What the play calls the disk, as in `gpt-label`")] = "disk"
     identity: Identity
     others: Annotated[tuple[Wipefs, ...], FromPlay()] = ()
+    partitions: Annotated[tuple[Task, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
 
     def within(self, play: tuple[Task, ...]) -> Task:
         others = tuple(task for task in play if isinstance(task, Wipefs) and task.device != self.device)
-        return replace(self, others=others)
+        return replace(self, others=others, partitions=partitions_of(play, self.device))
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
@@ -64,9 +66,10 @@ class Wipefs(Task):
         others = {self.identity.disk(other.disk): other.disk for other in self.others if other.disk != self.disk}
         check_not_another(self.device, self.disk, disk, others)
         writable(self.device, unused(self.device, disk))
+        places = planned(machine, self.device, self.identity.disk(self.disk), self.partitions)
         return Step(
             says=f"Erase every signature on {self.device}",
-            commands=erase(disk),
+            commands=erase(disk, places),
             after=machine.with_(Disk(self.device), erased(disk)),
             destroys=(loss(self.device, disk),),
             locks=(disk.node,),

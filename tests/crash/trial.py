@@ -69,30 +69,23 @@ def _rerun(disk: LoopDisk, recording: Recording, content: Content) -> Iterator[s
     before = (label_id(disk), names(disk)) if recording.layout.destroys else ("", [])
     ran = subfloor(*arguments)
     if ran.status == REFUSED and recording.layout.destroys:
-        free = "in space that no partition has" in ran.said
-        yield from _asked(disk, recording, content, *before, free=free)
+        yield from _asked(disk, recording, content, *before)
         ran = subfloor(*arguments, "--destroy", disk.node)
     if ran.status:
         yield _ended("the rerun", ran)
         return
-    # Consent is not remembered: before a partition is in the new table, what is whole in its place is put back.
-    back = "Put partition" in ran.said and recording.layout.destroys == "foreign"
-    found = faults(disk, recording.layout.parts)
-    yield from (fault for fault in found if not (back and "the files on it are ['old.bin']" in fault))
+    yield from faults(disk, recording.layout.parts)
     if (now := portrait(disk)) != recording.portrait:
         yield f"it is not what an uninterrupted run makes:\n{now}\ninstead of\n{recording.portrait}"
 
 
 def _asked(
-    disk: LoopDisk, recording: Recording, content: Content, label: str, partitions: Sequence[str], *, free: bool
+    disk: LoopDisk, recording: Recording, content: Content, label: str, partitions: Sequence[str]
 ) -> Iterator[str]:
-    """Whether it was right to ask for consent: never for what is ours and unfinished; and nothing is touched.
-
-    ``free``: it asked about what is in free space, which no table leads to any more.
-    """
+    """Whether it was right to ask for consent: never for what is ours and unfinished; and nothing is touched."""
     unfinished = any(name.endswith(".unfinished") for name in partitions)
     ours = label == recording.label_id if recording.layout.destroys == "foreign" else unfinished
-    if ours and not free:
+    if ours:
         yield f"it asked for consent to destroy our own unfinished work: {partitions}"
     run("sync", disk.node)
     if load(disk.image).digest != content.digest:

@@ -47,6 +47,16 @@ def applied(play: Play, *destroy: str, seed: str = "seed") -> tuple[TaskReport, 
         return tuple(apply(entries(play, seed), plan.machine, Acting(shell, consent)))
 
 
+def interrupted(play: Play, done: int, *destroy: str, seed: str = "seed") -> None:
+    """Apply a play, of which no more than the first so many tasks come to their turn."""
+    consent = Consent(frozenset(destroy))
+    with Host().shell() as shell:
+        plan = preflight(entries(play, seed), shell, consent)
+        assert plan.stands, outcomes(plan.reports)
+        reports = tuple(apply(entries(play, seed)[:done], plan.machine, Acting(shell, consent)))
+        assert not [report.error for report in reports if report.error]
+
+
 def outcomes(reports: Iterable[TaskReport]) -> list[str]:
     """The outcomes in a row; why, where one did not come through."""
     return [str(report.error) if report.error else report.outcome.value for report in reports]

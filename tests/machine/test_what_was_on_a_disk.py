@@ -7,9 +7,9 @@ import json
 import pytest
 
 from foreign_disks import FOREIGN, table_inside_a_partition
-from loop_disks import MakeDisk, Mounter, disk, mounted, run, said
+from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run, said
 from machine.laying_out import EVERY, SMALL, blkid, judge, on
-from machine.plays import converged, refusal
+from machine.plays import converged, interrupted, refusal
 
 pytestmark = pytest.mark.root
 
@@ -30,6 +30,39 @@ def test_a_foreign_disk_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: 
     judge(vda, SMALL)
     types = {each["type"] for each in json.loads(said("wipefs", "--json", "--no-act", vda.node))["signatures"]}
     assert types == {"gpt", "PMBR"}
+
+
+LEFT_BEHIND = {
+    65: ("mkfs.ext4", "-q", "-F"),
+    129: ("mkswap", "-q"),
+    193: ("cryptsetup", "-q", "luksFormat", "--pbkdf=pbkdf2", "--pbkdf-force-iterations=1000", "--key-file=-"),
+    321: ("mkfs.btrfs", "-q", "-f"),
+}
+"""Where in MiB, and what makes it: at starts of the partitions that are to be, and at usual distances from them."""
+
+
+def made_at(disk: LoopDisk, place: int, *make: str) -> None:
+    """Make something at a place of the disk, in MiB, that no partition leads to."""
+    where = "--offset", f"{place}MiB", "--sizelimit", "128MiB"
+    node = said("losetup", "--find", "--show", *where, disk.image)
+    run(*make, node, stdin=b"secret")
+    run("losetup", "--detach", node)
+    run("blockdev", "--flushbufs", disk.node)
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
+@pytest.mark.parametrize("done", range(1, 5))
+def test_what_was_erased_with_consent_is_not_asked_about_again(disk: MakeDisk, done: int, wipe: bool) -> None:
+    """Filesystems of partitions that an earlier system had, and that no table led to any more."""
+    vda = disk("512MiB")
+    run("sfdisk", "--quiet", vda.node, stdin=b"label: gpt\n,1MiB\n")
+    for place, make in LEFT_BEHIND.items():
+        made_at(vda, place, *make)
+    play = on(vda, *SMALL, wipe=wipe)
+    assert f"--destroy {vda.node}" in refusal(play)
+    interrupted(play, done, vda.node)
+    converged(play)
+    judge(vda, SMALL)
 
 
 @pytest.mark.parametrize("seed", ["seed", "another"])

@@ -131,6 +131,13 @@ MUTANTS = (
         _steps("wipefs"),
     ),
     Mutant(
+        "what an old table led to is left where the new partitions are to be, and a rerun asks about it",
+        _PARTITIONING,
+        "places = [*partitions, *besides]",
+        "places = [*partitions]",
+        (*_BEFORE, "-k", "not_asked_about_again"),
+    ),
+    Mutant(
         "what is wiped is not flushed",
         _PARTITIONING,
         """        Command(("sync", *nodes)),\n""",

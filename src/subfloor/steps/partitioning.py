@@ -223,8 +223,10 @@ def is_overwritten(disk: DiskState) -> bool:
     return bool(first or (spoilt and set(disk.signatures) - {"dos"}))
 
 
-def erase(disk: DiskState) -> tuple[Command, ...]:
+def erase(disk: DiskState, besides: Iterable[tuple[int, int]] = ()) -> tuple[Command, ...]:
     """Commands that leave no signature on the disk: its partitions' first, its own last; and nothing at its ends.
+
+    ``besides``: more places that are left empty, start and size in bytes.
 
     A crash on the way leaves something that says that somebody's data were there, and a rerun erases the
     rest. wipefs(8) writes over no more than the signatures that it knows, and there are tables that it does
@@ -238,7 +240,8 @@ def erase(disk: DiskState) -> tuple[Command, ...]:
     """
     partitions = [place for volume in disk.volumes for place in _ends(disk, *_place(disk, volume))]
     told = [forget(disk)] if disk.volumes or disk.stray else []
-    emptied = [_zeros(disk, partitions)] if partitions else []
+    places = [*partitions, *besides]
+    emptied = [_zeros(disk, places)] if places else []
     ends = _zeros(disk, _ends(disk, 0, disk.size))
     whole = (Command(("wipefs", "--all", "--quiet", disk.node)), _sampled(disk), ends)
     return (guard(disk.node), *told, *emptied, *whole, forget(disk))
@@ -267,10 +270,26 @@ _TO_END = 2 * MIB
 """How far from the ends of an extent a signature may be that any program looks for: the second header of LUKS2 up to
 4 MiB from its start, an array's record 1.5 MiB from its end (libblkid, promise_raid); all others are nearer."""
 
-_ZEROS = """
-while read -r at count; do
-    dd if=/dev/zero of="$1" bs=512 seek="$at" count="$count" conv=notrunc status=none
-done
+_WRITE_ZEROS = r"""
+zeros() {
+    if command -v perl >/dev/null; then
+        perl -e 'open(D, "+<:raw", shift) or die "$!\n"; while (<STDIN>) {
+            my ($at, $left) = map { $_ * 512 } split; sysseek(D, $at, 0) or die "$!\n";
+            while ($left > 0) {
+                my $done = syswrite(D, "\0" x ($left < 1048576 ? $left : 1048576)) or die "$!\n";
+                $left -= $done } }' "$1"
+    else
+        while read -r at count; do
+            dd if=/dev/zero of="$1" bs=512 seek="$at" count="$count" conv=notrunc status=none || return
+        done
+    fi
+}
+"""
+"""A function that leaves zeros at the places that it reads, start and size in units of 512 bytes. There may be
+hundreds, and to start a program for each takes long."""
+
+_ZEROS = f"""{_WRITE_ZEROS}
+zeros "$1"
 sync "$1"
 """
 
@@ -297,13 +316,8 @@ def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
 
 _EMPTY_SAMPLES = f"""
 pages=$2
-{SAMPLE_PLACES}
-places | if command -v perl >/dev/null; then
-    perl -e 'open(D, "+<:raw", shift) or die "$!"; while (<STDIN>) {{
-        sysseek(D, $_ * {SAMPLE}, 0) && syswrite(D, "\\0" x {SAMPLE}) == {SAMPLE} or die "$!" }}' "$1"
-else
-    while read -r at; do dd if=/dev/zero of="$1" bs={SAMPLE} seek="$at" count=1 conv=notrunc status=none; done
-fi
+{SAMPLE_PLACES}{_WRITE_ZEROS}
+places | while read -r at; do echo $((at * {SAMPLE // 512})) {SAMPLE // 512}; done | zeros "$1"
 """
 
 
