@@ -33,7 +33,11 @@ SOME = list(zip(itertools.cycle(READY), (kind for kind in DIRTY if kind not in F
 `tests/machine/test_what_was_on_a_disk.py` has the others.
 """
 
-SOME_CUT = [(MAIN, "gpt-with-esp-and-data"), (MAIN, "the-same-layout-by-another-seed-case-38")]
+SOME_CUT = [
+    (MAIN, "gpt-with-esp-and-data"),
+    (MAIN, "the-same-layout-by-another-seed-case-38"),
+    (MAIN, "the-same-layout-wiped-by-hand-case-29"),
+]
 
 
 def pairs(some: list[tuple[str, str]]) -> pytest.MarkDecorator:
