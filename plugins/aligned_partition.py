@@ -18,12 +18,11 @@ from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps.losses import loss_of_partition, loss_of_remains
 from subfloor.steps.ownership import (
     holds_nothing_finished,
     is_our_content,
     is_our_partition,
-    loss_of_partition,
-    loss_of_remains,
     remains,
 )
 from subfloor.steps.partitioning import (
@@ -301,7 +300,7 @@ class AlignedPartition(Task):
         after = with_partition(disk, entry, Volume(self.number, kept.content))
         return Step(
             says=f"Put partition {self.number} {self.name!r} of {self.device} back: {type_name(entry.type)}, "
-            f"{extent(disk, entry)}, with the {kept.content} that it held",
+            f"{extent(disk, entry)}, with the {kept.content.named} that it held",
             commands=rewrite(disk, after),
             after=machine.with_(Disk(self.device), after),
             destroys=loss_of_remains(self.device, disk, lost),
@@ -387,7 +386,7 @@ class AlignedPartition(Task):
             says=f"Remove partition {listed} of {self.device}: {why}",
             commands=remove(disk, gone),
             after=machine.with_(Disk(self.device), without_partitions(disk, gone)),
-            destroys=tuple(loss_of_partition(self.device, disk, entry, why) for entry in finished),
+            destroys=tuple(loss_of_partition(machine, self.device, disk, entry, why) for entry in finished),
             locks=(disk.node,),
         )
 
@@ -494,7 +493,7 @@ class AlignedPartition(Task):
             says=f"Finish partition {self.number} {self.name!r} of {self.device}",
             commands=(*wipe(node), *rename(disk, self.number, self.name)),
             after=machine.with_(Disk(self.device), after),
-            destroys=() if worthless else (loss_of_partition(self.device, disk, there, about),),
+            destroys=() if worthless else (loss_of_partition(machine, self.device, disk, there, about),),
             locks=(disk.node,),
         )
 

@@ -14,6 +14,7 @@ from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.sizes import show
+from subfloor.steps.losses import loss
 from subfloor.steps.partitioning import (
     check_expressible,
     check_not_another,
@@ -22,7 +23,6 @@ from subfloor.steps.partitioning import (
     erased,
     is_overwritten,
     known_to_kernel,
-    loss,
     rewrite,
     tell_kernel,
     tellable,
@@ -175,7 +175,7 @@ class GptLabel(Task):
         whole = replace(table, last_lba=last, damage=frozenset(), taken=frozenset())
         after = known_to_kernel(replace(disk, table=whole))
         says = f"Repair the GPT of {self.device} ({', '.join(sorted(table.damage))})"
-        lost = [loss(self.device, disk)] if table.taken else []
+        lost = [loss(machine, self.device, disk)] if table.taken else []
         return self._step(says, machine, disk, after, *lost)
 
     def _erase(self, machine: Machine, disk: DiskState) -> Step:
@@ -185,7 +185,7 @@ class GptLabel(Task):
             says=f"Erase every signature on {self.device}",
             commands=erase(disk, planned(machine, self.device, self.label_id, self.partitions)),
             after=machine.with_(Disk(self.device), erased(disk)),
-            destroys=(loss(self.device, disk),),
+            destroys=(loss(machine, self.device, disk),),
             locks=(disk.node,),
         )
 

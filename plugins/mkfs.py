@@ -17,7 +17,8 @@ from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.sizes import MIB, show
-from subfloor.steps.ownership import holds_nothing_finished, is_our_partition, loss_of_partition
+from subfloor.steps.losses import loss_of_partition
+from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
 from subfloor.steps.partitioning import (
     check_expressible,
     disk_at,
@@ -167,7 +168,7 @@ class Mkfs(Task):
                 *stamp(disk, self._number, taken.uuid),
             ),
             after=machine.with_(self._disk, after),
-            destroys=(loss_of_partition(self._disk.path, disk, entry, "not made by this play"),),
+            destroys=(loss_of_partition(machine, self._disk.path, disk, entry, "not made by this play"),),
             locks=(disk.node,),
         )
 
@@ -252,7 +253,7 @@ class Mkfs(Task):
                 *rename(disk, self._number, name),
             ),
             after=machine.with_(self._disk, disk.with_entry(replace(entry, name=name)).with_volume(made)),
-            destroys=self._losses(disk, entry, volume),
+            destroys=self._losses(machine, disk, entry, volume),
             locks=(disk.node,),
         )
 
@@ -307,12 +308,12 @@ class Mkfs(Task):
                         "then run this again",
                     )
 
-    def _losses(self, disk: DiskState, entry: Entry, volume: Volume) -> tuple[Loss, ...]:
+    def _losses(self, machine: Machine, disk: DiskState, entry: Entry, volume: Volume) -> tuple[Loss, ...]:
         table = table_of(self._disk.path, disk)
         if holds_nothing_finished(self.identity, table, entry, volume):
             return ()
         about = "not made by this play" if entry.name.endswith(UNFINISHED) else "finished once"
-        return (loss_of_partition(self._disk.path, disk, entry, about),)
+        return (loss_of_partition(machine, self._disk.path, disk, entry, about),)
 
 
 _OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")

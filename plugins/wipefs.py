@@ -11,13 +11,13 @@ from subfloor.disks.devices import whole_disk
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
+from subfloor.steps.losses import loss
 from subfloor.steps.partitioning import (
     check_not_another,
     disk_at,
     erase,
     erased,
     is_overwritten,
-    loss,
     unused,
     writable,
 )
@@ -71,7 +71,7 @@ class Wipefs(Task):
             says=f"Erase every signature on {self.device}",
             commands=erase(disk, places),
             after=machine.with_(Disk(self.device), erased(disk)),
-            destroys=(loss(self.device, disk),),
+            destroys=(loss(machine, self.device, disk),),
             locks=(disk.node,),
         )
 
@@ -90,7 +90,7 @@ class Wipefs(Task):
                 Command(("sync", disk.node)),
             ),
             after=machine.with_(Disk(self.device), replace(disk, signatures=())),
-            destroys=(loss(self.device, disk),),
+            destroys=(loss(machine, self.device, disk),),
             locks=(disk.node,),
         )
 

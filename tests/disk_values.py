@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from subfloor.machine import AnySubject, Machine
-from subfloor.subjects.disk import FreeSpace
+from subfloor.subjects.disk import FreeSpace, Holdings
 
 
 def nothing_left(subjects: Iterable[AnySubject]) -> Machine:
-    """A look at free space that holds nothing any more."""
+    """A look at a disk that finds nothing in its free space, and no more in its partitions than was seen before."""
     asked = tuple(subjects)
-    assert all(isinstance(subject, FreeSpace) for subject in asked), asked
+    assert all(isinstance(subject, FreeSpace | Holdings) for subject in asked), asked
     return Machine(dict.fromkeys(asked, ()))

@@ -53,7 +53,18 @@ from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.secret import Secret
 from subfloor.subjects.account import Account
-from subfloor.subjects.disk import Content, Disk, DiskState, FreeSpace, Limits, Missing, OtherTable, Remains, Volume
+from subfloor.subjects.disk import (
+    Content,
+    Disk,
+    DiskState,
+    FreeSpace,
+    Holdings,
+    Limits,
+    Missing,
+    OtherTable,
+    Remains,
+    Volume,
+)
 from subfloor.subjects.git import Repository, Tracking
 from subfloor.subjects.hidden import Hidden, Hiding
 from subfloor.subjects.memory import Memory, MemoryState
@@ -109,6 +120,12 @@ def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine
     return Machine(seen)
 
 
+def _is_looked_at(subject: FreeSpace | Holdings, place: int) -> bool:
+    if isinstance(subject, FreeSpace):
+        return subject.hole[0] <= place < subject.extent[1]
+    return any(place == start for start, _ in subject.extents) or any(a <= place < b for a, b in subject.holes)
+
+
 def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     """A look at what a task asks for besides: the free space of disks."""
     free = {key.removeprefix("free "): value for key, value in given.items() if key.startswith("free ")}
@@ -116,9 +133,9 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     def seen(subjects: Iterable[AnySubject]) -> Machine:
         found: dict[AnySubject, Any] = {}
         for subject in subjects:
-            assert isinstance(subject, FreeSpace), f"nothing is known of {subject}"
+            assert isinstance(subject, FreeSpace | Holdings), f"nothing is known of {subject}"
             remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
-            found[subject] = tuple(r for r in remains if subject.hole[0] <= r.start < subject.extent[1])
+            found[subject] = tuple(r for r in remains if _is_looked_at(subject, r.start))
         return Machine(found)
 
     return seen

@@ -1,6 +1,6 @@
-"""What a filesystem's superblock says of its extent, from its bytes: how large it is, and whether it is a copy.
+"""What a filesystem's superblock says, from its bytes: how large it is, whether it is a copy, how full, when used.
 
-Older versions of blkid(8) say neither. The places are from the kernel's headers: fs/ext4/ext4.h,
+Older versions of blkid(8) say none of it. The places are from the kernel's headers: fs/ext4/ext4.h,
 fs/xfs/libxfs/xfs_format.h, include/uapi/linux/btrfs_tree.h, include/linux/f2fs_fs.h, include/linux/swap.h;
 and from Microsoft's FAT specification.
 """
@@ -8,12 +8,16 @@ and from Microsoft's FAT specification.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 PIECE = 512
 """How many bytes are read at each place."""
 
-PLACES = (0, 512, 1024, 4096, 65536)
+CHECKPOINTS = (2 << 20, 4 << 20)
+"""Where f2fs keeps what changes, in two copies, unless it was made in an unusual way."""
+
+PLACES = (0, 512, 1024, 4096, 65536, *CHECKPOINTS)
 """Where the pieces are, in bytes from the filesystem's start."""
 
 Pieces = Mapping[int, bytes]
@@ -58,4 +62,82 @@ _SIZES: Mapping[str, Callable[[Pieces], int]] = {
     "btrfs": lambda pieces: _number("<Q", pieces[65536], 0x70),
     "f2fs": lambda pieces: _number("<Q", pieces[1024], 36) << min(_number("<I", pieces[1024], 16), 16),
     "swap": lambda pieces: (_number("<I", pieces[1024], 4) + 1) * 4096,
+}
+
+
+# How full it is, and when it was in use. What is mounted writes these from time to time only, and when it is unmounted.
+
+
+def use_of(kind: str, pieces: Pieces) -> str:
+    """How full a filesystem is, and when it was last mounted and written, as far as its superblock says; or nothing."""
+    blocks = _BLOCKS[kind](pieces) if kind in _BLOCKS else None
+    full = (f"{100 * blocks[0] // blocks[1]}% full",) if blocks and 0 <= blocks[0] <= blocks[1] and blocks[1] else ()
+    times = tuple(_times(pieces[1024])) if kind.startswith("ext") else ()
+    return ", ".join((*full, *times))
+
+
+def says_more(kind: str) -> bool:
+    """Whether the superblock of such a filesystem says more than blkid(8) does."""
+    return kind in _BLOCKS
+
+
+def _times(block: bytes) -> Iterator[str]:
+    """The last mount, and the last write where that was on another day. They are in UTC."""
+    mounted, written = (_date(_number("<I", block, at)) for at in (0x2C, 0x30))
+    yield f"last mounted {mounted}" if mounted else "never mounted"
+    if written and written != mounted:
+        yield f"last written {written}"
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else ""
+
+
+_Blocks = tuple[int, int]
+"""How much of a filesystem is used, and how much there is, in one unit."""
+
+
+def _ext_blocks(pieces: Pieces) -> _Blocks:
+    block = pieces[1024]
+    wide = _number("<I", block, 0x60) & 0x80
+    total, free = (
+        _number("<I", block, low) | (_number("<I", block, high) << 32 if wide else 0)
+        for low, high in ((4, 0x150), (0x0C, 0x158))
+    )
+    return total - free, total
+
+
+def _fat_blocks(pieces: Pieces) -> _Blocks | None:
+    """From the sector FSInfo, which FAT32 alone has."""
+    boot = pieces[0]
+    info = pieces.get(_number("<H", boot, 0x30) * _number("<H", boot, 0x0B), b"")
+    if _number("<H", boot, 0x16) or not (info.startswith(b"RRaA") and info[484:488] == b"rrAa"):
+        return None
+    sectors = _number("<I", boot, 0x20) - _number("<H", boot, 0x0E) - boot[0x10] * _number("<I", boot, 0x24)
+    clusters = sectors // max(1, boot[0x0D])
+    return clusters - _number("<I", info, 488), clusters
+
+
+def _xfs_blocks(pieces: Pieces) -> _Blocks:
+    total = _number(">Q", pieces[0], 8)
+    return total - _number(">Q", pieces[0], 144), total
+
+
+def _f2fs_blocks(pieces: Pieces) -> _Blocks | None:
+    """From the newer of the two checkpoints."""
+    block = pieces[1024]
+    if _number("<I", block, 76) << min(_number("<I", block, 16), 16) != CHECKPOINTS[0]:
+        return None
+    newest = max((pieces[at] for at in CHECKPOINTS), key=lambda piece: _number("<Q", piece, 0))
+    return _number("<Q", newest, 16), _number("<Q", newest, 8)
+
+
+_BLOCKS: Mapping[str, Callable[[Pieces], _Blocks | None]] = {
+    "ext2": _ext_blocks,
+    "ext3": _ext_blocks,
+    "ext4": _ext_blocks,
+    "vfat": _fat_blocks,
+    "xfs": _xfs_blocks,
+    "btrfs": lambda pieces: (_number("<Q", pieces[65536], 0x78), _number("<Q", pieces[65536], 0x70)),
+    "f2fs": _f2fs_blocks,
 }

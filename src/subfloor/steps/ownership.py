@@ -1,11 +1,9 @@
-"""What of a disk this play made itself, and so may make again unasked; everything else is a loss."""
+"""What of a disk this play made itself, and so may make again unasked; everything else is a loss (``losses``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
-from subfloor.disks.devices import partition_node
 from subfloor.disks.filesystems import TOOLS, uuid_on_disk
 from subfloor.disks.gpt import Entry, Gpt
 from subfloor.disks.room import hole_around
@@ -13,7 +11,6 @@ from subfloor.disks.stages import UNFINISHED, final
 from subfloor.identity import Identity
 from subfloor.machine import Machine
 from subfloor.subjects.disk import Content, DiskState, FreeSpace, Remains, Volume
-from subfloor.task import Loss
 
 
 def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
@@ -40,14 +37,6 @@ def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume:
     return ours and entry.name.endswith(UNFINISHED) and is_our_partition(identity, table, entry)
 
 
-def loss_of_partition(path: str, disk: DiskState, entry: Entry, about: str) -> Loss:
-    """A partition's content, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's."""
-    volume = disk.volume(entry.number)
-    node = partition_node(path, entry.number)
-    content = (volume and volume.content) or "nothing recognisable"
-    return Loss(node, disk.partition_node(entry.number), f"{node} {entry.name!r}: {content} ({about})")
-
-
 # Free space.
 
 
@@ -68,9 +57,3 @@ def remains(machine: Machine, path: str, disk: DiskState, table: Gpt, start: int
 def _agreed(disk: DiskState, found: Remains) -> bool:
     at = found.start // disk.limits.sector
     return disk.is_cleared(at, at + 1)
-
-
-def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
-    """What is lost where free space is taken that still holds something."""
-    listed = ", ".join(map(str, found))
-    return (Loss(path, disk.node, f"{path}, in space that no partition has: {listed}"),) if listed else ()

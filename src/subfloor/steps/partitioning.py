@@ -15,7 +15,7 @@ from subfloor.errors import Refused
 from subfloor.machine import Machine
 from subfloor.sizes import MIB, show
 from subfloor.subjects.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
-from subfloor.task import Command, Loss
+from subfloor.task import Command
 
 START_OVER = (
     "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "
@@ -97,11 +97,6 @@ def table_of(path: str, disk: DiskState) -> gpt.Gpt:
             advice="put a `gpt-label` task before this one: it repairs the table",
         )
     return disk.table
-
-
-def loss(path: str, disk: DiskState) -> Loss:
-    """Everything on a disk, as what a step destroys."""
-    return Loss(path, disk.node, disk.describe())
 
 
 def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
@@ -238,7 +233,7 @@ def erase(disk: DiskState, besides: Iterable[tuple[int, int]] = ()) -> tuple[Com
     writes nothing. The kernel forgets the partitions before anything is written, and once more at the end:
     wipefs(8) makes it read the table anew.
     """
-    partitions = [place for volume in disk.volumes for place in _ends(disk, *_place(disk, volume))]
+    partitions = [place for volume in disk.volumes for place in _ends(disk, *disk.place(volume))]
     told = [forget(disk)] if disk.volumes or disk.stray else []
     places = [*partitions, *besides]
     emptied = [_zeros(disk, places)] if places else []
@@ -292,12 +287,6 @@ _ZEROS = f"""{_WRITE_ZEROS}
 zeros "$1"
 sync "$1"
 """
-
-
-def _place(disk: DiskState, volume: Volume) -> tuple[int, int]:
-    """Where a partition is, in bytes: start and size."""
-    entry, sector = disk.entry(volume.number), disk.limits.sector
-    return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
 
 
 def _ends(disk: DiskState, start: int, size: int) -> list[tuple[int, int]]:

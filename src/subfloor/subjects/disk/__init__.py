@@ -1,6 +1,7 @@
 """A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
 
 from subfloor.subjects.disk.free_space import FreeSpace, Remains
+from subfloor.subjects.disk.holdings import Holdings
 from subfloor.subjects.disk.probes import ENDS, SAMPLE, SAMPLE_PLACES
 from subfloor.subjects.disk.state import (
     LOST_GPT,
@@ -24,6 +25,7 @@ __all__ = [
     "Disk",
     "DiskState",
     "FreeSpace",
+    "Holdings",
     "Limits",
     "Missing",
     "OtherTable",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from subfloor.disks import superblocks
 from subfloor.errors import LookFailed
@@ -29,7 +29,7 @@ class Remains:
         return self.start < end and (self.start >= start or not self.size or self.start + self.size > start)
 
     def __str__(self) -> str:
-        return f"{self.content} at {show(self.start)}"
+        return f"{self.content.named} at {show(self.start)}{self.content.in_use}"
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
         return tuple(sorted(place for place in likely if start <= place < end))
 
     def probes(self) -> tuple[str, ...]:
-        places = " ".join(map(str, self.places()))
-        return (f"n={shlex.quote(self.path)}\n{FIND}\nend={self.hole[1]}\nplaces='{places}'\n{FREE_SPACE}",)
+        return (probe(self.path, self.places(), self.hole[1]),)
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
         (output,) = outputs
@@ -71,18 +70,27 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
                 f"the {self} cannot be read",
                 advice="look at the kernel's log (dmesg) for I/O errors of the device",
             )
-        return tuple(self._found(facts))
+        return tuple(found_at(self.places(), facts))
 
-    def _found(self, facts: Facts) -> Iterator[Remains]:
-        for place in self.places():
-            here = {key.partition(".")[2]: text for key, text in facts.pairs if key.startswith(f"{place}.")}
-            content = content_of(here)
-            if not content:
-                continue
-            pieces = {at: bytes.fromhex(here.get(f"bytes.{at}", "")) for at in superblocks.PLACES}
-            pieces = {at: piece.ljust(superblocks.PIECE, b"\0") for at, piece in pieces.items()}
-            if not superblocks.is_copy(content.type, pieces):
-                yield Remains(place, content, superblocks.size_of(content.type, pieces))
+
+def probe(path: str, places: Iterable[int], end: int) -> str:
+    """A probe that looks at places of a disk, all of them in a space that ends at ``end``; in bytes."""
+    listed = " ".join(map(str, places))
+    return f"n={shlex.quote(path)}\n{FIND}\nend={end}\nplaces='{listed}'\n{FREE_SPACE}"
+
+
+def found_at(places: Iterable[int], facts: Facts) -> Iterator[Remains]:
+    """What is at these places, from what the probe printed; but for copies that filesystems keep of superblocks."""
+    for place in places:
+        here = {key.partition(".")[2]: text for key, text in facts.pairs if key.startswith(f"{place}.")}
+        content = content_of(here)
+        if not content:
+            continue
+        pieces = {at: bytes.fromhex(here.get(f"bytes.{at}", "")) for at in superblocks.PLACES}
+        pieces = {at: piece.ljust(superblocks.PIECE, b"\0") for at, piece in pieces.items()}
+        if not superblocks.is_copy(content.type, pieces):
+            content = replace(content, use=superblocks.use_of(content.type, pieces))
+            yield Remains(place, content, superblocks.size_of(content.type, pieces))
 
 
 def _distances(length: int) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from subfloor.disks import alignment, gpt
@@ -30,16 +30,26 @@ class Content:
     """What a volume holds: the type, label and UUID of its filesystem, or other signature, as blkid says.
 
     ``fresh``: made in this very (imagined) run, so known to be empty; never true of what was observed.
+    ``use``: how full it is and when it was last used, in words, where it was looked at so closely.
     """
 
     type: str
     label: str = ""
     uuid: str = ""
     fresh: bool = field(default=False, compare=False)
+    use: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
+        return f"{self.named}{self.in_use}"
+
+    @property
+    def named(self) -> str:
         label = f" labelled {self.label!r}" if self.label else ""
         return f"{self.type}{label}"
+
+    @property
+    def in_use(self) -> str:
+        return f" ({self.use})" if self.use else ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ class DiskState:
     kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
     ``filled``: its GPT has no partition, and yet the samples between the disk's ends are not all zeros.
     ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
-    the last; never of what was observed.
+    the last; never of what was observed. ``use``: as of a ``Content``, of what is on the disk as a whole.
     """
 
     node: str
@@ -111,6 +121,7 @@ class DiskState:
     seq: int = field(default=0, compare=False)
     filled: bool = field(default=False, compare=False)
     cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    use: str = field(default="", compare=False, repr=False)
 
     @property
     def sectors(self) -> int:
@@ -151,6 +162,16 @@ class DiskState:
     def partition_node(self, number: int) -> str:
         return partition_node(self.node, number)
 
+    def place(self, volume: Volume) -> tuple[int, int]:
+        """Where a partition is, in bytes: start and size."""
+        entry, sector = self.entry(volume.number), self.limits.sector
+        return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The types of everything on the disk as a whole that is not its table, nor what is left of one."""
+        return tuple(each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
+
     def with_entry(self, entry: gpt.Entry) -> DiskState:
         """This disk with that entry in its GPT, in place of any with its number."""
         assert isinstance(self.table, gpt.Gpt)
@@ -162,10 +183,14 @@ class DiskState:
         volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
         return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
 
-    def describe(self) -> str:
-        """The disk as a person knows it again: size, model, serial and what is on it."""
-        about = " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
-        return f"{self.node} ({about}), {', '.join(self._holds()) or _BLANK}"
+    def describe(self, beside: Iterable[str] = ()) -> str:
+        """The disk as a person knows it again: size, model, serial and what is on it, and further things on it."""
+        return f"{self.node} ({self.about}), {', '.join([*self._holds(), *beside]) or _BLANK}"
+
+    @property
+    def about(self) -> str:
+        """Size, model and serial."""
+        return " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
 
     def _holds(self) -> Iterator[str]:
         yield from self._table_in_words()
@@ -177,9 +202,8 @@ class DiskState:
             yield f"data that no program here knows ({READ}, are not all zeros)"
         if self.filled:
             yield f"data outside of any partition ({SAMPLES} samples of its space are not all zeros)"
-        others = (each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
-        labels = {kind: f" labelled {label!r}" for kind, label in self.labels}
-        yield from (f"{kind}{labels.get(kind, '')} on the whole disk" for kind in others)
+        labels = dict(self.labels)
+        yield from (f"{Content(kind, labels.get(kind, ''), use=self.use)} on the whole disk" for kind in self.whole)
         for volume in self.volumes:
             about = f"{self._named(volume)}{_described(volume.content)}{self._beyond(volume)}"
             yield f"{self.partition_node(volume.number)}: {about}"

@@ -1,0 +1,103 @@
+"""What a step destroys, in the words of whoever is asked to consent: all of it, as closely as the disk itself says.
+
+What is to be lost is looked at once more (``Holdings``): what lies where no partition is, what each filesystem says
+of its use, and what partitions hold that no other program finds. A disk that loses nothing is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from subfloor.disks import superblocks
+from subfloor.disks.devices import partition_node
+from subfloor.disks.gpt import Entry
+from subfloor.machine import Machine, Unknown
+from subfloor.sizes import MIB
+from subfloor.subjects.disk import Content, DiskState, Holdings, Remains, Volume
+from subfloor.task import Loss
+
+_TABLE = 34 * 512
+"""Bytes at each end of a disk where tables are."""
+
+_MOST_HOLES = 16
+"""In how many holes a look is taken, the largest ones: tables with more are rare, and each look takes its time."""
+
+
+def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
+    """Everything on a disk, as what a step destroys. Raises ``LookNeeded``."""
+    extents = tuple(filter(None, (_extent(disk, volume) for volume in disk.volumes)))
+    whole = ((0, disk.size),) if any(map(superblocks.says_more, disk.whole)) else ()
+    found = _look(machine, path, (*extents, *whole), tuple(_holes(disk)))
+    use = next((each.content.use for each in found if each.start == 0 and each.content.type in disk.whole), "")
+    closer = replace(disk, volumes=tuple(_closer(disk, volume, found) for volume in disk.volumes), use=use)
+    taken = {start for start, _ in (*extents, *whole)}
+    return Loss(path, disk.node, closer.describe(_beside(each for each in found if each.start not in taken)))
+
+
+def loss_of_partition(machine: Machine, path: str, disk: DiskState, entry: Entry, about: str) -> Loss:
+    """A partition's content, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's.
+
+    Raises ``LookNeeded``.
+    """
+    volume, node = disk.volume(entry.number), partition_node(path, entry.number)
+    extent = _extent(disk, volume) if volume else None
+    found = _look(machine, path, (extent,) if extent else (), ())
+    content = (volume and _closer(disk, volume, found).content) or "nothing recognisable"
+    what = f"{node} {entry.name!r} of a disk of {disk.about}: {content} ({about})"
+    return Loss(node, disk.partition_node(entry.number), what)
+
+
+def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
+    """What is lost where free space is taken that still holds something."""
+    listed = ", ".join(_beside(found))
+    return (Loss(path, disk.node, f"{path} ({disk.about}), {listed}"),) if listed else ()
+
+
+def _beside(found: Iterable[Remains]) -> tuple[str, ...]:
+    listed = ", ".join(map(str, found))
+    return (f"in space that no partition has: {listed}",) if listed else ()
+
+
+_Extent = tuple[int, int]
+
+
+def _look(machine: Machine, path: str, extents: tuple[_Extent, ...], holes: tuple[_Extent, ...]) -> tuple[Remains, ...]:
+    return machine.further(Holdings(path, extents, holes)) if extents or holes else ()
+
+
+def _extent(disk: DiskState, volume: Volume) -> _Extent | None:
+    """Where to look for more of what a partition holds, in bytes; None where nothing more is to be learned of it."""
+    content, (start, size) = volume.content, disk.place(volume)
+    end = min(start + size, disk.size)
+    known = isinstance(content, Content) and (content.fresh or not superblocks.says_more(content.type))
+    return None if content is None or known or end <= start else (start, end)
+
+
+def _closer(disk: DiskState, volume: Volume, found: Iterable[Remains]) -> Volume:
+    """The partition with what was found at its start, where that is what it was seen to hold, or nothing was seen."""
+    start, _ = disk.place(volume)
+    here = next((each.content for each in found if each.start == start), None)
+    same = here is not None and (isinstance(volume.content, Unknown) or here == volume.content)
+    return replace(volume, content=here) if same else volume
+
+
+def _holes(disk: DiskState) -> Iterator[_Extent]:
+    """The spaces that no partition takes, in bytes, but for those that are too small to hold anything much.
+
+    There are none where something takes the whole disk, and none that was emptied in this very (imagined) run.
+    """
+    if disk.whole:
+        return
+    sector = disk.limits.sector
+    holes = (hole for hole in _between(disk) if hole[1] - hole[0] >= MIB)
+    lost = (hole for hole in holes if not disk.is_cleared(hole[0] // sector, hole[1] // sector))
+    yield from sorted(sorted(lost, key=lambda hole: hole[0] - hole[1])[:_MOST_HOLES])
+
+
+def _between(disk: DiskState) -> Iterator[_Extent]:
+    at = _TABLE
+    for start, size in sorted(map(disk.place, disk.volumes)):
+        yield at, min(start, disk.size - _TABLE)
+        at = max(at, start + size)
+    yield at, disk.size - _TABLE
