@@ -18,7 +18,7 @@ from subfloor.errors import Refused
 from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine
 from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps.losses import loss_of_partition, loss_of_remains
+from subfloor.steps.losses import loss_of_remains, losses_of_partitions
 from subfloor.steps.ownership import (
     holds_nothing_finished,
     is_our_content,
@@ -386,7 +386,7 @@ class AlignedPartition(Task):
             says=f"Remove partition {listed} of {self.device}: {why}",
             commands=remove(disk, gone),
             after=machine.with_(Disk(self.device), without_partitions(disk, gone)),
-            destroys=tuple(loss_of_partition(machine, self.device, disk, entry, why) for entry in finished),
+            destroys=losses_of_partitions(machine, self.device, disk, finished, why),
             locks=(disk.node,),
         )
 
@@ -493,7 +493,7 @@ class AlignedPartition(Task):
             says=f"Finish partition {self.number} {self.name!r} of {self.device}",
             commands=(*wipe(node), *rename(disk, self.number, self.name)),
             after=machine.with_(Disk(self.device), after),
-            destroys=() if worthless else (loss_of_partition(machine, self.device, disk, there, about),),
+            destroys=() if worthless else losses_of_partitions(machine, self.device, disk, (there,), about),
             locks=(disk.node,),
         )
 

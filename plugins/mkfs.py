@@ -17,7 +17,7 @@ from subfloor.identity import Identity
 from subfloor.machine import AnySubject, Machine, Unknown
 from subfloor.parameters import FromPlay, Param, checked
 from subfloor.sizes import MIB, show
-from subfloor.steps.losses import loss_of_partition
+from subfloor.steps.losses import losses_of_partitions
 from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
 from subfloor.steps.partitioning import (
     check_expressible,
@@ -168,7 +168,7 @@ class Mkfs(Task):
                 *stamp(disk, self._number, taken.uuid),
             ),
             after=machine.with_(self._disk, after),
-            destroys=(loss_of_partition(machine, self._disk.path, disk, entry, "not made by this play"),),
+            destroys=losses_of_partitions(machine, self._disk.path, disk, (entry,), "not made by this play"),
             locks=(disk.node,),
         )
 
@@ -313,7 +313,7 @@ class Mkfs(Task):
         if holds_nothing_finished(self.identity, table, entry, volume):
             return ()
         about = "not made by this play" if entry.name.endswith(UNFINISHED) else "finished once"
-        return (loss_of_partition(machine, self._disk.path, disk, entry, about),)
+        return losses_of_partitions(machine, self._disk.path, disk, (entry,), about)
 
 
 _OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")

@@ -61,6 +61,7 @@ def test_any_bytes_have_some_size(size: int) -> None:
     for kind in (*MAKE, "ext2", "ntfs"):
         assert superblocks.size_of(kind, noise) >= 0
         superblocks.is_copy(kind, noise)
+        assert isinstance(superblocks.use_of(kind, noise), str)
 
 
 def test_places_are_the_starts_and_the_usual_distances_and_few_on_the_largest_disk() -> None:

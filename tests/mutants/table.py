@@ -302,14 +302,14 @@ MUTANTS = (
     Mutant(
         "a finished partition of ours is removed unasked",
         _PARTITION,
-        "destroys=tuple(loss_of_partition(machine, self.device, disk, entry, why) for entry in finished),",
+        "destroys=losses_of_partitions(machine, self.device, disk, finished, why),",
         "",
         _steps("aligned-partition"),
     ),
     Mutant(
         "another system's partition is taken over unasked",
         _MKFS,
-        """            destroys=(loss_of_partition(machine, self._disk.path, disk, entry, "not made by this play"),),
+        """            destroys=losses_of_partitions(machine, self._disk.path, disk, (entry,), "not made by this play"),
 """,
         "",
         _steps("mkfs"),

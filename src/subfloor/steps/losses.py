@@ -20,6 +20,9 @@ from subfloor.task import Loss
 _TABLE = 34 * 512
 """Bytes at each end of a disk where tables are."""
 
+_MOST_BEHIND = 16
+"""How many times more a look is taken behind what was found: as many partitions as a disk is likely to have had."""
+
 _MOST_HOLES = 16
 """In how many holes a look is taken, the largest ones: tables with more are rare, and each look takes its time."""
 
@@ -28,22 +31,29 @@ def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
     """Everything on a disk, as what a step destroys. Raises ``LookNeeded``."""
     extents = tuple(filter(None, (_extent(disk, volume) for volume in disk.volumes)))
     whole = ((0, disk.size),) if any(map(superblocks.says_more, disk.whole)) else ()
-    found = _look(machine, path, (*extents, *whole), tuple(_holes(disk)))
-    use = next((each.content.use for each in found if each.start == 0 and each.content.type in disk.whole), "")
-    closer = replace(disk, volumes=tuple(_closer(disk, volume, found) for volume in disk.volumes), use=use)
-    taken = {start for start, _ in (*extents, *whole)}
-    return Loss(path, disk.node, closer.describe(_beside(each for each in found if each.start not in taken)))
+    closer = _look(machine, path, (*extents, *whole), ())
+    use = next((each.content.use for each in closer if each.start == 0 and each.content.type in disk.whole), "")
+    seen = replace(disk, volumes=tuple(_closer(disk, volume, closer) for volume in disk.volumes), use=use)
+    return Loss(path, disk.node, seen.describe(_beside(_between_partitions(machine, path, disk))))
 
 
-def loss_of_partition(machine: Machine, path: str, disk: DiskState, entry: Entry, about: str) -> Loss:
-    """A partition's content, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's.
+def losses_of_partitions(
+    machine: Machine, path: str, disk: DiskState, entries: Iterable[Entry], about: str
+) -> tuple[Loss, ...]:
+    """What partitions hold, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's.
 
     Raises ``LookNeeded``.
     """
-    volume, node = disk.volume(entry.number), partition_node(path, entry.number)
-    extent = _extent(disk, volume) if volume else None
-    found = _look(machine, path, (extent,) if extent else (), ())
-    content = (volume and _closer(disk, volume, found).content) or "nothing recognisable"
+    volumes = {entry: disk.volume(entry.number) or Volume(entry.number) for entry in entries}
+    found = _look(machine, path, tuple(filter(None, (_extent(disk, volume) for volume in volumes.values()))), ())
+    return tuple(
+        _loss_of_partition(path, disk, entry, _closer(disk, volume, found), about) for entry, volume in volumes.items()
+    )
+
+
+def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Volume, about: str) -> Loss:
+    node = partition_node(path, entry.number)
+    content = volume.content or "nothing recognisable"
     what = f"{node} {entry.name!r} of a disk of {disk.about}: {content} ({about})"
     return Loss(node, disk.partition_node(entry.number), what)
 
@@ -80,6 +90,32 @@ def _closer(disk: DiskState, volume: Volume, found: Iterable[Remains]) -> Volume
     here = next((each.content for each in found if each.start == start), None)
     same = here is not None and (isinstance(volume.content, Unknown) or here == volume.content)
     return replace(volume, content=here) if same else volume
+
+
+def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[Remains, ...]:
+    """What is left where no partition is: at usual places, and behind whatever was found so. Raises ``LookNeeded``."""
+    holes = tuple(_holes(disk))
+    found = latest = _look(machine, path, (), holes)
+    for _ in range(_MOST_BEHIND):
+        behind = {place for each in latest if (place := _behind(each, holes))}
+        latest = _look(machine, path, tuple(sorted(behind)), ())
+        found = (*found, *latest)
+    return tuple(_outermost(found))
+
+
+def _behind(found: Remains, holes: tuple[_Extent, ...]) -> _Extent | None:
+    """Where the next partition may have started: at the next MiB, in the same hole."""
+    start = -(-(found.start + found.size) // MIB) * MIB
+    return next(((start, end) for first, end in holes if found.size and first <= start < end), None)
+
+
+def _outermost(found: Iterable[Remains]) -> Iterator[Remains]:
+    """Everything but what lies in something else, each once."""
+    end = 0
+    for each in sorted(set(found), key=lambda each: each.start):
+        if each.start >= end:
+            end = max(each.start + 1, each.start + each.size)
+            yield each
 
 
 def _holes(disk: DiskState) -> Iterator[_Extent]:

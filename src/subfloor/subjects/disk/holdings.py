@@ -33,7 +33,7 @@ class Holdings(Subject[tuple[Remains, ...]]):
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
         spaces = zip(self._spaces(), outputs, strict=True)
-        return tuple(found for (places, _), output in spaces for found in _outermost(places, output))
+        return tuple(found for (places, _), output in spaces for found in _found(places, output))
 
     def _spaces(self) -> Iterator[tuple[tuple[int, ...], int]]:
         """Where each space is looked at, and where it ends."""
@@ -41,12 +41,7 @@ class Holdings(Subject[tuple[Remains, ...]]):
         yield from ((FreeSpace(self.path, hole, hole).places(), hole[1]) for hole in self.holes)
 
 
-def _outermost(places: tuple[int, ...], output: Output) -> Iterator[Remains]:
-    """What was found in one space, but for what lies in something else that was found there."""
-    end = 0
-    for found in found_at(places, Facts.of(output.text)):
-        if found.start >= end:
-            end = found.start + found.size
-            yield found
+def _found(places: tuple[int, ...], output: Output) -> Iterator[Remains]:
+    yield from found_at(places, Facts.of(output.text))
     if output.status:
         yield Remains(places[0], UNREADABLE)
