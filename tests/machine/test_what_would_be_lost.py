@@ -26,7 +26,7 @@ def test_filesystems_that_no_table_leads_to_any_more_are_named(disk: MakeDisk, l
     converged(on(vda, *EVERY), seed="another")
     _without_table(vda, 0, 34 * 512 if lost.startswith("all") else 1024)
     words = refusal(on(vda, *SMALL))
-    assert "in space that no partition has: vfat labelled 'BOOT' at 1MiB (0% full), swap labelled 'swap' at" in words
+    assert "outside of any partition: vfat labelled 'BOOT' at 1MiB (0% full), swap labelled 'swap' at" in words
     for each in ("ext4 labelled 'nixos'", "xfs labelled 'lake'", "btrfs labelled 'butter'", "f2fs labelled 'flash'"):
         assert each in words
 
@@ -37,7 +37,7 @@ def test_deleted_partitions_beside_those_that_are_left_are_named(disk: MakeDisk)
     run("sfdisk", "--quiet", "--delete", vda.node, 3)
     words = refusal(on(vda, *SMALL))
     assert "'ESP' vfat labelled 'BOOT' (0% full)" in words
-    assert "in space that no partition has: ext4 labelled 'nixos' at 129MiB" in words
+    assert "outside of any partition: ext4 labelled 'nixos' at 129MiB" in words
 
 
 def test_a_filesystem_tells_how_full_it_is_and_when_it_was_mounted(disk: MakeDisk, mounted: Mounter) -> None:
@@ -59,4 +59,4 @@ def test_a_filesystem_on_the_whole_disk_tells_how_full_it_is(disk: MakeDisk, kin
     run(f"mkfs.{kind}", "-q", "-L", "photos", vda.node)
     words = refusal(on(vda, *SMALL))
     assert f"{kind} labelled 'photos' (" in words and "% full" in words
-    assert "no partition" not in words
+    assert "outside" not in words

@@ -34,7 +34,8 @@ def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
     closer = _look(machine, path, (*extents, *whole), ())
     use = next((each.content.use for each in closer if each.start == 0 and each.content.type in disk.whole), "")
     seen = replace(disk, volumes=tuple(_closer(disk, volume, closer) for volume in disk.volumes), use=use)
-    return Loss(path, disk.node, seen.describe(_beside(_between_partitions(machine, path, disk))))
+    between = ", ".join(map(str, _between_partitions(machine, path, disk)))
+    return Loss(path, disk.node, seen.describe([f"outside of any partition: {between}"] if between else ()))
 
 
 def losses_of_partitions(
@@ -60,13 +61,9 @@ def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Volume,
 
 def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
     """What is lost where free space is taken that still holds something."""
-    listed = ", ".join(_beside(found))
-    return (Loss(path, disk.node, f"{path} ({disk.about}), {listed}"),) if listed else ()
-
-
-def _beside(found: Iterable[Remains]) -> tuple[str, ...]:
     listed = ", ".join(map(str, found))
-    return (f"in space that no partition has: {listed}",) if listed else ()
+    what = f"{path} ({disk.about}), in space that no partition has: {listed}"
+    return (Loss(path, disk.node, what),) if listed else ()
 
 
 _Extent = tuple[int, int]
