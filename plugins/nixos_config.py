@@ -54,7 +54,8 @@ class NixosConfig(Task):
     track another file, such as `local.nix`, is refused, since Nix would leave that out without a word.
 
     Where the root is a tmpfs, a path that a system needs again after a boot and that no task keeps is
-    warned of, each with the reason; `not_persisted` says of which that is meant.
+    warned of, each with the reason; `not_persisted` says of which that is meant. So is what services keep that
+    `local.nix` switches on, or whose group a user is in.
     """
 
     key: ClassVar[str] = "nixos-config"
@@ -170,7 +171,10 @@ class NixosConfig(Task):
         return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
-        return tuple(boot.mismatch(self._booting, machine[StartedByUefi()]))
+        local = machine[TextFile(self._local)]
+        text = local.content.decode("utf-8", "replace") if isinstance(local, Text) else ""
+        lost = lint.forgotten_by_services(text, self.layout, self.users, self.not_persisted)
+        return (*lost, *boot.mismatch(self._booting, machine[StartedByUefi()]))
 
     def contributes(self) -> tuple[Contribution, ...]:
         """Who may become root: `nixos-install` does not install what nobody could log in to. And the users' homes."""
@@ -190,7 +194,7 @@ class NixosConfig(Task):
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))
         looks = (sources.stable_looks(*self._by(each)) for each in self.layout.devices)
         more = {Tracking(self._folder)} if self.flake else set[AnySubject]()
-        whole = {Tool(_SCAN), RunningSystem(), StartedByUefi(), Path(self._profile)}
+        whole = {Tool(_SCAN), RunningSystem(), StartedByUefi(), Path(self._profile), TextFile(self._local)}
         return frozenset({*files, *whole, *more}).union(*looks)
 
     def next_step(self, machine: Machine) -> Step | None:
@@ -219,6 +223,10 @@ class NixosConfig(Task):
     @property
     def _hardware(self) -> str:
         return posixpath.join(self._folder, "hardware-configuration.nix")
+
+    @property
+    def _local(self) -> str:
+        return posixpath.join(self._folder, "local.nix")
 
     @property
     def _paths(self) -> tuple[str, ...]:

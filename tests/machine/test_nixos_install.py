@@ -70,7 +70,9 @@ class Site:
 
     def leftovers(self) -> list[str]:
         """What a run that broke off leaves, and must not be there after one that went well."""
-        found = self.sh("cd root; find boot nix/persist -name '*.tmp*' -o -name tmp -o -name '*.unfinished'")
+        found = self.sh(
+            "cd root; find boot nix/persist -name '*.tmp*' -o -name '.#*' -o -name tmp -o -name '*.unfinished'"
+        )
         return found.splitlines()
 
 
@@ -183,7 +185,7 @@ def test_what_a_killed_run_leaves_is_removed_by_name(site: Site) -> None:
 def test_a_copy_of_the_right_length_and_other_bytes_is_no_copy(site: Site) -> None:
     """So a power cut may leave it; before an installation was recorded, nothing on the partition is trusted."""
     with pytest.raises(CommandFailed):
-        site.apply("kill:20")
+        site.apply("kill:28")
     (initrd,) = site.sh("cd root/boot; ls EFI/nixos/*-initrd.efi").split()
     site.sh(f"printf x | dd of=root/boot/{initrd} bs=1 seek=100 conv=notrunc status=none")
     assert any(initrd in says for says in site.apply())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from subfloor import sizes
 from subfloor.disks import devices
 from subfloor.installed import Administrators
+from subfloor.nixos import services
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
 
@@ -58,12 +59,24 @@ def forgotten(
 
     ``store``: where sshd's host keys are, if it runs.
     """
-    if not layout.is_forgetful:
-        return ()
     keys = posixpath.join(store, "etc/ssh") if store else None
     if layout.host_keys:
         keys = posixpath.dirname(layout.host_keys[0].path)
-    lost = (each for each in needs(layout, users, folder, keys) if not layout.keeps(each.path))
+    return _lost(needs(layout, users, folder, keys), layout, excused)
+
+
+def forgotten_by_services(
+    text: str, layout: Layout, users: Mapping[str, User], excused: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The same of what services keep. ``text``: the module beside the generated ones, which may switch them on."""
+    found = services.switched_on(text, users.values())
+    return _lost((Need(each.path, each.otherwise) for each in found), layout, excused)
+
+
+def _lost(needs: Iterable[Need], layout: Layout, excused: Mapping[str, str]) -> tuple[str, ...]:
+    if not layout.is_forgetful:
+        return ()
+    lost = (each for each in needs if not layout.keeps(each.path))
     return tuple(
         f"{each.path} does not outlive a boot: {each.otherwise}; "
         "keep it, or say in `not_persisted` why that is not needed"

@@ -211,12 +211,14 @@ class BootLeftovers(Located[LeftoversState]):
         return Leftovers()
 
 
-# The names are those of NixOS's systemd-boot-builder: it makes loader.tmp only where there is none, and a
+# `.#*` is what bootctl was writing: it keeps nothing from working, and fills the partition up.
+# The other names are those of NixOS's systemd-boot-builder: it makes loader.tmp only where there is none, and a
 # kernel's copy is named after its place in the store, HASH-linux-6.12/bzImage as HASH-linux-6.12-bzImage.efi.
 _LEFTOVERS = f"""
 [ -d "$b" ] || exit 0
 cd -- "$b" || exit 1
-for f in loader/loader.tmp loader/loader.conf.tmp loader/entries/nixos*.tmp EFI/nixos/*.tmp.*; do
+for f in loader/loader.tmp loader/loader.conf.tmp loader/entries/nixos*.tmp EFI/nixos/*.tmp.* \\
+    EFI/systemd/.#* EFI/BOOT/.#* loader/.#* loader/entries/.#*; do
     [ ! -f "$f" ] || printf '%s\\0' "$f"
 done
 [ ! -f "$c" ] || exit 0
