@@ -73,7 +73,16 @@ def test_anything_but_zeros_between_the_ends_is_somebodys_data(what: str) -> Non
     assert "200 samples of 4 KiB" in found.describe()
 
 
-@pytest.mark.parametrize("said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n"])
+@pytest.mark.parametrize(
+    ("ends", "samples", "signatures"),
+    [("zeros", "zeros", ()), ("data", "zeros", ("unknown data",)), ("zeros", "data", ("unknown data",))],
+)
+def test_where_perl_is_there_it_says_what_holds_zeros(ends: str, samples: str, signatures: tuple[str, ...]) -> None:
+    found = disk_of(load("blank"), ZEROS=Output(f"ends {ends}\nsamples {samples}\n".encode()))
+    assert found.signatures == signatures
+
+
+@pytest.mark.parametrize("said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n", "ends zeros\n", "ends zeros\nsamples\n"])
 def test_a_disk_of_which_too_little_was_read_is_not_blank(said: str) -> None:
     with pytest.raises(LookFailed):
         disk_of(load("blank"), ZEROS=Output(said.encode()))

@@ -45,9 +45,10 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
     assert sh("findmnt -no SOURCE,FSTYPE /srv/home").split() == [partition, "ext4"]
 
 
-# Of a chain of tables in a circle a kernel makes hundreds of partitions, which keep udev busy for minutes.
+# Of a chain of tables in a circle a kernel makes hundreds of partitions, which keep udev busy for minutes. The others
+# are all erased on loop devices, too; and those that are met every day are in the zoo.
 @pytest.mark.parametrize(
-    "kind", sample([*sorted(odd_tables.ODD.keys() - {"chain-of-tables-in-a-circle"})], 3, seed="odd")
+    "kind", sample([*sorted(odd_tables.ODD.keys() - {"chain-of-tables-in-a-circle"})], 1, seed="odd")
 )
 def test_any_table_goes_the_first_time(
     kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
@@ -57,7 +58,7 @@ def test_any_table_goes_the_first_time(
     erased_and_laid_out(subfloor, sh, disk, f"{disk}1")
 
 
-@pytest.mark.parametrize("kind", ["plain-gpt", "plain-mbr-with-logical-partitions"])
+@pytest.mark.parametrize("kind", sample(["plain-gpt", "plain-mbr-with-logical-partitions"], 1, seed="names"))
 def test_so_do_partitions_of_other_names(
     kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:

@@ -51,9 +51,8 @@ class Variant:
 
 VARIANTS = {
     "swap": Variant("/dev/vda", "/dev/vda"),
-    "no-swap": Variant("/dev/vdb", "/dev/vdb", swap=False),
     "4096-byte-sectors": Variant("/dev/vdc", "/dev/vdc", sector=4096),
-    "nvme": Variant("/dev/nvme0n1", "/dev/nvme0n1p"),
+    "nvme-no-swap": Variant("/dev/nvme0n1", "/dev/nvme0n1p", swap=False),
 }
 
 
@@ -146,7 +145,10 @@ def test_the_configuration_parses_and_names_every_mount(job: Variant, sh: Sh) ->
 
 
 def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor: Run, sh: Sh) -> None:
-    """The mounted filesystems write when they please: what is around them is compared, byte by byte."""
+    """The mounted filesystems write when they please: what is around them is compared, byte by byte.
+
+    That ten runs leave as many mounts as one is shown where a run takes less time: `machine/test_bind_persist.py`.
+    """
     swap = f"head -c 1M {job.partition}2;" if job.swap else ""
     around = f"(head -c 1M {job.disk}; tail -c 1M {job.disk}; {swap}) | sha256sum; cat /proc/self/mountinfo"
     before = sh(around)
@@ -154,13 +156,6 @@ def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor:
     for done in subfloor(["apply", *arguments], ["check", *arguments]):
         assert (done.status, done.report["outcome"], steps(done)) == (0, "in-sync", [])
     assert sh(around) == before
-
-
-@on_one_disk
-def test_ten_runs_leave_as_many_mounts_as_one(job: Variant, subfloor: Run, sh: Sh) -> None:
-    mounts = sh("cat /proc/self/mountinfo")
-    assert [ran.status for ran in subfloor(*[["apply", *job.arguments]] * 9)] == [0] * 9
-    assert sh("cat /proc/self/mountinfo") == mounts
 
 
 @on_one_disk

@@ -108,29 +108,38 @@ places() {{
 }}
 """
 
-# Nothing in POSIX reads many places by one program, and to start a program for each takes most of a look's time. So
-# perl does, where it is there.
-_READ_SAMPLES = f"""
-samples() {{
-    if command -v perl >/dev/null; then
-        perl -e 'open(D, "<:raw", shift) or exit 1;
-            while (<STDIN>) {{
-                sysseek(D, $_ * {SAMPLE}, 0) && sysread(D, $b, {SAMPLE}) == {SAMPLE} or exit 1; print $b
-            }}' "$n"
-    else
-        while read -r at; do dd if="$n" bs={SAMPLE} skip="$at" count=1 || exit; done
-    fi
-}}
+# What is zeros. A comparison of two strings is many times faster in perl than a search for a byte.
+_IS_ZEROS = r"""
+    open(D, "<:raw", shift) or exit 1;
+    my $zeros = "\0" x 1048576;
+    sub zeros { # a place, and how many bytes there; a device may be read to its end and no further
+        sysseek(D, $_[0], 0) && sysread(D, my $b, $_[1]) == $_[1] or exit 1;
+        return $b eq substr($zeros, 0, $_[1]);
+    }
 """
 
-# Digests of what was read, since that need not leave the machine: it is compared with that of zeros.
-ZEROS = f"""
+# Nothing in POSIX reads many places by one program, and to start a program for each takes most of a look's time. So
+# perl does, where it is there, and says what it found. Where it is not, digests say it, which are compared with those
+# of zeros. So what was read need not leave the machine.
+_BY_PERL = rf"""
+    {_IS_ZEROS}
+    my ($last, $length) = @ARGV; my ($ends, $samples) = (zeros(0, $length) && zeros($last, $length), 1);
+    for (<STDIN>) {{ $samples = 0 unless zeros($_ * {SAMPLE}, {SAMPLE}) }}
+    print "ends ", $ends ? "zeros" : "data", "\nsamples ", $samples ? "zeros" : "data", "\n";
+"""
+
+ZEROS = rf"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 [ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "partitions there"; exit 0; }}
 blockdev --flushbufs "$n" && read -r size < "$s/size" || exit
 pages=$((size / {SAMPLE // 512})) count={MARGIN // 512}
 [ "$size" -gt "$count" ] || count=$size
-{SAMPLE_PLACES}{_READ_SAMPLES}
+{SAMPLE_PLACES}
+if command -v perl >/dev/null; then
+    places | perl -e '{_BY_PERL}' "$n" $(((size - count) * 512)) $((count * 512)) || echo unreadable yes
+    exit 0
+fi
+samples() {{ while read -r at; do dd if="$n" bs={SAMPLE} skip="$at" count=1 || exit; done; }}
 ends() {{ dd if="$n" bs=512 count="$count" && dd if="$n" bs=512 skip=$((size - count)) count="$count"; }}
 between() {{ ( places | samples ); }}
 {{
@@ -204,18 +213,17 @@ done
 # it leaves out the places that hold zeros wherever libblkid looks: in the first 512 KiB (ZFS), at the second headers of
 # LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing is read behind that end: a device
 # refuses to seek there.
-_ALL_ZEROS = r"""
-    open(D, "<:raw", shift) or exit 1; my $end = shift;
-    sub zeros {
-        return 1 if $_[0] >= $end;
-        sysseek(D, $_[0], 0) && defined(sysread(D, my $b, $_[1])) or exit 1;
-        return $b !~ /[^\0]/;
-    }
-    my $tail = zeros($end > 524288 ? $end - 524288 : 0, 524288);
-    for my $at (@ARGV) {
-        print "$at " unless $tail && zeros($at, 524288)
-            && !grep { !zeros($at + $_ * 1048576, 65536) } 1, 2, 4;
-    }
+_NOT_ZEROS = rf"""
+    {_IS_ZEROS}
+    my $end = shift;
+    sub holds {{ # a place, and how many bytes of what is there are looked at
+        my $length = $end - $_[0] < $_[1] ? $end - $_[0] : $_[1];
+        return $length > 0 && !zeros($_[0], $length);
+    }}
+    my $tail = holds($end > 524288 ? $end - 524288 : 0, 524288);
+    for my $at (@ARGV) {{
+        print "$at " if $tail || holds($at, 524288) || grep {{ holds($at + $_ * 1048576, 65536) }} 1, 2, 4;
+    }}
 """
 
 FREE_SPACE = rf"""
@@ -223,7 +231,7 @@ FREE_SPACE = rf"""
 command -v blkid >/dev/null || exit 127
 blockdev --flushbufs "$n" || exit
 if command -v perl >/dev/null; then
-    places=$(perl -e '{_ALL_ZEROS}' "$n" "$end" $places) || exit {UNREADABLE}
+    places=$(perl -e '{_NOT_ZEROS}' "$n" "$end" $places) || exit {UNREADABLE}
 fi
 for place in $places; do
     out=$(blkid --probe --offset "$place" --size $((end - place)) --output udev -- "$n")
