@@ -18,6 +18,7 @@ help: ## Say what can be made
 
 bootstrap: ## Install what is missing on this machine, and make .venv
 	@tools/bootstrap
+	@$(PY) -m compileall -q src plugins tests  # or each start in an emulated machine compiles them, for seconds
 
 run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual machine
 	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda -e 'state_version="25.11"' --disk 30GiB

@@ -82,7 +82,9 @@ def test_where_perl_is_there_it_says_what_holds_zeros(ends: str, samples: str, s
     assert found.signatures == signatures
 
 
-@pytest.mark.parametrize("said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n", "ends zeros\n", "ends zeros\nsamples\n"])
+@pytest.mark.parametrize(
+    "said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n", "ends zeros\n", "ends zeros\nsamples\n"]
+)
 def test_a_disk_of_which_too_little_was_read_is_not_blank(said: str) -> None:
     with pytest.raises(LookFailed):
         disk_of(load("blank"), ZEROS=Output(said.encode()))
