@@ -257,6 +257,7 @@ class NixosConfig(Task):
             hostname=self.hostname,
             state_version=of.state_version,
             users=users.settings(self.users, layout, bool(self.no_login)),
+            programs=users.programs(self.users),
             store=self.store,
             timezone=self.timezone,
             loader=self.boot_loader or "systemd-boot",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -12,6 +11,7 @@ from subfloor.errors import Refused
 from subfloor.installed import Contribution
 from subfloor.installed import PasswordFile as Installed
 from subfloor.machine import AnySubject, Machine
+from subfloor.nixos import crypt
 from subfloor.nixos.users import Name
 from subfloor.parameters import Param, checked
 from subfloor.secret import Secret
@@ -20,9 +20,6 @@ from subfloor.steps.files import write_secret
 from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, check_clean, seen
 from subfloor.subjects.secret_file import SecretFile
 from subfloor.task import Step, Task, hookimpl
-
-# Methods of crypt(5) that are strong enough today, in the order of libxcrypt's manual.
-_HASH = re.compile(r"\$(y|gy|7|2b|2y|6|5)\$[./A-Za-z0-9$=,_-]{20,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +49,8 @@ class PasswordFile(Task):
     def __post_init__(self) -> None:
         for name in ("root", "store", *(("path",) if self.path else ())):
             checked(name, check_clean, getattr(self, name))
-        if self.hash is not None and not _is_hash(self.hash):
-            raise ValueError(
-                "hash: this is no hash of a password that crypt(5) knows as strong (yescrypt, scrypt, bcrypt, "
-                "sha512, sha256); a password itself is given to --ask-password, or to `mkpasswd`"
-            )
+        if self.hash is not None and (fault := crypt.fault(self.hash.reveal())):
+            raise ValueError(f"hash: {fault}")
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Path(self._file), SecretFile(self._file)})
@@ -91,12 +85,8 @@ class PasswordFile(Task):
         give = "give `hash`: `--ask-password NAME` asks for a password and sets the variable NAME to its hash"
         if isinstance(found, Absent):
             raise Refused(f"there is no password for {self.user}: {self._file} is not there", advice=give)
-        if not _is_hash(Secret(found.reveal().removesuffix("\n"))):
-            raise Refused(f"{self._file} holds no hash of a password that crypt(5) knows as strong", advice=give)
-
-
-def _is_hash(text: Secret) -> bool:
-    return bool(_HASH.fullmatch(text.reveal()))
+        if fault := crypt.fault(found.reveal().removesuffix("\n")):
+            raise Refused(f"{self._file} cannot be used: {fault}", advice=give)
 
 
 @hookimpl

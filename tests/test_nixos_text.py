@@ -143,3 +143,24 @@ def test_a_flake_is_read_back(home: Path, texts: list[str]) -> None:
     fetching = imports.replace("builtins.pathExists", "(path: false)").replace("builtins.filter", "(_: _: [ ])")
     found = evaluate(f"builtins.elemAt (({fetching}) {{ }}).imports 2", home)
     assert found == f"{tarball}/nixos.nix"
+
+
+@pytest.mark.parametrize(
+    ("shells", "programs"), [(("zsh", "fish", "zsh"), {"fish", "zsh"}), (("bash",), set()), ((None,), set())]
+)
+def test_a_shell_is_a_package_whose_module_is_switched_on(
+    home: Path, shells: tuple[Any, ...], programs: set[str]
+) -> None:
+    """NixOS refuses a shell of a user without `programs.SHELL.enable`."""
+    declared = {f"user{number}": User(shell=shell) for number, shell in enumerate(shells)}
+    whole = system.System(
+        hostname="x",
+        state_version="25.11",
+        users=users.settings(declared, Layout()),
+        programs=users.programs(declared),
+        store="/",
+    )
+    given = '{ pkgs = { zsh = "zsh"; fish = "fish"; bashInteractive = "bash"; }; }'
+    found = evaluate(f'removeAttrs (({system.configuration(whole)}) {given}) [ "imports" ]', home)
+    assert [user.get("shell") for user in found["users"]["users"].values()] == list(shells)
+    assert found.get("programs", {}) == {name: {"enable": True} for name in programs}

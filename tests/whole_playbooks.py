@@ -27,7 +27,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHB
 _USERS = {
     "root": {"ssh_keys": [f"{KEY} ${{root}}"]},
     "ada": {"uid": 1000, "description": 'Ada "K"', "groups": ["wheel"], "password_file": "/nix/persist/passwords/ada"},
-    "guest": {"home": "/var/guest"},
+    "guest": {"home": "/var/guest", "shell": "zsh"},
 }
 _KEPT = ["/etc/nixos", "/var/log", {"path": "/etc/adjtime", "kind": "file"}, {"path": "/opt", "needed_for_boot": True}]
 _OF_ADA = [{"path": f"/home/ada/{name}", "owner": "1000", "mode": "0700"} for name in (".ssh", "a b")]
@@ -46,7 +46,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"persistence": "impermanence", "persist": [*_KEPT, *_OF_ADA], "users": _USERS},
     ),
     "tmpfs root, flake": (NIXOS, {"flake": True, "timezone": "Europe/Zurich", "openssh": True, "users": _USERS}),
-    "tmpfs root, password": (NIXOS, {"password_for": "root", "password": "$6$salt$0123456789012345678901"}),
+    "tmpfs root, password": (NIXOS, {"password_for": "root", "password": f"$6$salt${'0' * 86}"}),
     "tmpfs root, GRUB": (NIXOS, {"boot_loader": "grub"}),
     "tmpfs root, GRUB, no swap": (NIXOS, {"boot_loader": "grub", "swap": 0}),
     "tmpfs root, everything": (

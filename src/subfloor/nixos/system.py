@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from subfloor.installed import HostKey
@@ -25,15 +25,16 @@ class System:
     """What a configuration says of the system as a whole.
 
     ``store``: where host keys are kept, but for ``made_keys``, which the play itself makes.
-    ``impermanence``: where its source is to be had, if the configuration itself has to fetch it. ``users``: the
-    option of that name. ``generations``: how many the boot partition holds. ``host_keys``: say where sshd's are,
-    also where local.nix may switch it on. ``builds``: let Nix build in its store's filesystem, since the root has
-    little room.
+    ``impermanence``: where its source is to be had, if the configuration itself has to fetch it. ``users``,
+    ``programs``: the options of these names. ``generations``: how many the boot partition holds. ``host_keys``:
+    say where sshd's are, also where local.nix may switch it on. ``builds``: let Nix build in its store's
+    filesystem, since the root has little room.
     """
 
     hostname: str
     state_version: str
     users: Mapping[str, nix.Value]
+    programs: Mapping[str, nix.Value] = field(default_factory=dict)
     store: str
     timezone: str | None = None
     efi_variables: bool = True
@@ -61,6 +62,8 @@ def configuration(system: System) -> str:
     if system.timezone:
         settings["time"] = {"timeZone": system.timezone}
     settings["users"] = system.users
+    if system.programs:
+        settings["programs"] = system.programs
     openssh: dict[str, nix.Value] = {"enable": True} if system.openssh else {}
     if system.openssh or system.host_keys or system.made_keys:
         settings["services"] = {"openssh": {**openssh, "hostKeys": _host_keys(system)}}
@@ -71,7 +74,14 @@ def configuration(system: System) -> str:
     if of_nix:
         settings["nix"] = {"settings": of_nix}
     settings["system"] = {"stateVersion": system.state_version}
-    return f"{{ ... }}:\n{nix.render(settings)}\n"
+    text = nix.render(settings)
+    return f"{{ {'pkgs, ' if _uses_packages(system) else ''}... }}:\n{text}\n"
+
+
+def _uses_packages(system: System) -> bool:
+    """Whether a user has a shell, which is a package."""
+    users = system.users.get("users", {})
+    return isinstance(users, Mapping) and any(isinstance(user, Mapping) and "shell" in user for user in users.values())
 
 
 def _loader(system: System) -> dict[str, nix.Value]:

@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from subfloor.installed import Administrators, PasswordFile
 from subfloor.nixos import nix
@@ -28,6 +28,10 @@ class User:
     groups: Annotated[tuple[str, ...], Param("Further groups", examples=(["wheel", "networkmanager"],))] = ()
     ssh_keys: Annotated[tuple[str, ...], Param("Public keys to log in with by ssh")] = ()
     home: Annotated[str | None, Param("The home directory; else /home/NAME")] = None
+    shell: Annotated[
+        Literal["bash", "fish", "zsh"] | None,
+        Param("The shell to log in with, which is switched on; else as NixOS has it"),
+    ] = None
     password_file: Annotated[
         str | None, Param("A file on the installed system with the password's hash; else a `password-file` task's")
     ] = None
@@ -162,6 +166,20 @@ def password_files(users: Mapping[str, User], layout: Layout) -> dict[str, str]:
     return found
 
 
+# Another shell is refused unless its module is switched on (users-groups.nix: "programs.zsh.enable is not true").
+_SHELLS = {
+    "bash": nix.Expression("pkgs.bashInteractive"),
+    "fish": nix.Expression("pkgs.fish"),
+    "zsh": nix.Expression("pkgs.zsh"),
+}
+
+
+def programs(users: Mapping[str, User]) -> dict[str, nix.Value]:
+    """`programs`: the shells that users log in with, as far as NixOS does not have them anyway."""
+    shells = sorted({user.shell for user in users.values() if user.shell and user.shell != "bash"})
+    return {shell: {"enable": True} for shell in shells}
+
+
 def _user(name: str, user: User, password_file: str | None) -> dict[str, nix.Value]:
     found: dict[str, nix.Value] = {} if name == "root" else {"isNormalUser": True}
     said: dict[str, nix.Value] = {
@@ -169,6 +187,7 @@ def _user(name: str, user: User, password_file: str | None) -> dict[str, nix.Val
         "description": user.description,
         "home": user.home,
         "extraGroups": list(user.groups),
+        "shell": _SHELLS[user.shell] if user.shell else None,
         "hashedPasswordFile": password_file,
     }
     found |= {key: value for key, value in said.items() if value}
