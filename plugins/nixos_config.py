@@ -165,7 +165,7 @@ class NixosConfig(Task):
         store = self.store if self.openssh else None
         forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
         labels = lint.ambiguous_labels(self.layout) if self.devices == "label" else ()
-        told = (*forgotten, *self.small_esps, *labels)
+        told = (*forgotten, *self.small_esps, *lint.open_esps(self.layout), *labels)
         if not lint.is_locked_out(self._administrators, self.layout):
             return told
         return (*told, f"{lint.LOCKED_OUT}, unless local.nix says who; {lint.LET_IN}")
@@ -244,7 +244,7 @@ class NixosConfig(Task):
             configuration=seen(machine, TextFile(posixpath.join(self._folder, "configuration.nix"))),
             flake=seen(machine, TextFile(posixpath.join(self._folder, "flake.nix"))) if self.flake else Absent(),
             running=machine[RunningSystem()],
-            is_installed=isinstance(machine[Path(self._profile)], Node),
+            is_installed=isinstance(seen(machine, Path(self._profile)), Node),
             is_running=self.root == "/",
         )
         return releases.chosen(self.state_version, self.nixpkgs, known, self.overwrite)

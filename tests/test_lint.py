@@ -152,6 +152,23 @@ def test_a_boot_partition_that_fills_up_is_told_of(kind: str, size: str, told: i
     assert len(list(lint.small_esps([SimpleNamespace(type=kind, size=size)]))) == told
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), 1),
+        (("noatime", "fmask=0077"), 1),
+        (("umask=0022",), 1),
+        (("umask=0077", "fmask=0133"), 1),
+        (("umask=0077",), 0),
+        (("fmask=0137", "dmask=0027"), 0),
+    ],
+)
+def test_a_boot_partition_that_everybody_can_read_is_told_of(options: tuple[str, ...], told: int) -> None:
+    esp = FileSystem("/boot", "/dev/vda1", "vfat", options)
+    assert len(list(lint.open_esps(Layout((ROOT, esp))))) == told
+    assert not list(lint.open_esps(Layout((ROOT, FileSystem("/data", "/dev/vda1", "vfat", options)))))
+
+
 def test_a_play_is_told_of_its_boot_partition() -> None:
     told = [warning for entry in entries("tmpfs root, small ESP") if entry.task for warning in entry.task.warnings()]
     assert [warning for warning in told if "EFI system partition of 512MiB" in warning]

@@ -517,6 +517,42 @@ MUTANTS = (
         "",
         _steps("nixos-config"),
     ),
+    # An installed NixOS.
+    Mutant(
+        "the release of an installed system changes as the play says",
+        "src/subfloor/nixos/releases.py",
+        "if given and there and given != there and known.is_installed and not overwrite:",
+        "if False:",
+        ("tests/test_releases.py",),
+    ),
+    Mutant(
+        "a rerun from a newer installer takes its release",
+        "src/subfloor/nixos/releases.py",
+        "if found := given or there:",
+        "if found := given:",
+        ("tests/test_releases.py",),
+    ),
+    Mutant(
+        "a file that git does not track is left out of a flake without a word",
+        "src/subfloor/nixos/tracked.py",
+        "if names := sorted(repository.untracked - set(own)):",
+        "if names := sorted(repository.untracked & set(own)):",
+        _steps("nixos"),
+    ),
+    Mutant(
+        "systemd-boot is written for a machine that a BIOS starts",
+        "src/subfloor/nixos/boot.py",
+        "if booting.loader is None and not uefi:",
+        "if booting.loader is None and uefi is None:",
+        _steps("nixos-config"),
+    ),
+    Mutant(
+        "a hash that was cut short is taken",
+        "src/subfloor/nixos/crypt.py",
+        "    if method.is_whole(text):\n",
+        "    if text:\n",
+        ("tests/test_crypt.py",),
+    ),
     # Disks that other tools left.
     Mutant(
         "whatever is in the place of a copy counts as that copy, damaged",

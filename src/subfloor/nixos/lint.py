@@ -102,6 +102,22 @@ def small_esps(play: Iterable[object]) -> Iterator[str]:
             )
 
 
+def open_esps(layout: Layout) -> Iterator[str]:
+    """A warning for an EFI system partition that everybody can read: bootctl keeps a random seed there."""
+    for each in layout.filesystems:
+        if each.path == layout.esp and not _is_closed(dict(option.partition("=")[::2] for option in each.options)):
+            yield (
+                f"everybody can read the EFI system partition at {each.path}, and the random seed on it, which bootctl "
+                "calls a security hole; mount it with `options: [fmask=0077, dmask=0077]`"
+            )
+
+
+def _is_closed(options: Mapping[str, str]) -> bool:
+    """Whether a FAT's masks take all from those who are neither its owner nor in its group (mount(8))."""
+    masks = (options.get(name, options.get("umask", "")) for name in ("fmask", "dmask"))
+    return all(mask.endswith("7") for mask in masks)
+
+
 # What NixOS's manual and the guides that follow it call their filesystems; and subfloor's own playbooks.
 _COMMON_LABELS = frozenset({"nixos", "boot", "swap", "root", "home", "data", "nix", "esp", "efi"})
 
