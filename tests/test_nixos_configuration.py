@@ -182,3 +182,25 @@ def test_no_device_is_named_as_the_kernel_happens_to(variant: str, tmp_path: Pat
     usual = "partuuid" if file == whole_playbooks.NIXOS else "label"
     expected = {f"/dev/disk/by-{given.get('devices', usual)}"}
     assert by - expected <= ({"/dev/disk/by-partuuid"} if said.swaps and "randomEncryption" in said.swaps[0] else set())
+
+
+@pytest.mark.parametrize("variant", _NIXOS)
+def test_it_names_the_release_and_the_boot_loader_of_this_machine(variant: str, tmp_path: Path) -> None:
+    _, finish = whole_playbooks.finished(variant)
+    files = written(finish)
+    packages = '{ pkgs = { zsh = "zsh"; }; }'
+    found = evaluate(f'removeAttrs (({files["configuration.nix"].decode()}) {packages}) [ "imports" ]', tmp_path)
+    file, given = whole_playbooks.VARIANTS[variant]
+    state = "25.11" if file == whole_playbooks.NIXOS else "24.05"  # what the other play says itself
+    assert found["system"]["stateVersion"] == state
+    if "flake.nix" in files:
+        flake = evaluate(f"({files['flake.nix'].decode()}).inputs.nixpkgs.url", tmp_path)
+        assert flake == "github:NixOS/nixpkgs/nixos-25.11", "the installer's"
+    loader = found["boot"]["loader"]
+    grub = given.get("boot_loader") == "grub"
+    assert ("grub" in loader, "systemd-boot" in loader) == (grub, not grub)
+    if grub:
+        assert loader["grub"]["device"] == "/dev/vda"
+        (disk,) = [state for subject, state in finish.items() if isinstance(subject, Disk)]
+        assert isinstance(disk.table, gpt.Gpt)
+        assert "grub" in [entry.name for entry in disk.table.entries], "it has a place there"
