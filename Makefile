@@ -49,7 +49,7 @@ mutants: bootstrap ## Break the code in many ways, one at a time, and see that a
 	PYTHONPATH=tests $(PY) -m mutants
 
 fuzz: bootstrap ## Feed everything that parses a hundred times as many made up inputs as `make test`
-	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 tests/test_fuzz.py tests/test_playbook_fuzz.py tests/test_probes.py tests/test_gpt.py
+	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 tests/unit/playbook/test_fuzz.py tests/unit/playbook/test_playbook_fuzz.py tests/unit/observe/test_probes.py tests/unit/storage/test_gpt.py
 
 bench: bootstrap ## Measure what it costs, as ratios (needs root)
 	$(PY) benchmarks/ratios.py

@@ -22,8 +22,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from subfloor.observe import script
-from subfloor.subjects.disk import Disk
+from subfloor.act.look import script
+from subfloor.observe.disk import Disk
 
 SIZE = 4 << 30
 PLAYBOOK = """

@@ -8,38 +8,57 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from subfloor import sizes
-from subfloor.disks import declared, gpt
-from subfloor.disks.devices import device, whole_disk
-from subfloor.disks.partition_types import type_guid, type_name
-from subfloor.disks.room import in_the_way, largest_gap, room_after, start_for, without
-from subfloor.disks.stages import LABELLING, LONGEST_NAME, UNFINISHED, final, is_final
-from subfloor.errors import Refused
-from subfloor.identity import Identity
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps.losses import loss_of_remains, losses_of_partitions
-from subfloor.steps.ownership import (
-    holds_nothing_finished,
-    is_our_content,
-    is_our_partition,
-    remains,
-)
-from subfloor.steps.partitioning import (
+from subfloor.plugin import (
+    LABELLING,
+    LONGEST_NAME,
+    UNFINISHED,
+    AnySubject,
+    Claim,
+    Disk,
+    DiskState,
+    FromPlay,
+    Identity,
+    Machine,
+    Param,
+    Refused,
+    Remains,
+    Step,
+    Task,
+    Volume,
     check_expressible,
+    checked,
+    declared_sizes,
+    device,
     disk_at,
     extent,
+    final,
+    gpt,
+    holds_nothing_finished,
+    hookimpl,
+    in_the_way,
+    is_final,
+    is_our_content,
+    is_our_partition,
+    largest_gap,
+    loss_of_remains,
+    losses_of_partitions,
+    remains,
     remove,
     rename,
     rewrite,
+    room_after,
+    sizes,
+    start_for,
     table_of,
     tellable,
+    type_guid,
+    type_name,
+    whole_disk,
     wipe,
     with_partition,
+    without,
     without_partitions,
 )
-from subfloor.subjects.disk import Disk, DiskState, Remains, Volume
-from subfloor.task import Claim, Step, Task, hookimpl
 
 _ATTRIBUTES = {"required": 0, "no-block-io": 1, "legacy-boot": 2, "read-only": 60, "hidden": 62, "no-auto": 63}
 
@@ -97,10 +116,10 @@ class AlignedPartition(Task):
         checked("device", whole_disk, self.device)
         checked("name", _check_name, self.name)
         checked("type", type_guid, self.type)
-        checked("size", declared.check_size, self.size)
+        checked("size", declared_sizes.check_size, self.size)
         for parameter, value in (("start", self.start), ("end", self.end)):
             if value:
-                checked(parameter, declared.check_place, value)
+                checked(parameter, declared_sizes.check_place, value)
         if bool(self.size) == bool(self.end):
             raise ValueError("size: give either `size` or `end`")
         if self.end and not self.start:
@@ -201,9 +220,9 @@ class AlignedPartition(Task):
         grid, sector = disk.grid, disk.limits.sector
         if self.end:
             return self._from_start_to_end(disk)
-        if declared.is_all(self.size) or declared.from_end(self.size):
+        if declared_sizes.is_all(self.size) or declared_sizes.from_end(self.size):
             return None
-        if share := declared.percent(self.size):
+        if share := declared_sizes.percent(self.size):
             return (grid.down(table.last_lba + 1) - grid.up(table.first_lba)) * share // 100 // grid.grain * grid.grain
         return -(-sizes.parse(self.size) // (grid.grain * sector)) * grid.grain
 
@@ -224,7 +243,7 @@ class AlignedPartition(Task):
     def _place_of(self, parameter: str, text: str, disk: DiskState) -> int:
         """A place on the disk, in sectors. Raises ``Refused`` where it is off the grid, or before the disk."""
         grid, sector = disk.grid, disk.limits.sector
-        back = declared.from_end(text)
+        back = declared_sizes.from_end(text)
         if back is not None:
             if back >= disk.size:
                 raise Refused(
@@ -245,7 +264,7 @@ class AlignedPartition(Task):
 
     def _within_bounds(self, disk: DiskState, table: gpt.Gpt) -> gpt.Gpt:
         """The table, without the part at its end that the size leaves free."""
-        if declared.from_end(self.size) is None:
+        if declared_sizes.from_end(self.size) is None:
             return table
         return replace(table, last_lba=min(table.last_lba, self._place_of("size", self.size, disk) - 1))
 
@@ -330,7 +349,7 @@ class AlignedPartition(Task):
 
     def _advice_on_room(self, disk: DiskState, free: int) -> str:
         for other in self.others:
-            if declared.is_all(other.size) and disk.entry(other.number):
+            if declared_sizes.is_all(other.size) and disk.entry(other.number):
                 return (
                     f"partition {other.number} {other.name!r} takes the `rest`: let only one partition of the disk "
                     "take it, and declare that one last"
@@ -432,7 +451,7 @@ class AlignedPartition(Task):
         if size is None:
             return max(min(there.size, bound // grain * grain), self._room(disk, table, there))
         # As it was rounded where the disk had another grid, or shares were counted otherwise.
-        tolerance = 2 * grain if declared.percent(self.size) else grain
+        tolerance = 2 * grain if declared_sizes.percent(self.size) else grain
         return there.size if abs(size - there.size) < tolerance else size
 
     def _make_room_behind(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry, size: int) -> Step:
@@ -516,7 +535,7 @@ def _stage(name: str) -> str:
 
 def _before(end: str, start: str) -> bool:
     """Whether the end is not after the start, as far as that can be said without the disk."""
-    back = declared.from_end(end), declared.from_end(start)
+    back = declared_sizes.from_end(end), declared_sizes.from_end(start)
     if back[0] is not None and back[1] is not None:
         return back[0] >= back[1]
     return back == (None, None) and sizes.parse(end) <= sizes.parse(start)

@@ -7,28 +7,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.errors import Refused
-from subfloor.installed import Contribution, Home, Persisted
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps import mounts, nodes, parents
-from subfloor.subjects.hidden import MOST_HIDDEN, Hidden, Hiding, staging
-from subfloor.subjects.mount import Covering, Mount, Mounted, mounting
-from subfloor.subjects.path import (
+from subfloor.plugin import (
     DIRECTORY,
     FILE,
     MODE_PATTERN,
+    MOST_HIDDEN,
     Absent,
+    AnySubject,
+    Command,
+    Contribution,
+    FromPlay,
+    Hidden,
+    Hiding,
+    Home,
+    Machine,
+    Mount,
+    Mounted,
     Node,
+    NotYetVisible,
+    Param,
     Path,
     PathState,
-    Unseen,
+    Persisted,
+    Refused,
+    Step,
+    Task,
+    UnderlyingMount,
     check_clean,
+    checked,
+    hookimpl,
     is_below,
     mode_of,
+    mounting,
+    mounts,
+    parents,
+    paths,
     seen,
+    staging,
 )
-from subfloor.task import Command, Step, Task, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +91,8 @@ class BindPersist(Task):
         checked("root", check_clean, self.root)
         checked("store", check_clean, self.store)
         checked("path", self._check_apart, self.path)
-        checked("owner", nodes.check_name, self.owner)
-        checked("group", nodes.check_name, self.group)
+        checked("owner", paths.check_name, self.owner)
+        checked("group", paths.check_name, self.group)
         if self.mode is not None:
             checked("mode", mode_of, self.mode)
 
@@ -101,14 +117,22 @@ class BindPersist(Task):
 
     def subjects(self) -> frozenset[AnySubject]:
         source, target = self._source, self._target
-        accounts = nodes.accounts(self.owner, self.group)
+        accounts = paths.accounts(self.owner, self.group)
         above = (Path(each.path) for each in self._parents)
         return frozenset(
-            {Mount(target), Path(target), Path(source), Covering(source), Hidden(target, source), *accounts, *above}
+            {
+                Mount(target),
+                Path(target),
+                Path(source),
+                UnderlyingMount(source),
+                Hidden(target, source),
+                *accounts,
+                *above,
+            }
         )
 
     def next_step(self, machine: Machine) -> Step | None:
-        nodes.check_accounts(machine, self.owner, self.group)
+        paths.check_accounts(machine, self.owner, self.group)
         state = mounts.place(machine, self._target, self._kind)
         if state.top:
             self._check_bound(machine, state.top)
@@ -122,7 +146,7 @@ class BindPersist(Task):
             return step
         # A store that cannot be seen yet is bound all the same, so that what lies behind the bind is not
         # thought to be absent; then there is nothing more to say before it can be seen.
-        known = not isinstance(machine[Path(self._source)], Unseen)
+        known = not isinstance(machine[Path(self._source)], NotYetVisible)
         return (self._mend(machine) if known else None) or self._bind(machine)
 
     def contributes(self) -> tuple[Contribution, ...]:
@@ -162,7 +186,7 @@ class BindPersist(Task):
 
     @property
     def _wanted(self) -> Node:
-        return nodes.node(self._kind, self.owner, self.group, self._wanted_mode)
+        return paths.node(self._kind, self.owner, self.group, self._wanted_mode)
 
     @property
     def _wanted_mode(self) -> str:
@@ -170,7 +194,7 @@ class BindPersist(Task):
 
     def _mounted(self, machine: Machine) -> Mounted:
         """The bind as the kernel will list it: the filesystem of the store, and the place in it."""
-        cover = machine[Covering(self._source)]
+        cover = machine[UnderlyingMount(self._source)]
         if not cover.source:
             raise Refused(
                 f"the filesystem that {self._source} lies on is not to be seen",
@@ -195,8 +219,8 @@ class BindPersist(Task):
         raise mounts.elsewhere(self._target, top, f"{self._source}, that is {wanted},")
 
     def _mend(self, machine: Machine, also: tuple[str, ...] = ()) -> Step | None:
-        there = nodes.there(machine, self._source, self._kind)
-        return nodes.mend(machine, self._source, there, self._wanted, also) if isinstance(there, Node) else None
+        there = paths.there(machine, self._source, self._kind)
+        return paths.mend(machine, self._source, there, self._wanted, also) if isinstance(there, Node) else None
 
     def _check_open(self, machine: Machine) -> None:
         """Raise ``Refused`` where the usual mode would let others read what they cannot read at its place."""
@@ -208,7 +232,7 @@ class BindPersist(Task):
             )
 
     def _copy(self, machine: Machine, hiding: Hiding) -> Step:
-        there = nodes.there(machine, self._source, self._kind)
+        there = paths.there(machine, self._source, self._kind)
         if hiding.different:
             raise Refused(
                 f"{_listed(hiding.different)} at {self._target} and in {self._source} differ",
@@ -220,7 +244,7 @@ class BindPersist(Task):
                 advice="move it there yourself, or give `existing: copy`",
             )
         made = isinstance(there, Absent) and self.kind == "directory"
-        after = nodes.made(machine, self._source, self._wanted) if made else machine
+        after = paths.made(machine, self._source, self._wanted) if made else machine
         if self.kind == "file" and hiding.missing:
             after = after.with_(Path(self._source), machine[Path(self._target)])
         what = f"Copy {_listed(hiding.missing)} from {self._target} to {self._source}"
@@ -259,11 +283,11 @@ class BindPersist(Task):
         known = machine
         for path in (source, target):
             if isinstance(machine[Path(path)], Absent):
-                known = nodes.made(known, path, self._wanted)
+                known = paths.made(known, path, self._wanted)
         # What a store that was there already holds is not to be seen at the target before it is bound.
         there: PathState = known[Path(source)]
-        hidden = None if isinstance(machine[Path(source)], Absent) else Unseen(target, source)
-        root = Unseen(target, source) if isinstance(there, Unseen) else there
+        hidden = None if isinstance(machine[Path(source)], Absent) else NotYetVisible(target, source)
+        root = NotYetVisible(target, source) if isinstance(there, NotYetVisible) else there
         return Step(
             says=f"Bind {source} to {target}",
             commands=(
@@ -277,9 +301,9 @@ class BindPersist(Task):
     def _make(self) -> tuple[Command, ...]:
         """Commands that make what is kept, empty; where it is there already, they change nothing."""
         if self.kind == "directory":
-            return nodes.mkdir(self._source, self.owner, self.group, self._wanted)
-        owned = nodes.chown(self._source, self.owner, self.group)
-        return (*_born(self._source), *owned, *nodes.chmod(self._source, f"{self._wanted.mode}"))
+            return paths.mkdir(self._source, self.owner, self.group, self._wanted)
+        owned = paths.chown(self._source, self.owner, self.group)
+        return (*_born(self._source), *owned, *paths.chmod(self._source, f"{self._wanted.mode}"))
 
 
 def _mkdir(path: str) -> tuple[Command, ...]:

@@ -7,15 +7,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from subfloor.machine import AnySubject, Machine, Output, Subject
-from subfloor.parameters import Param, checked
-from subfloor.subjects.path import Located, Unseen, seen
-from subfloor.task import Command as Argv
-from subfloor.task import Step, Task, hookimpl
+from subfloor.plugin import (
+    AnySubject,
+    Located,
+    Machine,
+    NotYetVisible,
+    Output,
+    Param,
+    Step,
+    Subject,
+    Task,
+    checked,
+    hookimpl,
+    seen,
+)
+from subfloor.plugin import Command as Argv
 
 
 @dataclass(frozen=True)
-class Exists(Located[bool | Unseen]):
+class Exists(Located[bool | NotYetVisible]):
     """Whether there is anything at a path."""
 
     path: str

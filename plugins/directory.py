@@ -7,12 +7,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from subfloor.errors import Refused
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import Param, checked
-from subfloor.steps import nodes
-from subfloor.subjects.path import DIRECTORY, MODE_PATTERN, Absent, Node, Path, check_clean, mode_of
-from subfloor.task import Step, Task, hookimpl
+from subfloor.plugin import (
+    DIRECTORY,
+    MODE_PATTERN,
+    Absent,
+    AnySubject,
+    Machine,
+    Node,
+    Param,
+    Path,
+    Refused,
+    Step,
+    Task,
+    check_clean,
+    checked,
+    hookimpl,
+    mode_of,
+    paths,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,26 +49,26 @@ class Directory(Task):
 
     def __post_init__(self) -> None:
         checked("path", check_clean, self.path)
-        checked("owner", nodes.check_name, self.owner)
-        checked("group", nodes.check_name, self.group)
+        checked("owner", paths.check_name, self.owner)
+        checked("group", paths.check_name, self.group)
         checked("mode", mode_of, self.mode)
 
     def subjects(self) -> frozenset[AnySubject]:
-        paths = {Path(self.path)} if self.parents else {Path(self.path), Path(self._parent)}
-        return frozenset({*paths, *nodes.accounts(self.owner, self.group)})
+        looked_at = {Path(self.path)} if self.parents else {Path(self.path), Path(self._parent)}
+        return frozenset({*looked_at, *paths.accounts(self.owner, self.group)})
 
     def next_step(self, machine: Machine) -> Step | None:
-        nodes.check_accounts(machine, self.owner, self.group)
-        there = nodes.there(machine, self.path, DIRECTORY)
-        wanted = nodes.node(DIRECTORY, self.owner, self.group, self.mode)
+        paths.check_accounts(machine, self.owner, self.group)
+        there = paths.there(machine, self.path, DIRECTORY)
+        wanted = paths.node(DIRECTORY, self.owner, self.group, self.mode)
         if isinstance(there, Node):
-            return nodes.mend(machine, self.path, there, wanted)
-        if not self.parents and isinstance(nodes.there(machine, self._parent, DIRECTORY), Absent):
+            return paths.mend(machine, self.path, there, wanted)
+        if not self.parents and isinstance(paths.there(machine, self._parent, DIRECTORY), Absent):
             raise Refused(f"there is no {self._parent}", advice="make it first, or give `parents: true`")
         return Step(
             says=f"Make the directory {self.path}",
-            commands=nodes.mkdir(self.path, self.owner, self.group, wanted, parents=self.parents),
-            after=nodes.made(machine, self.path, wanted),
+            commands=paths.mkdir(self.path, self.owner, self.group, wanted, parents=self.parents),
+            after=paths.made(machine, self.path, wanted),
         )
 
     @property

@@ -7,31 +7,40 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from subfloor.disks import gpt
-from subfloor.disks.devices import whole_disk
-from subfloor.errors import Refused
-from subfloor.identity import Identity
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.sizes import show
-from subfloor.steps.losses import loss
-from subfloor.steps.partitioning import (
+from subfloor.plugin import (
+    AnySubject,
+    Claim,
+    Disk,
+    DiskState,
+    FromPlay,
+    Identity,
+    Loss,
+    Machine,
+    Param,
+    Refused,
+    Step,
+    Task,
     check_expressible,
     check_not_another,
+    checked,
     disk_at,
     erase,
     erased,
+    gpt,
+    hookimpl,
     is_overwritten,
     known_to_kernel,
+    loss,
+    partitions_of,
+    planned,
     rewrite,
+    show,
     tell_kernel,
     tellable,
     unused,
+    whole_disk,
     writable,
 )
-from subfloor.steps.planned import partitions_of, planned
-from subfloor.subjects.disk import Disk, DiskState
-from subfloor.task import Claim, Loss, Step, Task, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.errors import LookFailed, Refused
-from subfloor.installed import Contribution, Persisted
-from subfloor.machine import AnySubject, Machine, Output
-from subfloor.parameters import Param, checked
-from subfloor.steps import nodes
-from subfloor.steps.files import keep_output
-from subfloor.subjects.path import FILE, ROOT, Located, Node, Path, Unseen, check_clean, seen
-from subfloor.task import Step, Task, hookimpl
+from subfloor.plugin import (
+    FILE,
+    ROOT,
+    AnySubject,
+    Contribution,
+    Located,
+    LookFailed,
+    Machine,
+    Node,
+    NotYetVisible,
+    Output,
+    Param,
+    Path,
+    Persisted,
+    Refused,
+    Step,
+    Task,
+    check_clean,
+    checked,
+    hookimpl,
+    keep_output,
+    paths,
+    seen,
+)
 
 _MODE = "0444"
 
@@ -23,7 +39,7 @@ IdState = Literal["absent", "none yet", "valid", "invalid"]
 
 
 @dataclass(frozen=True)
-class MachineId(Located[IdState | Unseen]):
+class MachineId(Located[IdState | NotYetVisible]):
     """Whether a file holds the id of a machine, as machine-id(5) has it: 32 hexadecimal digits, not all zero.
 
     Which one it is nothing decides on, so it is not looked at: it is to be kept confidential.
@@ -88,7 +104,7 @@ class KeptMachineId(Task):
         return frozenset({Path(self._file), MachineId(self._file)})
 
     def next_step(self, machine: Machine) -> Step | None:
-        there = nodes.there(machine, self._file, FILE)
+        there = paths.there(machine, self._file, FILE)
         state: IdState = seen(machine, MachineId(self._file))
         wanted = Node(FILE, int(_MODE, 8), ROOT, ROOT)
         if state == "invalid":
@@ -96,11 +112,11 @@ class KeptMachineId(Task):
                 f"{self._file} holds no id of a machine", advice="see what is in it; remove it, and run this again"
             )
         if state == "valid" and isinstance(there, Node):
-            return nodes.mend(machine, self._file, there, wanted)
+            return paths.mend(machine, self._file, there, wanted)
         return Step(
             says=f"Give the machine an id, in {self._file}",
             commands=keep_output(self._file, _NEW, _MODE),
-            after=nodes.made(machine, self._file, wanted).updated({MachineId(self._file): "valid"}),
+            after=paths.made(machine, self._file, wanted).updated({MachineId(self._file): "valid"}),
         )
 
     def contributes(self) -> tuple[Contribution, ...]:

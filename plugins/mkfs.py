@@ -7,32 +7,56 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from subfloor.disks.devices import partition_of
-from subfloor.disks.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
-from subfloor.disks.gpt import Entry, Gpt
-from subfloor.disks.mkfs_options import check_options
-from subfloor.disks.stages import LABELLING, LONGEST_NAME, UNFINISHED, final, is_final
-from subfloor.errors import NotVisible, Refused
-from subfloor.identity import Identity
-from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.sizes import MIB, show
-from subfloor.steps.losses import losses_of_partitions
-from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
-from subfloor.steps.partitioning import (
+from subfloor.plugin import (
+    LABELLING,
+    LONGEST_NAME,
+    MIB,
+    TOOLS,
+    UNFINISHED,
+    AnySubject,
+    Call,
+    Claim,
+    Command,
+    Content,
+    Disk,
+    DiskState,
+    Entry,
+    FromPlay,
+    Gpt,
+    Identity,
+    Loss,
+    Machine,
+    NotVisible,
+    Param,
+    Refused,
+    Step,
+    Task,
+    Trial,
+    Unknown,
+    Volume,
     check_expressible,
+    check_label,
+    check_options,
+    checked,
     disk_at,
+    final,
     guard,
+    holds_nothing_finished,
+    hookimpl,
+    is_final,
+    is_our_partition,
+    least_sectors,
+    losses_of_partitions,
+    partition_of,
     rename,
+    show,
     stamp,
     table_of,
     tell_kernel,
+    uuid_on_disk,
     wipe,
     writable,
 )
-from subfloor.subjects.disk import Content, Disk, DiskState, Volume
-from subfloor.subjects.trial import Trial
-from subfloor.task import Claim, Command, Loss, Step, Task, hookimpl
 
 _NAMES = {
     "ext4": "an ext4 filesystem",

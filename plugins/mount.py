@@ -7,14 +7,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor.errors import Refused
-from subfloor.installed import Contribution, FileSystem
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps import mount_options, mounts, sources
-from subfloor.subjects.mount import DevicesMounted, Mount, Mounted, MountState, mounting, remounting
-from subfloor.subjects.path import DIRECTORY, Node, Path, PathState, Unseen, check_clean, directory
-from subfloor.task import Step, Task, hookimpl
+from subfloor.plugin import (
+    DIRECTORY,
+    AnySubject,
+    Contribution,
+    DevicesMounted,
+    FileSystem,
+    FromPlay,
+    Machine,
+    Mount,
+    Mounted,
+    MountState,
+    Node,
+    NotYetVisible,
+    Param,
+    Path,
+    PathState,
+    Refused,
+    Step,
+    Task,
+    block_devices,
+    check_clean,
+    checked,
+    directory,
+    hookimpl,
+    mount_options,
+    mounting,
+    mounts,
+    remounting,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +74,21 @@ class MountFilesystem(Task):
 
     def __post_init__(self) -> None:
         checked("path", check_clean, self.path)
-        checked("source", sources.check, self.source)
+        checked("source", block_devices.check, self.source)
         checked("options", mount_options.check, self.options)
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        disks, label = sources.disks_in(play, self.source), sources.label_in(play, self.source)
+        disks, label = block_devices.disks_in(play, self.source), block_devices.label_in(play, self.source)
         return replace(self, disks=disks, label=label)
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset(
-            {Mount(self.path), Path(self.path), DevicesMounted(), *sources.subjects_of(self.source, self.disks)}
+            {Mount(self.path), Path(self.path), DevicesMounted(), *block_devices.subjects_of(self.source, self.disks)}
         )
 
     def next_step(self, machine: Machine) -> Step | None:
         state = mounts.place(machine, self.path)
-        source = sources.found(machine, self.source, self.disks, self.type)
+        source = block_devices.found(machine, self.source, self.disks, self.type)
         if state.top is None and state.automount and self._is_on_demand:
             return None  # that nobody has looked into it yet is as it should be
         if state.top is None:
@@ -78,7 +99,7 @@ class MountFilesystem(Task):
         return self._remount(machine, state.top)
 
     def contributes(self) -> tuple[Contribution, ...]:
-        device = sources.link(self.source)
+        device = block_devices.link(self.source)
         return (FileSystem(self.path, device, self.type, self.options, self.needed_for_boot, self.label),)
 
     @property
@@ -89,20 +110,20 @@ class MountFilesystem(Task):
     def _is_on_demand(self) -> bool:
         return "x-systemd.automount" in self.options
 
-    def _mounted(self, machine: Machine, source: sources.Source) -> Mounted:
+    def _mounted(self, machine: Machine, source: block_devices.Source) -> Mounted:
         """What will be mounted. What another mount of the filesystem was given holds for this one, too."""
         root = mount_options.subvolume(self.options) if self.type == "btrfs" else "/"
         there = machine[DevicesMounted()].of(source.node)
         options = self._wanted.mounted(there[-1][1] if there else None)
         return Mounted(source.node, self.type, root, options, unsure=frozenset() if there else self._wanted.unsure)
 
-    def _mount(self, machine: Machine, state: MountState, source: sources.Source) -> Step:
+    def _mount(self, machine: Machine, state: MountState, source: block_devices.Source) -> Step:
         if self.path == "/":
             raise Refused("nothing is mounted at /", advice="run this outside of a chroot")
         if not state.automount:
             mounts.check_free(self.path, state)
         self._check_writable(machine, source)
-        hidden = None if source.fresh else Unseen(self.path, source.name)
+        hidden = None if source.fresh else NotYetVisible(self.path, source.name)
         mounted = self._mounted(machine, source)
         after = mounting(machine, self.path, mounted, root=hidden or self._root(), hidden=hidden)
         given = mount_options.for_kernel(self.options)
@@ -111,12 +132,12 @@ class MountFilesystem(Task):
             commands=mounts.trigger(self.path)
             if state.automount
             else mounts.mount(self.type, given, source.name, self.path),
-            after=sources.in_use(after, source, f"mounted at {self.path}"),
+            after=block_devices.in_use(after, source, f"mounted at {self.path}"),
         )
 
-    def _check_writable(self, machine: Machine, source: sources.Source) -> None:
+    def _check_writable(self, machine: Machine, source: block_devices.Source) -> None:
         """Of a device that is read-only, mount(8) makes a read-only mount, and only warns."""
-        if "ro" not in self.options and sources.read_only(machine, source):
+        if "ro" not in self.options and block_devices.read_only(machine, source):
             raise Refused(
                 f"{source.name} is read-only, and {self.path} is to be writable",
                 advice="see `blockdev --getro` and the disk's write protection, or give the option `ro`",

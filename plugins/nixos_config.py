@@ -7,23 +7,55 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.errors import Refused
-from subfloor.installed import Administrators, Contribution, Home
-from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import boot, filesystems, generated, lint, releases, system, tracked, users
-from subfloor.nixos.hardware import plain
-from subfloor.nixos.layout import Device, Layout, under
-from subfloor.nixos.releases import Releases
-from subfloor.nixos.users import User
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps import nodes, sources
-from subfloor.steps.files import keep_output, write_file
-from subfloor.subjects.git import Repository, Tracking
-from subfloor.subjects.nixos import PROFILES
-from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, Text, TextFile, check_clean, seen
-from subfloor.subjects.running import RunningSystem, StartedByUefi
-from subfloor.subjects.tool import Tool
-from subfloor.task import Command, Step, Task, hookimpl
+from subfloor.plugin import (
+    FILE,
+    PROFILES,
+    ROOT,
+    Absent,
+    Administrators,
+    AnySubject,
+    Command,
+    Contribution,
+    Device,
+    FromPlay,
+    Home,
+    Layout,
+    Machine,
+    Node,
+    Param,
+    Path,
+    Refused,
+    Releases,
+    Repository,
+    RunningSystem,
+    StartedByUefi,
+    Step,
+    Task,
+    Text,
+    TextFile,
+    Tool,
+    Tracking,
+    Unknown,
+    User,
+    block_devices,
+    boot,
+    check_clean,
+    checked,
+    filesystems,
+    generated,
+    hookimpl,
+    keep_output,
+    lint,
+    paths,
+    plain,
+    releases,
+    seen,
+    system,
+    tracked,
+    under,
+    users,
+    write_file,
+)
 
 _SCAN = "nixos-generate-config"
 # One state of the module, which the text that is generated is written for: nothing else would say which it was.
@@ -83,7 +115,7 @@ class NixosConfig(Task):
         str | None, Param("The time zone; else UTC", pattern="^[A-Za-z0-9_+/-]+$", examples=("Europe/Zurich",))
     ] = None
     devices: Annotated[
-        sources.Naming,
+        block_devices.Naming,
         Param("Find partitions by the label that the play gives to what is on them, or by their own UUID"),
     ] = "label"
     persistence: Annotated[
@@ -192,7 +224,7 @@ class NixosConfig(Task):
 
     def subjects(self) -> frozenset[AnySubject]:
         files = (kind(path) for path in (*self._paths, self._hardware) for kind in (Path, TextFile))
-        looks = (sources.stable_looks(*self._by(each)) for each in self.layout.devices)
+        looks = (block_devices.stable_looks(*self._by(each)) for each in self.layout.devices)
         more = {Tracking(self._folder)} if self.flake else set[AnySubject]()
         whole = {Tool(_SCAN), RunningSystem(), StartedByUefi(), Path(self._profile), TextFile(self._local)}
         return frozenset({*files, *whole, *more}).union(*looks)
@@ -203,7 +235,7 @@ class NixosConfig(Task):
         if self.flake:
             tracked.check(seen(machine, Tracking(self._folder)), self._folder, map(posixpath.basename, own))
         # All of them at once: where one is refused, none is written.
-        layout = self.layout.named(lambda each: sources.stable(machine, *self._by(each)))
+        layout = self.layout.named(lambda each: block_devices.stable(machine, *self._by(each)))
         texts = self._texts(layout, self._releases(machine))
         steps = [
             self._write(machine, path, generated.marked(text)) for path, text in zip(self._paths, texts, strict=True)
@@ -282,7 +314,7 @@ class NixosConfig(Task):
         module = (self.impermanence or _FLAKE) if how else None
         return (*texts, system.flake(self.hostname or "nixos", of.nixpkgs, module))
 
-    def _by(self, each: Device) -> tuple[str, str, sources.Naming]:
+    def _by(self, each: Device) -> tuple[str, str, block_devices.Naming]:
         """How the installed system finds a device."""
         return (each.path, "", "partuuid") if each.overwritten else (each.path, each.label, self.devices)
 
@@ -291,7 +323,7 @@ class NixosConfig(Task):
     def _describe(self, machine: Machine) -> Step | None:
         """The hardware's part is made once: what is there may be better than what would be made now."""
         path = self._hardware
-        if isinstance(nodes.there(machine, path, FILE), Node):
+        if isinstance(paths.there(machine, path, FILE), Node):
             return None
         if self.hardware == "plain" or not machine[Tool(_SCAN)]:
             return self._written(machine, path, generated.marked(plain(self.platform)))
@@ -305,7 +337,7 @@ class NixosConfig(Task):
         )
 
     def _write(self, machine: Machine, path: str, content: bytes) -> Step | None:
-        nodes.there(machine, path, FILE)
+        paths.there(machine, path, FILE)
         there: Text | Absent = seen(machine, TextFile(path))
         if there == Text(content):
             return None
@@ -354,7 +386,7 @@ def _check_one_line(text: str) -> None:
 
 
 def _made(machine: Machine, path: str, says: Text | Unknown) -> Machine:
-    return nodes.made(machine, path, Node(FILE, 0o644, ROOT, ROOT)).updated({TextFile(path): says})
+    return paths.made(machine, path, Node(FILE, 0o644, ROOT, ROOT)).updated({TextFile(path): says})
 
 
 @hookimpl

@@ -11,25 +11,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor.errors import Refused
-from subfloor.installed import Administrators
-from subfloor.machine import AnySubject, Machine, Unknown
-from subfloor.nixos import lint, tracked
-from subfloor.nixos.layout import under
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.subjects.git import Tracking
-from subfloor.subjects.mount import Cover, Covering, Mount
-from subfloor.subjects.nixos import (
+from subfloor.plugin import (
+    LONGEST,
     SYSTEM_OF,
+    Administrators,
+    AnySubject,
     BootLeftovers,
+    Command,
     Configuration,
+    FromPlay,
     InstalledSystem,
     Leftovers,
+    Machine,
+    Mount,
+    MountLocation,
+    Param,
+    Refused,
+    Step,
     System,
     SystemState,
+    Task,
+    Text,
+    TextFile,
+    Tracking,
+    UnderlyingMount,
+    Unknown,
+    check_clean,
+    checked,
+    hookimpl,
+    is_below,
+    lint,
+    seen,
+    tracked,
+    under,
+    unfinished,
 )
-from subfloor.subjects.path import LONGEST, Text, TextFile, check_clean, is_below, seen, unfinished
-from subfloor.task import Command, Step, Task, hookimpl
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
@@ -116,7 +132,7 @@ class NixosInstall(Task):
         if self._is_local_flake:
             found.add(Tracking(self._configuration))
         if self.root != "/":
-            found |= {Mount(self.root), Covering(self._at("/nix/store")), Covering(self._at(self.state))}
+            found |= {Mount(self.root), UnderlyingMount(self._at("/nix/store")), UnderlyingMount(self._at(self.state))}
             found |= {Mount(self._boot), self._leftovers} if self.boot else set()
         return frozenset(found)
 
@@ -218,7 +234,7 @@ class NixosInstall(Task):
                     advice="mount what belongs there, by the task `mount` or `tmpfs-mount`, and run this again",
                 )
         for path in (self._at("/nix/store"), self._at(self.state)):
-            cover: Cover = machine[Covering(path)]
+            cover: MountLocation = machine[UnderlyingMount(path)]
             if cover.type in _IN_MEMORY:
                 raise Refused(
                     f"{path} would lie in memory, on {cover}, and be gone at the next boot",

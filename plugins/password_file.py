@@ -7,19 +7,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from subfloor.errors import Refused
-from subfloor.installed import Contribution
-from subfloor.installed import PasswordFile as Installed
-from subfloor.machine import AnySubject, Machine
-from subfloor.nixos import crypt
-from subfloor.nixos.users import Name
-from subfloor.parameters import Param, checked
-from subfloor.secret import Secret
-from subfloor.steps import nodes
-from subfloor.steps.files import write_secret
-from subfloor.subjects.path import FILE, ROOT, Absent, Node, Path, check_clean, seen
-from subfloor.subjects.secret_file import SecretFile
-from subfloor.task import Step, Task, hookimpl
+from subfloor.plugin import (
+    FILE,
+    ROOT,
+    Absent,
+    AnySubject,
+    Contribution,
+    Machine,
+    Name,
+    Node,
+    Param,
+    Path,
+    Refused,
+    Secret,
+    SecretFile,
+    Step,
+    Task,
+    check_clean,
+    checked,
+    crypt,
+    hookimpl,
+    paths,
+    seen,
+    write_secret,
+)
+from subfloor.plugin import PasswordFile as Installed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +68,7 @@ class PasswordFile(Task):
         return frozenset({Path(self._file), SecretFile(self._file)})
 
     def next_step(self, machine: Machine) -> Step | None:
-        there = nodes.there(machine, self._file, FILE)
+        there = paths.there(machine, self._file, FILE)
         found: Secret | Absent = seen(machine, SecretFile(self._file))
         wanted = Node(FILE, 0o600, ROOT, ROOT)
         if self.hash is None:
@@ -65,9 +77,9 @@ class PasswordFile(Task):
             return Step(
                 says=f"Write the hash of {self.user}'s password to {self._file}",
                 commands=write_secret(self._file, self._line(self.hash)),
-                after=nodes.made(machine, self._file, wanted).updated({SecretFile(self._file): self._line(self.hash)}),
+                after=paths.made(machine, self._file, wanted).updated({SecretFile(self._file): self._line(self.hash)}),
             )
-        return nodes.mend(machine, self._file, there, wanted) if isinstance(there, Node) else None
+        return paths.mend(machine, self._file, there, wanted) if isinstance(there, Node) else None
 
     def contributes(self) -> tuple[Contribution, ...]:
         return (Installed(self.user, self._file),)

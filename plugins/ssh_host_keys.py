@@ -8,14 +8,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.errors import LookFailed, Refused
-from subfloor.installed import Contribution, HostKey
-from subfloor.machine import AnySubject, Machine, Output
-from subfloor.parameters import Param, checked
-from subfloor.steps import nodes
-from subfloor.steps.files import keep_output
-from subfloor.subjects.path import FILE, ROOT, Located, Node, Path, Unseen, check_clean, seen, unfinished
-from subfloor.task import Command, Step, Task, hookimpl
+from subfloor.plugin import (
+    FILE,
+    ROOT,
+    AnySubject,
+    Command,
+    Contribution,
+    HostKey,
+    Located,
+    LookFailed,
+    Machine,
+    Node,
+    NotYetVisible,
+    Output,
+    Param,
+    Path,
+    Refused,
+    Step,
+    Task,
+    check_clean,
+    checked,
+    hookimpl,
+    keep_output,
+    paths,
+    seen,
+    unfinished,
+)
 
 Kind = Literal["ed25519", "rsa", "ecdsa"]
 KeyState = Literal["absent", "empty", "private", "public", "other"]
@@ -25,7 +43,7 @@ _PRIVATE, _PUBLIC = Node(FILE, 0o600, ROOT, ROOT), Node(FILE, 0o644, ROOT, ROOT)
 
 
 @dataclass(frozen=True)
-class KeyFile(Located[KeyState | Unseen]):
+class KeyFile(Located[KeyState | NotYetVisible]):
     """What kind of key a file holds, by how it begins; the key itself is never looked at."""
 
     path: str
@@ -106,37 +124,37 @@ class SshHostKeys(Task):
 
     def _private(self, machine: Machine, kind: Kind) -> Step | None:
         path = self._file(kind)
-        there = nodes.there(machine, path, FILE)
+        there = paths.there(machine, path, FILE)
         state: KeyState = seen(machine, KeyFile(path))
         if state == "absent":
             return Step(
                 says=f"Make the {kind} host key {path}",
                 commands=_generate(path, kind),
-                after=nodes.made(machine, path, _PRIVATE).updated({KeyFile(path): "private"}),
+                after=paths.made(machine, path, _PRIVATE).updated({KeyFile(path): "private"}),
             )
         if state != "private":
             raise Refused(
                 f"{path} is {'empty' if state == 'empty' else 'no private key'}, and sshd cannot use it",
                 advice="see what is in it, move it out of the way, and run this again; it is never overwritten",
             )
-        return nodes.mend(machine, path, there, _PRIVATE) if isinstance(there, Node) else None
+        return paths.mend(machine, path, there, _PRIVATE) if isinstance(there, Node) else None
 
     def _public(self, machine: Machine, kind: Kind) -> Step | None:
         private = self._file(kind)
         path = f"{private}.pub"
-        there = nodes.there(machine, path, FILE)
+        there = paths.there(machine, path, FILE)
         state: KeyState = seen(machine, KeyFile(path))
         if state in ("absent", "empty"):
             return Step(
                 says=f"Derive the public key {path}",
                 commands=keep_output(path, ("ssh-keygen", "-y", "-P", "", "-f", private)),
-                after=nodes.made(machine, path, _PUBLIC).updated({KeyFile(path): "public"}),
+                after=paths.made(machine, path, _PUBLIC).updated({KeyFile(path): "public"}),
             )
         if state != "public":
             raise Refused(
                 f"{path} is no public key", advice="move it out of the way, and run this again: it is derived anew"
             )
-        return nodes.mend(machine, path, there, _PUBLIC) if isinstance(there, Node) else None
+        return paths.mend(machine, path, there, _PUBLIC) if isinstance(there, Node) else None
 
 
 def _generate(path: str, kind: Kind) -> tuple[Command, ...]:

@@ -6,14 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-from subfloor.disks.devices import device
-from subfloor.installed import Contribution, SwapDevice
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps import sources
-from subfloor.subjects.disk import Disk
-from subfloor.subjects.swap import Swap, SwapState
-from subfloor.task import Command, Step, Task, hookimpl
+from subfloor.plugin import (
+    AnySubject,
+    Command,
+    Contribution,
+    Disk,
+    FromPlay,
+    Machine,
+    Param,
+    Step,
+    Swap,
+    SwapDevice,
+    SwapState,
+    Task,
+    block_devices,
+    checked,
+    device,
+    hookimpl,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +61,19 @@ class ActiveSwap(Task):
         checked("device", _check_device, self.device)
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        return replace(self, label=sources.label_in(play, self.device))
+        return replace(self, label=block_devices.label_in(play, self.device))
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Swap(self.device), Disk(device(self.device).disk)})
 
     def next_step(self, machine: Machine) -> Step | None:
         if self.encryption == "random":
-            sources.check_forgettable(machine, self.device)
+            block_devices.check_forgettable(machine, self.device)
             return None
         state = machine[Swap(self.device)]
-        source = sources.found(machine, self.device, (), "swap")
+        source = block_devices.found(machine, self.device, (), "swap")
         wanted = SwapState(True, self.priority)
-        after = sources.in_use(machine.with_(Swap(self.device), wanted), source, "active as swap")
+        after = block_devices.in_use(machine.with_(Swap(self.device), wanted), source, "active as swap")
         if not state.active:
             return Step(f"Activate {source.node} as swap{self._with}", (self._swapon(source.node),), after)
         if self.priority in (None, state.priority):
@@ -88,7 +98,7 @@ class ActiveSwap(Task):
 
 
 def _check_device(path: str) -> None:
-    if sources.tag_of(path):
+    if block_devices.tag_of(path):
         raise ValueError(f"{path} names what it holds; give the partition's own path, such as /dev/vda2")
     device(path)
 

@@ -7,18 +7,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor import sizes
-from subfloor.errors import Refused
-from subfloor.installed import Contribution, FileSystem
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import Param, checked
-from subfloor.steps import mount_options
-from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
-from subfloor.subjects.memory import Memory, MemoryState
-from subfloor.subjects.mount import Mount, Mounted, MountState, mounting
-from subfloor.subjects.path import MODE_PATTERN, Node, Path, check_clean, directory, mode_of
-from subfloor.subjects.usage import Usage, Used
-from subfloor.task import Command, Step, Task, hookimpl
+from subfloor.plugin import (
+    MODE_PATTERN,
+    AnySubject,
+    Command,
+    Contribution,
+    FileSystem,
+    Machine,
+    Memory,
+    MemoryState,
+    Mount,
+    Mounted,
+    MountState,
+    Node,
+    Param,
+    Path,
+    Refused,
+    Step,
+    Task,
+    Usage,
+    Used,
+    check_clean,
+    check_free,
+    checked,
+    directory,
+    elsewhere,
+    hookimpl,
+    mode_of,
+    mount,
+    mount_options,
+    mounting,
+    place,
+    remount,
+    sizes,
+)
 
 _PERCENT = re.compile(r"([1-9]\d?|100)%")
 

@@ -6,24 +6,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from subfloor.disks import gpt
-from subfloor.disks.devices import whole_disk
-from subfloor.identity import Identity
-from subfloor.machine import AnySubject, Machine
-from subfloor.parameters import FromPlay, Param, checked
-from subfloor.steps.losses import loss
-from subfloor.steps.partitioning import (
+from subfloor.plugin import (
+    AnySubject,
+    Command,
+    Disk,
+    DiskState,
+    FromPlay,
+    Identity,
+    Machine,
+    Param,
+    Step,
+    Task,
     check_not_another,
+    checked,
     disk_at,
     erase,
     erased,
+    gpt,
+    hookimpl,
     is_overwritten,
+    loss,
+    partitions_of,
+    planned,
     unused,
+    whole_disk,
     writable,
 )
-from subfloor.steps.planned import partitions_of, planned
-from subfloor.subjects.disk import Disk, DiskState
-from subfloor.task import Command, Step, Task, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 pytest_plugins = ["counting"]
 
-pytest.register_assert_rewrite("machine")  # an assert of their helpers shows its values, as one of a test does
+pytest.register_assert_rewrite("disks")  # an assert of their helpers shows its values, as one of a test does
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from crash.forked import Ran, subfloor
 from crash.layouts import LAYOUTS, PLAYBOOKS, Layout
 from disk_oracle import faults, portrait
 from loop_disks import LoopDisk, attach, run, said, take_away
-from subfloor.gather import Request, gather
+from subfloor.playbook.job import Request, read_job
 
 MIB = 1 << 20
 SIZE = "512MiB"
@@ -70,7 +70,7 @@ class Bench:
 @cache
 def warm() -> None:
     """Have this process read a playbook once, and do nothing about it: its forks need not compile the same anew."""
-    gather(Request(PLAYBOOKS / "nixos-tmpfs-root.yml", extra=("disk=/dev/vda",)))
+    read_job(Request(PLAYBOOKS / "nixos-tmpfs-root.yml", extra=("disk=/dev/vda",)))
 
 
 @cache

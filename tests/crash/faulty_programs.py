@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import subfloor.apply
-from subfloor.host import Result, Shell
+import subfloor.act.apply
+from subfloor.act.host import Result, Shell
 
 IMPATIENT = 1.0
 """Seconds: a command that hangs is given up after these, and so is a promise that does not come true."""
@@ -165,4 +165,4 @@ def _replace(instead: Callable[[_Run, Shell, Sequence[str], dict[str, Any]], Res
         return instead(run, self, argv, options)
 
     Shell.run = replaced  # type: ignore[method-assign]
-    subfloor.apply._PATIENCE = IMPATIENT
+    subfloor.act.apply._PATIENCE = IMPATIENT

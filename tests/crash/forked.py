@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from subfloor.cli import main
-from subfloor.plugins.registry import Registry
+from subfloor.playbook.registry import Registry
 
 # What a run imports only when it needs it.
 for _late in ("jinja2.sandbox", "jsonschema", "subfloor.cli.running", "subfloor.report.text", "subfloor.report.json"):

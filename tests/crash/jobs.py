@@ -12,8 +12,9 @@ from crash.forked import subfloor
 from crash.stand import Stand, stand
 from foreign_disks import FOREIGN
 from loop_disks import run
+from places import ROOT
 
-PLAYBOOKS = Path(__file__).parent.parent.parent / "playbooks"
+PLAYBOOKS = ROOT / "playbooks"
 LETTER = "the only copy\n"
 VOLUMES = (
     {"name": "home", "label": "home", "type": "ext4", "size": "40MiB", "path": "home"},

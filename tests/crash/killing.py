@@ -22,7 +22,7 @@ from random import Random
 from typing import Any, Literal
 
 from crash.forked import Ran, Running, start, subfloor
-from subfloor.host import Result, Shell
+from subfloor.act.host import Result, Shell
 
 Whom = Literal["runner", "tool", "both"]
 WHOM: tuple[Whom, ...] = ("runner", "tool", "both")

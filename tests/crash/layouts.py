@@ -15,9 +15,10 @@ from pathlib import Path
 from crash.forked import subfloor
 from disk_oracle import Part, put_files
 from loop_disks import LoopDisk, run
+from places import ROOT
 
 PLAYS = Path(__file__).parent / "plays"
-PLAYBOOKS = Path(__file__).parent.parent.parent / "playbooks"
+PLAYBOOKS = ROOT / "playbooks"
 
 OLD = {"old.bin": random.Random("old").randbytes(8192)}
 KEPT = {"kept.bin": random.Random("kept").randbytes(8192)}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import subfloor.apply
+import subfloor.act.apply
 from crash.forked import Running
-from subfloor.host import Result, Shell
+from subfloor.act.host import Result, Shell
 
 _DEADLINE = 60.0
 
@@ -33,7 +33,7 @@ def before(which: int | str, act: Callable[[], object]) -> Callable[[], None]:
             return run(self, argv, **options)
 
         Shell.run = interrupted  # type: ignore[method-assign]
-        subfloor.apply._PATIENCE = 0.5
+        subfloor.act.apply._PATIENCE = 0.5
 
     return arrange
 

@@ -30,7 +30,7 @@ PAIRS = [(layout, kind) for kind in DIRTY for layout in READY]
 SOME = list(zip(itertools.cycle(READY), (kind for kind in DIRTY if kind not in FOREIGN), strict=False))
 """Each of those that no other test knows, and each playbook in turn.
 
-`tests/machine/test_what_was_on_a_disk.py` has the others.
+`tests/disks/test_what_was_on_a_disk.py` has the others.
 """
 
 SOME_CUT = [

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from places import ROOT
+
 _COPIED = (
     "src",
     "plugins",

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from mutants.mutant import Mutant
 
-_APPLY = "src/subfloor/apply.py"
+_APPLY = "src/subfloor/act/apply.py"
 _PARTITIONING = "src/subfloor/steps/partitioning.py"
 _OWNERSHIP = "src/subfloor/steps/ownership.py"
-_DISK = "src/subfloor/subjects/disk/subject.py"
-_PROBES = "src/subfloor/subjects/disk/probes.py"
-_GPT = "src/subfloor/disks/gpt.py"
-_HOST = "src/subfloor/host.py"
+_DISK = "src/subfloor/observe/disk/subject.py"
+_PROBES = "src/subfloor/observe/disk/probes.py"
+_GPT = "src/subfloor/storage/gpt.py"
+_HOST = "src/subfloor/act/host.py"
 _FILES = "src/subfloor/steps/files.py"
 _MKFS = "plugins/mkfs.py"
 _PARTITION = "plugins/aligned_partition.py"
 _LABEL = "plugins/gpt_label.py"
 _WIPEFS = "plugins/wipefs.py"
 
-_ENGINE = ("tests/test_engine.py",)
+_ENGINE = ("tests/unit/core/test_engine.py",)
 _RACES = ("tests/crash/test_races.py",)
-_BEFORE = ("tests/machine/test_what_was_on_a_disk.py",)
-_PROPERTIES = ("tests/test_disk_properties.py",)
-_SEEN = ("tests/test_probes.py",)
+_BEFORE = ("tests/disks/test_what_was_on_a_disk.py",)
+_PROPERTIES = ("tests/unit/storage/test_disk_properties.py",)
+_SEEN = ("tests/unit/observe/test_probes.py",)
 
 
 def _steps(task: str) -> tuple[str, ...]:
-    return ("tests/test_steps.py", "-k", task)
+    return ("tests/unit/steps/test_steps.py", "-k", task)
 
 
 MUTANTS = (
@@ -75,7 +75,7 @@ MUTANTS = (
     ),
     Mutant(
         "a swap area is called finished, and nobody has looked whether there is one",
-        "src/subfloor/disks/filesystems.py",
+        "src/subfloor/storage/filesystems.py",
         'lambda node: ("swaplabel", node),',
         'lambda node: ("true",),',
         ("tests/crash/test_faulty_programs.py", "-k", "called_finished and nixos"),
@@ -85,28 +85,28 @@ MUTANTS = (
         _APPLY,
         "for why in filter(None, (seen[demand] for demand in command.demands)):",
         "for why in ():",
-        ("tests/machine/test_filesystems.py", "-k", "case_15"),
+        ("tests/disks/test_filesystems.py", "-k", "case_15"),
     ),
     Mutant(
         "a word that is no option is passed to mkfs, which takes it for a device",
-        "src/subfloor/disks/mkfs_options.py",
+        "src/subfloor/storage/mkfs_options.py",
         'if words or "--" in options:',
         "if False:",
         _steps("mkfs"),
     ),
     Mutant(
         "an option of mkfs names another device by a suboption",
-        "src/subfloor/disks/mkfs_options.py",
+        "src/subfloor/storage/mkfs_options.py",
         'if name in _ELSEWHERE or f"{name}@{option}" in _ELSEWHERE:',
         "if False:",
         _steps("mkfs"),
     ),
     Mutant(
         "an unfinished filesystem is mounted",
-        "src/subfloor/steps/sources.py",
+        "src/subfloor/steps/block_devices.py",
         "if entry and not is_final(entry.name):",
         "if False:",
-        ("tests/machine/test_mount.py", "-k", "unfinished"),
+        ("tests/disks/test_mount.py", "-k", "unfinished"),
     ),
     # What was there before and must not come back.
     Mutant(
@@ -149,7 +149,7 @@ MUTANTS = (
         _PARTITIONING,
         "return (*gone, _partx(",
         "return (_partx(",
-        ("tests/machine/test_kernel_partitions.py",),
+        ("tests/disks/test_kernel_partitions.py",),
     ),
     # What is in use.
     Mutant(
@@ -173,17 +173,17 @@ MUTANTS = (
     ),
     Mutant(
         "mkfs.btrfs believes what libblkid remembers of a partition that has just been wiped",
-        "src/subfloor/disks/filesystems.py",
+        "src/subfloor/storage/filesystems.py",
         'env={"BLKID_FILE": "/dev/null"},',
         "",
         (*_RACES, "-k", "remember"),
     ),
     Mutant(
         "what no program knows counts as nothing",
-        "src/subfloor/subjects/disk/subject.py",
+        "src/subfloor/observe/disk/subject.py",
         "return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()",
         "return ()",
-        ("tests/test_probes.py", "-k", "single_byte"),
+        ("tests/unit/observe/test_probes.py", "-k", "single_byte"),
     ),
     Mutant(
         "an erased disk keeps what was at its ends",
@@ -208,7 +208,7 @@ MUTANTS = (
     ),
     Mutant(
         "swap that is active is no use",
-        "src/subfloor/subjects/disk/users.py",
+        "src/subfloor/observe/disk/users.py",
         "    for path, _ in swap.areas(swaps):\n",
         "    for path, _ in ():\n",
         (*_SEEN, "-k", "active_swap"),
@@ -216,7 +216,7 @@ MUTANTS = (
     # Consent.
     Mutant(
         "consent for any device is consent for all",
-        "src/subfloor/consent.py",
+        "src/subfloor/core/consent.py",
         "return bool(self.names_for(loss))",
         "return bool(self.devices)",
         (*_ENGINE, "-k", "consent"),
@@ -230,17 +230,17 @@ MUTANTS = (
     ),
     Mutant(
         "a plan that lacks consent is not refused",
-        "src/subfloor/engine.py",
+        "src/subfloor/core/engine.py",
         "if not lacking or report.error:",
         "if True:",
         (*_ENGINE, "-k", "consent"),
     ),
     Mutant(
         "where one task is refused the others are applied",
-        "src/subfloor/run.py",
+        "src/subfloor/act/run.py",
         "if not _all_stand(plans):",
         "if False:",
-        ("tests/test_cli.py", "-k", "nothing_is_touched"),
+        ("tests/unit/cli/test_cli.py", "-k", "nothing_is_touched"),
     ),
     # What is ours.
     Mutant(
@@ -269,7 +269,7 @@ MUTANTS = (
         _PARTITIONING,
         "if other is not None:",
         "if False:",
-        ("tests/machine/test_refused_disks.py", "-k", "swapped"),
+        ("tests/disks/test_refused_disks.py", "-k", "swapped"),
     ),
     Mutant(
         "a copy of our filesystem elsewhere is no obstacle",
@@ -333,7 +333,7 @@ MUTANTS = (
         _APPLY,
         "        check_same_disks(self._planned, now.only(task.subjects()))\n",
         "",
-        ("tests/machine/test_consent_for_this_disk.py", "-k", "mid_run"),
+        ("tests/disks/test_consent_for_this_disk.py", "-k", "mid_run"),
     ),
     # How a step is taken.
     Mutant(
@@ -377,32 +377,32 @@ MUTANTS = (
         """            (end_group if wait else abandon_group)(self.host.prefix, self._group)
             force_group(self._process.pid)""",
         "            self._process.kill()",
-        ("tests/test_host.py", "-k", "hangs"),
+        ("tests/unit/act/test_host.py", "-k", "hangs"),
     ),
     Mutant(
         "a step that writes to no disk locks nothing",
         _HOST,
         "for lock in locks.of_disks(devices) or [self._machine_lock()]:",
         "for lock in locks.of_disks(devices):",
-        ("tests/machine/test_others_at_work.py", "-k", "case_67"),
+        ("tests/disks/test_others_at_work.py", "-k", "case_67"),
     ),
     Mutant(
         "a command that does not heed SIGTERM is not forced",
-        "src/subfloor/endgroup.py",
+        "src/subfloor/act/process_group.py",
         "for signal in TERM KILL; do",
         "for signal in TERM; do",
-        ("tests/test_host.py", "-k", "heed_sigterm"),
+        ("tests/unit/act/test_host.py", "-k", "heed_sigterm"),
     ),
     Mutant(
         "what turned up on a disk after its loss was agreed to is lost, too",
-        "src/subfloor/same_disks.py",
+        "src/subfloor/act/device_guard.py",
         "if before != after or before.describe() != after.describe():",
         "if False:",
-        ("tests/machine/test_consent_for_this_disk.py", "-k", "not_shown"),
+        ("tests/disks/test_consent_for_this_disk.py", "-k", "not_shown"),
     ),
     Mutant(
         "nobody looks back at the end of a run",
-        "src/subfloor/run.py",
+        "src/subfloor/act/run.py",
         "            self._look_back()\n",
         "",
         (*_ENGINE, "-k", "case_65"),
@@ -412,14 +412,14 @@ MUTANTS = (
         "src/subfloor/report/log.py",
         "**_step(event.step), flush=True)",
         "**_step(event.step))",
-        ("tests/test_log.py", "-k", "flushed"),
+        ("tests/unit/report/test_log.py", "-k", "flushed"),
     ),
     Mutant(
         "the command line that goes on repeats consent that is over",
-        "src/subfloor/cli/again.py",
+        "src/subfloor/cli/resume.py",
         'return word in needed or word[max(word.find(":/") + 1, 0) :] in needed',
         "return True",
-        ("tests/test_again.py",),
+        ("tests/unit/cli/test_resume.py",),
     ),
     # What the kernel is told.
     Mutant(
@@ -427,7 +427,7 @@ MUTANTS = (
         _PARTITIONING,
         """    return (*gone, _partx(disk, "--update", "--nr", f"1:{max(numbers)}"))""",
         "    return ()",
-        ("tests/machine/test_filesystems.py", "-k", "every_filesystem"),
+        ("tests/disks/test_filesystems.py", "-k", "every_filesystem"),
     ),
     Mutant(
         "the kernel is told of partitions up to the first gap only",
@@ -441,7 +441,7 @@ MUTANTS = (
         _PARTITIONING,
         """_SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")""",
         """_SFDISK = ("sfdisk", "--quiet")""",
-        ("tests/machine/test_damaged_tables.py", "tests/machine/test_disk_sizes.py", "-k", "mounted"),
+        ("tests/disks/test_damaged_tables.py", "tests/disks/test_disk_sizes.py", "-k", "mounted"),
     ),
     # How it is looked.
     Mutant(
@@ -465,21 +465,21 @@ MUTANTS = (
         _PROBES,
         """read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}\n""",
         "",
-        ("tests/machine/test_disk_probes.py", "-k", "cannot_be_read"),
+        ("tests/disks/test_disk_probes.py", "-k", "cannot_be_read"),
     ),
     Mutant(
         "the checksum of a table's entries is not looked at",
         _GPT,
         " or zlib.crc32(data) != header.crc:",
         ":",
-        ("tests/test_gpt.py", "-k", "damaged"),
+        ("tests/unit/storage/test_gpt.py", "-k", "damaged"),
     ),
     Mutant(
         "the two copies of a table are not compared",
         _GPT,
         'return frozenset() if same else frozenset({"the two tables differ"})',
         "return frozenset()",
-        ("tests/test_gpt.py", "-k", "differ"),
+        ("tests/unit/storage/test_gpt.py", "-k", "differ"),
     ),
     Mutant(
         "a damaged table counts as sound",
@@ -494,7 +494,7 @@ MUTANTS = (
         "plugins/bind_persist.py",
         "copy = self._copy(machine, hiding) if hiding != Hiding() else None",
         "copy = None",
-        ("tests/machine/test_bind_persist.py", "-k", "bind_over_content"),
+        ("tests/disks/test_bind_persist.py", "-k", "bind_over_content"),
     ),
     Mutant(
         "a file is renamed before it is flushed",
@@ -523,14 +523,14 @@ MUTANTS = (
         "src/subfloor/nixos/releases.py",
         "if given and there and given != there and known.is_installed and not overwrite:",
         "if False:",
-        ("tests/test_releases.py",),
+        ("tests/unit/nixos/test_releases.py",),
     ),
     Mutant(
         "a rerun from a newer installer takes its release",
         "src/subfloor/nixos/releases.py",
         "if found := given or there:",
         "if found := given:",
-        ("tests/test_releases.py",),
+        ("tests/unit/nixos/test_releases.py",),
     ),
     Mutant(
         "a file that git does not track is left out of a flake without a word",
@@ -551,7 +551,7 @@ MUTANTS = (
         "src/subfloor/nixos/crypt.py",
         "    if method.is_whole(text):\n",
         "    if text:\n",
-        ("tests/test_crypt.py",),
+        ("tests/unit/nixos/test_crypt.py",),
     ),
     # Disks that other tools left.
     Mutant(
@@ -559,34 +559,34 @@ MUTANTS = (
         _GPT,
         "    if header is None or entries is None or not _may_be_header(good, header):\n        return False",
         "    if header is not None:\n        return True\n    if entries is None:\n        return False",
-        ("tests/test_tables_of_others.py",),
+        ("tests/unit/storage/test_tables_of_others.py",),
     ),
     Mutant(
         "the slots of a hybrid MBR are made anew with those of the table",
-        "src/subfloor/disks/mbr.py",
+        "src/subfloor/storage/mbr.py",
         "    if not any(map(_is_protective, slots)):\n        slots[0] = _protective(sectors)",
         "    slots = [_protective(sectors), _EMPTY, _EMPTY, _EMPTY]",
-        ("tests/test_tables_of_others.py",),
+        ("tests/unit/storage/test_tables_of_others.py",),
     ),
     Mutant(
         "what lies between the ends of a disk is not looked at",
         _PROBES,
         "between() {{ ( places | samples ); }}",
         "between() {{ ( pages=0; places | samples ); }}",
-        ("tests/machine/test_odd_tables.py", "-k", "unknown_data"),
+        ("tests/disks/test_odd_tables.py", "-k", "unknown_data"),
     ),
     Mutant(
         "an identity that another disk carries is not refused",
         _APPLY,
-        "    reports = refuse_twins(own, seen.get(carriers, ()), reports)\n",
+        "    reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)\n",
         "",
-        ("tests/machine/test_identity_of_one_disk.py",),
+        ("tests/disks/test_identity_of_one_disk.py",),
     ),
     Mutant(
         "consent for one host is consent on all",
-        "src/subfloor/consent.py",
+        "src/subfloor/core/consent.py",
         "        found[host].add(name)",
         "        for each in found.values():\n            each.add(name)",
-        ("tests/test_cli.py", "-k", "one_host"),
+        ("tests/unit/cli/test_cli.py", "-k", "one_host"),
     ),
 )

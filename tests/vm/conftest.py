@@ -10,7 +10,6 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,27 +17,28 @@ import testinfra.host
 from testinfra.backend.base import BaseBackend, CommandResult
 
 from crash.forked import Ran
-from subfloor import vm
+from places import TESTS
+from subfloor import rehearse
 
 GIB = 1 << 30
 
 Forkserver = Callable[..., list[dict[str, Any]]]
 
 DISKS = (
-    vm.Disk(30 * GIB),  # /dev/vda
-    vm.Disk(30 * GIB),  # /dev/vdb
-    vm.Disk(30 * GIB, sector=4096),  # /dev/vdc
-    vm.Disk(30 * GIB, "nvme"),  # /dev/nvme0n1
-    vm.Disk(4 * GIB),  # /dev/vdd
-    vm.Disk(2 * GIB, physical_sector=4096, minimum_io=64 << 10, optimal_io=256 << 10),  # /dev/vde: like a RAID
-    vm.Disk(1 * GIB, serial="SMALL-1"),  # /dev/vdf
-    vm.Disk(64 << 20),  # /dev/vdg
+    rehearse.Disk(30 * GIB),  # /dev/vda
+    rehearse.Disk(30 * GIB),  # /dev/vdb
+    rehearse.Disk(30 * GIB, sector=4096),  # /dev/vdc
+    rehearse.Disk(30 * GIB, "nvme"),  # /dev/nvme0n1
+    rehearse.Disk(4 * GIB),  # /dev/vdd
+    rehearse.Disk(2 * GIB, physical_sector=4096, minimum_io=64 << 10, optimal_io=256 << 10),  # /dev/vde: like a RAID
+    rehearse.Disk(1 * GIB, serial="SMALL-1"),  # /dev/vdf
+    rehearse.Disk(64 << 20),  # /dev/vdg
 )
 
 # Starts the process that `forkserver` asks.
 SERVE = """
 mkfifo /run/asked /run/answer
-PYTHONPATH=$1 setsid "$2" "$1/vm/forkserver.py" /run/asked /run/answer </dev/null >/run/forkserver 2>&1 &
+PYTHONPATH=$1:$1/support setsid "$2" "$1/vm/forkserver.py" /run/asked /run/answer </dev/null >/run/forkserver 2>&1 &
 """
 
 # Unmounts what is mounted from the disk $1 or under /mnt or /srv, whatever lies on what, and uses no swap.
@@ -79,7 +79,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyped
 
     NAME = "guest"
 
-    def __init__(self, machine: vm.Machine) -> None:
+    def __init__(self, machine: rehearse.Machine) -> None:
         super().__init__("guest")
         self._machine = machine
 
@@ -90,21 +90,21 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyped
 
 
 @pytest.fixture(scope="session")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.Machine]:
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rehearse.Machine]:
     """A booted machine with `DISKS`; what is written to them lasts until the disk is made blank."""
     work = tmp_path_factory.mktemp("guest")
-    with vm.boot(vm.Guest(vm.find_kernel(), DISKS, memory_mib=3072, cpus=1), workdir=work) as machine:
+    with rehearse.boot(rehearse.Guest(rehearse.find_kernel(), DISKS, memory_mib=3072, cpus=1), workdir=work) as machine:
         yield machine
 
 
 @pytest.fixture(scope="session")
-def host(guest: vm.Machine) -> testinfra.host.Host:
+def host(guest: rehearse.Machine) -> testinfra.host.Host:
     """testinfra's view of the guest."""
     return testinfra.host.Host(GuestBackend(guest))
 
 
 @pytest.fixture(scope="session")
-def blank(guest: vm.Machine) -> Callable[[str], str]:
+def blank(guest: rehearse.Machine) -> Callable[[str], str]:
     """Makes a disk blank, with nothing mounted from it or under /mnt: `blank("/dev/vda")`; gives its path back.
 
     So are the others with partitions: a play lays out no second disk while another one carries its identity.
@@ -121,15 +121,15 @@ def blank(guest: vm.Machine) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def forkserver(guest: vm.Machine) -> Forkserver:
+def forkserver(guest: rehearse.Machine) -> Forkserver:
     """Does actions in the guest, in turn, as `forkserver.py` has them; they may take ten minutes together."""
     return serve(guest)
 
 
-def serve(guest: vm.Machine) -> Forkserver:
+def serve(guest: rehearse.Machine) -> Forkserver:
     """Start the fork server in the guest; what it is asked with."""
     sh = shell(guest)
-    sh(SERVE, str(Path(__file__).parent.parent), sys.executable)
+    sh(SERVE, str(TESTS), sys.executable)
 
     def do(*actions: dict[str, Any]) -> list[dict[str, Any]]:
         ask = ["/bin/sh", "-c", "cat >/run/asked; cat /run/answer"]
@@ -158,12 +158,12 @@ def runs(forkserver: Forkserver) -> Callable[..., list[Ran]]:
 
 
 @pytest.fixture(scope="session")
-def sh(guest: vm.Machine) -> Callable[..., str]:
+def sh(guest: rehearse.Machine) -> Callable[..., str]:
     """Runs a piece of shell in the guest, which must succeed; gives back what it says."""
     return shell(guest)
 
 
-def shell(guest: vm.Machine) -> Callable[..., str]:
+def shell(guest: rehearse.Machine) -> Callable[..., str]:
     """What runs a piece of shell in that guest."""
 
     def run(script: str, *arguments: str, timeout: float = 60.0) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import testinfra.host
 
-from subfloor import vm
+from subfloor import rehearse
 
 BY_HAND = """
 sfdisk --wipe always --wipe-partitions always --quiet "$1" <<END
@@ -89,85 +89,88 @@ def test_the_root_is_the_hosts_and_is_left_alone(sh: Callable[..., str], tmp_pat
     assert seen.read_text() == "from the host"
 
 
-def test_streams_and_status_come_back_apart(guest: vm.Machine) -> None:
+def test_streams_and_status_come_back_apart(guest: rehearse.Machine) -> None:
     live: list[bytes] = []
     done = guest.run(["sh", "-c", "cat; echo bad >&2; exit 5"], stdin=b"in\0\xff", output=live.append)
     assert (done.returncode, done.stdout, done.stderr) == (5, b"in\0\xff", b"bad\n")
     assert sorted(b"".join(live)) == sorted(b"in\0\xffbad\n")
 
 
-def test_output_comes_while_the_command_runs(guest: vm.Machine) -> None:
+def test_output_comes_while_the_command_runs(guest: rehearse.Machine) -> None:
     times: list[float] = []
     guest.run(["sh", "-c", "echo a; sleep 1; echo b"], output=lambda _: times.append(time.monotonic()))
     assert times[-1] - times[0] > 0.5
 
 
-def test_much_input_and_output(guest: vm.Machine) -> None:
+def test_much_input_and_output(guest: rehearse.Machine) -> None:
     much = bytes(range(256)) * (1 << 13)
     assert guest.run(["cat"], stdin=much).stdout == much
 
 
-def test_input_that_nobody_reads_does_no_harm(guest: vm.Machine) -> None:
+def test_input_that_nobody_reads_does_no_harm(guest: rehearse.Machine) -> None:
     assert guest.run(["true"], stdin=b"x" * (1 << 20)).returncode == 0
     assert guest.run(["echo", "next"]).stdout == b"next\n"
 
 
-def test_where_and_in_what_environment(guest: vm.Machine) -> None:
+def test_where_and_in_what_environment(guest: rehearse.Machine) -> None:
     done = guest.run(["sh", "-c", 'pwd; echo "$WORD"'], cwd="/usr", env={"WORD": "said"})
     assert done.stdout == b"/usr\nsaid\n"
 
 
-def test_a_signal_and_a_command_that_is_not_there(guest: vm.Machine) -> None:
+def test_a_signal_and_a_command_that_is_not_there(guest: rehearse.Machine) -> None:
     assert guest.run(["sh", "-c", "kill -9 $$"]).returncode == -9
     done = guest.run(["no-such-command"])
     assert done.returncode == 127
     assert b"no-such-command" in done.stderr
 
 
-def test_a_process_left_behind_keeps_nobody_waiting(guest: vm.Machine) -> None:
+def test_a_process_left_behind_keeps_nobody_waiting(guest: rehearse.Machine) -> None:
     began = time.monotonic()
     assert guest.run(["sh", "-c", "sleep 30 & echo done"]).stdout == b"done\n"
     assert time.monotonic() - began < 10
 
 
-def test_a_command_ends_at_its_deadline_and_the_guest_lives_on(guest: vm.Machine) -> None:
-    with pytest.raises(vm.CommandTimeout, match="sleep 60"):
+def test_a_command_ends_at_its_deadline_and_the_guest_lives_on(guest: rehearse.Machine) -> None:
+    with pytest.raises(rehearse.CommandTimeout, match="sleep 60"):
         guest.run(["sh", "-c", "echo on it; sleep 60"], timeout=1)
     assert guest.run(["true"]).returncode == 0
 
 
-def test_the_code_under_test_runs_in_the_guest(guest: vm.Machine) -> None:
+def test_the_code_under_test_runs_in_the_guest(guest: rehearse.Machine) -> None:
     assert guest.run([sys.executable, "-c", "import subfloor"]).returncode == 0
 
 
 @pytest.fixture(scope="module")
-def kernel() -> vm.Kernel:
-    return vm.find_kernel()
+def kernel() -> rehearse.Kernel:
+    return rehearse.find_kernel()
 
 
-def test_a_guest_that_does_not_answer_ends_at_its_deadline(kernel: vm.Kernel, tmp_path: Path) -> None:
+def test_a_guest_that_does_not_answer_ends_at_its_deadline(kernel: rehearse.Kernel, tmp_path: Path) -> None:
     began = time.monotonic()
     with (
-        pytest.raises(vm.GuestLost, match="did not start within"),
-        vm.boot(vm.Guest(kernel), workdir=tmp_path, deadline=0.5),
+        pytest.raises(rehearse.GuestLost, match="did not start within"),
+        rehearse.boot(rehearse.Guest(kernel), workdir=tmp_path, deadline=0.5),
     ):
         pass
     assert time.monotonic() - began < 15
 
 
-def test_a_guest_that_ends_early_says_why(kernel: vm.Kernel) -> None:
-    with pytest.raises(vm.GuestLost, match="/no/python"), vm.boot(vm.Guest(kernel), python=["/no/python"]):
+def test_a_guest_that_ends_early_says_why(kernel: rehearse.Kernel) -> None:
+    with (
+        pytest.raises(rehearse.GuestLost, match="/no/python"),
+        rehearse.boot(rehearse.Guest(kernel), python=["/no/python"]),
+    ):
         pass
 
 
-def test_one_command_in_a_guest_of_its_own(kernel: vm.Kernel) -> None:
-    guest = vm.Guest(kernel, udev=False, memory_mib=1024)
-    assert vm.run(guest, ["sh", "-c", "exit 7"], deadline=vm.BOOT_DEADLINE) == 7
+def test_one_command_in_a_guest_of_its_own(kernel: rehearse.Kernel) -> None:
+    guest = rehearse.Guest(kernel, udev=False, memory_mib=1024)
+    assert rehearse.run(guest, ["sh", "-c", "exit 7"], deadline=rehearse.BOOT_DEADLINE) == 7
 
 
-def test_disks_outlive_a_power_cut(kernel: vm.Kernel, tmp_path: Path) -> None:
-    first = vm.Guest(kernel, (vm.Disk(64 << 20),), udev=False, firmware="uefi")
-    with vm.boot(first, workdir=tmp_path) as machine:
+def test_disks_outlive_a_power_cut(kernel: rehearse.Kernel, tmp_path: Path) -> None:
+    first = rehearse.Guest(kernel, (rehearse.Disk(64 << 20),), udev=False, firmware="uefi")
+    with rehearse.boot(first, workdir=tmp_path) as machine:
         assert machine.run(["test", "-d", "/sys/firmware/efi/efivars"]).returncode == 0
         machine.run(["sh", "-c", "echo kept >/dev/vda; sync"])
         machine.cut_power()
@@ -199,13 +202,17 @@ umount /mnt
 
 
 def test_firmware_boots_what_is_on_a_disk(
-    kernel: vm.Kernel, guest: vm.Machine, sh: Callable[..., str], blank: Callable[[str], str], tmp_path: Path
+    kernel: rehearse.Kernel,
+    guest: rehearse.Machine,
+    sh: Callable[..., str],
+    blank: Callable[[str], str],
+    tmp_path: Path,
 ) -> None:
     disk = blank("/dev/vdg")
     sh(BOOTABLE, disk, str(kernel.image), str(guest.console.with_name("initrd")))
     image = tmp_path / "copy.raw"
     image.write_bytes(guest.images[disk].read_bytes())
-    with vm.boot_from_disk([vm.Disk(image=image)], workdir=tmp_path) as machine:
+    with rehearse.boot_from_disk([rehearse.Disk(image=image)], workdir=tmp_path) as machine:
         machine.wait(120)
         # Its initrd ran, and finds no shared root: this machine has nothing but its disk.
         assert "could not mount the shared root" in machine.console_tail()

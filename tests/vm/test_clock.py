@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from crash.forked import Ran
+from places import ROOT
 
-PLAYBOOK = Path(__file__).parents[2] / "playbooks" / "ext4-root.yml"
+PLAYBOOK = ROOT / "playbooks" / "ext4-root.yml"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,9 @@ from counting import Count
 from crash.faulty_programs import FAULTS
 from crash.forked import Ran
 from crash.sample import sample
+from places import ROOT
 from vm.conftest import Forkserver
 
-ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
 SMALL = ("-e", "esp_size=40MiB", "-e", "swap=16MiB", "-e", 'state_version="25.11"', "-e", "boot_loader=systemd-boot")

@@ -12,9 +12,9 @@ import pytest
 import odd_tables
 from crash.forked import Ran
 from crash.sample import sample
-from subfloor import vm
+from places import ROOT
+from subfloor import rehearse
 
-ROOT = Path(__file__).parent.parent.parent
 DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
 HOME = json.dumps([{"name": "home", "label": "home", "type": "ext4", "size": "rest", "path": "/srv/home"}])
 PUT = """
@@ -27,7 +27,7 @@ Blank = Callable[[str], str]
 Subfloor = Callable[..., list[Ran]]
 
 
-def puts(guest: vm.Machine, disk: str, image: Path) -> None:
+def puts(guest: rehearse.Machine, disk: str, image: Path) -> None:
     packed = gzip.compress(image.read_bytes(), 1)
     done = guest.run(["/bin/sh", "-c", PUT, "put", disk], stdin=packed, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
@@ -51,7 +51,7 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
     "kind", sample([*sorted(odd_tables.ODD.keys() - {"chain-of-tables-in-a-circle"})], 1, seed="odd")
 )
 def test_any_table_goes_the_first_time(
-    kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
+    kind: str, subfloor: Subfloor, guest: rehearse.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:
     disk = blank("/dev/vdg")
     puts(guest, disk, odd_tables.make(kind, tmp_path / "odd"))
@@ -60,7 +60,7 @@ def test_any_table_goes_the_first_time(
 
 @pytest.mark.parametrize("kind", sample(["plain-gpt", "plain-mbr-with-logical-partitions"], 1, seed="names"))
 def test_so_do_partitions_of_other_names(
-    kind: str, subfloor: Subfloor, guest: vm.Machine, blank: Blank, sh: Sh, tmp_path: Path
+    kind: str, subfloor: Subfloor, guest: rehearse.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:
     disk = blank("/dev/nvme0n1")
     puts(guest, disk, odd_tables.make(kind, tmp_path / "odd"))

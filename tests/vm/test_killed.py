@@ -16,9 +16,9 @@ from counting import Count
 from crash.forked import Ran
 from crash.killing import Call, Counted, ends, moments
 from crash.sample import everything, sample
+from places import ROOT
 from vm.conftest import UNMOUNT, Forkserver
 
-ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
 DISK = "/dev/vdf"
 SMALL = ("esp_size=40MiB", "swap=64MiB")

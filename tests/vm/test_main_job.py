@@ -6,16 +6,15 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import testinfra.host
 
 from crash.forked import Ran
-from subfloor import vm
+from places import ROOT
+from subfloor import rehearse
 
-ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
 GIVEN = ("-e", 'state_version="25.11"', "-e", "boot_loader=systemd-boot")
 """What this machine does not say, which is no installer of NixOS and which no firmware started."""
@@ -159,7 +158,7 @@ def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor:
 
 
 @on_one_disk
-def test_a_rerun_starts_no_program_that_writes(job: Variant, guest: vm.Machine, sh: Sh) -> None:
+def test_a_rerun_starts_no_program_that_writes(job: Variant, guest: rehearse.Machine, sh: Sh) -> None:
     trace = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", "/tmp/trace"]
     done = guest.run([*trace, sys.executable, "-m", "subfloor", "apply", *job.arguments], timeout=300.0)
     assert done.returncode == 0

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from crash.forked import Ran
 from crash.sample import sample
+from places import DATA, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
-ONE = str(ROOT / "tests" / "playbooks" / "one-partition.yml")
+ONE = str(DATA / "playbooks" / "one-partition.yml")
 DISK = "/dev/vdf"
 LAID_OUT = (PLAYBOOK, "-e", f"disk={DISK}", "-e", "esp_size=40MiB", "-e", "swap=16MiB", "--tags", "disk")
 

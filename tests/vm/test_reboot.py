@@ -20,11 +20,11 @@ import pytest
 import yaml
 
 import nixos_boot
-from subfloor import vm
+from places import DATA, ROOT
+from subfloor import rehearse
 
-ROOT = Path(__file__).parent.parent.parent
 PLAYBOOK = str(ROOT / "playbooks" / "nixos-tmpfs-root.yml")
-STAND_IN = ROOT / "tests" / "nixos_install_stand_in"
+STAND_IN = DATA / "nixos_install_stand_in"
 DISK = "/dev/vdf"
 PERSISTED = [
     each
@@ -98,13 +98,13 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(
-    guest: vm.Machine,
+    guest: rehearse.Machine,
     sh: Callable[..., str],
     blank: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Installed:
     work = tmp_path_factory.mktemp("installed")
-    kernel = vm.find_kernel()
+    kernel = rehearse.find_kernel()
     (work / "initrd").write_bytes(nixos_boot.stage1(kernel))
     (work / "init").write_bytes(nixos_boot.stage2(ROOT))
     done = guest.run(
@@ -141,22 +141,22 @@ class Boots:
         self._names: list[str] = []
 
     @contextlib.contextmanager
-    def started(self) -> Iterator[vm.Machine]:
-        disks, shares = [vm.Disk(image=self._image)], {"root": Path("/")}
-        with vm.boot_from_disk(disks, workdir=self._work, memory_mib=768, cpus=1, shares=shares) as machine:
-            machine.wait_for_agent(vm.BOOT_DEADLINE)
+    def started(self) -> Iterator[rehearse.Machine]:
+        disks, shares = [rehearse.Disk(image=self._image)], {"root": Path("/")}
+        with rehearse.boot_from_disk(disks, workdir=self._work, memory_mib=768, cpus=1, shares=shares) as machine:
+            machine.wait_for_agent(rehearse.BOOT_DEADLINE)
             yield machine
 
-    def look(self, machine: vm.Machine) -> Started:
+    def look(self, machine: rehearse.Machine) -> Started:
         marks = {name: set(self._say(machine, FIND, name, *KEPT, *LOST).split()) for name in self._names}
         return Started(marks, tuple(self._say(machine, MOUNTED).split()), self._say(machine, STORE))
 
-    def mark(self, machine: vm.Machine, name: str) -> None:
+    def mark(self, machine: rehearse.Machine, name: str) -> None:
         self._say(machine, MARK, name, *KEPT, *LOST)
         self._say(machine, "sync")
         self._names.append(name)
 
-    def check(self, machine: vm.Machine) -> Checked:
+    def check(self, machine: rehearse.Machine) -> Checked:
         # A file there would be another configuration; and who reads a file first moves its time of access.
         self._say(machine, "rm -f /etc/nixos/mark-*; find /boot -type f -exec cat {} + >/dev/null")
         before, boot = self._written(machine), self._say(machine, BOOT_PARTITION)
@@ -166,12 +166,12 @@ class Boots:
         written = self._written(machine) - before
         return Checked(done.returncode, report, written, (boot, self._say(machine, BOOT_PARTITION)))
 
-    def _written(self, machine: vm.Machine) -> int:
+    def _written(self, machine: rehearse.Machine) -> int:
         disk, boot = map(int, self._say(machine, WRITTEN).split())
         return disk - boot
 
     @staticmethod
-    def _say(machine: vm.Machine, script: str, *arguments: str) -> str:
+    def _say(machine: rehearse.Machine, script: str, *arguments: str) -> str:
         done = machine.run(["/bin/sh", "-c", script, "sh", *arguments], timeout=120.0)
         assert done.returncode == 0, f"{script}\n{done.stderr.decode()}\n{machine.console_tail()}"
         return done.stdout.decode()

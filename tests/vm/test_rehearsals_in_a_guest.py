@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PLUGINS = Path(__file__).parents[1] / "cli" / "plugins"
+from places import DATA
+
+PLUGINS = DATA / "cli" / "plugins"
 
 TASKS = [
     {"name": "Label", "gpt-label": {"device": "{{ disk }}"}},

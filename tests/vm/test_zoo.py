@@ -13,7 +13,7 @@ import pytest
 from counting import Count
 from crash.forked import Ran
 from crash.sample import everything
-from subfloor import vm
+from subfloor import rehearse
 from vm import zoo
 from vm.conftest import runs, serve, shell
 
@@ -32,26 +32,28 @@ CHOSEN = [each for each in zoo.animals() if everything() or each.name in EVERYDA
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.Machine]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rehearse.Machine]:
     """A guest with small disks."""
     work = tmp_path_factory.mktemp("zoo")
-    with vm.boot(vm.Guest(vm.find_kernel(), zoo.DISKS, memory_mib=1536, cpus=1), workdir=work) as machine:
+    with rehearse.boot(
+        rehearse.Guest(rehearse.find_kernel(), zoo.DISKS, memory_mib=1536, cpus=1), workdir=work
+    ) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
-def subfloor(house: vm.Machine) -> Subfloor:
+def subfloor(house: rehearse.Machine) -> Subfloor:
     return runs(serve(house))
 
 
 @pytest.fixture
-def sh(house: vm.Machine) -> zoo.Sh:
+def sh(house: rehearse.Machine) -> zoo.Sh:
     return shell(house)
 
 
 @pytest.mark.parametrize("animal", CHOSEN, ids=[f"{each.of}/{each.name}" for each in CHOSEN])
 def test_a_disk_that_another_tool_left(
-    animal: zoo.Animal, house: vm.Machine, subfloor: Subfloor, sh: zoo.Sh, count: Count
+    animal: zoo.Animal, house: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, count: Count
 ) -> None:
     node = animal.node
     sh(zoo.EMPTY, *house.images, timeout=120)
@@ -81,7 +83,7 @@ def words(node: str, *more: str) -> list[str]:
 
 
 def unchanged(
-    house: vm.Machine, subfloor: Subfloor, sh: zoo.Sh, node: str, *, consent: tuple[str, str], says: str
+    house: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, node: str, *, consent: tuple[str, str], says: str
 ) -> str:
     """No run writes to the disk; all of them end with 3, and say why. What the first of them said."""
     sh("udevadm settle; sync; sleep 0.3")

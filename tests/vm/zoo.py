@@ -1,4 +1,4 @@
-"""The zoo: disks that other tools left, read from `tests/zoo`; how one is made in a guest, and what is left on it."""
+"""The zoo: disks that other tools left (`tests/data/zoo`); how one is made in a guest, and what is left on it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any
 
 import yaml
 
-from subfloor import vm
+from places import DATA
+from subfloor import rehearse
 
 MIB = 1 << 20
-ZOO = Path(__file__).parent.parent / "zoo"
+ZOO = DATA / "zoo"
 PLAY = str(ZOO / "play.yml")
 
 DISKS = (
-    vm.Disk(512 * MIB, serial="ZOO-A"),  # /dev/vda
-    vm.Disk(512 * MIB, "nvme", serial="ZOO-N"),  # /dev/nvme0n1
-    vm.Disk(512 * MIB, sector=4096, serial="ZOO-B"),  # /dev/vdb
-    vm.Disk(512 * MIB, serial="ZOO-C"),  # /dev/vdc: the second disk of those that have two
+    rehearse.Disk(512 * MIB, serial="ZOO-A"),  # /dev/vda
+    rehearse.Disk(512 * MIB, "nvme", serial="ZOO-N"),  # /dev/nvme0n1
+    rehearse.Disk(512 * MIB, sector=4096, serial="ZOO-B"),  # /dev/vdb
+    rehearse.Disk(512 * MIB, serial="ZOO-C"),  # /dev/vdc: the second disk of those that have two
 )
 SECOND = "/dev/vdc"
 
@@ -135,7 +136,7 @@ def remains(sh: Sh, node: str) -> list[str]:
     return sh(LIST, node, timeout=120).splitlines()
 
 
-def make(guest: vm.Machine, animal: Animal, script: str, node: str) -> str:
+def make(guest: rehearse.Machine, animal: Animal, script: str, node: str) -> str:
     """Run a script of the animal's in the guest; what is wrong with it, or nothing."""
     whole = f"{(ZOO / 'prelude.sh').read_text()}\n{script}\nudevadm settle; sync"
     done = guest.run(["bash", "-c", whole, "zoo", node, SECOND], timeout=300)

@@ -17,9 +17,9 @@ from subfloor.cli.statuses import FAILED, USAGE, status_of
 
 if TYPE_CHECKING:
     from subfloor.cli.running import Manner
-    from subfloor.gather import Request
-    from subfloor.secret import Secret
-    from subfloor.vm import Disk
+    from subfloor.core.secret import Secret
+    from subfloor.playbook.job import Request
+    from subfloor.rehearse import Disk
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -58,7 +58,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
 
 
 def _told(error: Exception, traceback: bool) -> int:
-    from subfloor.errors import SubfloorError
+    from subfloor.core.errors import SubfloorError
 
     if traceback:
         _print_traceback(error)
@@ -203,7 +203,7 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
 
 
 def _disk(context: click.Context, option: click.Parameter, given: Sequence[str]) -> tuple[Disk, ...]:
-    from subfloor.rehearse import DEFAULT_DISK, disk_of
+    from subfloor.rehearse.rehearsal import DEFAULT_DISK, disk_of
 
     try:
         return tuple(disk_of(each) for each in given or (DEFAULT_DISK,))
@@ -239,8 +239,8 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
     none of its files. With --format json the three reports are one document.
     """
     from subfloor.cli import rehearsing
-    from subfloor.cli.again import command_line
-    from subfloor.rehearse import Setting
+    from subfloor.cli.resume import command_line
+    from subfloor.rehearse.rehearsal import Setting
 
     setting = Setting(given["disks"], given["kernel"], given["memory"], float(given["timeout"]))
     wishes = rehearsing.Wishes(
@@ -287,7 +287,7 @@ def schema(playbook: Path | None) -> int:
 
 
 def _request(given: dict[str, Any]) -> Request:
-    from subfloor.gather import Request
+    from subfloor.playbook.job import Request
 
     passwords = given.get("passwords", ())
     secrets: Mapping[str, Secret] = {}

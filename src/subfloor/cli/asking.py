@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from subfloor.consent import Consent, Consents, names_of
-from subfloor.outcome import HostReport, Outcome, TaskReport
+from subfloor.core.consent import Consent, Consents, names_of
+from subfloor.core.outcome import HostReport, Outcome, TaskReport
+from subfloor.core.task import Loss, Step
 from subfloor.report import text
 from subfloor.report.screen import Screen
 from subfloor.report.style import Style
-from subfloor.task import Loss, Step
 
 Read = Callable[[], str]
 """A line that was typed; empty at the end of input."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from subfloor.playbook.positions import did_you_mean
-from subfloor.plugins import Plugin, Registry
+from subfloor.playbook.registry import Plugin, Registry
 from subfloor.report import tasks as text
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from subfloor.cli.again import command_line
+from subfloor.cli.resume import command_line
 from subfloor.cli.statuses import status_of
 from subfloor.report.log import Log
 

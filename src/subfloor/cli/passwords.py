@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import click
 
-from subfloor.secret import Secret
+from subfloor.core.secret import Secret
 
 # yescrypt is what crypt(5) recommends; sha512 is what openssl has.
 _WAYS = (("mkpasswd", "--method=yescrypt", "--stdin"), ("openssl", "passwd", "-6", "-stdin"))

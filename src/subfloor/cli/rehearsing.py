@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from subfloor import rehearse, vm
-from subfloor.cli.again import REHEARSED
+from subfloor import rehearse
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import check_writable, save
-from subfloor.gather import Request, gather
-from subfloor.rehearse import ACTS, Run, Setting, Stage
+from subfloor.cli.resume import REHEARSED
+from subfloor.playbook.job import Request, read_job
+from subfloor.rehearse import rehearsal
+from subfloor.rehearse.rehearsal import ACTS, Run, Setting, Stage
 from subfloor.report.disk import picture
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
@@ -36,14 +37,14 @@ class Wishes:
 def run(request: Request, setting: Setting, wishes: Wishes) -> int:
     """Rehearse; the exit status, 0 only if all three runs behaved. Raises ``VmError``, ``PlaybookError``."""
     check_writable(wishes.report, "--report")
-    job = gather(request, lambda: rehearse.disks_in_words(setting.disks))
+    job = read_job(request, lambda: rehearsal.disks_in_words(setting.disks))
     if len(job.works) != 1:
         names = ", ".join(work.host.name for work in job.works)
         raise click.UsageError(f"a rehearsal is for one host, and the playbook means {names}: choose one with --limit")
-    with interruptible(), rehearse.workplace(wishes.keep) as work:
-        rehearsal = _Rehearsal(setting, wishes, work)
-        complaints = rehearsal.perform()
-        return outcome_of(rehearsal.screen, 1 if complaints else 0)
+    with interruptible(), rehearsal.workplace(wishes.keep) as work:
+        shown = _Rehearsal(setting, wishes, work)
+        complaints = shown.perform()
+        return outcome_of(shown.screen, 1 if complaints else 0)
 
 
 class _Rehearsal:
@@ -54,14 +55,14 @@ class _Rehearsal:
         stream = standard()
         self.screen = Screen(stream)
         self._style = style_for(stream)
-        self._names = vm.device_names(setting.disks)
+        self._names = rehearse.device_names(setting.disks)
 
     def perform(self) -> Sequence[str]:
         """Everything, from the boot to the end; what is wrong."""
         runs: list[Run] = []
         bootable = False
-        self._say(f"Booting a virtual machine with {', '.join(rehearse.disks_in_words(self._setting.disks))} …")
-        with rehearse.stage(self._setting, self._work, self._output, colour=self._style.colour) as stage:
+        self._say(f"Booting a virtual machine with {', '.join(rehearsal.disks_in_words(self._setting.disks))} …")
+        with rehearsal.stage(self._setting, self._work, self._output, colour=self._style.colour) as stage:
             stage.environment = {REHEARSED: self._wishes.again}
             mounts = _mounts(stage)
             complaints = self._acts(stage, runs)
@@ -82,7 +83,7 @@ class _Rehearsal:
         for act in ACTS:
             self._headline(act.title)
             runs.append(stage.run(act.command, self._wishes.arguments))
-            if wrong := rehearse.complaint(act, runs[-1]):
+            if wrong := rehearsal.complaint(act, runs[-1]):
                 return [wrong]
         return []
 
@@ -115,8 +116,8 @@ class _Rehearsal:
             self._say(wrong)
             return [wrong]
         disks = [replace(disk, image=images[name]) for name, disk in zip(self._names, self._setting.disks, strict=True)]
-        with vm.boot_from_disk(disks, workdir=self._work, memory_mib=self._setting.memory_mib) as machine:
-            with contextlib.suppress(vm.GuestLost):  # what runs until it is ended was not lost
+        with rehearse.boot_from_disk(disks, workdir=self._work, memory_mib=self._setting.memory_mib) as machine:
+            with contextlib.suppress(rehearse.GuestLost):  # what runs until it is ended was not lost
                 machine.wait(self._setting.timeout)
             self._output(machine.console_tail() + "\n")
         self._say("The machine was ended. What it did is on its console, for you to judge.")

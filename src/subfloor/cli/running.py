@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.cli.again import REHEARSED, command_line
+from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Watch, carry_out, exit_status
+from subfloor.act.run import check as check_hosts
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
-from subfloor.consent import Consents, given
-from subfloor.gather import Job, Request, gather
-from subfloor.outcome import HostReport
+from subfloor.cli.resume import REHEARSED, command_line
+from subfloor.core.consent import Consents, given
+from subfloor.core.outcome import HostReport
+from subfloor.core.task import Step
+from subfloor.playbook.job import Job, Request, read_job
 from subfloor.report.live import Live, Silent
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
-from subfloor.run import REFUSED, Applied, Approve, Both, Watch, carry_out, exit_status
-from subfloor.run import check as check_hosts
-from subfloor.task import Step
 
 if TYPE_CHECKING:
     from subfloor.cli.asking import Terminal
@@ -61,7 +61,7 @@ class _Telling:
         self.style = style_for(stream, diff=manner.diff, commands=manner.verbose)
         self.screen = Screen(stream)
         watch: Watch = Silent() if manner.json else Live(self.screen, self.style)
-        self.watch: Watch = Both(log, watch) if log else watch
+        self.watch: Watch = CombinedWatch(log, watch) if log else watch
 
     def finish(self, job: Job, reports: Sequence[HostReport]) -> None:
         """What is said at the end."""
@@ -94,7 +94,7 @@ def check(request: Request, manner: Manner) -> int:
 
 
 def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = gather(request, _disks_here)
+    job = read_job(request, _disks_here)
     with interruptible():
         telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consents(job), telling.watch)
@@ -108,7 +108,7 @@ def apply(request: Request, manner: Manner) -> int:
 
 
 def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = gather(request, _disks_here)
+    job = read_job(request, _disks_here)
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     terminal = _terminal(manner)
     approve, confirm = _asking(terminal, manner)
@@ -190,10 +190,10 @@ def _terminal(manner: Manner) -> Terminal | None:
 
 def _disks_here() -> Sequence[str]:
     """The disks of this machine, in words."""
-    from subfloor.errors import SubfloorError
-    from subfloor.host import Host
-    from subfloor.observe import look
-    from subfloor.subjects.disk import Disk, Missing
+    from subfloor.act.host import Host
+    from subfloor.act.look import look
+    from subfloor.core.errors import SubfloorError
+    from subfloor.observe.disk import Disk, Missing
 
     nowhere = Disk("/dev/disk/none")
     try:

@@ -9,7 +9,7 @@ def status_of(error: BaseException) -> int:
     """The exit status of a command that an error has ended."""
     import click
 
-    from subfloor.errors import PluginError
+    from subfloor.core.errors import PluginError
     from subfloor.playbook.positions import PlaybookError
 
     return USAGE if isinstance(error, click.UsageError | PlaybookError | PluginError) else FAILED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from subfloor.errors import Refused
+from subfloor.core.errors import Refused
 from subfloor.nixos.layout import ESP_PLACES, Layout
 from subfloor.nixos.system import Loader
 

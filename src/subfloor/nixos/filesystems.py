@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from subfloor.installed import FileSystem, Persisted, SwapDevice
+from subfloor.core.contributions import FileSystem, Persisted, SwapDevice
 from subfloor.nixos import nix, persistence
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from subfloor.installed import Administrators, Contribution, FileSystem, HostKey, PasswordFile, Persisted, SwapDevice
+from subfloor.core.contributions import (
+    Administrators,
+    Contribution,
+    FileSystem,
+    HostKey,
+    PasswordFile,
+    Persisted,
+    SwapDevice,
+)
 
 # The paths that NixOS mounts in stage 1 without being told (nixos/lib/utils.nix, pathsNeededForBoot).
 ALWAYS_EARLY = frozenset(

@@ -9,12 +9,11 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from subfloor import sizes
-from subfloor.disks import devices
-from subfloor.installed import Administrators
+from subfloor.core.contributions import Administrators
 from subfloor.nixos import services
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
+from subfloor.storage import devices, sizes
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from subfloor.installed import Persisted
+from subfloor.core.contributions import Persisted
 from subfloor.nixos import nix
 from subfloor.nixos.layout import lies_in
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from subfloor.errors import Refused
-from subfloor.subjects.path import Absent, Text
-from subfloor.subjects.running import OsRelease
+from subfloor.core.errors import Refused
+from subfloor.observe.path import Absent, Text
+from subfloor.observe.running import OsRelease
 
 PATTERN = r"^[0-9]{2}\.[0-9]{2}$"
 """How a release is written."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from subfloor.installed import HostKey
+from subfloor.core.contributions import HostKey
 from subfloor.nixos import nix
 
 Loader = Literal["systemd-boot", "grub", "none"]

@@ -6,9 +6,9 @@ import posixpath
 import shlex
 from collections.abc import Collection, Iterable
 
-from subfloor.errors import Refused
-from subfloor.subjects.git import Repository
-from subfloor.task import Command
+from subfloor.core.errors import Refused
+from subfloor.core.task import Command
+from subfloor.observe.git import Repository
 
 
 def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from subfloor.installed import Administrators, PasswordFile
+from subfloor.core.contributions import Administrators, PasswordFile
+from subfloor.core.parameters import Param
 from subfloor.nixos import nix
 from subfloor.nixos.layout import Layout
-from subfloor.parameters import Param
 
 Name = Annotated[str, Param("A user's name, as useradd(8) takes it", pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 

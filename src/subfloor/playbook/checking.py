@@ -10,12 +10,12 @@ from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from subfloor.core.secret import MASK, Secret
 from subfloor.playbook import scalars
-from subfloor.playbook.given import is_secret
 from subfloor.playbook.positions import PlaybookError, Position, did_you_mean, nearest
+from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
-from subfloor.plugins import Plugin
-from subfloor.secret import MASK, Secret
+from subfloor.playbook.task_values import is_secret
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

@@ -13,22 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subfloor.errors import SubfloorError
-from subfloor.faults import RAISED
-from subfloor.identity import Identity
-from subfloor.parameters import build, needs_identity
+from subfloor.core.errors import SubfloorError
+from subfloor.core.faults import RAISED
+from subfloor.core.identity import Identity
+from subfloor.core.parameters import build, needs_identity
+from subfloor.core.task import Task
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.checking import check
-from subfloor.playbook.given import given, is_secret
 from subfloor.playbook.positions import PlaybookError, Position, Problems
+from subfloor.playbook.registry import Plugin, Registry, broken
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.task_list import INCLUDE, Item, Part, check_keys, items_of, read_part, required, tags_of
+from subfloor.playbook.task_values import is_secret, task_values
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
-from subfloor.plugins import Plugin, Registry, broken
-from subfloor.task import Task
 
 if TYPE_CHECKING:
-    from subfloor.inventory import Target  # at run time, it is the inventory that imports from here
+    from subfloor.playbook.inventory import Target  # at run time, it is the inventory that imports from here
 
 MAX_ENTRIES = 10_000
 
@@ -286,7 +286,7 @@ class _Unrolling:
     def _entry(self, item: Item, around: _Around) -> Entry:
         plugin = self._plugin(item)
         assert plugin is not None  # the list of tasks was checked for it
-        values = given(around.scope.render(item.params), item.params, plugin.schema)
+        values = task_values(around.scope.render(item.params), item.params, plugin.schema)
         problems = Problems()
         for error in check(plugin, values, item.params, item.where):
             problems.add(error)
@@ -384,7 +384,7 @@ def _skipped(item: Item, around: _Around, why: str, plugin: Plugin | None) -> En
     """An entry that is skipped: what its expressions need may well not be defined."""
     try:
         values = around.scope.render(item.params) if item.name is None else {}
-        values = given(values, item.params, plugin.schema) if plugin else values
+        values = task_values(values, item.params, plugin.schema) if plugin else values
         name = _name(item, around.scope, values if isinstance(values, dict) else {"": values})
     except PlaybookError:
         raw = strict_yaml.plain(item.name) if item.name else item.key

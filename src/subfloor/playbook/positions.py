@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from subfloor.errors import SubfloorError
+from subfloor.core.errors import SubfloorError
 
 _SHOWN_COLUMNS = 100
 _MANY = 100

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from subfloor.secret import Secret
+from subfloor.core.secret import Secret
 
 _TRUTH = re.compile(r"(y|n|yes|no|on|off|true|false)", re.IGNORECASE)
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from subfloor.plugins import Plugin
+from subfloor.playbook.registry import Plugin
 
 _Schema = dict[str, Any]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from subfloor.playbook import strict_yaml
 from subfloor.playbook.positions import PlaybookError, Position, Problems, did_you_mean
+from subfloor.playbook.registry import Registry
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.variables import plain_condition, table_of_vars
-from subfloor.plugins import Registry
 
 INCLUDE = "include"
 COMMON = ("name", "when", "loop", "tags", "vars")

@@ -11,9 +11,9 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from subfloor.errors import SubfloorError
+from subfloor.core.errors import SubfloorError
+from subfloor.core.secret import Secret
 from subfloor.playbook.bounds import MEMORY, SECONDS, Overdue, bounds
-from subfloor.secret import Secret
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -219,7 +219,7 @@ def _mandatory(value: Any) -> Any:
 
 def _partition(disk: Any, number: Any) -> str:
     """The node of a disk's partition: ``p`` before the number, or ``-part``, where the name needs it."""
-    from subfloor.disks.devices import partition_node
+    from subfloor.storage.devices import partition_node
 
     str(disk), str(number)  # raises for what is undefined
     if not isinstance(disk, str) or isinstance(number, bool) or not isinstance(number, int):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from subfloor.disks import gpt
+from subfloor.observe.disk import Content, DiskState
 from subfloor.report.style import Style
-from subfloor.subjects.disk import Content, DiskState
+from subfloor.storage import gpt
 
 _WIDTH = 100
 _LEAST = 6

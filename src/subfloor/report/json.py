@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from subfloor.errors import SubfloorError
-from subfloor.machine import Difference
-from subfloor.outcome import HostReport, Taken, TaskReport
+from subfloor.core.errors import SubfloorError
+from subfloor.core.machine import Difference
+from subfloor.core.outcome import HostReport, StepRecord, TaskReport
+from subfloor.core.task import Loss
 from subfloor.report.values import as_json, spelt
-from subfloor.task import Loss
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
@@ -59,7 +59,7 @@ def _task(task: TaskReport) -> dict[str, Any]:
     return found
 
 
-def _step(taken: Taken) -> dict[str, Any]:
+def _step(taken: StepRecord) -> dict[str, Any]:
     return {
         "says": spelt(taken.step.says),
         "commands": [as_json(command.argv) for command in taken.step.commands],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from subfloor.apply import CommandRunning, Event, LockAwaited, StepStarted
-from subfloor.outcome import HostReport, TaskReport
+from subfloor.act.apply import CommandRunning, Event, LockAwaited, StepStarted
+from subfloor.core.outcome import HostReport, TaskReport
 from subfloor.report import text
 from subfloor.report.screen import Screen
 from subfloor.report.style import Style

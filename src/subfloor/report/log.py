@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from subfloor.apply import (
+from subfloor.act.apply import (
     CommandEnded,
     CommandRunning,
     Event,
@@ -26,10 +26,10 @@ from subfloor.apply import (
     StepStarted,
     TaskStarted,
 )
-from subfloor.outcome import HostReport, TaskReport
+from subfloor.core.outcome import HostReport, TaskReport
+from subfloor.core.task import Step
 from subfloor.report.json import error_document, loss_document
 from subfloor.report.values import as_json, spelt
-from subfloor.task import Step
 
 SCHEMA = Path(__file__).with_name("log.schema.json")
 

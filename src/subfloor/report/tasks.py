@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from subfloor.playbook.checking import expected
-from subfloor.plugins import Plugin
+from subfloor.playbook.registry import Plugin
 from subfloor.report.style import Style
 
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from subfloor.errors import SubfloorError
-from subfloor.machine import Difference
-from subfloor.outcome import HostOutcome, HostReport, Outcome, Taken, TaskReport
+from subfloor.core.errors import SubfloorError
+from subfloor.core.machine import Difference
+from subfloor.core.outcome import HostOutcome, HostReport, Outcome, StepRecord, TaskReport
 from subfloor.report.style import Style
 from subfloor.report.values import as_text, content
 
@@ -58,7 +58,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
         yield from style.lines(f"warning: {warning}", _INDENT, "yellow", hanging="  ")
 
 
-def step(taken: Taken, style: Style) -> Iterator[str]:
+def step(taken: StepRecord, style: Style) -> Iterator[str]:
     """What a step promises; with it, where wanted, its commands and what it changes."""
     yield from style.lines(f"· {taken.step.says}", _INDENT, hanging="  ")
     for loss in taken.step.destroys:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from subfloor.secret import Secret
-from subfloor.subjects.path import unfinished
-from subfloor.task import Command
+from subfloor.core.secret import Secret
+from subfloor.core.task import Command
+from subfloor.observe.path import unfinished
 
 
 def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, ...]:

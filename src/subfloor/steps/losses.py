@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from subfloor.disks import superblocks
-from subfloor.disks.devices import partition_node
-from subfloor.disks.gpt import Entry
-from subfloor.machine import Machine, Unknown
-from subfloor.sizes import MIB
-from subfloor.subjects.disk import Content, DiskState, Holdings, Remains, Volume
-from subfloor.task import Loss
+from subfloor.core.machine import Machine, Unknown
+from subfloor.core.task import Loss
+from subfloor.observe.disk import Content, DiskState, Holdings, Remains, Volume
+from subfloor.storage import superblocks
+from subfloor.storage.devices import partition_node
+from subfloor.storage.gpt import Entry
+from subfloor.storage.sizes import MIB
 
 _TABLE = 34 * 512
 """Bytes at each end of a disk where tables are."""

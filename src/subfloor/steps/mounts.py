@@ -8,12 +8,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from subfloor.errors import Refused
-from subfloor.machine import Machine
-from subfloor.steps.nodes import blocked
-from subfloor.subjects.mount import Mount, Mounted, MountState
-from subfloor.subjects.path import DIRECTORY, Blocked, Detour, Node, Path
-from subfloor.task import Command
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine
+from subfloor.core.task import Command
+from subfloor.observe.mount import Mount, Mounted, MountState
+from subfloor.observe.path import DIRECTORY, Blocked, Node, Path, ThroughSymlink
+from subfloor.steps.paths import blocked
 
 
 def place(machine: Machine, path: str, kind: str = DIRECTORY) -> MountState:
@@ -54,7 +54,7 @@ _AGAIN = "then run this again"
 
 def check_way(path: str, there: object, real: str = "") -> None:
     """Raise ``Refused`` where a path leads through a symbolic link, or ends in one."""
-    real = there.real if isinstance(there, Detour) else real or path
+    real = there.real if isinstance(there, ThroughSymlink) else real or path
     if real != path:
         raise Refused(
             f"{path} leads through a symbolic link: really it is {real}",

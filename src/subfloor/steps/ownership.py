@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from subfloor.disks.filesystems import TOOLS, uuid_on_disk
-from subfloor.disks.gpt import Entry, Gpt
-from subfloor.disks.room import hole_around
-from subfloor.disks.stages import UNFINISHED, final
-from subfloor.identity import Identity
-from subfloor.machine import Machine
-from subfloor.subjects.disk import Content, DiskState, FreeSpace, Remains, Volume
+from subfloor.core.identity import Identity
+from subfloor.core.machine import Machine
+from subfloor.observe.disk import Content, DiskState, FreeSpace, Remains, Volume
+from subfloor.storage.allocation import hole_around
+from subfloor.storage.filesystems import TOOLS, uuid_on_disk
+from subfloor.storage.gpt import Entry, Gpt
+from subfloor.storage.marks import UNFINISHED, final
 
 
 def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:

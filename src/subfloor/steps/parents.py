@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from subfloor.installed import Home
-from subfloor.machine import Machine
-from subfloor.steps import nodes
-from subfloor.subjects.path import DIRECTORY, ROOT, Absent, Node, Path, Unseen, is_below
-from subfloor.task import Step
+from subfloor.core.contributions import Home
+from subfloor.core.machine import Machine
+from subfloor.core.task import Step
+from subfloor.observe.path import DIRECTORY, ROOT, Absent, Node, NotYetVisible, Path, is_below
+from subfloor.steps import paths
 
 _PRIVATE = "/var/lib/private"
 _USERS = "100"
@@ -33,7 +33,7 @@ class Parent:
     @property
     def node(self) -> Node:
         """What is wanted at its path."""
-        return nodes.node(DIRECTORY, self.owner, self.group, self.mode)
+        return paths.node(DIRECTORY, self.owner, self.group, self.mode)
 
 
 def declared(path: str, homes: Iterable[Home], owner: str, group: str) -> tuple[Parent, ...]:
@@ -73,19 +73,19 @@ def _parent(path: str, home: Home | None, owner: str, group: str) -> Parent | No
 
 def next_step(machine: Machine, parents: Iterable[Parent]) -> Step | None:
     """A step that makes the first that is not there, or mends it; those that cannot be seen yet come later."""
-    found = (_step(machine, each) for each in parents if not isinstance(machine[Path(each.path)], Unseen))
+    found = (_step(machine, each) for each in parents if not isinstance(machine[Path(each.path)], NotYetVisible))
     return next((step for step in found if step), None)
 
 
 def _step(machine: Machine, each: Parent) -> Step | None:
-    there = nodes.there(machine, each.path, DIRECTORY)
+    there = paths.there(machine, each.path, DIRECTORY)
     if isinstance(there, Absent):
         return Step(
             says=f"Make {each.path} for {each.owner}:{each.group}, mode {each.node.mode}",
-            commands=nodes.mkdir(each.path, each.owner, each.group, each.node),
-            after=nodes.made(machine, each.path, each.node),
+            commands=paths.mkdir(each.path, each.owner, each.group, each.node),
+            after=paths.made(machine, each.path, each.node),
         )
-    return nodes.mend(machine, each.path, there, each.node) if _is_wrong(there, each) else None
+    return paths.mend(machine, each.path, there, each.node) if _is_wrong(there, each) else None
 
 
 def _is_wrong(there: Node, each: Parent) -> bool:

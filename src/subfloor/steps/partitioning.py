@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from subfloor.disks import gpt, mbr
-from subfloor.disks.room import without
-from subfloor.errors import Refused
-from subfloor.machine import Machine
-from subfloor.sizes import MIB, show
-from subfloor.subjects.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
-from subfloor.task import Command
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine
+from subfloor.core.task import Command
+from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
+from subfloor.storage import gpt, mbr
+from subfloor.storage.allocation import without
+from subfloor.storage.sizes import MIB, show
 
 START_OVER = (
     "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "

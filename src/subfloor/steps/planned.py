@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from uuid import UUID
 
-from subfloor.disks import gpt
-from subfloor.disks.room import hole_around
-from subfloor.errors import SubfloorError
-from subfloor.machine import Machine
-from subfloor.sizes import MIB
+from subfloor.core.errors import SubfloorError
+from subfloor.core.machine import Machine
+from subfloor.core.task import Task
+from subfloor.observe.disk import Disk, DiskState, FreeSpace
 from subfloor.steps.partitioning import erased
-from subfloor.subjects.disk import Disk, DiskState, FreeSpace
-from subfloor.task import Task
+from subfloor.storage import gpt
+from subfloor.storage.allocation import hole_around
+from subfloor.storage.sizes import MIB
 
 _SHOWN = ((0, 516 << 10), (MIB, 4096), (2 * MIB, 4096), (4 * MIB, 4096))
 """What makes something recognisable from a place on, start and size in bytes: superblocks lie in the first 512 KiB

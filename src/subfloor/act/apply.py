@@ -1,0 +1,388 @@
+"""Take steps in the world: look again under a lock, run the commands, hold what is seen against the promise."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from subfloor.act.device_guard import check_as_shown, check_same_disks, disk_of, remembering
+from subfloor.act.duplicate_names import refuse_duplicate_names
+from subfloor.act.duplicate_uuids import claimed, refuse_duplicate_uuids
+from subfloor.act.host import Result, Shell
+from subfloor.act.look import look
+from subfloor.core.consent import Consent
+from subfloor.core.engine import Entry, Look, converge, imagine, outcome_of, subjects
+from subfloor.core.errors import CommandFailed, Refused, SubfloorError, Unverified
+from subfloor.core.machine import AnySubject, Machine, broken_promises
+from subfloor.core.outcome import Outcome, TaskReport
+from subfloor.core.task import Command, Loss, Step, Task
+from subfloor.observe.block_uuids import BlockUuids
+from subfloor.observe.open_partitions import DeviceUser, DeviceUsers
+from subfloor.observe.tool import Privilege, Tool
+
+_ANOTHER_TRY = 0.5
+"""Seconds in which a command is run again that failed though nobody is seen to keep it from its work."""
+
+_PATIENCE = 10.0
+"""Seconds until what was promised must be there: kernels and udev take their time."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """So many subjects were looked at, in one script, in so many seconds."""
+
+    subjects: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TaskStarted:
+    """A task is about to be asked for its steps."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LockAwaited:
+    """Somebody else holds the lock that the next step needs, and is waited for."""
+
+    what: str
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step's commands are about to run."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    """A step was taken, and what is there is what it promised."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class CommandRunning:
+    """A command has been running for so many seconds, 0 when it starts; ``says``: the last line that it printed."""
+
+    command: Command
+    seconds: float
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class CommandEnded:
+    """A command has ended."""
+
+    command: Command
+    result: Result
+
+
+Event = Looked | TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
+Listen = Callable[[Event], None]
+
+
+class Interrupted(SubfloorError):
+    """Somebody asked the run to end: Ctrl-C, SIGTERM or SIGHUP."""
+
+    def __init__(self, what: str = "interrupted") -> None:
+        super().__init__(what, advice="nothing is lost: run the same command again, and it goes on from what is there")
+
+
+class Declined(SubfloorError):
+    """Somebody was asked about a task, and said no."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What applying a play would come to, task by task, on the machine that was seen."""
+
+    machine: Machine
+    reports: tuple[TaskReport, ...]
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing in it is refused, and nothing fails."""
+        return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that its steps destroy."""
+        return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens."""
+
+
+def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
+    subjects = frozenset(wanted)
+    start = time.monotonic()
+    machine = look(shell, subjects)
+    if subjects:
+        listen(Looked(len(subjects), time.monotonic() - start))
+    return machine
+
+
+def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
+    """Look once, and imagine the whole play; missing programs and rights are found here too."""
+    machine = _looked(shell, subjects(entries), listen)
+    reports = refuse_duplicate_names(entries, machine, imagine(entries, machine, consent, _remembering(shell, listen)))
+    own = claimed(entries, machine, reports)
+    carriers = BlockUuids()
+    seen = _looked(shell, _wanted(reports) | ({carriers} if any(own) else set()), listen)
+    reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)
+    return Plan(machine, tuple(_with_demands(report, seen) for report in reports))
+
+
+def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
+    """What the commands of these need, to be looked at before the first of them runs."""
+    commands = [command for report in reports for command in _commands(report)]
+    demands = {demand for command in commands for demand in command.demands}
+    return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
+
+
+def _remembering(shell: Shell, listen: Listen) -> Look:
+    """Looks at whatever a task asks for, each subject once: nothing changes while a plan is made."""
+    seen = Machine()
+
+    def look(subjects: Iterable[AnySubject]) -> Machine:
+        nonlocal seen
+        wanted = frozenset(subjects)
+        seen = seen.updated(_looked(shell, wanted - seen.keys(), listen))
+        return seen.only(wanted)
+
+    return look
+
+
+def _commands(report: TaskReport) -> Iterator[Command]:
+    return (command for taken in report.steps for command in taken.step.commands)
+
+
+def _with_demands(report: TaskReport, seen: Machine) -> TaskReport:
+    """The report, refused where a program, a right or anything else that its commands need is missing."""
+    if report.error or not report.steps:
+        return report
+    error = _lacking(tuple(_commands(report)), seen)
+    return replace(report, outcome=Outcome.REFUSED, error=error) if error else report
+
+
+def _lacking(commands: tuple[Command, ...], seen: Machine) -> Refused | None:
+    if not seen[Privilege()]:
+        return Refused("its commands need root", advice="run this as root")
+    if missing := sorted({command.argv[0] for command in commands if not seen[Tool(command.argv[0])]}):
+        return Refused(
+            f"{', '.join(missing)} is not installed",
+            advice="install the package that brings it (on Debian `apt install PACKAGE`, on NixOS "
+            "`nix-shell -p PACKAGE`), then run this again",
+        )
+    for command in commands:
+        for why in filter(None, (seen[demand] for demand in command.demands)):
+            return Refused(
+                f"`{shlex.join(command.argv)}` would fail: {why}",
+                advice="change what the task declares (its size, its options), then run this again",
+            )
+    return None
+
+
+def apply(
+    entries: Sequence[Entry],
+    machine: Machine,
+    executor: Executor,
+) -> Iterator[TaskReport]:
+    """Apply the play, task by task, from what was seen; it ends at the first task that does not come through."""
+    for entry in entries:
+        executor.listen(TaskStarted(entry.name))
+        try:
+            machine = executor.up_to_date(entry.task, machine)
+            converged = converge(entry, machine, executor.take, Outcome.CHANGED, executor.look_further)
+        except SubfloorError as error:
+            yield TaskReport(entry.name, entry.key, outcome_of(error), error=error)
+            return
+        except KeyboardInterrupt:
+            yield TaskReport(entry.name, entry.key, Outcome.FAILED, error=Interrupted())
+            return
+        machine, report = converged.machine, converged.report
+        if isinstance(report.error, Declined):
+            report = replace(report, outcome=Outcome.SKIPPED, error=None, note="declined")
+        yield report
+        if report.error:
+            return
+
+
+class Executor:
+    """How steps are taken in the world. Remembers one thing: what was seen since the last command ran.
+    All else is no longer to be trusted, since no promise says everything that a command does."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        consent: Consent,
+        listen: Listen = _ignore,
+        confirm: Callable[[Step], bool] = lambda step: True,
+        planned: Machine | None = None,
+    ) -> None:
+        """``planned``: the machine that was looked at when the plan was made, and shown."""
+        self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
+        self._planned = Machine() if planned is None else planned
+        self._changed: frozenset[AnySubject] = frozenset()
+        self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
+        self._further = Machine()  # what the task has asked for besides, to decide on its next step
+
+    def look(self, subjects: Iterable[AnySubject]) -> Machine:
+        """What is to be seen of them now."""
+        return _looked(self.shell, subjects, self.listen)
+
+    def look_further(self, subjects: Iterable[AnySubject]) -> Machine:
+        """What is to be seen now of what a task asks for besides, to decide on its next step."""
+        seen = self.look(subjects)
+        self._further = self._further.updated(seen)
+        return seen
+
+    def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
+        """The machine with what the task looks at seen again, where a command may have changed it.
+
+        Raises ``Refused`` where a disk among it is another one than was planned for.
+        """
+        self._further = Machine()
+        if task is None:
+            return machine
+        if self._fresh is not None:
+            stale = task.subjects() - self._fresh
+            self._fresh |= stale
+            machine = machine.updated(remembering(machine, self.look(stale)))
+        check_same_disks(self._planned, machine.only(task.subjects()))
+        return machine
+
+    def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+        """Take the step, unless the machine is no longer the one that it was meant for.
+
+        Raises ``Refused`` (no consent; not what was shown; locked by another), ``CommandFailed``,
+        ``Unverified``, ``Declined``, ``Interrupted``.
+        """
+        if lacking := self.consent.lacking(step):
+            raise self.consent.refusal(lacking)
+        for loss in step.destroys:
+            if disk_of(loss) not in self._changed:
+                check_as_shown(loss, self._planned, machine)
+        if not self.confirm(step):
+            raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
+        try:
+            with self.shell.locked(step.locks, self._wait):
+                return self._taken(task, step, machine)
+        except KeyboardInterrupt as error:
+            raise Interrupted() from error
+
+    def _wait(self, what: str, holders: Sequence[str]) -> None:
+        self.listen(LockAwaited(what, tuple(holders)))
+
+    def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+        further, self._further = self._further, Machine()
+        seen = self.look(task.subjects() | further.keys())
+        now = machine.updated(remembering(machine, seen.only(task.subjects())))
+        check_same_disks(self._planned, now.only(task.subjects()))
+        if now != machine or seen.only(further) != further:
+            return now, False
+        self._fresh = frozenset()
+        self._changed |= _changed(machine, step.after)
+        self.listen(StepStarted(step))
+        for command in step.commands:
+            self._run(command)
+        seen = self._verified(task, step, machine)
+        self._fresh = frozenset(seen)
+        self.listen(StepEnded(step))
+        return machine.updated(remembering(step.after, seen)), True
+
+    def _run(self, command: Command) -> None:
+        start = time.monotonic()
+        for pause in _pauses():
+            result = self._ran(command)
+            if command.went_well(result.status):
+                return
+            openers = self._openers(command)
+            # Whoever had it open may have let go of it meanwhile, so that it is worth another try.
+            if time.monotonic() - start >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
+                raise _failure(command, result, openers)
+            time.sleep(pause)
+
+    def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
+        """Who keeps the command from doing its work, where that can be seen."""
+        subject = DeviceUsers(command.needs)
+        return look(self.shell, {subject})[subject] if command.needs else ()
+
+    def _ran(self, command: Command) -> Result:
+        self.listen(CommandRunning(command, 0.0))
+        try:
+            result = self.shell.run(
+                command.argv,
+                stdin=command.stdin,
+                timeout=command.timeout,
+                env=command.env,
+                tick=lambda seconds, says: self.listen(CommandRunning(command, seconds, says)),
+            )
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was ended") from error
+        self.listen(CommandEnded(command, result))
+        return result
+
+    def _verified(self, task: Task, step: Step, before: Machine) -> Machine:
+        concerned = task.subjects() | _changed(before, step.after)
+        deadline = time.monotonic() + max(_PATIENCE, step.patience)
+        for pause in _pauses():
+            seen = self.look(concerned)
+            broken = broken_promises(step.after.only(concerned), seen)
+            if not broken:
+                break
+            if time.monotonic() > deadline:
+                listed = "; ".join(map(str, broken))
+                raise Unverified(
+                    f"“{step.says}” was done, and what is there is not what it promised: {listed}",
+                    advice="run again to see whether it comes right; if not, it is a bug: report it with these lines",
+                )
+            time.sleep(pause)
+        return seen
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between two looks at something that takes its time: ever longer ones."""
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(2 * pause, 1.0)
+
+
+def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
+    return frozenset(subject for subject in after if before.get(subject) != after[subject])
+
+
+def _failure(command: Command, result: Result, openers: Sequence[DeviceUser]) -> CommandFailed:
+    said = _excerpt((result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines())
+    return CommandFailed(
+        f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
+        + (":\n    " + "\n    ".join(said) if said else ", and said nothing")
+        + "".join(f"\n    {opener}" for opener in openers),
+        advice=f"{command.advice or 'mend what it complains about'}, then run the same command again: "
+        "it goes on from what is there",
+    )
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """What a program said: its end, and its beginning too, since some give the reason and then explain themselves."""
+    return lines if len(lines) <= 2 * _SHOWN else [*lines[:_SHOWN], "…", *lines[-_SHOWN:]]
+
+
+_SHOWN = 6
+
+
+def _how_it_ended(status: int) -> str:
+    """The shell tells a program that a signal ended by 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(status - 128).name} (status {status})"
+    return f"ended with status {status}"

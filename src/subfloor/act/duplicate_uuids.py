@@ -1,0 +1,60 @@
+"""A UUID belongs to one device of a machine: what two carry leads to either of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from subfloor.core.engine import Entry, claims
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine
+from subfloor.core.outcome import Outcome, TaskReport
+from subfloor.core.task import Claim
+from subfloor.observe.block_uuids import UuidHolder
+
+
+def claimed(entries: Sequence[Entry], machine: Machine, reports: Sequence[TaskReport]) -> tuple[tuple[Claim, ...], ...]:
+    """What each task has claimed once the play is applied, on the machine that its steps promise."""
+    for report in reports:
+        if report.steps:
+            machine = report.steps[-1].step.after
+    return tuple(claims(entry.task, machine) if entry.task else () for entry in entries)
+
+
+def refuse_duplicate_uuids(
+    claimed: Iterable[Iterable[Claim]], carriers: Iterable[UuidHolder], reports: Iterable[TaskReport]
+) -> tuple[TaskReport, ...]:
+    """The reports, with the first task of each pair of disks refused whose UUID another disk carries too."""
+    carriers, told, checked = tuple(carriers), set[tuple[str, str]](), []
+    for own, report in zip(claimed, reports, strict=True):
+        found = [(claim, carrier) for claim in own for carrier in _twins(claim, carriers)]
+        fresh = [(claim, carrier) for claim, carrier in found if (claim.disk, carrier.disk) not in told]
+        told |= {(claim.disk, carrier.disk) for claim, carrier in fresh}
+        checked.append(_refused(report, *fresh[0]) if fresh and not report.error else report)
+    return tuple(checked)
+
+
+def _twins(claim: Claim, carriers: Sequence[UuidHolder]) -> list[UuidHolder]:
+    """The devices that carry it too, but for what the disk is made of, what is made of the disk, and those
+    that one filesystem lies on together with it."""
+    member = next((each.member for each in carriers if each.node == claim.node and each.member), "")
+    below = frozenset[str]().union(*(each.below for each in carriers if each.disk == claim.disk))
+    return [
+        each
+        for each in carriers
+        if (each.kind, each.uuid) == (claim.kind, claim.uuid.lower())
+        and each.disk not in {claim.disk, *below}
+        and claim.disk not in each.below
+        and not (member and each.member and each.member != member)
+    ]
+
+
+def _refused(report: TaskReport, claim: Claim, twin: UuidHolder) -> TaskReport:
+    error = Refused(
+        f"{twin.node} has the {claim.kind} that belongs to {claim.node} by this play, {claim.uuid}: "
+        "nobody could say which of the two is meant by it",
+        advice=f"to lay out {claim.disk} beside {twin.disk}, give it another name with `disk:` in `wipefs` and "
+        "`gpt-label` (`-e called=disk2` with the playbooks that come with subfloor); if one of the two is a copy of "
+        "the other, detach it, or give it other UUIDs",
+    )
+    return replace(report, outcome=Outcome.REFUSED, steps=(), error=error)

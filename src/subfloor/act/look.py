@@ -1,0 +1,112 @@
+"""Look at a host: one script, one round trip, any number of subjects, and a machine comes back."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from subfloor.act.host import Shell
+from subfloor.core.errors import LookFailed, SubfloorError
+from subfloor.core.faults import RAISED, asked, place
+from subfloor.core.machine import PATIENCE, AnySubject, Machine, Output
+
+_CONNECTION = 120.0
+"""Seconds in which the script of a look must have got to the host; and one more for each probe."""
+
+MOST = 64 << 20
+"""Bytes that one probe may print."""
+
+
+def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
+    """What is to be seen of each subject now. Raises ``LookFailed``, and what ``Shell.look`` raises."""
+    wanted = sorted(set(subjects), key=_name)
+    askers: dict[str, AnySubject] = {}
+    for subject in wanted:
+        for probe in asked(subject, "failed to say how it is looked at", subject.probes, _are_texts):
+            askers.setdefault(probe, subject)
+    if not askers:
+        return Machine()
+    mark = secrets.token_hex(16)
+    watch = _Watch(mark, tuple(askers.values()))
+    said = shell.look(script(askers, mark), timeout=_CONNECTION + len(askers) * PATIENCE, watch=watch)
+    outputs = dict(zip(askers, split(said, mark, len(askers)), strict=True))
+    return Machine({subject: _parsed(subject, outputs) for subject in wanted})
+
+
+class _Watch:
+    """Follows a look from probe to probe. Raises ``LookFailed`` where one takes too long, or prints too much."""
+
+    def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
+        self._frame, self._askers = b"\n" + mark.encode() + b" ", askers
+        self._done, self._body, self._searched, self._since = 0, 0, 0, time.monotonic()
+
+    def __call__(self, said: bytearray) -> None:
+        while (at := said.find(self._frame, self._searched)) >= 0:
+            self._done, self._since = self._done + 1, time.monotonic()
+            self._body = self._searched = at + len(self._frame)
+        self._searched = max(self._body, len(said) - len(self._frame))
+        if self._done < len(self._askers):
+            self._hold(self._askers[self._done], len(said) - self._body)
+
+    def _hold(self, subject: AnySubject, printed: int) -> None:
+        if printed > MOST:
+            raise LookFailed(
+                f"{subject}: its probe prints more than {MOST >> 20} MiB",
+                advice="see what it looks at: a look reads only what says how a thing is",
+            )
+        if time.monotonic() - self._since > subject.patience:
+            raise LookFailed(
+                f"{subject} gave no answer within {subject.patience:.0f} s",
+                advice="see whether a device or a network filesystem that it needs no longer answers "
+                "(dmesg; `ps -eo pid,stat,args` shows a read that waits as D); then run the same command again",
+            )
+
+
+def script(probes: Iterable[str], mark: str) -> str:
+    """The sh script that runs every probe apart from the others, and frames what it prints."""
+    return "\n".join(
+        f"( eval {shlex.quote(probe)} ) </dev/null 2>/dev/null; printf '\\n%s %d\\n' {mark} $?" for probe in probes
+    )
+
+
+def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:
+    """The outputs of the probes. Raises ``LookFailed`` when they are not as many as the probes."""
+    frame = b"\n" + mark.encode() + b" "
+    bodies = said.split(frame)
+    if len(bodies) != count + 1:
+        raise _broke_off()
+    outputs, body = [], bodies[0]
+    for rest in bodies[1:]:
+        status, _, following = rest.partition(b"\n")
+        if not status.isdigit():
+            raise _broke_off()
+        outputs.append(Output(body, int(status)))
+        body = following
+    return tuple(outputs)
+
+
+def _broke_off() -> LookFailed:
+    return LookFailed("the look at the machine broke off", advice="run the same command again")
+
+
+def _name(subject: AnySubject) -> str:
+    return asked(subject, "failed to say its name", lambda: str(subject), bool)
+
+
+def _are_texts(answer: object) -> bool:
+    return isinstance(answer, tuple) and all(isinstance(each, str) for each in answer)
+
+
+def _parsed(subject: AnySubject, outputs: Mapping[str, Output]) -> object:
+    try:
+        return subject.parse(*(outputs[probe] for probe in subject.probes()))
+    except SubfloorError:
+        raise
+    except RAISED as error:
+        raise LookFailed(
+            f"{subject}: what its probes said was not understood ({place(error)}{type(error).__name__}: {error})",
+            advice="this is a fault of subfloor or of the plugin: report it with the output of "
+            "`lsblk -O --json`, `wipefs --json` and `cat /proc/self/mountinfo`",
+        ) from error

@@ -1,0 +1,326 @@
+"""A job on its hosts: look at all of them, ask, and only then act, one host after another.
+
+Everybody is looked at before anything is written anywhere. So what is refused on the last host keeps
+the first one untouched, and there is one question, about all that would be done.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from subfloor.act.apply import Event, Executor, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
+from subfloor.act.host import Host, Shell
+from subfloor.act.look import look
+from subfloor.core.consent import Consent, Consents
+from subfloor.core.engine import Entry, held_to_the_end, subjects
+from subfloor.core.errors import Fault, Refused, SubfloorError, Unreachable
+from subfloor.core.machine import Machine
+from subfloor.core.outcome import HostOutcome, HostReport, Outcome, TaskReport
+from subfloor.core.task import Step
+from subfloor.observe.device_names import DeviceNames, DeviceNode
+
+
+@dataclass(frozen=True)
+class Work:
+    """The entries of all plays that concern one host, in their order."""
+
+    host: Host
+    entries: tuple[Entry, ...]
+
+
+class Watch(Protocol):
+    """Is told what happens: that a host is looked at for a plan, that it is its turn, what happens there."""
+
+    def planning(self, name: str) -> None: ...
+    def host(self, name: str) -> None: ...
+    def event(self, event: Event) -> None: ...
+    def ended(self, report: HostReport) -> None: ...
+
+
+class CombinedWatch:
+    """Tells two of whatever happens, the first one first."""
+
+    def __init__(self, first: Watch, second: Watch) -> None:
+        self._all = (first, second)
+
+    def planning(self, name: str) -> None:
+        for each in self._all:
+            each.planning(name)
+
+    def host(self, name: str) -> None:
+        for each in self._all:
+            each.host(name)
+
+    def event(self, event: Event) -> None:
+        for each in self._all:
+            each.event(event)
+
+    def ended(self, report: HostReport) -> None:
+        for each in self._all:
+            each.ended(report)
+
+
+Approve = Callable[[Sequence[HostReport], Consents], Consents | None]
+"""Is shown what would be done, before the first write: the consent to go on with, or None for no."""
+
+Confirm = Callable[[Step], bool]
+
+_SEVERITY = {
+    HostOutcome.FAILED: 1,
+    HostOutcome.UNREACHABLE: 4,
+    HostOutcome.REFUSED: 3,
+    HostOutcome.DRIFT: 2,
+    HostOutcome.APPLIED: 0,
+    HostOutcome.IN_SYNC: 0,
+}
+"""The exit statuses, the worst first."""
+
+REFUSED = _SEVERITY[HostOutcome.REFUSED]
+"""The exit status of what was refused, and of an apply that somebody declined."""
+
+
+def exit_status(reports: Sequence[HostReport]) -> int:
+    """The exit status of the worst that came of any host."""
+    found = {report.outcome for report in reports}
+    return next((status for outcome, status in _SEVERITY.items() if outcome in found), 0)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A host's work, what it would come to, and the shell that is open there, if there is one."""
+
+    work: Work
+    report: HostReport
+    shell: Shell | None = None
+    plan: Plan | None = None
+    consent: Consent = field(default_factory=Consent)
+
+    @property
+    def ready(self) -> tuple[Shell, Plan] | None:
+        """What is needed to go on; None where the host cannot be reached, or looked at."""
+        return (self.shell, self.plan) if self.shell and self.plan else None
+
+
+def check(works: Sequence[Work], consents: Consents, watch: Watch) -> tuple[HostReport, ...]:
+    """What applying would come to, on each host."""
+    with ExitStack() as open_shells:
+        reports = []
+        for work in works:
+            planned = _plan(work, consents, watch, open_shells)
+            _tell(planned.report, watch)
+            reports.append(planned.report)
+            if isinstance(planned.report.error, Interrupted):
+                break
+        return tuple(reports) + tuple(_not_begun(work) for work in works[len(reports) :])
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of an apply. ``begun``: it came so far as to act; ``declined``: somebody said no before it did."""
+
+    reports: tuple[HostReport, ...]
+    begun: bool = False
+    declined: bool = False
+
+
+def carry_out(works: Sequence[Work], consents: Consents, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
+    """Apply to each host in turn what its plays say, unless anything in any of them is refused."""
+    with ExitStack() as open_shells:
+        plans = _plans(works, consents, watch, open_shells)
+        reports = tuple(planned.report for planned in plans)
+        if _changes(reports):
+            resolved = {planned.work.host.name: planned.consent for planned in plans}
+            granted = _granted(approve, reports, resolved)
+            if granted is None:
+                return Applied(reports, declined=True)
+            if granted != resolved:
+                plans = tuple(_planned_again(planned, granted[planned.work.host.name], watch) for planned in plans)
+        if not _all_stand(plans):
+            for planned in plans:
+                _tell(planned.report, watch)
+            return Applied(tuple(planned.report for planned in plans))
+        return Applied(tuple(_acted(plans, watch, confirm)), begun=True)
+
+
+def _granted(approve: Approve, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
+    try:
+        return approve(reports, consents)
+    except KeyboardInterrupt:
+        return None
+
+
+def _plans(works: Sequence[Work], consents: Consents, watch: Watch, open_shells: ExitStack) -> tuple[_Planned, ...]:
+    plans = []
+    for work in works:
+        plans.append(_plan(work, consents, watch, open_shells))
+        if isinstance(plans[-1].report.error, Interrupted):
+            break
+    return (*plans, *(_Planned(work, _not_begun(work)) for work in works[len(plans) :]))
+
+
+def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack) -> _Planned:
+    try:
+        watch.planning(work.host.name)
+        shell = open_shells.enter_context(work.host.shell())
+        consent = _resolved(shell, consents.get(work.host.name, Consent()))
+        plan = preflight(work.entries, shell, consent, watch.event)
+        _check_named(shell, consent, plan)
+        return _seen(work, shell, plan, consent)
+    except SubfloorError as error:
+        return _Planned(work, _without_tasks(work, error))
+    except KeyboardInterrupt:
+        return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was touched")))
+
+
+def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planned:
+    if not planned.ready:
+        return planned
+    shell, _ = planned.ready
+    watch.planning(planned.work.host.name)
+    try:
+        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event), consent)
+    except SubfloorError as error:
+        return _Planned(planned.work, _without_tasks(planned.work, error))
+
+
+def _resolved(shell: Shell, consent: Consent) -> Consent:
+    """Consent by the kernel's nodes too: any name of a device stands for it."""
+    seen = look(shell, map(DeviceNode, consent.devices))
+    nodes = ((name, seen[DeviceNode(name)]) for name in consent.devices)
+    return replace(consent, nodes=frozenset((name, node) for name, node in nodes if node))
+
+
+def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
+    """Raise ``Refused`` for consent that names no device there."""
+    known = {name for name, _ in consent.nodes} | consent.needed_for(plan.losses)
+    for name in sorted(consent.devices - known):
+        present = look(shell, {DeviceNames()})[DeviceNames()]
+        close = difflib.get_close_matches(name, [*(loss.device for loss in plan.losses), *present], n=1, cutoff=0.75)
+        raise Refused(
+            f"--destroy {consent.word(name)}: there is no such device",
+            advice=f"did you mean {close[0]}?" if close else "name a device that is there; lsblk lists them",
+        )
+
+
+def _seen(work: Work, shell: Shell, plan: Plan, consent: Consent) -> _Planned:
+    unused = sorted(consent.devices - consent.needed_for(plan.losses))
+    report = HostReport(work.host.name, plan.reports, unused=tuple(map(consent.word, unused)))
+    return _Planned(work, report, shell, plan, consent)
+
+
+def _without_tasks(work: Work, error: SubfloorError) -> HostReport:
+    return HostReport(work.host.name, error=error, unreachable=isinstance(error, Unreachable))
+
+
+def _not_begun(work: Work) -> HostReport:
+    names = tuple(entry.name for entry in work.entries)
+    return HostReport(work.host.name, error=Interrupted("interrupted before this host's turn"), unreached=names)
+
+
+def _tell(report: HostReport, watch: Watch) -> None:
+    watch.host(report.host)
+    for each in report.tasks:
+        watch.event(each)
+    watch.ended(report)
+
+
+def _changes(reports: Sequence[HostReport]) -> bool:
+    return any(each.steps for report in reports for each in report.tasks)
+
+
+def _all_stand(plans: Sequence[_Planned]) -> bool:
+    """Whether nothing keeps any host from being worked on; one that cannot be reached keeps no other."""
+    return all(planned.plan.stands if planned.plan else planned.report.unreachable for planned in plans)
+
+
+def _acted(plans: Sequence[_Planned], watch: Watch, confirm: Confirm) -> Iterator[HostReport]:
+    interrupted = False
+    for planned in plans:
+        if interrupted or not planned.ready:
+            report = _not_begun(planned.work) if interrupted else planned.report
+            _tell(report, watch)
+        else:
+            shell, plan = planned.ready
+            report = _Acted(planned, shell, plan, watch, confirm).run()
+            interrupted = _was_interrupted(report)
+        yield report
+
+
+def _was_interrupted(report: HostReport) -> bool:
+    return any(isinstance(error, Interrupted) for error in (report.error, *(each.error for each in report.tasks)))
+
+
+class _Acted:
+    """One host being worked on: keeps what has come of it so far, whatever ends the work."""
+
+    def __init__(self, planned: _Planned, shell: Shell, plan: Plan, watch: Watch, confirm: Confirm) -> None:
+        self._work, self._plan, self._watch = planned.work, plan, watch
+        self._consent, self._unused = planned.consent, planned.report.unused
+        self._pending = list(plan.losses)
+        self._executor = Executor(shell, self._consent.to(self._pending), self._listen, confirm, plan.machine)
+        self._reports: list[TaskReport] = []
+        self._doing: Step | None = None
+
+    def run(self) -> HostReport:
+        error: SubfloorError | None = None
+        try:
+            self._watch.host(self._work.host.name)
+            for report in apply(self._work.entries, self._now(), self._executor):
+                self._reports.append(report)
+                self._listen(report)
+            self._look_back()
+        except SubfloorError as failure:
+            error = failure
+        except KeyboardInterrupt:
+            error = Interrupted()
+        except Exception as fault:
+            error = Fault(fault)
+        ended = self._report(error)
+        try:
+            self._watch.ended(ended)
+        except KeyboardInterrupt:  # just as it came through: the next host must not begin
+            ended = replace(ended, error=Interrupted())
+        return ended
+
+    def _look_back(self) -> None:
+        """Where something was changed, see that all of it is there at the end: what was mounted first may be gone."""
+        found = {report.outcome for report in self._reports}
+        if Outcome.CHANGED not in found or any(report.error for report in self._reports):
+            return
+        machine = self._executor.look(subjects(self._work.entries))
+        held = held_to_the_end(self._work.entries, self._reports, machine)
+        undone = [report for report, before in zip(held, self._reports, strict=True) if report is not before]
+        self._reports = list(held)
+        for report in undone:
+            self._listen(report)
+
+    def _now(self) -> Machine:
+        """The machine: looked at once more where time went by with questions, or with other hosts' work."""
+        if any(report.steps for report in self._plan.reports):
+            return self._executor.look(subjects(self._work.entries))
+        return self._plan.machine
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self._doing = event.step
+        elif isinstance(event, StepEnded):
+            self._doing = None
+            lost = {(loss.device, loss.node) for loss in event.step.destroys}
+            self._pending = [loss for loss in self._pending if (loss.device, loss.node) not in lost]
+        self._watch.event(event)
+
+    def _report(self, error: SubfloorError | None) -> HostReport:
+        unreached = tuple(entry.name for entry in self._work.entries[len(self._reports) :])
+        return HostReport(
+            self._work.host.name,
+            tuple(self._reports),
+            error=error,
+            unreached=unreached,
+            broke_off=self._doing,
+            needed=frozenset(map(self._consent.word, self._consent.needed_for(self._pending))),
+            unused=self._unused,
+        )

@@ -1,0 +1,72 @@
+"""Ask a plugin's code a question: whatever it raises, and a wrong type of answer, is the plugin's fault."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from subfloor.core.errors import PluginError, SubfloorError
+from subfloor.core.machine import LookNeeded
+
+T = TypeVar("T")
+
+RAISED = (Exception, SystemExit)
+"""What a plugin may raise by mistake. ``sys.exit(0)`` in one must not end a run with success."""
+
+
+def asked(asker: object, what: str, question: Callable[[], T], fits: Callable[[T], bool]) -> T:
+    """The answer of a plugin's object. Raises ``PluginError`` for one that does not fit, and for what it raises.
+
+    ``what``: what was asked, such as “failed to decide what to do”. A ``SubfloorError`` passes.
+    """
+    try:
+        answer = question()
+        fitting = fits(answer)
+    except (SubfloorError, LookNeeded):
+        raise
+    except RAISED as error:
+        raise _fault(asker, f"{what} ({place(error)}{type(error).__name__}: {error})") from error
+    if not fitting:
+        raise _fault(asker, f"{what} ({_source(type(asker))}: it returns {_shown(answer)})")
+    return answer
+
+
+def place(error: BaseException) -> str:
+    """The file and line where an error was raised, before what is said of it."""
+    if isinstance(error, SyntaxError):
+        return ""  # its text names file and line
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not frame.filename.startswith("<")]
+    return f"{outside[-1].filename}:{outside[-1].lineno}: " if outside else ""
+
+
+def _fault(asker: object, what: str) -> PluginError:
+    return PluginError(
+        f"{_called(asker)} {what}",
+        advice="this is a fault of the plugin: correct it there, or report it; run with --traceback to see where",
+    )
+
+
+def _called(asker: object) -> str:
+    """A task by its key, a subject by its class and where that is."""
+    key = getattr(type(asker), "key", None)
+    return (
+        f"the task {key}" if isinstance(key, str) else f"the subject {type(asker).__name__} of {_source(type(asker))}"
+    )
+
+
+def _source(class_: type) -> str:
+    """The file and line of a class."""
+    try:
+        return f"{inspect.getsourcefile(class_)}:{inspect.getsourcelines(class_)[1]}"
+    except (OSError, TypeError):
+        return class_.__module__
+
+
+def _shown(answer: Any) -> str:
+    try:
+        return f"{answer!r:.60} ({type(answer).__name__})"
+    except RAISED:
+        return f"a {type(answer).__name__}"

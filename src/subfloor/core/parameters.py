@@ -1,0 +1,206 @@
+"""A task's fields as its YAML parameters: one JSON Schema each, derived from the class.
+
+From that schema come validation, ``subfloor tasks NAME``, the reference pages and what editors load,
+so no parameter is described twice.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from subfloor.core.identity import Identity
+from subfloor.core.secret import Secret
+from subfloor.core.task import Task
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a person must know of one parameter, and what JSON Schema can check of it.
+
+    Raises ``ValueError`` for a check that JSON Schema could not make. So every schema that comes of these
+    is one, and no run spends its time on proving that.
+    """
+
+    doc: str
+    pattern: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    min_length: int | None = None
+    min_items: int | None = None
+    examples: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        bounds = (self.minimum, self.maximum, self.min_length, self.min_items)
+        if wrong := [bound for bound in bounds if bound is not None and type(bound) is not int]:
+            raise ValueError(f"{wrong[0]!r} is no bound: give a whole number")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"{self.pattern!r} is no pattern: {error}") from None
+
+    def keywords(self) -> dict[str, Any]:
+        """The JSON Schema keywords (draft 2020-12) of the checks that are asked for."""
+        named = {
+            "description": self.doc,
+            "pattern": self.pattern,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "minLength": self.min_length,
+            "minItems": self.min_items,
+            "examples": list(self.examples) or None,
+        }
+        return {key: value for key, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class FromPlay:
+    """Marks a field that is no parameter: ``Task.within`` fills it from the other tasks of the play."""
+
+
+def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
+    """Let ``check`` refuse a parameter's value. Its ``ValueError`` comes out naming the parameter."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValueError(f"{parameter}: {error}") from None
+
+
+@cache
+def _hints(class_: Any) -> Mapping[str, Any]:
+    """The annotations of a dataclass's fields. Each is text that must be compiled, so this is done once."""
+    return get_type_hints(class_, include_extras=True)
+
+
+def schema_of(task: type[Task]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a task's parameters."""
+    return {"type": "object", "description": (task.__doc__ or "").strip(), **_fields(task)}
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """What JSON Schema checks of the fields of a dataclass: a task, or a record among its parameters."""
+    hints = _hints(record)
+    given = {item.name: item for item in fields(record) if not is_given_by_play(hints[item.name])}
+    return {
+        "properties": {name: _property(hints[name], item) for name, item in given.items()},
+        "required": [name for name, item in given.items() if _required(item)],
+        "additionalProperties": False,
+    }
+
+
+def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None) -> Task:
+    """The task, from validated parameters. Lists become tuples, and mappings the records that are meant.
+
+    Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
+    the play has none.
+    """
+    given = [name for name, hint in _hints(task).items() if hint is Identity]
+    if given and identity is None:
+        raise ValueError(
+            f"{task.key} derives UUIDs, and the play has no seed; add `seed:` to the play, with any string"
+        )
+    return cast(Task, _record(task, values, dict.fromkeys(given, identity)))
+
+
+def needs_identity(task: type[Task]) -> bool:
+    """Whether a task derives UUIDs, so that its play must have a seed."""
+    return Identity in _hints(task).values()
+
+
+def is_given_by_play(hint: Any) -> bool:
+    """Whether a field is filled by the play, from its seed or its other tasks, and is no parameter."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return hint is Identity or any(isinstance(note, FromPlay) for note in notes)
+
+
+def _required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
+
+
+def _property(hint: Any, item: Field[Any]) -> dict[str, Any]:
+    schema = _type(hint)
+    if item.default is not MISSING and item.default is not None:
+        schema["default"] = _thawed(item.default)
+    return schema
+
+
+_PLAIN: Mapping[Any, str] = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    float: "number",
+    type(None): "null",
+}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        schema = _type(arguments[0])
+        for note in arguments[1:]:
+            schema |= note.keywords() if isinstance(note, Param) else {}
+        return schema
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        return {"type": "array", "items": _type(arguments[0])}
+    if origin in (Union, types.UnionType):
+        return _union([_type(each) for each in arguments if each is not type(None)])
+    return _mapping(hint) if _is_mapping(hint) else _plain(hint)
+
+
+def _is_mapping(hint: Any) -> bool:
+    origin = get_origin(hint)
+    return is_dataclass(hint) or (isinstance(origin, type) and issubclass(origin, Mapping))
+
+
+def _mapping(hint: Any) -> dict[str, Any]:
+    """A record, or a mapping of any names."""
+    if is_dataclass(hint):
+        return {"type": "object", **_fields(cast(type[Any], hint))}
+    names, values = get_args(hint)
+    about = _type(names)
+    allowed = {"propertyNames": about} if "pattern" in about else {}
+    return {"type": "object", **allowed, "additionalProperties": _type(values)}
+
+
+def _plain(hint: Any) -> dict[str, Any]:
+    if hint is Secret:
+        return {"type": "string", "writeOnly": True}
+    return {} if hint is Any else {"type": _PLAIN[hint]}
+
+
+def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
+    return members[0] if len(members) == 1 else {"anyOf": members}
+
+
+def _record(class_: Any, values: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    hints = _hints(class_)
+    return class_(**{name: _built(hints[name], value) for name, value in values.items()}, **given)
+
+
+def _built(hint: Any, value: Any) -> Any:
+    """A value of YAML as the hint has it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated or (origin in (Union, types.UnionType) and len(arguments) == 2 and value is not None):
+        return _built(arguments[0], value)
+    if hint is Secret and isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, list):
+        return tuple(_built(arguments[0] if origin is tuple else Any, each) for each in value)
+    if not isinstance(value, Mapping):
+        return value
+    if is_dataclass(hint):
+        return _record(cast(type[Any], hint), value, {})
+    inner = arguments[1] if _is_mapping(hint) else Any
+    return {key: _built(inner, each) for key, each in value.items()}
+
+
+def _thawed(value: Any) -> Any:
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value

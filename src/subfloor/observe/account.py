@@ -1,0 +1,41 @@
+"""Users and groups that a machine knows by name, from whatever source its name service has."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Literal
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject
+
+
+@dataclass(frozen=True)
+class Account(Subject[bool]):
+    """Whether there is a user or a group of this name."""
+
+    kind: Literal["user", "group"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def probes(self) -> tuple[str, ...]:
+        database = "passwd" if self.kind == "user" else "group"
+        return (f"database={database}; name={shlex.quote(self.name)}\n{_PROBE}",)
+
+    def parse(self, *outputs: Output) -> bool:
+        (found,) = outputs
+        if found.status not in (0, 2):  # getent(1): 2 where the name could not be found
+            raise LookFailed(
+                f"whether there is a {self} cannot be seen",
+                advice=f"see what `getent` says; or give the {self.kind}'s number",
+            )
+        return found.status == 0
+
+
+_PROBE = """
+if command -v getent >/dev/null; then getent "$database" "$name" >/dev/null; exit; fi
+while IFS=: read -r each _; do [ "$each" != "$name" ] || exit 0; done < "/etc/$database" || exit 1
+exit 2
+"""

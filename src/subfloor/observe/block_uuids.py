@@ -1,0 +1,125 @@
+"""Every block device of the machine that carries a UUID: a table's, a partition's, a filesystem's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output, Subject
+
+# What udev knows costs no read, so a disk that no longer answers holds up nothing. Only where udev knows nothing of
+# a device is it read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+_PROBE = r"""
+for s in /sys/class/block/*; do
+    name=${s##*/}
+    case $name in ram*|zram*|sr*|fd*) continue;; esac
+    size=0; number=
+    read -r size < "$s/size" && [ "$size" -gt 0 ] && read -r number < "$s/dev" || continue
+    echo "device $name"
+    [ ! -e "$s/partition" ] || { of=$(cd -P "$s/.." && pwd); echo "partition-of ${of##*/}"; }
+    for below in "$s"/slaves/*; do [ ! -e "$below" ] || echo "above ${below##*/}"; done
+    [ ! -r "$s/loop/backing_file" ] || { read -r file < "$s/loop/backing_file"
+        [ ! -b "$file" ] || echo "above ${file#/dev/}"; }
+    if [ -r "/run/udev/data/b$number" ]; then
+        while read -r line; do
+            case $line in
+                E:ID_PART_TABLE_UUID=*) echo "table ${line#*=}";;
+                E:ID_PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
+                E:ID_FS_UUID=*) echo "holds ${line#*=}";;
+                E:ID_FS_UUID_SUB=*) echo "member ${line#*=}";;
+            esac
+        done < "/run/udev/data/b$number"
+        continue
+    fi
+    node=/dev/$name; case $name in *!*) node=/dev/$(printf %s "$name" | tr '!' /);; esac
+    timeout -k 1 5 blkid -p -o export -- "$node" | while read -r line; do
+        case $line in
+            PTUUID=*) echo "table ${line#*=}";;
+            PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
+            UUID=*) echo "holds ${line#*=}";;
+            UUID_SUB=*) echo "member ${line#*=}";;
+        esac
+    done
+done
+exit 0
+"""
+
+KINDS = {"table": "label-id", "entry": "PARTUUID", "holds": "UUID"}
+"""What the probe calls them, and what they are called."""
+
+
+@dataclass(frozen=True)
+class UuidHolder:
+    """A device and a UUID that it carries, as blkid shows it; ``kind`` is one of ``KINDS``' values.
+
+    ``disk``: the node of the whole device that it is, or is a part of. ``below``: the nodes of the whole devices
+    that this one is made of, itself included: a mirror carries what its members do. ``member``: the UUID of this
+    device in a filesystem that may lie on several (btrfs), all of which carry its one UUID.
+    """
+
+    node: str
+    disk: str
+    kind: str
+    uuid: str
+    below: frozenset[str] = frozenset()
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class BlockUuids(Subject[tuple[UuidHolder, ...]]):
+    """All devices of the machine that carry a UUID."""
+
+    def __str__(self) -> str:
+        return "UUIDs of all devices"
+
+    def probes(self) -> tuple[str, ...]:
+        return (_PROBE,)
+
+    def parse(self, *outputs: Output) -> tuple[UuidHolder, ...]:
+        devices = dict(_devices(outputs[0].text))
+        return tuple(
+            UuidHolder(
+                _node(name),
+                _node(_whole(name, devices)),
+                KINDS[key],
+                uuid.lower(),
+                frozenset(map(_node, _below(_whole(name, devices), devices, frozenset()))),
+                next((value for other, value in lines if (key, other) == ("holds", "member")), ""),
+            )
+            for name, lines in devices.items()
+            for key, uuid in lines
+            if key in KINDS
+        )
+
+
+_Devices = dict[str, list[tuple[str, str]]]
+
+
+def _devices(text: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each device's name in sysfs, and what the probe printed of it."""
+    lines: list[tuple[str, str]] = []
+    for line in text.split("\n"):
+        key, _, value = line.partition(" ")
+        if key == "device":
+            lines = []
+            yield value, lines
+        elif key:
+            lines.append((key, value))
+
+
+def _whole(name: str, devices: _Devices) -> str:
+    return next((value for key, value in devices.get(name, ()) if key == "partition-of"), name)
+
+
+def _below(name: str, devices: _Devices, seen: frozenset[str]) -> frozenset[str]:
+    """The whole devices that a whole device is made of, itself included."""
+    seen |= {name}
+    for key, value in devices.get(name, ()):
+        whole = _whole(value, devices)
+        if key == "above" and whole not in seen:
+            seen = _below(whole, devices, seen)
+    return seen
+
+
+def _node(name: str) -> str:
+    return f"/dev/{name.replace('!', '/')}"

@@ -1,0 +1,25 @@
+"""A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
+
+from subfloor.observe.disk.free_space import FreeSpace, Remains
+from subfloor.observe.disk.holdings import Holdings
+from subfloor.observe.disk.probes import ENDS, SAMPLE, SAMPLE_PLACES
+from subfloor.observe.disk.state import LOST_GPT, UNKNOWN_DATA, Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.observe.disk.subject import Disk
+
+__all__ = [
+    "ENDS",
+    "LOST_GPT",
+    "SAMPLE",
+    "SAMPLE_PLACES",
+    "UNKNOWN_DATA",
+    "Content",
+    "Disk",
+    "DiskState",
+    "FreeSpace",
+    "Holdings",
+    "Limits",
+    "Missing",
+    "OtherTable",
+    "Remains",
+    "Volume",
+]

@@ -1,0 +1,51 @@
+"""What the probes print of a disk, line by line: keys and values, and the kernel's partitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProbeOutput:
+    """Lines of ``key value``. Only a line feed ends one: what was found on a disk may hold anything else."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, text: str) -> ProbeOutput:
+        parts = (line.partition(" ") for line in text.split("\n") if line)
+        return cls(tuple((key, value) for key, _, value in parts))
+
+    def many(self, key: str) -> list[str]:
+        return [value for name, value in self.pairs if name == key]
+
+    def one(self, key: str) -> str:
+        return next(iter(self.many(key)), "")
+
+    def number(self, key: str, default: int = 0) -> int:
+        """Raises ``ValueError`` where what is there is no number."""
+        return int(self.one(key) or default)
+
+
+@dataclass(frozen=True)
+class KernelPartition:
+    """A partition as the kernel has it; ``start`` and ``size`` in 512-byte sectors, as in sysfs."""
+
+    number: int
+    start: str
+    size: str
+    device: str
+    node: str
+
+    @classmethod
+    def of(cls, line: str) -> KernelPartition:
+        number, start, size, device, node = line.split()
+        return cls(int(number), start, size, device, node)
+
+    def is_at(self, start: str, size: str) -> bool:
+        return (self.start, self.size) == (start, size)
+
+
+def kernel_partitions(facts: ProbeOutput) -> dict[int, KernelPartition]:
+    found = map(KernelPartition.of, facts.many("partition"))
+    return {partition.number: partition for partition in found}

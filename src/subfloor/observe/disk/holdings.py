@@ -1,0 +1,47 @@
+"""What would be lost with a disk or a part of it, looked at more closely than every look does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output, Subject
+from subfloor.observe.disk.facts import ProbeOutput
+from subfloor.observe.disk.free_space import FreeSpace, Remains, found_at, probe
+from subfloor.observe.disk.state import Content
+
+UNREADABLE = Content("what cannot be read")
+
+
+@dataclass(frozen=True)
+class Holdings(Subject[tuple[Remains, ...]]):
+    """What each extent of a disk holds at its start, and what is left in each hole between them.
+
+    Both are pairs of bytes, the first and the one after the last. What cannot be read is a part of the answer: it
+    is said to whoever consents, and keeps nobody from it.
+    """
+
+    path: str
+    extents: tuple[tuple[int, int], ...] = ()
+    holes: tuple[tuple[int, int], ...] = ()
+
+    def __str__(self) -> str:
+        return f"what {self.path} holds"
+
+    def probes(self) -> tuple[str, ...]:
+        return tuple(probe(self.path, places, end) for places, end in self._spaces())
+
+    def parse(self, *outputs: Output) -> tuple[Remains, ...]:
+        spaces = zip(self._spaces(), outputs, strict=True)
+        return tuple(found for (places, _), output in spaces for found in _found(places, output))
+
+    def _spaces(self) -> Iterator[tuple[tuple[int, ...], int]]:
+        """Where each space is looked at, and where it ends."""
+        yield from (((start,), end) for start, end in self.extents)
+        yield from ((FreeSpace(self.path, hole, hole).places(), hole[1]) for hole in self.holes)
+
+
+def _found(places: tuple[int, ...], output: Output) -> Iterator[Remains]:
+    yield from found_at(places, ProbeOutput.of(output.text))
+    if output.status:
+        yield Remains(places[0], UNREADABLE)

@@ -1,0 +1,255 @@
+"""The pieces of sh that look at a disk, and change nothing."""
+
+from __future__ import annotations
+
+from subfloor.observe.device_names import CANONICAL
+from subfloor.storage.superblocks import PIECE, PLACES
+
+ENDS = 64 * 1024
+"""How many bytes of a disk's start and end are read, and emptied: room for a table of 300 entries and more."""
+
+UNREADABLE = 74
+"""What a probe exits with that could not read the disk (EX_IOERR of sysexits.h)."""
+
+# The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
+
+# Programs are started only where a plain word will not do: looks are many, and each start costs.
+FIND = rf"""
+{CANONICAL}
+canonical "$n"; n=$node
+in_sysfs() {{ name=$1; case "$1" in */*) name=$(printf %s "$1" | tr / '!');; esac; }}
+in_dev() {{ node=/dev/$1; case "$1" in *!*) node=/dev/$(printf %s "$1" | tr '!' /);; esac; }}
+in_sysfs "${{n#/dev/}}"
+s=/sys/class/block/$name
+"""
+
+FACTS = r"""
+echo "uid $(id -u)"
+if [ ! -b "$n" ]; then
+    for s in /sys/block/*; do
+        read -r size < "$s/size" || continue
+        case "${s##*/}" in loop*|ram*|zram*|dm-*|sr*|fd*) continue;; esac
+        [ "$size" -gt 0 ] || continue
+        model=; serial=
+        [ ! -r "$s/device/model" ] || read -r model < "$s/device/model" || :
+        [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
+        about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
+        in_dev "${s##*/}"; echo "present $node ($about)"
+    done
+    exit 0
+fi
+show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
+users() { # the directory in sysfs, the node
+    for h in "$1"/holders/*; do [ ! -e "$h" ] || echo "holder $2 ${h##*/}"; done
+    for b in /sys/fs/btrfs/*/devices/"${1##*/}"; do
+        [ ! -e "$b" ] || { b=${b%/devices/*}; echo "btrfs $2 ${b##*/}"; }
+    done
+}
+echo "node $n"
+if [ -e "$s/partition" ]; then echo kind partition; else
+    case "$name" in sr*) echo kind rom;; *) echo kind disk;; esac
+fi
+show dev "$s/dev"
+show diskseq "$s/diskseq"
+show size "$s/size"
+show ro "$s/ro"
+show sector "$s/queue/logical_block_size"
+show physical "$s/queue/physical_block_size"
+show minimum_io "$s/queue/minimum_io_size"
+show optimal_io "$s/queue/optimal_io_size"
+show alignment_offset "$s/alignment_offset"
+show model "$s/device/model"
+if [ -r "$s/serial" ]; then show serial "$s/serial"; else show serial "$s/device/serial"; fi
+users "$s" "$n"
+for l in /sys/block/loop*/loop/backing_file; do
+    if [ -r "$l" ] && IFS= read -r file < "$l"; then l=${l%/loop/*}; echo "loop $file ${l##*/}"; fi
+done
+for p in "$s"/"$name"*; do
+    [ -r "$p/partition" ] || continue
+    read -r number < "$p/partition" && read -r start < "$p/start" && read -r size < "$p/size" &&
+        read -r dev < "$p/dev" || continue
+    in_dev "${p##*/}"
+    echo "partition $number $start $size $dev $node"
+    users "$p" "$node"
+done
+"""
+
+# What the kernel could not write stays in its memory, and is read from there as if it were on the disk. So the
+# table, whose names say what is finished, is read past it (O_DIRECT). A device that does not take that is read
+# after its memory was dropped, where it can be; and where not, it is not read at all.
+_MEDIUM = rf"""
+read -r size < "$s/size" || exit
+count={ENDS // 512}
+[ "$size" -gt "$count" ] || count=$size
+medium() {{ # the first sector, of 512 bytes
+    dd if="$n" bs=$((count * 512)) count=1 skip=$(($1 * 512)) iflag=direct,fullblock,skip_bytes 2>/dev/null && return
+    blockdev --flushbufs "$n" && dd if="$n" bs=512 skip="$1" count="$count" 2>/dev/null
+}}
+"""
+
+HEAD = f"{_MEDIUM}\nmedium 0"
+
+TAIL = f"{_MEDIUM}\nmedium $((size - count))"
+
+SAMPLES = 200
+SAMPLE = 4096
+MARGIN = 1024 * 1024
+"""What is read of a disk without partitions, to see whether it is blank: so many bytes at both ends, and so many
+samples of so many bytes between them."""
+
+# Prints each place, counted in samples; $pages is how many the disk has. None where the ends are all of it.
+SAMPLE_PLACES = f"""
+places() {{
+    span=$((pages - {2 * MARGIN // SAMPLE})) i=0
+    while [ "$span" -gt 0 ] && [ "$i" -lt {SAMPLES} ]; do
+        echo $(({MARGIN // SAMPLE} + i * span / {SAMPLES}))
+        i=$((i + 1))
+    done
+}}
+"""
+
+# What is zeros. A comparison of two strings is many times faster in perl than a search for a byte.
+_IS_ZEROS = r"""
+    open(D, "<:raw", shift) or exit 1;
+    my $zeros = "\0" x 1048576;
+    sub zeros { # a place, and how many bytes there; a device may be read to its end and no further
+        sysseek(D, $_[0], 0) && sysread(D, my $b, $_[1]) == $_[1] or exit 1;
+        return $b eq substr($zeros, 0, $_[1]);
+    }
+"""
+
+# Nothing in POSIX reads many places by one program, and to start a program for each takes most of a look's time. So
+# perl does, where it is there, and says what it found. Where it is not, digests say it, which are compared with those
+# of zeros. So what was read need not leave the machine.
+_BY_PERL = rf"""
+    {_IS_ZEROS}
+    my ($last, $length) = @ARGV; my ($ends, $samples) = (zeros(0, $length) && zeros($last, $length), 1);
+    for (<STDIN>) {{ $samples = 0 unless zeros($_ * {SAMPLE}, {SAMPLE}) }}
+    print "ends ", $ends ? "zeros" : "data", "\nsamples ", $samples ? "zeros" : "data", "\n";
+"""
+
+ZEROS = rf"""
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+[ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "partitions there"; exit 0; }}
+blockdev --flushbufs "$n" && read -r size < "$s/size" || exit
+pages=$((size / {SAMPLE // 512})) count={MARGIN // 512}
+[ "$size" -gt "$count" ] || count=$size
+{SAMPLE_PLACES}
+if command -v perl >/dev/null; then
+    places | perl -e '{_BY_PERL}' "$n" $(((size - count) * 512)) $((count * 512)) || echo unreadable yes
+    exit 0
+fi
+samples() {{ while read -r at; do dd if="$n" bs={SAMPLE} skip="$at" count=1 || exit; done; }}
+ends() {{ dd if="$n" bs=512 count="$count" && dd if="$n" bs=512 skip=$((size - count)) count="$count"; }}
+between() {{ ( places | samples ); }}
+{{
+    printf 'ends '; {{ ends || echo unreadable yes >&3; }} | sha256sum || exit
+    printf 'samples '; {{ between || echo unreadable yes >&3; }} | sha256sum || exit
+}} 3>&1
+"""
+
+# libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
+READABLE = """
+readable() { # the node; the first sector and how many there are, of 512 bytes
+    count=2048
+    [ "$3" -ge "$count" ] || count=$3
+    dd if="$1" bs=512 skip="$2" count="$count" >/dev/null &&
+        dd if="$1" bs=512 skip=$(($2 + $3 - count)) count="$count" >/dev/null
+}
+"""
+
+SIGNATURES = rf"""
+blockdev --flushbufs "$n" || exit
+found=$(wipefs --no-act --json -- "$n") || exit
+# Older ones say nothing where they found nothing. Say so here, for no answer at all must not mean that.
+[ -n "$found" ] || found='{{"signatures": []}}'
+printf '%s\n' "$found"
+case "$found" in *'"type"'*) exit 0;; esac
+read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
+"""
+
+# What a partition holds is read through the partition's own node where the kernel has it: the
+# caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
+# A table may say that a partition reaches beyond the end of the disk, or lies there: nothing is read of that.
+VOLUMES = r"""
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+read -r whole < "$s/size" || exit
+command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
+list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
+echo "partx $?"
+printf '%s\n' "$list" | while read -r number start size; do
+    [ -n "$number" ] || continue
+    echo "$number.start $start"
+    echo "$number.size $size"
+    found=$n from=$start
+    [ "$start" -lt "$whole" ] || { echo "$number.status outside"; continue; }
+    for p in "$s"/"$name"*; do
+        [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
+            read -r ksize < "$p/size" || continue
+        in_dev "${p##*/}"
+        if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
+    done
+    [ "$from" -eq 0 ] && [ "$found" != "$n" ] || [ "$size" -le $((whole - start)) ] || size=$((whole - start))
+    blockdev --flushbufs "$found" || exit
+    out=$(blkid --probe --offset $((from * 512)) --size $((size * 512)) --output udev -- "$found")
+    status=$?
+    case "$status $out" in
+        8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
+        "0 ID_"*|"2 ") readable "$found" "$from" "$size" || status=unreadable;;
+        *) status="$status, not understood";;
+    esac
+    echo "$number.status $status"
+    printf '%s\n' "$out" | while IFS= read -r line; do
+        case "$line" in
+            ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
+                echo "$number.${line%%=*} ${line#*=}";;
+        esac
+    done
+done
+"""
+
+# What is in free space, at each of some places. libblkid takes what it cannot read for empty.
+# No signature is in zeros, and to start a program for each place takes most of a look's time. So, where perl is there,
+# it leaves out the places that hold zeros wherever libblkid looks: in the first 512 KiB (ZFS), at the second headers of
+# LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing is read behind that end: a device
+# refuses to seek there.
+_NOT_ZEROS = rf"""
+    {_IS_ZEROS}
+    my $end = shift;
+    sub holds {{ # a place, and how many bytes of what is there are looked at
+        my $length = $end - $_[0] < $_[1] ? $end - $_[0] : $_[1];
+        return $length > 0 && !zeros($_[0], $length);
+    }}
+    my $tail = holds($end > 524288 ? $end - 524288 : 0, 524288);
+    for my $at (@ARGV) {{
+        print "$at " if $tail || holds($at, 524288) || grep {{ holds($at + $_ * 1048576, 65536) }} 1, 2, 4;
+    }}
+"""
+
+FREE_SPACE = rf"""
+[ -b "$n" ] || exit 0
+command -v blkid >/dev/null || exit 127
+blockdev --flushbufs "$n" || exit
+if command -v perl >/dev/null; then
+    places=$(perl -e '{_NOT_ZEROS}' "$n" "$end" $places) || exit {UNREADABLE}
+fi
+for place in $places; do
+    out=$(blkid --probe --offset "$place" --size $((end - place)) --output udev -- "$n")
+    status=$?
+    case "$status $out" in
+        8*|*ID_FS_TYPE=*|*ID_PART_TABLE_TYPE=*) ;;
+        "0 ID_"*|"2 ") dd if="$n" bs=512 skip=$((place / 512)) count=8 >/dev/null || exit {UNREADABLE}; continue;;
+        *) exit {UNREADABLE};;
+    esac
+    echo "$place.status $status"
+    printf '%s\n' "$out" | while IFS= read -r line; do
+        case "$line" in
+            ID_FS_TYPE=*|ID_FS_LABEL_ENC=*|ID_FS_UUID=*|ID_PART_TABLE_TYPE=*)
+                echo "$place.${{line%%=*}} ${{line#*=}}";;
+        esac
+    done
+    for at in {" ".join(map(str, PLACES))}; do
+        echo "$place.bytes.$at $(od -A n -v -t x1 -j $((place + at)) -N {PIECE} -- "$n" | tr -d ' \n')"
+    done
+done
+"""

@@ -1,0 +1,247 @@
+"""What was seen of a disk, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from subfloor.core.machine import Unknown, at_least
+from subfloor.observe.disk.probes import SAMPLE, SAMPLES
+from subfloor.storage import alignment, gpt
+from subfloor.storage.devices import partition_node
+
+LOST_GPT = "lost GPT"
+"""Among the signatures of a disk: what is left of a GPT that nobody can read."""
+
+UNKNOWN_DATA = "unknown data"
+"""Among the signatures of a disk: no program knows what is on it, and yet not all that was read of it is zeros."""
+
+READ = f"its first and last MiB, and {SAMPLES} samples of {SAMPLE // 1024} KiB between them"
+"""What is read of a disk to see whether it is blank, in words."""
+
+
+_BLANK = f"blank: {READ}, are zeros"
+
+_TOLD_APART = ("PMBR", LOST_GPT, UNKNOWN_DATA)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a volume holds: the type, label and UUID of its filesystem, or other signature, as blkid says.
+
+    ``fresh``: made in this very (imagined) run, so known to be empty; never true of what was observed.
+    ``use``: how full it is and when it was last used, in words, where it was looked at so closely.
+    """
+
+    type: str
+    label: str = ""
+    uuid: str = ""
+    fresh: bool = field(default=False, compare=False)
+    use: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.named}{self.in_use}"
+
+    @property
+    def named(self) -> str:
+        label = f" labelled {self.label!r}" if self.label else ""
+        return f"{self.type}{label}"
+
+    @property
+    def in_use(self) -> str:
+        return f" ({self.use})" if self.use else ""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A partition apart from its table entry: what it holds, and what the kernel makes of it.
+
+    ``known``: the kernel has it with the start and size that the table says. Its content is unknown
+    where the table is too damaged for other programs to find it. ``start`` and ``size``, in bytes: where
+    the table says that it lies, which may be beyond the end of the disk, or over another one. A desktop may
+    mount it as soon as it is made, so a promise that nobody uses it is kept by whatever is seen.
+    """
+
+    number: int
+    content: Content | Unknown | None = None
+    known: bool = True
+    in_use: bool = at_least(default=False)
+    users: tuple[str, ...] = field(default=(), compare=False)
+    start: int = field(default=0, compare=False, repr=False)
+    size: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class OtherTable:
+    """A partition table that is no GPT, such as ``dos``; ``number`` of partitions in it."""
+
+    type: str
+    partitions: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The queue limits of a disk, in bytes, from sysfs (Documentation/ABI/stable/sysfs-block)."""
+
+    sector: int = 512
+    physical: int = 512
+    minimum_io: int = 512
+    optimal_io: int = 0
+    alignment_offset: int = 0
+
+
+@dataclass(frozen=True)
+class DiskState:
+    """What was seen of a disk; ``size`` in bytes.
+
+    ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
+    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds, and
+    ``labels`` what some of them are labelled.
+    ``stray`` are the numbers of partitions that the kernel has and the table has not. ``seq`` is the
+    kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
+    ``filled``: its GPT has no partition, and yet the samples between the disk's ends are not all zeros.
+    ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
+    the last; never of what was observed. ``use``: as of a ``Content``, of what is on the disk as a whole.
+    """
+
+    node: str
+    size: int
+    limits: Limits = Limits()
+    table: gpt.Gpt | OtherTable | None = None
+    volumes: tuple[Volume, ...] = ()
+    signatures: tuple[str, ...] = ()
+    stray: tuple[int, ...] = ()
+    in_use: bool = at_least(default=False)
+    read_only: bool = False
+    kind: str = "disk"
+    users: tuple[str, ...] = field(default=(), compare=False)
+    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    model: str = field(default="", compare=False)
+    serial: str = field(default="", compare=False)
+    seq: int = field(default=0, compare=False)
+    filled: bool = field(default=False, compare=False)
+    cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    use: str = field(default="", compare=False, repr=False)
+
+    @property
+    def sectors(self) -> int:
+        return self.size // self.limits.sector
+
+    @property
+    def grid(self) -> alignment.Grid:
+        limits = self.limits
+        return alignment.optimal(
+            sector=limits.sector,
+            physical=limits.physical,
+            minimum_io=limits.minimum_io,
+            optimal_io=limits.optimal_io,
+            alignment_offset=limits.alignment_offset,
+        )
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """Everything that uses the disk or a partition of it, in words."""
+        used = (f"{self.partition_node(v.number)} {user}" for v in self.volumes for user in v.users)
+        return (*self.users, *used)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.in_use or any(volume.in_use for volume in self.volumes)
+
+    def is_cleared(self, start: int, end: int) -> bool:
+        """Whether nothing is left to lose between these sectors."""
+        return any(first <= start and end <= last for first, last in self.cleared)
+
+    def entry(self, number: int) -> gpt.Entry | None:
+        entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
+        return next((entry for entry in entries if entry.number == number), None)
+
+    def volume(self, number: int) -> Volume | None:
+        return next((volume for volume in self.volumes if volume.number == number), None)
+
+    def partition_node(self, number: int) -> str:
+        return partition_node(self.node, number)
+
+    def place(self, volume: Volume) -> tuple[int, int]:
+        """Where a partition is, in bytes: start and size."""
+        entry, sector = self.entry(volume.number), self.limits.sector
+        return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The types of everything on the disk as a whole that is not its table, nor what is left of one."""
+        return tuple(each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
+
+    def with_entry(self, entry: gpt.Entry) -> DiskState:
+        """This disk with that entry in its GPT, in place of any with its number."""
+        assert isinstance(self.table, gpt.Gpt)
+        entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
+        return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
+
+    def with_volume(self, volume: Volume) -> DiskState:
+        """This disk with that volume in place of any with its number."""
+        volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
+        return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
+
+    def describe(self, beside: Iterable[str] = ()) -> str:
+        """The disk as a person knows it again: size, model, serial and what is on it, and further things on it."""
+        return f"{self.node} ({self.about}), {', '.join([*self._holds(), *beside]) or _BLANK}"
+
+    @property
+    def about(self) -> str:
+        """Size, model and serial."""
+        return " ".join(filter(None, (_gib(self.size), self.model, self.serial and f"serial {self.serial}")))
+
+    def _holds(self) -> Iterator[str]:
+        yield from self._table_in_words()
+        if "PMBR" in self.signatures:
+            yield "a protective MBR whose GPT is lost"
+        elif LOST_GPT in self.signatures:
+            yield "a GPT that cannot be read"
+        elif UNKNOWN_DATA in self.signatures:
+            yield f"data that no program here knows ({READ}, are not all zeros)"
+        if self.filled:
+            yield f"data outside of any partition ({SAMPLES} samples of its space are not all zeros)"
+        labels = dict(self.labels)
+        yield from (f"{Content(kind, labels.get(kind, ''), use=self.use)} on the whole disk" for kind in self.whole)
+        for volume in self.volumes:
+            about = f"{self._named(volume)}{_described(volume.content)}{self._beyond(volume)}"
+            yield f"{self.partition_node(volume.number)}: {about}"
+
+    def _table_in_words(self) -> Iterator[str]:
+        if isinstance(self.table, gpt.Gpt):
+            yield "a GPT"
+            yield from (f"unknown data in place of {place}" for place in sorted(self.table.taken))
+            if self.table.hybrid:
+                yield "a hybrid MBR"
+        elif self.table:
+            yield f"a {self.table.type} partition table"
+
+    def _named(self, volume: Volume) -> str:
+        entry = self.entry(volume.number)
+        return f"{entry.name!r} " if entry and entry.name else ""
+
+    def _beyond(self, volume: Volume) -> str:
+        """How far a partition lies beyond the end of the disk: one of a larger disk, of which this is a copy."""
+        if volume.size and volume.start >= self.size:
+            return " (lies beyond the end of the disk)"
+        beyond = volume.start + volume.size - self.size
+        return f" (its last {_gib(beyond)} lie beyond the end of the disk)" if beyond > 0 else ""
+
+    def _is_table(self, signature: str) -> bool:
+        return isinstance(self.table, OtherTable) and signature == self.table.type
+
+
+@dataclass(frozen=True)
+class Missing:
+    """There is no such block device; ``present``: the disks that there are, in words."""
+
+    present: tuple[str, ...] = field(default=(), compare=False)
+
+
+def _described(content: Content | Unknown | None) -> str:
+    return "what cannot be seen" if isinstance(content, Unknown) else str(content or "nothing known")
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 29 else f"{size / (1 << 20):.1f} MiB"

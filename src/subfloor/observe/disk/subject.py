@@ -1,0 +1,284 @@
+"""A disk as something to look at: from what its probes print to what was seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import dataclass, replace
+from functools import cache
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject, Unknown
+from subfloor.observe import mountinfo, swap
+from subfloor.observe.disk.facts import KernelPartition, ProbeOutput, kernel_partitions
+from subfloor.observe.disk.probes import (
+    ENDS,
+    FACTS,
+    FIND,
+    HEAD,
+    MARGIN,
+    READABLE,
+    SAMPLE,
+    SAMPLES,
+    SIGNATURES,
+    TAIL,
+    UNREADABLE,
+    VOLUMES,
+    ZEROS,
+)
+from subfloor.observe.disk.state import LOST_GPT, UNKNOWN_DATA, Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.observe.disk.users import Users
+from subfloor.storage import gpt
+
+
+@dataclass(frozen=True)
+class Disk(Subject[DiskState | Missing]):
+    """A disk, by the path that the play names it by."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"disk {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        find = f"n={shlex.quote(self.path)}\n{FIND}"
+        return (
+            f"{find}\n{FACTS}",
+            f"{find}\n{HEAD}",
+            f"{find}\n{TAIL}",
+            f"{find}\n{READABLE}\n{SIGNATURES}",
+            f"{find}\n{READABLE}\n{VOLUMES}",
+            mountinfo.PROBE,
+            swap.PROBE,
+            f"{find}\n{ZEROS}",
+        )
+
+    def parse(self, *outputs: Output) -> DiskState | Missing:
+        facts, head, tail, signatures, volumes, mounts, swaps, zeros = outputs
+        seen = ProbeOutput.of(facts.text)
+        if facts.status or mounts.status or swaps.status or not mounts.stdout:
+            raise LookFailed(
+                f"{self.path} cannot be looked at: /proc or /sys cannot be read",
+                advice="see that both are mounted where this runs, and not hidden by a container",
+            )
+        if not seen.one("node"):
+            return Missing(tuple(seen.many("present")))
+        bare = _bare(seen)
+        if bare.kind != "disk" or not bare.size:
+            return bare
+        if _short(bare, head) or _short(bare, tail) or signatures.status == UNREADABLE or b"unreadable" in zeros.stdout:
+            raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
+        _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)
+        return _full(bare, seen, outputs)
+
+
+def _must_have_worked(path: str, **outputs: Output) -> None:
+    """An empty answer of a probe that failed would make a full disk look blank."""
+    for program, output in outputs.items():
+        if output.status == 127:
+            raise LookFailed(f"{path} cannot be looked at: {program} is missing", advice="install util-linux")
+        if output.status:
+            raise LookFailed(
+                f"{path} cannot be looked at: {program} failed with status {output.status}",
+                advice=f"run it by hand to see why: {program} {path}",
+            )
+
+
+def _unreadable_advice(facts: ProbeOutput) -> str:
+    if facts.one("uid") != "0":
+        return "looking at a disk needs root; run this as root"
+    return "look at the kernel's log (dmesg) for I/O errors of the device"
+
+
+def _bare(facts: ProbeOutput) -> DiskState:
+    """What sysfs alone says of the disk."""
+    sector = facts.number("sector", 512)
+    if sector < 512 or sector % 512:
+        raise ValueError(f"sectors of {sector} bytes")
+    return DiskState(
+        node=facts.one("node"),
+        size=facts.number("size") * 512,
+        limits=Limits(
+            sector=sector,
+            physical=max(sector, facts.number("physical")),
+            minimum_io=facts.number("minimum_io", sector),
+            optimal_io=facts.number("optimal_io"),
+            alignment_offset=facts.number("alignment_offset"),
+        ),
+        read_only=facts.one("ro") == "1",
+        kind=facts.one("kind"),
+        model=facts.one("model"),
+        serial=facts.one("serial"),
+        seq=facts.number("diskseq"),
+    )
+
+
+def _short(disk: DiskState, end: Output) -> bool:
+    """Whether less was read than there is. Half a table would look like a damaged one, or like none."""
+    return end.status != 0 or len(end.stdout) != min(ENDS, disk.size)
+
+
+def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> DiskState:
+    _, head, tail, signatures, volumes, mounts, swaps, read = outputs
+    table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
+    listed, found = ProbeOutput.of(volumes.text), _listed(signatures)
+    kinds = _signatures(found, table, listed)
+    ends, between = _zeros(disk, ProbeOutput.of(read.text))
+    if not table:
+        kinds = (*kinds, *_nameless(kinds, head.stdout, tail.stdout, zeros=ends and between))
+    kernel, users = kernel_partitions(facts), Users.of(facts, mounts, swaps)
+    seen = _volumes(disk, listed, kernel, users, table.entries if table else ())
+    other = None if table else _other_table(disk.node, kinds, listed, len(seen))
+    stray = sorted(kernel.keys() - {volume.number for volume in seen})
+    used = users.of_disk() + tuple(use for number in stray for use in users.of_stray(number))
+    return replace(
+        disk,
+        table=table or other,
+        volumes=seen,
+        signatures=kinds,
+        labels=tuple(sorted({(kind, label) for kind, label in found if label})),
+        stray=tuple(stray),
+        in_use=bool(used),
+        users=used,
+        filled=table is not None and not table.entries and not between,
+    )
+
+
+def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
+    """Whether the ends of a disk are zeros, and the samples between them; both true where nothing was read of it.
+
+    Raises ``ValueError`` where it is not said what was read.
+    """
+    if read.one("partitions"):
+        return True, True
+    sizes = {
+        "ends": 2 * min(MARGIN, disk.size),
+        "samples": SAMPLES * SAMPLE if disk.size // SAMPLE > 2 * MARGIN // SAMPLE else 0,
+    }
+    ends, between = (_is_zeros(read.one(key).partition(" ")[0], size) for key, size in sizes.items())
+    return ends, between
+
+
+def _is_zeros(said: str, size: int) -> bool:
+    """What is said of so many bytes: a word, or their digest."""
+    if said in ("zeros", "data"):
+        return said == "zeros"
+    if len(said) != 64:
+        raise ValueError("what was read to see whether it is blank was not said")
+    return said == _digest_of_zeros(size)
+
+
+@cache
+def _digest_of_zeros(size: int) -> str:
+    return hashlib.sha256(bytes(size)).hexdigest()
+
+
+_LIKE_AN_MBR = frozenset({"vfat", "ntfs", "exfat", "BitLocker"})
+"""Whose first sector ends as an MBR does, so that wipefs tells of one, in which nobody finds a partition."""
+
+
+def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: ProbeOutput) -> tuple[str, ...]:
+    kinds = {kind for kind, _ in found}
+    not_its_own = {"gpt", "PMBR"} if table else set()
+    if kinds & _LIKE_AN_MBR and volumes.one("partx") == _NOTHING_LISTED:
+        not_its_own.add("dos")
+    return tuple(sorted(kinds - not_its_own))
+
+
+def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes, *, zeros: bool) -> tuple[str, ...]:
+    """What is on a disk without a table, and no program has a name for; ``zeros``: all that was read is."""
+    if gpt.remains(head, tail):
+        return () if "gpt" in kinds else (LOST_GPT,)
+    return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()
+
+
+_NOTHING_LISTED = "1"
+"""What partx(8) exits with where it finds no table."""
+
+
+def _listed(output: Output) -> list[tuple[str, str]]:
+    """The types and labels in the answer of ``wipefs --json``."""
+    try:
+        # The labels may be in any encoding.
+        listed = json.loads(output.text, strict=False)["signatures"]
+        return [(str(entry["type"]), str(entry.get("label") or "")) for entry in listed]
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"wipefs: {error}") from error
+
+
+_TABLES = ("dos", "mac", "sun", "sgi", "bsd", "atari", "gpt")
+
+
+def _other_table(node: str, signatures: tuple[str, ...], listed: ProbeOutput, partitions: int) -> OtherTable | None:
+    kind = next((kind for kind in _TABLES if kind in signatures), None)
+    if kind and listed.one("partx") != "0":
+        # What its partitions hold would be passed over in silence.
+        raise LookFailed(
+            f"the partitions of {node} cannot be listed, though it has a {kind} partition table",
+            advice=f"run it by hand to see why: partx --show {node}",
+        )
+    return OtherTable(kind, partitions) if kind else None
+
+
+def _volumes(
+    disk: DiskState,
+    facts: ProbeOutput,
+    kernel: dict[int, KernelPartition],
+    users: Users,
+    entries: tuple[gpt.Entry, ...],
+) -> tuple[Volume, ...]:
+    """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
+    if not facts.one("partx"):
+        raise ValueError("partx was not asked")
+    found: dict[int, dict[str, str]] = {}
+    for key, value in facts.pairs:
+        number, dot, about = key.partition(".")
+        if dot:
+            found.setdefault(int(number), {})[about] = value
+    seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
+    hidden = [entry for entry in entries if entry.number not in found]
+    unseen = [_unseen(entry, disk.limits.sector, kernel.get(entry.number), users) for entry in hidden]
+    return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
+
+
+def _unseen(entry: gpt.Entry, sector: int, kernel: KernelPartition | None, users: Users) -> Volume:
+    used = users.of_partition(entry.number)
+    start, size = entry.start * sector, entry.size * sector
+    known = kernel is not None and kernel.is_at(str(start // 512), str(size // 512))
+    return Volume(entry.number, Unknown(), known, bool(used), used, start, size)
+
+
+def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartition | None, users: Users) -> Volume:
+    if facts["status"] not in _BLKID:
+        raise LookFailed(
+            f"what partition {number} of {node} holds cannot be read (status {facts['status']})",
+            advice="look at the kernel's log (dmesg) for I/O errors of the device",
+        )
+    used = users.of_partition(number)
+    known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
+    start, size = int(facts["start"]) * 512, int(facts["size"]) * 512
+    return Volume(number, content_of(facts), known, bool(used), used, start, size)
+
+
+_BLKID = ("0", "2", "8", "outside")
+"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure.
+
+What lies outside the disk was not asked about."""
+
+
+def content_of(facts: dict[str, str]) -> Content | None:
+    """What blkid says of a place, from the lines of its answer and its exit status."""
+    if facts.get("status") == "8":
+        return Content("ambivalent")
+    kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
+    label = _decoded(facts.get("ID_FS_LABEL_ENC", ""))
+    return Content(kind, label, facts.get("ID_FS_UUID", "")) if kind else None
+
+
+def _decoded(label: str) -> str:
+    """A label as udev's database has it, where bytes of doubt are written ``\\xHH``."""
+    raw = label.encode("utf-8", "surrogateescape")
+    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
+    return plain.decode("utf-8", "surrogateescape")

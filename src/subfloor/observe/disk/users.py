@@ -1,0 +1,60 @@
+"""What keeps a disk busy: mounts, swap areas and holders, told apart by partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output
+from subfloor.observe import mountinfo, swap
+from subfloor.observe.disk.facts import ProbeOutput, kernel_partitions
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who uses a disk and its partitions: pairs of a device's name and a use in words."""
+
+    disk: str
+    nodes: dict[int, str]
+    uses: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, facts: ProbeOutput, mounts: Output, swaps: Output) -> Users:
+        kernel = kernel_partitions(facts).values()
+        nodes = {partition.number: partition.node for partition in kernel}
+        by_device = {partition.device: partition.node for partition in kernel}
+        by_device[facts.one("dev")] = facts.one("node")
+        return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, by_device)))
+
+    def of_disk(self) -> tuple[str, ...]:
+        return self._of(self.disk)
+
+    def of_partition(self, number: int) -> tuple[str, ...]:
+        return self._of(self.nodes.get(number, ""))
+
+    def of_stray(self, number: int) -> tuple[str, ...]:
+        """Who uses a partition that the kernel has, and the table has no longer."""
+        node = self.nodes[number]
+        return tuple(f"{use} (as {node}, which its table does not have)" for use in self._of(node))
+
+    def _of(self, node: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(use for user, use in self.uses if user == node))
+
+
+def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for mount in mountinfo.parse(mounts):
+        # A btrfs has a device number of its own, so its source is what tells.
+        yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
+    for path, _ in swap.areas(swaps):
+        yield path, "active as swap"
+    for kind, words in _IN_SYSFS:
+        for use in facts.many(kind):
+            node, _, name = use.partition(" ")
+            yield node, words.format(name)
+
+
+_IN_SYSFS = (
+    ("holder", "held by {}"),
+    ("btrfs", "part of the mounted btrfs {}"),  # whose other devices the list of mounts does not name
+    ("loop", "behind {}"),
+)

@@ -1,0 +1,160 @@
+"""What a bind mount would hide: whole trees, compared entry by entry, none of them changed.
+
+The two trees are compared by programs made for it, and every name ends with a NUL, so that no name is taken
+for two and the number of entries does not matter. Only regular files are opened.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output
+from subfloor.observe import mountinfo
+from subfloor.observe.path import UNSEEN_ADVICE, Located, NotYetVisible, PathState, unfinished
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """What a bind mount would hide: entries that its source lacks, and entries that differ in it.
+
+    Up to ``MOST_HIDDEN`` of each kind; where there are as many, there may be more. ``unfinished``: an
+    interrupted copy has left its staging directory in the source.
+    """
+
+    missing: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+    unfinished: bool = False
+
+
+HidingState = Hiding | NotYetVisible
+
+MOST_HIDDEN = 100
+"""How many entries are listed: enough to decide, and to show."""
+
+
+@dataclass(frozen=True)
+class Hidden(Located[HidingState]):
+    """What would be out of sight if ``source`` were bound over ``path``; nothing once something is mounted there.
+
+    An entry is the same where kind, mode, owner, group and content are, and, where `getfattr` is installed,
+    the ACL, capabilities and the user's extended attributes. Times do not count.
+    """
+
+    path: str
+    source: str
+    patience = 120.0  # tens of thousands of files, which may be compared
+
+    def __str__(self) -> str:
+        return f"what {self.source} would hide at {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        given = {
+            "t": self.path,
+            "s": self.source,
+            "inside": staging(self.source, "directory"),
+            "beside": staging(self.source, "file"),
+            "mounted": mountinfo.escaped(self.path),
+        }
+        return ("; ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"\n{_HIDDEN}",)
+
+    def parse(self, *outputs: Output) -> HidingState:
+        (found,) = outputs
+        records = [record for record in found.text.split("\0") if record]
+        if found.status or not records or records.pop() != _END or not _are_whole(records):
+            raise LookFailed(f"what is in {self.path} cannot be looked at", advice=UNSEEN_ADVICE)
+        # Whatever the first section has of the target alone is missing. All else that is not the same differs.
+        end = records.index(_SECTION) if _SECTION in records else len(records)
+        theirs = [record for record in records if record.startswith("\t.")]
+        different = _names((*(record[1:] for record in theirs), *records[end:]))
+        missing = tuple(name for name in _names(records[:end]) if name not in different)
+        return Hiding(missing[:MOST_HIDDEN], different[:MOST_HIDDEN], _LEFT in records)
+
+    def in_empty(self) -> HidingState:
+        return Hiding()
+
+    def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> HidingState:
+        return Hiding()
+
+
+def staging(source: str, kind: str) -> str:
+    """The directory in which a copy is made before its entries get their places: on the source's own filesystem."""
+    return unfinished(f"{source}/" if kind == "directory" else source)
+
+
+def _are_whole(records: list[str]) -> bool:
+    """Whether both lists that a section compares came to their ends; one that is cut need not show it."""
+    sections = "\0".join(records).split(f"\0{_SECTION}")[:-1]
+    return all(
+        section.count("\0") >= _CUT - 1 or ("\t!source" in section and "!target" in section) for section in sections
+    )
+
+
+def _names(records: Iterable[str]) -> tuple[str, ...]:
+    """The names in records of the form ``./NAME// PROPERTIES``, each once. No name holds two slashes in a row."""
+    found = (record.removeprefix("./").partition("//")[0] for record in records if record.startswith("."))
+    return tuple(sorted(set(found)))
+
+
+_END, _LEFT, _SECTION = "end", "left", "section"
+_CUT = 2 * MOST_HIDDEN
+
+# Every entry becomes a record, its name first: what is at the target, and, of the same names, what is in
+# the source. comm(1) prints those that only one side has; of the source, with a TAB before it. A name that
+# only the target has is missing, one that both have differs. Each side ends its records with a mark, so that
+# a list that broke off does not look like one that agrees. Properties are compared first, and then, of
+# entries that have the same, the contents and the attributes.
+# An empty file at either place is no more than a place to bind to, and a file's owner and mode are declared.
+_HIDDEN = rf"""
+end() {{ printf '%s\0' {_END}; exit 0; }}
+[ -e "$t" ] || end
+while read -r _ _ _ _ at _; do [ "$at" != "$mounted" ] || end; done < /proc/self/mountinfo
+if [ ! -d "$t" ]; then
+    [ ! -e "$beside" ] || printf '%s\0' {_LEFT}
+    if [ ! -s "$t" ]; then :
+    elif [ ! -s "$s" ]; then printf './%s// \0' "${{t##*/}}"
+    elif [ ! -f "$t" ] || [ ! -f "$s" ] || ! cmp -s -- "$t" "$s"; then printf '\t./%s// \0' "${{t##*/}}"
+    fi
+    end
+fi
+cd -- "$t" || exit 1
+[ ! -e "$inside" ] || printf '%s\0' {_LEFT}
+names() {{ (cd -- "$t" && find . -mindepth 1 -xdev -print0) || printf '\t./what cannot be listed//\0'; }}
+properties() {{
+    (cd -- "$1" && xargs -0 -r stat --printf '%n// %f %u %g %t %T %N\0' --)
+    case $?-$2 in
+        0-* | 123-source) printf '!%s\0' "$2" ;;
+        123-target) printf '!%s\0\t./what cannot be listed//\0' "$2" ;;
+    esac
+}}
+same() {{ agree names properties -12 source source; }}
+files() {{ same | sed -zn 's:^\(.*\)// 8[0-9a-f]* .*$:\1:p'; }}
+others() {{ same | sed -zn 's:^\(\./.*\)// .*$:\1:p'; }}
+contents() {{
+    (cd -- "$1" && xargs -0 -r sha256sum -z -- || printf '%s  ./what cannot be read\0' "$2") |
+        sed -z 's:^\([^ ]*\)  \(.*\)$:\2// \1:'
+    printf '!%s\0' "$2"
+}}
+# In this output names are escaped, and lines end with a newline.
+attributes() {{
+    (cd -- "$1" && xargs -0 -r getfattr -h -d -m '^(user[.]|security[.]capability|system[.]posix_acl_)' -e hex --) |
+        sed -n '/^# file: /{{s///;h;d;}};/=/{{G;s:^\(.*\)\n\(.*\)$:./\2// \1:p;}}' | tr '\n' '\0'
+    printf '!%s\0' "$2"
+}}
+agree() {{
+    "$1" | "$2" "$t" "$4" | sort -z | {{
+        "$1" | "$2" "$s" "$5" | sort -z | comm -z "$3" /dev/fd/3 -
+    }} 3<&0
+}}
+differ() {{ agree "$1" "$2" -3 target source | sort -z | head -z -n {_CUT}; printf '%s\0' {_SECTION}; }}
+if [ -d "$s" ] && [ ! -L "$s" ]; then
+    differ names properties
+    differ files contents
+    ! command -v getfattr >/dev/null || differ others attributes
+else
+    names | sed -z 's:$:// :' | sort -z | head -z -n {_CUT}
+fi
+end
+"""

@@ -1,0 +1,34 @@
+"""How much memory the kernel has to give, from /proc/meminfo (proc_meminfo(5))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output, Subject
+
+
+@dataclass(frozen=True)
+class MemoryState:
+    """Everything the kernel can use, and the size of a page, in bytes."""
+
+    total: int
+    page: int = 4096
+
+    @property
+    def pages(self) -> int:
+        return self.total // self.page
+
+
+@dataclass(frozen=True)
+class Memory(Subject[MemoryState]):
+    """The machine's memory."""
+
+    def __str__(self) -> str:
+        return "memory"
+
+    def probes(self) -> tuple[str, ...]:
+        return ("grep '^MemTotal:' /proc/meminfo", "getconf PAGESIZE || echo 4096")
+
+    def parse(self, *outputs: Output) -> MemoryState:
+        total, page = outputs
+        return MemoryState(int(total.text.split()[1]) * 1024, int(page.text))

@@ -1,0 +1,206 @@
+"""A mount point: what is mounted there, and what mounting something does to all that is below it."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from subfloor.core.machine import AnySubject, Machine, Output, Subject, at_least
+from subfloor.observe import mountinfo
+from subfloor.observe.path import NotYetVisible, PathState, below, is_below, real_path
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A mount; ``root`` is the path inside the filesystem, ``/`` but for binds and subvolumes.
+
+    A promise names only the options that were asked for; the kernel adds its own. ``halted``: the kernel
+    has made the filesystem read-only, as it does after an error. ``unsure``: names of options that a promise
+    does not hold, and that may be in force all the same.
+    """
+
+    source: str
+    type: str
+    root: str = "/"
+    options: frozenset[str] = at_least()
+    halted: bool = False
+    unsure: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def __str__(self) -> str:
+        inside = f", {self.root} in it" if self.root != "/" else ""
+        options = f", {','.join(sorted(self.options))}" if self.options else ""
+        return f"{self.source} ({self.type}{inside}{options})"
+
+    def is_(self, other: Mounted) -> bool:
+        """Whether it is the same part of the same filesystem, whatever the options."""
+        return (self.source, self.type, self.root) == (other.source, other.type, other.root)
+
+
+AUTOMOUNT = "autofs"
+"""The type of what waits at a place until somebody looks into it (systemd.automount(5), autofs(5))."""
+
+
+@dataclass(frozen=True)
+class MountState:
+    """What is mounted at a path: of several stacked there the last one, ``top``, is what is there.
+
+    ``real`` is the path without symbolic links. ``below``: other mounts under the path, that a mount on
+    it would bury. ``buried``: what was mounted here before something was mounted over a directory above.
+    ``automount``: whoever looks into the directory has systemd (or another automounter) mount something here;
+    that is a way of mounting, and no mount of its own.
+    """
+
+    top: Mounted | None = None
+    under: tuple[Mounted, ...] = ()
+    real: str = ""
+    below: tuple[str, ...] = field(default=(), compare=False)
+    buried: tuple[Mounted, ...] = ()
+    automount: bool = False
+
+    @property
+    def stack(self) -> tuple[Mounted, ...]:
+        return (*self.under, self.top) if self.top else ()
+
+
+@dataclass(frozen=True)
+class Mount(Subject[MountState]):
+    """A path as a mount point."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"mount point {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (mountinfo.PROBE, real_path(self.path))
+
+    def parse(self, *outputs: Output) -> MountState:
+        mounts, real = outputs
+        where = real.text.removesuffix("\n")
+        every = mountinfo.parse(mounts.stdout)
+        crossed = mountinfo.way(every, where)
+        below = tuple(m.path for m in every if is_below(m.path, where))
+        buried = [m for m in every if m.path == where and m not in crossed]
+        every_here = [m for m in crossed if m.path == where]
+        here = [_mounted(m) for m in every_here if m.type != AUTOMOUNT]
+        return MountState(
+            here[-1] if here else None,
+            tuple(here[:-1]),
+            where,
+            below,
+            tuple(_mounted(m) for m in buried if m.type != AUTOMOUNT),
+            automount=len(here) < len(every_here),
+        )
+
+
+def _mounted(mount: mountinfo.MountInfo) -> Mounted:
+    return Mounted(mount.source, mount.type, mount.root, mount.options, mount.halted)
+
+
+@dataclass(frozen=True)
+class InUse:
+    """Every mount of a device: its source, its path, and the options that it shows.
+
+    Others mount and unmount as they like, so no two are told apart by it.
+    """
+
+    mounts: tuple[tuple[str, str, frozenset[str]], ...] = field(default=(), compare=False)
+
+    def of(self, source: str) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The mounts of one device: path and options."""
+        return tuple((path, options) for node, path, options in self.mounts if node == source)
+
+
+@dataclass(frozen=True)
+class DevicesMounted(Subject[InUse]):
+    """Every device that is mounted. Some options are kept by the kernel for all mounts of a filesystem."""
+
+    def __str__(self) -> str:
+        return "devices that are mounted"
+
+    def probes(self) -> tuple[str, ...]:
+        return (mountinfo.PROBE,)
+
+    def parse(self, *outputs: Output) -> InUse:
+        (mounts,) = outputs
+        found = (m for m in mountinfo.parse(mounts.stdout) if m.source.startswith("/"))
+        return InUse(tuple((m.source, m.path, m.options) for m in found))
+
+
+@dataclass(frozen=True)
+class MountLocation:
+    """The mount that a path lies on, and where that is mounted."""
+
+    at: str
+    source: str
+    type: str
+    root: str = "/"
+
+    def __str__(self) -> str:
+        return f"{self.source} ({self.type}) at {self.at}"
+
+    def inside(self, path: str) -> str:
+        """A path on this mount as the filesystem itself has it."""
+        return posixpath.normpath(posixpath.join(self.root, posixpath.relpath(path, self.at)))
+
+
+@dataclass(frozen=True)
+class UnderlyingMount(Subject[MountLocation]):
+    """Which mount a path lies on; the path need not exist."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"filesystem under {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (mountinfo.PROBE, real_path(self.path))
+
+    def parse(self, *outputs: Output) -> MountLocation:
+        mounts, real = outputs
+        crossed = mountinfo.way(mountinfo.parse(mounts.stdout), real.text.removesuffix("\n"))
+        # In a chroot that is no mount point itself, nothing is known of the filesystem under it.
+        last = crossed[-1] if crossed else None
+        return MountLocation(last.path, last.source, last.type, last.root) if last else MountLocation("/", "", "")
+
+
+def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hidden: NotYetVisible | None) -> Machine:
+    """The machine once something is mounted at a path: what was below is hidden by what it holds.
+
+    ``root``: the root directory of what is mounted. ``hidden``: why what is below cannot be seen before
+    it is really there; None for a filesystem that is known to be empty.
+    """
+    changes: dict[AnySubject, Any] = dict(below(machine, at, root, hidden))
+    for subject in machine:
+        if isinstance(subject, Mount) and is_below(at, subject.path):
+            state = machine[subject]
+            changes[subject] = replace(state, below=(*state.below, at))
+        elif isinstance(subject, Mount) and is_below(subject.path, at) and hidden is None:
+            changes[subject] = MountState(real=subject.path)
+        elif isinstance(subject, UnderlyingMount) and (subject.path == at or is_below(subject.path, at)):
+            changes[subject] = MountLocation(at, mounted.source, mounted.type, mounted.root)
+        elif isinstance(subject, DevicesMounted):
+            there = machine[subject].mounts
+            changes[subject] = InUse((*there, (mounted.source, at, mounted.options)))
+    state = machine[Mount(at)]
+    after = replace(state, top=mounted, under=state.stack, real=state.real or at)
+    return machine.updated({**changes, Mount(at): after})
+
+
+def remounting(
+    machine: Machine, at: str, options: frozenset[str], shared: frozenset[str], names: frozenset[str]
+) -> Machine:
+    """The machine once a mount shows these options, and every mount of its filesystem the ``shared`` ones of them.
+
+    ``names``: those of all options that the kernel keeps for a filesystem as a whole.
+    """
+    top = machine[Mount(at)].top
+    changes: dict[AnySubject, Any] = {}
+    for subject in machine:
+        state = machine[subject] if isinstance(subject, Mount) else None
+        if state and state.top and top and (state.top.source, state.top.type) == (top.source, top.type):
+            own = frozenset(each for each in state.top.options if each.partition("=")[0] not in names)
+            shown = options if subject == Mount(at) else own | shared
+            changes[subject] = replace(state, top=replace(state.top, options=shown))
+    return machine.updated(changes)

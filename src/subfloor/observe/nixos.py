@@ -1,0 +1,238 @@
+"""What there is of a NixOS under an install root: its configuration's files, and what was installed from them.
+
+What is on the boot partition is held against the store: an installation that broke off leaves copies there
+that are too short, and a boot loader's installer that finds a file there takes it for a whole one.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Unknown
+from subfloor.observe.path import Absent, Located, NotYetVisible
+
+PROFILES = "nix/var/nix/profiles"
+"""Where the system's profile is, below the root."""
+
+SYSTEM_OF = f"""
+system_of() (
+    cd -- "$1/{PROFILES}" 2>/dev/null && [ -L "$2" ] || exit 0
+    case $2 in *-link) g=$2 ;; *) g=$(readlink -- "$2"); g=${{g##*/}} ;; esac
+    readlink -- "$g"
+)
+"""
+"""A piece of sh: `system_of ROOT LINK` prints the store path that a profile, or a generation of it, leads to.
+
+Links in a store are absolute as the installed system has it, so they cannot simply be followed.
+"""
+
+_STORED = (
+    SYSTEM_OF
+    + """
+for p in cat cmp readlink sed stat tr; do command -v $p >/dev/null || exit 1; done
+stored() (
+    f=$2
+    while [ -L "$1$f" ]; do t=$(readlink -- "$1$f"); case $t in /*) f=$t ;; *) f=${f%/*}/$t ;; esac; done
+    [ ! -e "$1$f" ] || printf '%s\\n' "$f"
+)
+size() { stat -c %s -- "$1"; }
+"""
+)
+"""`stored ROOT PATH` prints the file of the store, as the installed system has it, that links lead to from PATH."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of a configuration: their names in its directory, and the SHA-256 of what they say."""
+
+    files: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{len(self.files)} files"
+
+
+SourcesState = Sources | NotYetVisible | Unknown
+
+
+@dataclass(frozen=True)
+class Configuration(Located[SourcesState]):
+    """A directory with a configuration. What git keeps, and files that are being written, are no part of it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"configuration in {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        listed = "-name .git -prune -o -xtype f ! -name '.subfloor-*.unfinished' -exec sha256sum -z -- {} +"
+        return (f"[ -d {shlex.quote(self.path)} ] || exit 0; cd -- {shlex.quote(self.path)} && find . {listed}",)
+
+    def parse(self, *outputs: Output) -> Sources:
+        (found,) = outputs
+        if found.status:
+            raise LookFailed(f"{self.path} cannot be read", advice="see whether every file in it can be read, as root")
+        entries = (entry.split("  ", 1) for entry in found.text.split("\0") if entry)
+        return Sources(tuple(sorted((name.removeprefix("./"), digest) for digest, name in entries)))
+
+    def in_empty(self) -> SourcesState:
+        return Sources()
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that was installed: its store path, what it is recorded to be made from, and whether it boots.
+
+    ``made_from`` is empty where there is no record of this very system. ``boots``: the boot partition has a
+    boot loader, and an entry of it that starts this system, with a kernel and an initrd as long as they must be.
+    """
+
+    path: str | Unknown
+    made_from: str | Unknown
+    boots: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}{'' if self.boots else ', which nothing boots'}"
+
+
+SystemState = System | Absent | NotYetVisible
+
+
+@dataclass(frozen=True)
+class InstalledSystem(Located[SystemState]):
+    """The system that the profile under ``path``, an install root, leads to.
+
+    ``boot``: where the boot partition is mounted, empty where nobody asks. ``record``: the file that says
+    what a system was made from, as ``DIGEST STORE-PATH``.
+    """
+
+    path: str
+    boot: str
+    record: str
+
+    def __str__(self) -> str:
+        return f"system installed under {self.path}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (self.path, posixpath.join(self.path, PROFILES), self.record, *((self.boot,) if self.boot else ()))
+
+    def probes(self) -> tuple[str, ...]:
+        given = f"r={shlex.quote(self.path.rstrip('/'))}; b={shlex.quote(self.boot)}; c={shlex.quote(self.record)}"
+        return (f"{given}\n{_STORED}{_SYSTEM}",)
+
+    def parse(self, *outputs: Output) -> SystemState:
+        (found,) = outputs
+        if found.status:
+            raise LookFailed(
+                f"what is installed under {self.path} cannot be seen",
+                advice="see that root runs this, and that the filesystems there are sound",
+            )
+        said: dict[str, str] = dict(_words(line) for line in found.text.splitlines())
+        if "system" not in said:
+            return Absent()
+        digest, _, recorded = said.get("record", "").partition(" ")
+        made_from = digest if recorded == said["system"] else ""
+        return System(said["system"], made_from, not self.boot or {"loader", "entry"} <= said.keys())
+
+    def in_empty(self) -> SystemState:
+        return Absent()
+
+
+def _words(line: str) -> tuple[str, str]:
+    first, _, rest = line.partition(" ")
+    return first, rest
+
+
+_SYSTEM = """
+s=$(system_of "$r" system) && [ -n "$s" ] && [ -d "$r$s" ] || exit 0
+printf 'system %s\\n' "$s"
+[ ! -f "$c" ] || printf 'record %s\\n' "$(cat -- "$c")" || exit 1
+[ -n "$b" ] || exit 0
+for f in "$b"/EFI/systemd/systemd-boot*.efi "$b"/EFI/BOOT/BOOT*.EFI; do [ ! -s "$f" ] || { echo loader; break; }; done
+# Secrets are appended to the copy of an initrd, so it may be longer than the store's.
+whole() {
+    f=$(stored "$r" "$s/$1") && at=$b/$(sed -n "s/^$2[[:space:]]*//p" "$3" | head -n 1)
+    [ -f "$at" ] && [ -s "$at" ] && { [ -z "$f" ] || [ "$(size "$at")" -ge "$(size "$r$f")" ]; }
+}
+starts() ( set -f; for w in $(sed -n 's/^options//p' "$1"); do [ "$w" != "init=$s/init" ] || exit 0; done; exit 1 )
+for e in "$b"/loader/entries/*.conf; do
+    [ -f "$e" ] && starts "$e" && whole kernel linux "$e" && whole initrd initrd "$e" && { echo entry; break; }
+done
+exit 0
+"""
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What an installation that broke off left on the boot partition: paths on it."""
+
+    paths: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.paths)) or "nothing"
+
+
+LeftoversState = Leftovers | NotYetVisible
+
+
+@dataclass(frozen=True)
+class BootLeftovers(Located[LeftoversState]):
+    """Files on the boot partition that would make the boot loader's installer fail, or that it would take for whole.
+
+    Before there is a ``record`` every kernel and initrd on it that belongs to a generation is compared with
+    the store's, byte by byte; afterwards they are known to have been flushed, and nothing is read.
+    """
+
+    path: str
+    root: str
+    record: str
+
+    def __str__(self) -> str:
+        return f"what was left unfinished in {self.path}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (self.path, posixpath.join(self.root, PROFILES), self.record)
+
+    def probes(self) -> tuple[str, ...]:
+        given = f"r={shlex.quote(self.root.rstrip('/'))}; b={shlex.quote(self.path)}; c={shlex.quote(self.record)}"
+        return (f"{given}\n{_STORED}{_LEFTOVERS}",)
+
+    def parse(self, *outputs: Output) -> Leftovers:
+        (found,) = outputs
+        if found.status:
+            raise LookFailed(f"{self.path} cannot be looked at", advice="see that its filesystem is sound")
+        return Leftovers(frozenset(found.text.split("\0")) - {""})
+
+    def in_empty(self) -> LeftoversState:
+        return Leftovers()
+
+
+# `.#*` is what bootctl was writing: it keeps nothing from working, and fills the partition up.
+# The other names are those of NixOS's systemd-boot-builder: it makes loader.tmp only where there is none, and a
+# kernel's copy is named after its place in the store, HASH-linux-6.12/bzImage as HASH-linux-6.12-bzImage.efi.
+_LEFTOVERS = f"""
+[ -d "$b" ] || exit 0
+cd -- "$b" || exit 1
+for f in loader/loader.tmp loader/loader.conf.tmp loader/entries/nixos*.tmp EFI/nixos/*.tmp.* \\
+    EFI/systemd/.#* EFI/BOOT/.#* loader/.#* loader/entries/.#*; do
+    [ ! -f "$f" ] || printf '%s\\0' "$f"
+done
+[ ! -f "$c" ] || exit 0
+for g in "$r/{PROFILES}"/system-*-link; do
+    [ -L "$g" ] || continue
+    s=$(system_of "$r" "${{g##*/}}")
+    for k in kernel initrd; do
+        f=$(stored "$r" "$s/$k"); n=${{f#/nix/store/}}
+        [ -n "$f" ] || continue
+        n=EFI/nixos/$(printf %s "$n" | tr / -).efi
+        [ -f "$n" ] || continue
+        cmp -s -n "$(size "$r$f")" -- "$r$f" "$n"
+        case $? in 0) ;; 1) printf '%s\\0' "$n" ;; *) exit 1 ;; esac
+    done
+done
+exit 0
+"""

@@ -1,0 +1,285 @@
+"""Paths: what is there, and what a file says.
+
+A path can lie on a filesystem that exists and is not mounted yet. Then it is ``NotYetVisible``, which is
+neither there nor absent.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+import stat
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from subfloor.core.errors import LookFailed, NotVisible
+from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown, at_least
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """There is nothing at the path."""
+
+    def __str__(self) -> str:
+        return "absent"
+
+
+@dataclass(frozen=True)
+class NotYetVisible(Unknown):
+    """What is there cannot be seen until ``source`` is mounted at ``until``."""
+
+    until: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"not visible until {self.source} is mounted at {self.until}"
+
+
+@dataclass(frozen=True)
+class ThroughSymlink:
+    """The path leads through a symbolic link to another place, ``real``."""
+
+    real: str
+
+    def __str__(self) -> str:
+        return f"behind a symbolic link, really {self.real}"
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Nothing can be at the path: ``by``, above it, is no directory."""
+
+    by: str
+
+    def __str__(self) -> str:
+        return f"blocked by {self.by}, which is no directory"
+
+
+class Mode(int):
+    """Permission bits, which people read in octal."""
+
+    def __str__(self) -> str:
+        return f"{int(self):04o}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """Something at a path. ``mode``: the permission bits. Owner and group, by name and by number."""
+
+    kind: str
+    mode: int = 0o755
+    owner: frozenset[str] = at_least()
+    group: frozenset[str] = at_least()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mode", Mode(self.mode))
+
+    def __str__(self) -> str:
+        return f"a {self.kind} of mode {self.mode}"
+
+
+PathState = Absent | NotYetVisible | ThroughSymlink | Blocked | Node
+
+DIRECTORY, FILE, LINK = "directory", "file", "symbolic link"
+ROOT = frozenset({"root", "0"})
+
+
+def directory(mode: int = 0o755, owner: frozenset[str] = ROOT, group: frozenset[str] = ROOT) -> Node:
+    """A directory, root's unless said otherwise."""
+    return Node(DIRECTORY, mode, owner, group)
+
+
+class Located(Subject[T]):
+    """A subject that lies in the file tree, so that a mount above it changes what it is."""
+
+    path: str
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every path that it is about."""
+        return (self.path,)
+
+    @abstractmethod
+    def in_empty(self) -> T:
+        """What it is in a directory with nothing in it."""
+
+    def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> T | PathState | NotYetVisible:
+        """What it is where a filesystem is mounted at its path, whose root directory is ``root``.
+
+        ``hidden``: why what the filesystem holds cannot be seen yet; None where it is known to be empty.
+        """
+        return hidden or self.in_empty()
+
+
+@dataclass(frozen=True)
+class Path(Located[PathState]):
+    """What is at a path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    def probes(self) -> tuple[str, ...]:
+        path = shlex.quote(self.path)
+        # The names of owners that a directory service knows may have spaces in them.
+        look = f"p={path}\n{_IS_THERE} && stat -c '%f %u %g|%U|%G' -- \"$p\" || {{ {_NOTHING} }}"
+        return (real_path(posixpath.dirname(self.path)), look)
+
+    def parse(self, *outputs: Output) -> PathState:
+        parent, found = outputs
+        real = parent.text.removesuffix("\n")
+        if real != posixpath.dirname(self.path):
+            return ThroughSymlink(posixpath.join(real, posixpath.basename(self.path)))
+        if found.status:
+            raise LookFailed(f"{self.path} cannot be looked at", advice=UNSEEN_ADVICE)
+        if found.text.startswith("under "):
+            return Blocked(found.text.removeprefix("under ").removesuffix("\n"))
+        return _node(found.text) if found.text else Absent()
+
+    def in_empty(self) -> PathState:
+        return Absent()
+
+    def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> PathState:
+        return root
+
+
+UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
+
+_IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
+
+# Of a path where there is nothing: the nearest thing above it, where that is no directory. That nothing
+# could be seen is no proof that nothing is there: what may not be searched, or has no `stat`, is a failure.
+_NOTHING = r"""
+command -v stat >/dev/null && [ ! -e "$p" ] && [ ! -L "$p" ] || exit 1
+while [ ! -e "$p" ] && [ ! -L "$p" ]; do p=${p%/*}; p=${p:-/}; done
+if [ ! -d "$p" ]; then printf 'under %s\n' "$p"; else [ -x "$p" ]; fi
+"""
+
+_KINDS = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE, stat.S_IFLNK: LINK}
+
+
+def _node(text: str) -> Node:
+    numbers, user, group = text.removesuffix("\n").split("|")
+    raw, uid, gid = numbers.split()
+    mode = int(raw, 16)
+    kind = _KINDS.get(stat.S_IFMT(mode), "special file")
+    return Node(kind, stat.S_IMODE(mode), frozenset({uid, user}), frozenset({gid, group}))
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a file says. Long ones are cut, and then equal to nothing."""
+
+    content: bytes
+
+    def __str__(self) -> str:
+        return f"{len(self.content)} bytes"
+
+
+TextState = Text | Absent | NotYetVisible
+
+LONGEST = 1 << 20
+"""Bytes; where a file is cut."""
+
+
+@dataclass(frozen=True)
+class TextFile(Located[TextState]):
+    """The content of a regular file; anything else counts as absent."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"content of {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        path = shlex.quote(self.path)
+        return (f"[ -f {path} ] || exit 3; head -c {LONGEST} -- {path}",)
+
+    def parse(self, *outputs: Output) -> TextState:
+        (read,) = outputs
+        if read.status not in (0, 3):
+            raise LookFailed(
+                f"{self.path} cannot be read",
+                advice="see whether root may read it, and its filesystem is sound",
+            )
+        return Absent() if read.status == 3 else Text(read.stdout)
+
+    def in_empty(self) -> TextState:
+        return Absent()
+
+
+def check_clean(path: str) -> None:
+    """Raise ``ValueError`` for a path that is not absolute, or is not the shortest spelling of itself."""
+    if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
+        raise ValueError(f"{path!r} is no clean absolute path, such as /mnt/nix")
+
+
+_TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")
+"""The namespace of the names of files that are being written (RFC 9562, version 5)."""
+
+
+def unfinished(path: str) -> str:
+    """The name under which something is written before it gets its name: in the same directory, and nobody else's.
+
+    It is derived from the last part of the path, so that a rerun finds what an interrupted run has left. A name
+    such as ``NAME.unfinished`` may be a user's own; this one holds 122 bits that nobody gives by chance.
+    """
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".subfloor-{uuid5(_TEMPORARY, name)}.unfinished")
+
+
+MODE_PATTERN = "^[0-7]{3,4}$"
+"""What JSON Schema checks of a mode."""
+
+
+def mode_of(text: str) -> int:
+    """Permission bits, written in octal. Raises ``ValueError``."""
+    if not re.fullmatch(r"[0-7]{3,4}", text):
+        raise ValueError(f"{text!r} is no mode; write three or four octal digits in quotes, such as '0755'")
+    return int(text, 8)
+
+
+def real_path(path: str) -> str:
+    """A probe that prints ``path`` with the symbolic links resolved in the part of it that exists.
+
+    Most paths have no link in them, and a program that is not started costs nothing.
+    """
+    return f"""p={shlex.quote(path)}; rest=
+while [ ! -e "$p" ] && [ ! -L "$p" ] && [ "$p" != / ]; do rest=/${{p##*/}}$rest; p=${{p%/*}}; p=${{p:-/}}; done
+real=$p; while [ "$p" ] && [ ! -L "$p" ]; do p=${{p%/*}}; done
+[ -z "$p" ] || {{ p=$real; real=$(readlink -f -- "$p") || real=$p; }}
+real=${{real%/}}$rest; printf '%s\\n' "${{real:-/}}" """
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether ``path`` is under ``root``, and not ``root`` itself."""
+    return path != root and posixpath.commonpath((path, root)) == root
+
+
+def seen(machine: Machine, subject: AnySubject) -> Any:
+    """What is at a subject. Raises ``NotVisible`` where that cannot be said before something is mounted."""
+    state = machine[subject]
+    if isinstance(state, NotYetVisible):
+        raise NotVisible(f"{subject} is {state}", advice="apply mounts it first; or mount it and check again")
+    return state
+
+
+def below(machine: Machine, at: str, root: PathState, hidden: NotYetVisible | None) -> Mapping[AnySubject, Any]:
+    """What changes for subjects at and below ``at`` when a filesystem is mounted there.
+
+    ``hidden`` None: the filesystem is known to be empty, and ``root`` is its root directory.
+    """
+    changes: dict[AnySubject, Any] = {}
+    for subject in machine:
+        if isinstance(subject, Located) and subject.path == at:
+            changes[subject] = subject.when_mounted(root, hidden)
+        elif isinstance(subject, Located) and any(place == at or is_below(place, at) for place in subject.places):
+            changes[subject] = hidden or subject.in_empty()
+    return changes

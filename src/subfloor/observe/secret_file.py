@@ -1,0 +1,34 @@
+"""Files whose content nobody may see: it is compared, and never shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output
+from subfloor.core.secret import Secret
+from subfloor.observe.path import Absent, Located, NotYetVisible, TextFile, TextState
+
+
+@dataclass(frozen=True)
+class SecretFile(Located[Secret | Absent | NotYetVisible]):
+    """The content of a regular file, as a secret; anything else counts as absent."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"secret in {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        return TextFile(self.path).probes()
+
+    def parse(self, *outputs: Output) -> Secret | Absent | NotYetVisible:
+        read: TextState = TextFile(self.path).parse(*outputs)
+        # Bytes that are no text survive as halves of characters: a hash has none, so they equal none.
+        return (
+            read
+            if isinstance(read, Absent | NotYetVisible)
+            else Secret(read.content.decode("utf-8", "surrogateescape"))
+        )
+
+    def in_empty(self) -> Absent:
+        return Absent()

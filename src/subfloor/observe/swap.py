@@ -1,0 +1,86 @@
+"""Swap areas that the kernel uses, read from /proc/swaps (proc(5))."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject
+from subfloor.observe.device_names import CANONICAL
+from subfloor.observe.mountinfo import unescaped
+from subfloor.storage.devices import device
+
+PROBE = rf"""
+{CANONICAL}
+[ -e /proc/swaps ] || exit 0
+swaps=$(cat /proc/swaps) || exit
+printf '%s\n' "$swaps"
+while read -r path _; do
+    case "$path" in *\\*) ;; /dev/*)
+        canonical "$path"
+        [ "$node" = "$path" ] || printf '@ %s %s\n' "$path" "$node"
+    esac
+done <<LIST
+$swaps
+LIST
+"""
+"""The list, and then the kernel's own names of devices that it lists by another: it lists what was opened. A kernel
+without swap has no such file; one that cannot be read is another matter."""
+
+
+def areas(swaps: str) -> Iterator[tuple[str, int]]:
+    """The areas in use, by path, with their priorities, from what ``PROBE`` printed.
+
+    A device is shown by its path on the filesystem that its node was opened on: where that is no longer
+    mounted at /dev (it was a container's, or the initrd's), the path lacks that.
+    """
+    lines = [fields for line in swaps.split("\n")[1:] if (fields := line.split())]
+    nodes = {fields[1]: fields[2] for fields in lines if fields[0] == "@"}
+    for fields in lines:
+        if fields[0] != "@":
+            path, kind, priority = unescaped(fields[0].encode("utf-8", "surrogateescape")), fields[1], int(fields[4])
+            path = nodes.get(fields[0], path)
+            yield (path if kind != "partition" or path.startswith("/dev/") else f"/dev{path}"), priority
+
+
+@dataclass(frozen=True)
+class SwapState:
+    """Whether the area is active, and with which priority; negative ones are the kernel's own choice."""
+
+    active: bool = False
+    priority: int | None = None
+
+
+@dataclass(frozen=True)
+class Swap(Subject[SwapState]):
+    """A swap area, by the path of its device."""
+
+    device: str
+
+    def __str__(self) -> str:
+        return f"swap area {self.device}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (_node(self.device), PROBE)
+
+    def parse(self, *outputs: Output) -> SwapState:
+        node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
+        if outputs[1].status:
+            raise LookFailed("/proc/swaps cannot be read", advice="see that /proc is mounted where this runs")
+        priorities = [priority for path, priority in areas(swaps) if path == node]
+        return SwapState(True, _chosen(priorities[0])) if priorities else SwapState()
+
+
+def _chosen(priority: int) -> int | None:
+    return priority if priority >= 0 else None
+
+
+def _node(path: str) -> str:
+    """A probe that prints the kernel's node. A partition's by its disk: udev's link to it may come late."""
+    named = device(path)
+    disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}; n=$node"
+    if named.number is None:
+        return f"{disk}; printf '%s\\n' \"$n\""
+    return f"{disk}; case $n in *[0-9]) n=${{n}}p;; esac; printf '%s%s\\n' \"$n\" {named.number}"

@@ -1,0 +1,38 @@
+"""Programs that steps call: whether they are there, known before the first write."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from subfloor.core.machine import Output, Subject
+
+
+@dataclass(frozen=True)
+class Tool(Subject[bool]):
+    """A program on the path; the value says whether it is there."""
+
+    program: str
+
+    def __str__(self) -> str:
+        return f"program {self.program}"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f"command -v -- {shlex.quote(self.program)} >/dev/null",)
+
+    def parse(self, *outputs: Output) -> bool:
+        return outputs[0].status == 0
+
+
+@dataclass(frozen=True)
+class Privilege(Subject[bool]):
+    """Whether commands run as root."""
+
+    def __str__(self) -> str:
+        return "privilege"
+
+    def probes(self) -> tuple[str, ...]:
+        return ("id -u",)
+
+    def parse(self, *outputs: Output) -> bool:
+        return outputs[0].text.strip() == "0"

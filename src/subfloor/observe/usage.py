@@ -1,0 +1,54 @@
+"""How much a filesystem holds: what a tmpfs cannot be made smaller than."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+
+from subfloor.core.machine import Output
+from subfloor.observe import mountinfo
+from subfloor.observe.path import Located, NotYetVisible
+
+
+@dataclass(frozen=True)
+class Used:
+    """Bytes that are in use. They change all the time, so no two are told apart by them."""
+
+    size: int = field(default=0, compare=False)
+
+
+UsedState = Used | NotYetVisible
+
+
+@dataclass(frozen=True)
+class Usage(Located[UsedState]):
+    """How much the filesystem at a path holds. Where that cannot be said, the kernel has the last word."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"what is in use at {self.path}"
+
+    def probes(self) -> tuple[str, ...]:
+        given = f"p={shlex.quote(self.path)}; mounted={shlex.quote(mountinfo.escaped(self.path))}"
+        return (f"{given}\n{_USAGE}",)
+
+    def parse(self, *outputs: Output) -> UsedState:
+        (found,) = outputs
+        if found.status:
+            return Used()
+        block, blocks, free = map(int, found.text.split())
+        return Used(block * (blocks - free))
+
+    def in_empty(self) -> UsedState:
+        return Used()
+
+
+# statfs(2) would have an automounter mount what waits there, and a look changes nothing.
+_USAGE = """
+while read -r _ _ _ _ at rest; do
+    [ "$at" != "$mounted" ] || last=$rest
+done < /proc/self/mountinfo
+case ${last-} in *" - autofs "*) exit 1 ;; esac
+stat -f -c '%S %b %f' -- "$p"
+"""

@@ -1,0 +1,153 @@
+"""From what was asked for on the command line to what is to be done, host by host.
+
+Nothing is looked at here, so every mistake in a playbook is told before anything happens.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from subfloor import playbook
+from subfloor.act.host import Host, over_ssh
+from subfloor.act.run import Work
+from subfloor.core.secret import MASK, Secret
+from subfloor.playbook import Play, command_line, inventory
+from subfloor.playbook.inventory import CONNECTION_VARS, Connection, Inventory, Target
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.registry import Registry
+from subfloor.playbook.selection import select
+from subfloor.playbook.variables import Vars, extra_vars
+
+Present = Callable[[], Sequence[str]]
+"""The disks that there are, in words; asked only when a disk is missing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. ``secrets`` are variables too, which win over all others."""
+
+    playbook: Path
+    inventory: Path | None = None
+    limit: str | None = None
+    extra: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    start_at: str | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The name of what is to be done, and the work on each host."""
+
+    play: str
+    works: tuple[Work, ...]
+
+    def without_secrets(self, text: str) -> str:
+        """A text in which none of the secrets stands that a task was given."""
+        tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
+        secrets = {value.reveal() for task in tasks for value in vars(task).values() if isinstance(value, Secret)}
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
+
+def read_job(request: Request, present: Present = tuple) -> Job:
+    """Read everything. Raises ``PlaybookError`` with all that is wrong, ``PluginError`` for a broken plugin."""
+    registry = Registry([request.playbook.parent / "plugins"])
+    plays = playbook.load(request.playbook, registry)
+    hosts = inventory.load(request.inventory) if request.inventory else Inventory()
+    extra = {**extra_vars(request.extra), **request.secrets}
+    chosen = _targets(plays, hosts, request.limit)
+    problems = Problems()
+    works = []
+    for target, own in chosen:
+        with problems.kept():
+            works.append(_work(target, own, extra, request, present))
+    problems.settle()
+    _check_names(request, plays, [target for target, _ in chosen], extra)
+    if request.start_at is not None:
+        works = list(_from_task(works, request.start_at))
+    return Job(", ".join(_name(play, request.playbook) for play in plays), tuple(works))
+
+
+def _check_names(request: Request, plays: Sequence[Play], targets: Iterable[Target], extra: Vars) -> None:
+    """Raise ``PlaybookError`` for tags and variables of the command line that mean nothing in these plays."""
+    problems = Problems()
+    for option, tags in (("--tags", request.tags), ("--skip-tags", request.skip_tags)):
+        with problems.kept():
+            command_line.check_tags(plays, option, tags)
+    with problems.kept():
+        command_line.check_variables(plays, [target.vars for target in targets], extra, CONNECTION_VARS)
+    problems.settle()
+
+
+def _name(play: Play, path: Path) -> str:
+    return play.name or path.stem
+
+
+def _targets(plays: Iterable[Play], hosts: Inventory, limit: str | None) -> tuple[tuple[Target, list[Play]], ...]:
+    """The hosts that are meant, in the order of the plays and the inventory, with the plays of each."""
+    found: dict[str, tuple[Target, list[Play]]] = {}
+    allowed = None if limit is None else {target.name for target in hosts.matching(limit)}
+    for play in plays:
+        for target in hosts.matching(play.hosts, play.hosts_where):
+            if allowed is None or target.name in allowed:
+                found.setdefault(target.name, (target, []))[1].append(play)
+    if not found:
+        where = Position(Source("--limit", limit)) if limit else next(iter(plays)).hosts_where
+        raise PlaybookError(
+            "this leaves no host to work on",
+            advice="name hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
+            where=where,
+        )
+    return tuple(found.values())
+
+
+def _work(target: Target, plays: Iterable[Play], extra: Vars, request: Request, present: Present) -> Work:
+    connection = target.connection(extra)
+    try:
+        entries = tuple(entry for play in plays for entry in play.entries(target, extra))
+    except PlaybookError as error:
+        if connection.kind == "local":
+            _name_disks(error, present)
+        raise
+    return Work(host_of(target.name, connection), select(entries, request.tags, request.skip_tags))
+
+
+def host_of(name: str, connection: Connection) -> Host:
+    """The host that a connection leads to."""
+    way = over_ssh(connection.host, user=connection.user, port=connection.port) if connection.kind == "ssh" else ()
+    return Host(name, (*way, *connection.become))
+
+
+_LIKE_DISKS = ("disk", "device", "drive")
+
+
+def _name_disks(error: PlaybookError, present: Present) -> None:
+    """Where a variable for a disk has no value, say which disks there are."""
+    for each in error.all:
+        if each.undefined and any(word in each.undefined.lower() for word in _LIKE_DISKS):
+            disks = "; ".join(present()) or "none"
+            each.advice = f"{each.advice}; the disks here: {disks}"
+
+
+def _from_task(works: Sequence[Work], name: str) -> Iterator[Work]:
+    """The work from the first task of that name on; ``*`` and ``?`` stand for what they do in file names."""
+    names = [entry.name for work in works for entry in work.entries]
+    if not any(_is_named(each, name) for each in names):
+        raise PlaybookError(
+            f"there is no task named “{name}” to start at",
+            advice=did_you_mean(name, dict.fromkeys(names), otherwise=f"there are {'; '.join(dict.fromkeys(names))}"),
+            where=Position(Source("--start-at-task", "")),
+        )
+    for work in works:
+        start = next((at for at, entry in enumerate(work.entries) if _is_named(entry.name, name)), len(work.entries))
+        yield Work(work.host, work.entries[start:])
+
+
+def _is_named(entry: str, name: str) -> bool:
+    return entry == name or fnmatch.fnmatchcase(entry, name)

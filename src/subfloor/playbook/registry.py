@@ -1,0 +1,171 @@
+"""Where tasks come from: entry points of installed distributions, and ``plugins/`` beside the playbook.
+
+The built-in tasks come in by the same door as everybody else's. Importing all of them to run one would
+cost more than the run, so an entry point is loaded when a task of its name is asked for; only a name
+that no entry point has makes all of them be loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from subfloor.core import task
+from subfloor.core.errors import PluginError
+from subfloor.core.faults import RAISED, place
+from subfloor.core.task import Task
+from subfloor.playbook import task_contract
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from jsonschema.protocols import Validator
+
+GROUP = "subfloor"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A task class, the JSON Schema of its parameters, and where it comes from."""
+
+    task: type[Task]
+    schema: dict[str, Any]
+    origin: str
+
+    @cached_property
+    def validator(self) -> Validator:
+        """What decides on parameters."""
+        return _strict()(self.schema)
+
+
+@cache
+def _strict() -> type[Validator]:
+    """JSON Schema, but for 1.0, which is an integer to it: Python would write it as `1.0` everywhere."""
+    from jsonschema import Draft202012Validator, validators
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    strict: type[Validator] = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    return strict
+
+
+class Registry:
+    """The task classes that there are, by the names that playbooks use.
+
+    ``directories``: each holds plugin files; those that do not exist are passed over.
+    ``offered``: instead of the entry points that are installed, for tests.
+    """
+
+    def __init__(self, directories: Iterable[Path] = (), offered: Iterable[EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager("subfloor")
+        self._manager.add_hookspecs(task)
+        self._plugins: dict[str, Plugin] = {}
+        self._offered = tuple(_installed() if offered is None else offered)
+        self._loaded: set[EntryPoint] = set()
+        for directory in directories:
+            self._load_directory(directory)
+
+    def get(self, name: str) -> Plugin | None:
+        """The task with this name. Raises ``PluginError`` when a plugin that may bring it is broken."""
+        self._load(each for each in self._offered if each.name == name)
+        if name not in self._plugins:
+            self._load(self._offered)
+        return self._plugins.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted. Raises ``PluginError`` when any plugin is broken."""
+        self._load(self._offered)
+        return tuple(sorted(self._plugins))
+
+    def register(self, plugin: object, origin: str) -> None:
+        """Take in the tasks of a plugin: a module, or an object, with the hook. Raises ``PluginError``."""
+        for class_ in _tasks_of(self._manager, plugin, origin):
+            schema = task_contract.checked(class_, origin)
+            known = self._plugins.get(class_.key)
+            if known and known.task is not class_:
+                raise PluginError(
+                    f"two plugins bring a task `{class_.key}`: {known.origin} and {origin}",
+                    advice="remove one of them, or give its task another name",
+                )
+            self._plugins[class_.key] = Plugin(class_, schema, origin)
+
+    def _load(self, entry_points: Iterable[EntryPoint]) -> None:
+        for each in entry_points:
+            if each not in self._loaded:
+                origin = _origin(each)
+                self.register(_guarded(f"entry point {origin}", each.load), origin)
+                self._loaded.add(each)
+
+    def _load_directory(self, directory: Path) -> None:
+        for path in sorted(directory.glob("*.py")) if directory.is_dir() else ():
+            if not path.name.startswith("_"):
+                self.register(_module_from(path), str(path))
+
+
+def _tasks_of(manager: pluggy.PluginManager, plugin: object, origin: str) -> Iterator[type[Task]]:
+    """What a plugin's hook returns."""
+    if manager.is_registered(plugin):
+        return
+    _guarded(origin, lambda: manager.register(plugin, origin))
+    hooks = [each for each in manager.hook.subfloor_tasks.get_hookimpls() if each.plugin is plugin]
+    if not hooks:
+        raise PluginError(
+            f"{origin} brings no tasks",
+            advice="add a function `subfloor_tasks`, marked with `@hookimpl`, that returns the task classes",
+        )
+    for hook in hooks:
+        classes: Any = _guarded(origin, hook.function)
+        if not isinstance(classes, Iterable):
+            raise PluginError(
+                f"`subfloor_tasks` of {origin} returns {classes!r}", advice="return a list of task classes"
+            )
+        yield from classes
+
+
+def _module_from(path: Path) -> ModuleType:
+    """A file as a module, under a name that no other module can have."""
+    name = f"subfloor_plugin_{os.fsencode(path.resolve()).hex()}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # a path that ends in .py has both
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses find the names in their annotations by the module's name.
+    sys.modules[name] = module
+    _guarded(str(path), lambda: spec.loader.exec_module(module))
+    return module
+
+
+def _guarded(origin: str, action: Any) -> Any:
+    """The action's result. Raises ``PluginError`` for whatever a plugin raises."""
+    try:
+        return action()
+    except PluginError:
+        raise
+    except RAISED as error:
+        raise broken(origin, error) from error
+
+
+def broken(origin: str, error: BaseException) -> PluginError:
+    """The error of a plugin that raises what no plugin may raise, with the place where it did."""
+    return PluginError(
+        f"{origin} failed: {place(error)}{type(error).__name__}: {error}",
+        advice="this is a mistake in the plugin, not in the playbook: correct it there, or remove the plugin",
+    )
+
+
+def _installed() -> Iterable[EntryPoint]:
+    """The entry points of our group, of all distributions on the path."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    return entry_point.value + (f" (of {entry_point.dist.name})" if entry_point.dist else "")

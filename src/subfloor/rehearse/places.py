@@ -1,0 +1,53 @@
+"""Where things are kept on this host, and which programs it has."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from subfloor.rehearse.model import NoTool
+
+NIXOS = Path("/etc/NIXOS")
+"""A file that every NixOS has."""
+
+_PACKAGES = {
+    "apt-get": "apt",
+    "busybox": "busybox-static",
+    "depmod": "kmod",
+    "dpkg": "dpkg",
+    "qemu-system-x86_64": "qemu-system-x86",
+}
+
+
+def cache() -> Path:
+    """The directory, made where it is missing, for what can be fetched or found out again."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    path = (Path(base) if base else Path.home() / ".cache") / "subfloor"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def tool(name: str) -> Path:
+    """A program's path: the one that SUBFLOOR_NAME in the environment says, else from the PATH.
+
+    Raises `NoTool`, which says what to install.
+    """
+    # A user's PATH on Debian lacks the directories where depmod and its like live.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+    told = os.environ.get(f"SUBFLOOR_{re.sub('[^A-Za-z0-9]', '_', name).upper()}")
+    found = told or shutil.which(name, path=path)
+    if found is None:
+        raise NoTool(
+            f"There is no {name} here, and the virtual machine needs it",
+            advice=install(_PACKAGES.get(name, name)),
+        )
+    return Path(found)
+
+
+def install(package: str) -> str:
+    """What to do where something is missing. On NixOS there is no apt: the flake has it in its package."""
+    if NIXOS.exists():
+        return "Run the package of subfloor's flake, which brings it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
+    return f"Install it (on Debian: apt-get install {package}) and try again"

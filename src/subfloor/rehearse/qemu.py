@@ -1,0 +1,117 @@
+"""From the value of a guest to QEMU's argument list. Pure: no file is looked at, no process started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from subfloor.rehearse.model import Accelerator, Disk, Firmware, Guest
+from subfloor.rehearse.scripts import AGENT_PORT
+
+QEMU = "qemu-system-x86_64"
+
+# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that lives for
+# minutes and runs only what its maker runs anyway needs no mitigations, and emulated they are dear.
+_KERNEL_OPTIONS = (
+    "console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "nokaslr", "no_timer_check",
+    "cryptomgr.notests", "random.trust_cpu=on", "audit=0", "net.ifnames=0",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a running QEMU is connected to: its console's log, its disks' images, the agent's socket."""
+
+    console: Path
+    images: tuple[Path, ...]
+    agent: int
+    accelerator: Accelerator
+    firmware: Firmware | None = None
+
+
+def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> list[str]:
+    """QEMU with the guest's kernel started directly from this file, its root and modules shared."""
+    return [
+        *machine_argv(guest.memory_mib, guest.cpus, wiring),
+        *disks_argv(guest.disks, wiring.images),
+        *_share("root", guest.share),
+        *_share("modules", guest.kernel.modules),
+        *("-kernel", str(kernel)),
+        *("-initrd", str(initrd)),
+        *("-append", " ".join(_KERNEL_OPTIONS)),
+    ]
+
+
+def disk_argv(
+    disks: Sequence[Disk], memory_mib: int, cpus: int, wiring: Wiring, shares: Mapping[str, Path] | None = None
+) -> list[str]:
+    """QEMU with the firmware looking for something to boot on the disks, in their order; with directories to share."""
+    return [
+        *machine_argv(memory_mib, cpus, wiring),
+        *disks_argv(disks, wiring.images, bootable=True),
+        *(word for tag, path in (shares or {}).items() for word in _share(tag, path)),
+    ]
+
+
+def machine_argv(memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:
+    """The machine without its disks: processor, memory, firmware, console, the agent's port."""
+    return [
+        QEMU,
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *("-machine", "q35", "-accel", wiring.accelerator),
+        # Emulated, a processor with AVX is a fifth slower than one without: the C library then uses it.
+        *("-cpu", "host" if wiring.accelerator == "kvm" else "Westmere"),
+        *("-smp", str(cpus), "-m", str(memory_mib)),
+        *_firmware(wiring.firmware),
+        *("-chardev", f"file,id=console,path={_escape(wiring.console)}", "-serial", "chardev:console"),
+        *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
+        *("-chardev", f"socket,id=agent,fd={wiring.agent}"),
+        *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+    ]
+
+
+def disks_argv(disks: Sequence[Disk], images: Sequence[Path], bootable: bool = False) -> list[str]:
+    """Every disk with its image, in order."""
+    argv: list[str] = []
+    for number, (disk, image) in enumerate(zip(disks, images, strict=True)):
+        device = _disk_device(disk, number)
+        if bootable:
+            device += f",bootindex={number}"
+        # A host's crash is not rehearsed: its page cache may hold what the guest flushed.
+        drive = f"file={_escape(image)},if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap"
+        argv += ["-drive", drive, "-device", device]
+    return argv
+
+
+def _disk_device(disk: Disk, number: int) -> str:
+    kind = "nvme" if disk.bus == "nvme" else "virtio-blk-pci"
+    serial = disk.serial or f"subfloor{number}"
+    options = {
+        "drive": f"disk{number}",
+        "serial": serial,
+        "logical_block_size": disk.sector,
+        "physical_block_size": max(disk.physical_sector, disk.sector),
+        "min_io_size": disk.minimum_io,
+        "opt_io_size": disk.optimal_io,
+    }
+    return ",".join([kind, *(f"{key}={value}" for key, value in options.items() if value)])
+
+
+def _share(tag: str, path: Path) -> list[str]:
+    fsdev = f"local,id={tag},path={_escape(path)},security_model=none,readonly=on,multidevs=remap"
+    return ["-fsdev", fsdev, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+
+
+def _firmware(firmware: Firmware | None) -> list[str]:
+    if firmware is None:
+        return []
+    return [
+        *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(firmware.code)}"),
+        *("-drive", f"if=pflash,unit=1,format=raw,file={_escape(firmware.variables)}"),
+    ]
+
+
+def _escape(path: Path) -> str:
+    """A path as QEMU's option parser reads it back: a comma is written twice."""
+    return str(path).replace(",", ",,")

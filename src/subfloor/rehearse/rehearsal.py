@@ -1,0 +1,217 @@
+"""Rehearse a playbook: apply it in a virtual machine with blank disks, which is thrown away.
+
+Three runs have to behave: the first applies everything, the second changes nothing, and a check finds
+nothing to do. What they come to is read from their exit statuses and JSON reports.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from subfloor import rehearse
+from subfloor.act.look import script, split
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output
+from subfloor.observe.disk import Disk, DiskState
+from subfloor.storage import sizes
+
+_REPORT = "/run/subfloor-report.json"
+_FORCED = ("-e", "subfloor_connection=local", "-e", "subfloor_become=[]")
+"""Whatever the inventory says of ways to the host: in the rehearsal, the guest is the host."""
+
+DEFAULT_DISK = "30GiB"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the rehearsal takes place in. ``timeout``, in seconds, is for all of it."""
+
+    disks: tuple[rehearse.Disk, ...]
+    kernel: Path | None = None
+    memory_mib: int = 2048
+    timeout: float = 900.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of subfloor in the guest: the arguments, the exit status, and the report, if one came."""
+
+    arguments: tuple[str, ...]
+    status: int
+    report: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Act:
+    """One of the three runs: what is done, and what is wrong with how it came out, if anything."""
+
+    title: str
+    command: tuple[str, ...]
+    judge: Callable[[Run], str | None]
+
+
+def disk_of(text: str) -> rehearse.Disk:
+    """A disk from ``SIZE[:nvme|:virtio][:512|:4096]``. Raises ``ValueError``."""
+    size, *options = text.split(":")
+    disk = rehearse.Disk(sizes.parse(size))
+    for option in options:
+        match option:
+            case "virtio" | "nvme":
+                disk = replace(disk, bus=option)
+            case "512":
+                disk = replace(disk, sector=512)
+            case "4096":
+                disk = replace(disk, sector=4096)
+            case _:
+                raise ValueError(f"{option!r} is neither a bus (virtio, nvme) nor a sector size (512, 4096)")
+    return disk
+
+
+def disks_in_words(disks: Sequence[rehearse.Disk]) -> tuple[str, ...]:
+    """The guest's disks, as a missing variable's advice names them."""
+    return tuple(
+        f"{name} ({sizes.show(disk.size)})" for name, disk in zip(rehearse.device_names(disks), disks, strict=True)
+    )
+
+
+# The three acts.
+
+
+def _applied(run: Run) -> str | None:
+    return None if run.status == 0 else f"the first apply ended with exit status {run.status}"
+
+
+def _unchanged(run: Run) -> str | None:
+    if run.status:
+        return f"the second apply ended with exit status {run.status}"
+    changed = [task["name"] for task in _tasks(run) if task["outcome"] not in ("ok", "skipped")]
+    return f"the second apply was not without changes: {'; '.join(changed)}" if changed else None
+
+
+def _in_sync(run: Run) -> str | None:
+    return None if run.status == 0 else f"the check after it ended with exit status {run.status}"
+
+
+def _tasks(run: Run) -> Iterator[Mapping[str, Any]]:
+    for host in (run.report or {}).get("hosts", {}).values():
+        yield from host["tasks"]
+
+
+ACTS = (
+    Act("Apply to blank disks", ("apply", "--yes"), _applied),
+    Act("Apply again: nothing may change", ("apply", "--yes"), _unchanged),
+    Act("Check: nothing may be left to do", ("check",), _in_sync),
+)
+
+
+def complaint(act: Act, run: Run) -> str | None:
+    """What is wrong with a run, None if it behaved. One that left no report did not."""
+    return act.judge(run) or (None if run.report else "it left no report")
+
+
+# In the guest.
+
+
+class Stage:
+    """A booted guest, and what can be done in it until the time is up."""
+
+    def __init__(self, machine: rehearse.Machine, deadline: float, output: Callable[[str], None], colour: bool) -> None:
+        self.machine = machine
+        self.environment: Mapping[str, str] = {}
+        self._deadline, self._output, self._colour = deadline, output, colour
+
+    def run(self, command: Sequence[str], arguments: Sequence[str]) -> Run:
+        """Run subfloor, showing what it says."""
+        argv = [sys.executable, "-m", "subfloor", *command, *arguments, *_FORCED, "--report", _REPORT]
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.machine.run(["rm", "-f", _REPORT])
+        done = self.machine.run(
+            argv,
+            cwd=str(Path.cwd()),
+            env=self._environment(),
+            timeout=self._left(),
+            output=lambda data: self._output(decoder.decode(data)),
+        )
+        return Run(tuple(argv[3:]), done.returncode, self._report())
+
+    def say(self, *argv: str) -> str:
+        """What a program in the guest says."""
+        return self.machine.run(argv, timeout=min(60.0, self._left())).stdout.decode("utf-8", "replace")
+
+    def disk(self, path: str) -> DiskState | None:
+        """What is to be seen of a disk."""
+        probes = tuple(dict.fromkeys(Disk(path).probes()))
+        mark = os.urandom(16).hex()
+        said = self.machine.run(["sh"], stdin=script(probes, mark).encode(), timeout=self._left()).stdout
+        try:
+            outputs: dict[str, Output] = dict(zip(probes, split(said, mark, len(probes)), strict=True))
+            state = Disk(path).parse(*(outputs[probe] for probe in Disk(path).probes()))
+        except LookFailed:
+            return None
+        return state if isinstance(state, DiskState) else None
+
+    def bootable(self, disks: Sequence[str]) -> bool:
+        """Whether firmware finds something to start on one of the disks."""
+        return self.machine.run(["sh", "-c", _BOOTABLE, "sh", *disks], timeout=self._left()).returncode == 0
+
+    def _left(self) -> float:
+        return max(1.0, self._deadline - time.monotonic())
+
+    def _environment(self) -> dict[str, str]:
+        passed = {name: os.environ[name] for name in ("PYTHONPATH", "NO_COLOR") if os.environ.get(name)}
+        return {
+            **passed,
+            **self.environment,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **({"FORCE_COLOR": "1"} if self._colour else {}),
+        }
+
+    def _report(self) -> Mapping[str, Any] | None:
+        found = self.machine.run(["cat", _REPORT])
+        if found.returncode:
+            return None
+        report: Mapping[str, Any] = json.loads(found.stdout)
+        return report
+
+
+# The kernel is started directly; what is rehearsed is meant for a machine that firmware starts, by UEFI as a rule.
+_LIKE_UEFI = "[ -d /sys/firmware/efi ] || { mount -t tmpfs tmpfs /sys/firmware && mkdir /sys/firmware/efi; }"
+
+_BOOTABLE = """
+for part in $(lsblk -lnpo NAME,PARTTYPE "$@" | awk '$2 == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" {print $1}'); do
+    at=$(findmnt -nro TARGET --source "$part" | head -n 1)
+    [ -n "$at" ] || { at=$(mktemp -d) && mount -o ro "$part" "$at" || continue; }
+    [ ! -e "$at/EFI/BOOT/BOOTX64.EFI" ] || exit 0
+done
+exit 1
+"""
+
+
+@contextlib.contextmanager
+def stage(setting: Setting, workdir: Path, output: Callable[[str], None], *, colour: bool) -> Iterator[Stage]:
+    """A booted guest with blank disks. Raises ``VmError``."""
+    deadline = time.monotonic() + setting.timeout
+    guest = rehearse.Guest(rehearse.find_kernel(setting.kernel), setting.disks, memory_mib=setting.memory_mib)
+    with rehearse.boot(guest, workdir=workdir, deadline=min(setting.timeout, rehearse.BOOT_DEADLINE)) as machine:
+        machine.run(["sh", "-c", _LIKE_UEFI])
+        yield Stage(machine, deadline, output, colour)
+
+
+@contextlib.contextmanager
+def workplace(keep: bool) -> Iterator[Path]:
+    """A directory for the disks' images, thrown away unless it is to be kept."""
+    if keep:
+        yield Path(tempfile.mkdtemp(prefix="subfloor-rehearsal-"))
+        return
+    with tempfile.TemporaryDirectory(prefix="subfloor-rehearsal-") as name:
+        yield Path(name)

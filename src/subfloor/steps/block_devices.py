@@ -1,0 +1,334 @@
+"""What a mount or a swap area comes from: a partition's path, or a tag such as ``LABEL=nixos``.
+
+The play's own disks are asked first, by what is seen of them or is about to be there, so nothing waits
+for udev's links. All of it is pure.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from subfloor.core.errors import NotVisible, Refused
+from subfloor.core.machine import AnySubject, Machine, Unknown
+from subfloor.core.task import Task
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, Volume
+from subfloor.observe.tag import Tag
+from subfloor.storage.devices import device
+from subfloor.storage.marks import LABELLING, STAGES, is_final
+
+_TAG = re.compile(r"(LABEL|UUID|PARTLABEL|PARTUUID)=(.+)")
+_LINK = re.compile(r"/dev/disk/by-(label|uuid|partlabel|partuuid)/([^/]+)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A device that holds what is wanted; ``node`` is the kernel's own name of it. ``fresh``: known to be empty.
+
+    ``called``: the name that the play gives it, where the kernel's own says nothing to a person (``/dev/dm-0``).
+    """
+
+    node: str
+    disk: str = ""
+    number: int | None = None
+    fresh: bool = False
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """The device as a person knows it."""
+        return self.called or self.node
+
+
+def check(text: str) -> None:
+    """Raise ``ValueError`` for what is neither a tag nor a path below /dev."""
+    if not _TAG.fullmatch(text):
+        device(text)
+
+
+def tag_of(text: str) -> tuple[str, str] | None:
+    """The tag's kind and value, also of one of udev's links by a tag; None for any other path."""
+    if found := _TAG.fullmatch(text):
+        return found[1], found[2].strip('"')
+    if found := _LINK.fullmatch(text):
+        return found[1].upper(), _decoded(found[2])
+    return None
+
+
+def link(text: str) -> str:
+    """A source as a path that the installed system has: a tag becomes udev's link of it."""
+    tag = tag_of(text)
+    return f"/dev/disk/by-{tag[0].lower()}/{_encoded(tag[1])}" if tag else text
+
+
+def _decoded(name: str) -> str:
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda hex_: bytes([int(hex_[1], 16)]), name.encode())
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _encoded(name: str) -> str:
+    """As udev writes names: what is no letter, digit or one of ``#+-.:=@_`` becomes ``\\xHH`` (libudev's encode)."""
+    return "".join(
+        char if char > "\x7f" or char.isalnum() or char in "#+-.:=@_" else f"\\x{ord(char):02x}" for char in name
+    )
+
+
+Naming = Literal["label", "partuuid"]
+"""By what the installed system finds a partition: the label that the play gives to what is on it, or the
+partition's own UUID."""
+
+
+def stable(machine: Machine, source: str, label: str, by: Naming) -> str:
+    """The path by which the installed system finds a device, whatever the kernel will call it there.
+
+    ``label``: that which the play gives. What is declared by a tag stays so. Raises ``Refused`` where there
+    is nothing but a name that the kernel gives anew at every boot.
+    """
+    if by == "label" and label:
+        return link(f"LABEL={label}")
+    if not stable_looks(source, label, by):
+        return link(source)
+    named = device(source)
+    state = machine[Disk(named.disk)]
+    entry = state.entry(named.number) if isinstance(state, DiskState) and named.number is not None else None
+    if entry:
+        return link(f"PARTUUID={entry.uuid}")
+    if not _is_kernels(source):
+        return source
+    raise Refused(
+        f"{source} is a name that the kernel may give to another device at the next boot, and no partition of a GPT",
+        advice="name it by a link below /dev/disk/by-id, or by a tag such as UUID=; `lsblk -o +UUID,LABEL` shows them",
+    )
+
+
+def stable_looks(source: str, label: str, by: Naming) -> frozenset[AnySubject]:
+    """Everything that ``stable`` looks at."""
+    if tag_of(source) or (by == "label" and (label or not _is_kernels(source))):
+        return frozenset()
+    return frozenset({Disk(device(source).disk)})
+
+
+def _is_kernels(path: str) -> bool:
+    """Whether a device's path is the kernel's own: what lies deeper below /dev are links, which stay."""
+    return posixpath.dirname(path) == "/dev"
+
+
+def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
+    """The disks of a play among which a tag is looked for."""
+    if tag_of(source) is None:
+        return ()
+    subjects = (subject for task in play for subject in task.subjects())
+    return tuple(sorted({subject.path for subject in subjects if isinstance(subject, Disk)}))
+
+
+def label_in(play: Iterable[Task], source: str) -> str:
+    """The label that a task of the play gives to what is on this device."""
+    for task in play:
+        if task.key == "mkfs" and getattr(task, "device", None) == source:
+            return str(getattr(task, "label", ""))
+    return ""
+
+
+def subjects_of(source: str, disks: Iterable[str]) -> frozenset[AnySubject]:
+    """Everything that ``found`` looks at."""
+    tag = tag_of(source)
+    if tag is None:
+        return frozenset({Disk(device(source).disk)})
+    return frozenset({Tag("=".join(tag)), *map(Disk, disks)})
+
+
+def found(machine: Machine, source: str, disks: Iterable[str], kind: str) -> Source:
+    """The device that holds a finished filesystem (or swap area) of this type.
+
+    Raises ``Refused`` where there is none, or more than one, or it holds something else.
+    """
+    tag = tag_of(source)
+    if tag is None:
+        named = device(source)
+        return _on_disk(machine, source, named.disk, named.number, kind)
+    return _tagged(machine, source, tag, tuple(disks), kind)
+
+
+def in_use(machine: Machine, source: Source, use: str) -> Machine:
+    """The machine once the source is used, such as by being mounted."""
+    node = _node_of(machine, source.disk)
+    for subject in machine:
+        state = machine[subject] if isinstance(subject, Disk) else None
+        if isinstance(state, DiskState) and state.node == node:
+            machine = machine.with_(subject, _used(state, source.number, use))
+    return machine
+
+
+def read_only(machine: Machine, source: Source) -> bool:
+    """Whether the disk can only be read."""
+    state = machine.get(Disk(source.disk))
+    return isinstance(state, DiskState) and state.read_only
+
+
+def _node_of(machine: Machine, disk: str) -> str | None:
+    state = machine.get(Disk(disk))
+    return state.node if isinstance(state, DiskState) else None
+
+
+def _used(state: DiskState, number: int | None, use: str) -> DiskState:
+    if number is None:
+        return replace(state, in_use=True, users=(*state.users, use))
+    volume = state.volume(number)
+    return state.with_volume(replace(volume, in_use=True, users=(*volume.users, use))) if volume else state
+
+
+# By a path.
+
+
+def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind: str) -> Source:
+    state = machine[Disk(disk)]
+    if isinstance(state, Missing):
+        there = "; ".join(state.present) or "none"
+        raise Refused(f"there is no device {disk}", advice=f"name another disk; those that are here: {there}")
+    if number is None:
+        return _whole(source, disk, state, kind)
+    volume = state.volume(number)
+    if volume is None:
+        raise Refused(
+            f"{disk} has no partition {number}", advice="put an `aligned-partition` task before this one, and a `mkfs`"
+        )
+    _check_finished(source, state, volume)
+    _check_type(source, _type(volume), kind)
+    fresh = isinstance(volume.content, Content) and volume.content.fresh
+    return Source(state.partition_node(number), disk, number, fresh)
+
+
+def _whole(source: str, disk: str, state: DiskState, kind: str) -> Source:
+    types = [signature for signature in state.signatures if signature == kind] or list(state.signatures)
+    if state.table is not None:
+        raise Refused(f"{source} is partitioned", advice="name one of its partitions; `lsblk` lists them")
+    _check_type(source, ", ".join(types), kind)
+    return Source(state.node, disk, called=source if state.node.startswith("/dev/dm-") else "")
+
+
+def _check_finished(source: str, state: DiskState, volume: Volume) -> None:
+    entry = state.entry(volume.number)
+    if entry and not is_final(entry.name):
+        raise _unfinished(source, entry.name)
+    if not volume.known:
+        raise Refused(
+            f"the kernel does not have {source} as the partition table has it",
+            advice="put a `gpt-label` task for the disk before this one: it tells the kernel",
+        )
+
+
+def _unfinished(source: str, name: str) -> Refused:
+    if name.endswith(LABELLING):
+        return Refused(
+            f"the label of {source} was being changed when a run broke off: the partition is named {name!r}",
+            advice="put a `mkfs` task for it before this one: it mends what it holds, labels it and loses nothing",
+        )
+    return Refused(
+        f"what {source} holds is not finished: the partition is named {name!r}",
+        advice="put a `mkfs` task for it before this one: it makes it, or makes it again",
+    )
+
+
+def check_forgettable(machine: Machine, source: str) -> None:
+    """Raise ``Refused`` unless this is a finished partition that holds nothing, or swap."""
+    named = device(source)
+    state = machine[Disk(named.disk)]
+    volume = state.volume(named.number) if isinstance(state, DiskState) and named.number is not None else None
+    if not isinstance(state, DiskState) or not volume or not state.entry(volume.number):
+        raise Refused(
+            f"there is no partition {source}",
+            advice="put an `aligned-partition` task with `raw: true` before this one",
+        )
+    _check_finished(source, state, volume)
+    if isinstance(volume.content, Unknown):
+        raise NotVisible(
+            f"what {source} holds cannot be seen until the table of {named.disk} is repaired",
+            advice="a `gpt-label` task repairs it",
+        )
+    if _type(volume) not in ("", "swap"):
+        raise Refused(
+            f"{source} holds {volume.content}, which would be lost at the next boot",
+            advice="name a partition that is for swap; see `blkid`",
+        )
+
+
+def _type(volume: Volume) -> str:
+    return volume.content.type if isinstance(volume.content, Content) else ""
+
+
+def _check_type(source: str, there: str, kind: str) -> None:
+    if there == kind:
+        return
+    if not there:
+        what = "swap area" if kind == "swap" else f"{kind} filesystem"
+        raise Refused(f"{source} holds no {what}", advice="put a `mkfs` task for it before this one")
+    raise Refused(
+        f"{source} holds {there}, and {kind} is wanted",
+        advice="give the type that is there, or name another device; see `blkid`",
+    )
+
+
+# By a tag.
+
+
+def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[str, ...], kind: str) -> Source:
+    own = dict(_own(machine, tag, disks))
+    others = {each.node: each for each in machine[Tag("=".join(tag))] if not _is_of(machine, each.node, disks)}
+    nodes = sorted(own.keys() | others.keys())
+    if len(nodes) > 1:
+        raise Refused(
+            f"{source} is ambiguous: {', '.join(nodes)} carry it",
+            advice="name the device by its path, or take a tag that only one carries, such as PARTUUID=",
+        )
+    if not nodes:
+        raise _nowhere(machine, source, tag, disks)
+    if nodes[0] in own:
+        disk, number = own[nodes[0]]
+        return _on_disk(machine, nodes[0], disk, number, kind)
+    other = others[nodes[0]]
+    if not is_final(other.name):
+        raise _unfinished(other.node, other.name)
+    _check_type(other.node, other.type, kind)
+    return Source(other.node)
+
+
+def _own(machine: Machine, tag: tuple[str, str], disks: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, int]]]:
+    for disk, state in _states(machine, disks):
+        for volume in state.volumes:
+            if _value(state, volume, tag[0]) == (tag[1].lower() if tag[0].endswith("UUID") else tag[1]):
+                yield state.partition_node(volume.number), (disk, volume.number)
+
+
+def _value(state: DiskState, volume: Volume, kind: str) -> str | None:
+    """What a volume carries as a tag of this kind; a UUID in lower case."""
+    if kind.startswith("PART"):
+        entry = state.entry(volume.number)
+        if entry is None:
+            return None
+        return entry.name if kind == "PARTLABEL" else str(entry.uuid)
+    if not isinstance(volume.content, Content):
+        return None
+    return volume.content.label if kind == "LABEL" else volume.content.uuid.lower()
+
+
+def _is_of(machine: Machine, node: str, disks: tuple[str, ...]) -> bool:
+    """Whether a device is a partition of one of these disks, which speak for themselves."""
+    named = device(node)
+    return named.number is not None and named.disk in {state.node for _, state in _states(machine, disks)}
+
+
+def _states(machine: Machine, disks: tuple[str, ...]) -> Iterator[tuple[str, DiskState]]:
+    for disk in disks:
+        state = machine[Disk(disk)]
+        if isinstance(state, DiskState):
+            yield disk, state
+
+
+def _nowhere(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[str, ...]) -> Refused:
+    for stage in STAGES if tag[0] == "PARTLABEL" else ():
+        for node, _ in _own(machine, (tag[0], tag[1] + stage), disks):
+            return _unfinished(node, tag[1] + stage)
+    return Refused(f"no device carries {source}", advice="see `blkid` for those that there are; or put `mkfs` first")

@@ -1,0 +1,325 @@
+"""A GUID partition table as a value: read from the disk's own bytes, written by sfdisk.
+
+Read from the bytes, since whether *both* copies are sound is something that no tool says in a form
+meant for programs. The layout is that of the UEFI specification 2.10, chapter 5.3. Only sfdisk
+writes tables: it flushes after each of its writes, the backup first, so a power cut leaves one good copy.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from subfloor.storage import mbr
+
+_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
+_ENTRY = struct.Struct("<16s16sQQQ72s")
+_SIGNATURE = b"EFI PART"
+_UNUSED = bytes(16)
+NAME_UNITS = 36
+"""How long a partition's name may be, in UTF-16 code units."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One partition as the table has it; ``start`` and ``size`` in logical sectors, ``attrs`` as bits."""
+
+    number: int
+    start: int
+    size: int
+    type: UUID
+    uuid: UUID
+    name: str
+    attrs: int = 0
+
+    @property
+    def end(self) -> int:
+        """The first sector after the partition."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Gpt:
+    """A table. ``last_lba`` is the last sector that a partition may use; ``length`` the number of entries.
+
+    ``damage`` names what is not sound, and ``taken`` the places of a copy that is not sound where something else
+    is now, neither zeros nor a damaged copy of this very table: writing there destroys it. ``array`` is the sector
+    where the entries of the first copy begin. ``hybrid``: the first sector has partitions of its own; ``slots`` are
+    its slots and signature as they should be (see ``mbr``), empty where they need no mending.
+    """
+
+    id: UUID
+    first_lba: int
+    last_lba: int
+    length: int
+    entries: tuple[Entry, ...] = ()
+    damage: frozenset[str] = frozenset()
+    taken: frozenset[str] = field(default=frozenset(), repr=False)
+    array: int = field(default=2, repr=False)
+    hybrid: bool = field(default=False, repr=False)
+    slots: bytes = field(default=b"", compare=False, repr=False)
+
+
+def blank(label_id: UUID, sectors: int, sector: int, length: int = 128) -> Gpt:
+    """A new table without partitions, for a disk of so many logical sectors of so many bytes."""
+    first, last = usable(sectors, sector, length)
+    return Gpt(label_id, first, last, length)
+
+
+def usable(sectors: int, sector: int, length: int = 128) -> tuple[int, int]:
+    """The first and the last sector that partitions may use: between the two copies of the table."""
+    table = -(-length * _ENTRY.size // sector)
+    return 2 + table, sectors - 2 - table
+
+
+# Reading.
+
+MOVED = "backup table not at the end of the disk"
+"""Among the damages: the disk has grown, or the table was copied from a smaller one."""
+
+
+@dataclass(frozen=True)
+class _Header:
+    """A header whose checksum holds; ``array`` is the first sector of its entries, each of ``width`` bytes."""
+
+    here: int
+    alternate: int
+    table: Gpt
+    array: int
+    width: int
+    crc: int
+
+    @property
+    def length(self) -> int:
+        """The bytes of all entries."""
+        return self.table.length * self.width
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """What was read of one end of a disk: from the sector ``base`` on; ``beyond``, entries that lie elsewhere.
+
+    ``sector`` is in bytes; ``at`` is where the header of this end's copy belongs, in sectors.
+    """
+
+    data: bytes
+    base: int
+    sector: int
+    at: int
+    beyond: bytes = b""
+
+    def piece(self, lba: int, length: int) -> bytes | None:
+        """So many bytes from a sector on; None where not all of them were read."""
+        start = (lba - self.base) * self.sector
+        return self.data[start : start + length] if 0 <= start <= len(self.data) - length else None
+
+    def entries(self, header: _Header) -> bytes | None:
+        found = self.piece(header.array, header.length)
+        return self.beyond[: header.length] if found is None and len(self.beyond) >= header.length else found
+
+
+def parse(
+    head: bytes, tail: bytes, *, sector: int, sectors: int, beyond: tuple[bytes, bytes] = (b"", b"")
+) -> Gpt | None:
+    """The table on a disk of so many sectors, from its first and its last bytes; None where there is none.
+
+    ``sector`` is in bytes. With one copy damaged the other is read, as the specification asks, and
+    ``damage`` says which. ``beyond`` are the entries that the headers say are elsewhere, of either copy.
+    """
+    first = Bytes(head, 0, sector, 1, beyond[0])
+    last = Bytes(tail, sectors - len(tail) // sector, sector, sectors - 1, beyond[1])
+    primary, backup = _copy(first), _copy(last)
+    good = primary or backup
+    if not good:
+        return None
+    damage = _damage(primary, backup, sectors)
+    if not primary:
+        good = replace(good, table=replace(good.table, array=2))
+    mbr_damage = mbr.damage(head[:512], sectors, moved=bool(damage))
+    return replace(
+        good.table,
+        damage=damage | mbr_damage,
+        taken=frozenset(_taken(good.table, primary, backup, first, last)) if damage | mbr_damage else frozenset(),
+        hybrid=mbr.is_hybrid(head[:512]),
+        slots=mbr.mended(head[:512], sectors) if "protective MBR" in mbr_damage else b"",
+    )
+
+
+def remains(head: bytes, tail: bytes) -> bool:
+    """Whether a header's signature stands where one may be, for sectors of 512 bytes or of 4096.
+
+    A table that nobody can read any more, or that was written when the disk had other sectors, is no sign
+    that the disk is blank: what its partitions held may all be there.
+    """
+    places = (head[512:], head[4096:], tail[-512:], tail[-4096:])
+    return any(place.startswith(_SIGNATURE) for place in places)
+
+
+def _damage(primary: _Header | None, backup: _Header | None, sectors: int) -> frozenset[str]:
+    if not primary:
+        return frozenset({"primary table"})
+    if primary.alternate != sectors - 1:
+        return frozenset({MOVED})
+    if not backup:
+        return frozenset({"backup table"})
+    same = replace(primary.table, array=2) == replace(backup.table, array=2)
+    return frozenset() if same else frozenset({"the two tables differ"})
+
+
+def _header(end: Bytes) -> _Header | None:
+    """The header of the copy at one end of the disk, if its checksum holds."""
+    data = end.piece(end.at, end.sector) or b""
+    if len(data) < _HEADER.size or not data.startswith(_SIGNATURE):
+        return None
+    _, _, size, crc, _, here, alternate, first, last, label, array, length, width, array_crc = _HEADER.unpack_from(data)
+    raw = data[:size]
+    if not _HEADER.size <= size <= end.sector or zlib.crc32(raw[:16] + bytes(4) + raw[20:]) != crc or here != end.at:
+        return None
+    table = Gpt(UUID(bytes_le=label), first, last, length, array=array)
+    return _Header(here, alternate, table, array, width, array_crc)
+
+
+def _copy(end: Bytes) -> _Header | None:
+    """The copy at one end of the disk, with its entries, if both of its checksums hold."""
+    header = _header(end)
+    data = end.entries(header) if header and header.width >= _ENTRY.size else None
+    if not header or data is None or zlib.crc32(data) != header.crc:
+        return None
+    entries = (_entry(index + 1, data, index * header.width) for index in range(header.table.length))
+    found = tuple(entry for entry in entries if entry)
+    return replace(header, table=replace(header.table, entries=found))
+
+
+def _entry(number: int, data: bytes, at: int) -> Entry | None:
+    kind, unique, first, last, attrs, name = _ENTRY.unpack_from(data, at)
+    if kind == _UNUSED:
+        return None
+    # Half of a surrogate pair is kept as it is, so that nobody takes the name for one that can be written back.
+    text = name.decode("utf-16-le", "surrogatepass").split("\0", 1)[0]
+    return Entry(number, first, last - first + 1, UUID(bytes_le=kind), UUID(bytes_le=unique), text, attrs)
+
+
+# What is where a copy belongs that is not sound.
+
+FIRST_SECTOR = "the first sector"
+FIRST_COPY = "the first copy of the table"
+SECOND_COPY = "the second copy of the table"
+
+
+def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: Bytes, last: Bytes) -> Iterator[str]:
+    """The places where a repair would write over something else."""
+    if mbr.is_taken(first.data[:512]):
+        yield FIRST_SECTOR
+    array = -(-good.length * _ENTRY.size // first.sector)
+    if not primary and not _is_own(good, first, 2):
+        yield FIRST_COPY
+    if primary and (not _is_own(good, last, last.at - array) if not backup else backup.table.id != good.id):
+        yield SECOND_COPY
+
+
+def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
+    """Whether at one end of the disk, with entries from the sector ``array`` on, are zeros or a damaged copy.
+
+    One sector or more of the entries may be spoilt where the header is sound, but only where entries were.
+    """
+    header, entries = end.piece(end.at, end.sector), end.piece(array, good.length * _ENTRY.size)
+    if header is None or entries is None or not _may_be_header(good, header):
+        return False
+    found = _header(end)
+    if found and found.array != array:
+        return False  # the entries are elsewhere, and would be moved
+    used = {(entry.number - 1) * _ENTRY.size // 512 for entry in good.entries} if found else set()
+    return all(
+        at // 512 in used or _may_be_entry(good, entries[at : at + _ENTRY.size], end)
+        for at in range(0, len(entries), _ENTRY.size)
+    )
+
+
+def _may_be_header(good: Gpt, data: bytes) -> bool:
+    """Zeros, or a header that has one half of the disk's GUID in its place."""
+    label = good.id.bytes_le
+    return not any(data) or data[56:64] == label[:8] or data[64:72] == label[8:]
+
+
+def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
+    """Zeros, an entry with the UUID of one of the table's, or another that is well-formed: it was there before."""
+    if not any(data):
+        return True
+    unique, first, last = data[16:32], *struct.unpack_from("<QQ", data, 32)
+    known = any(unique == entry.uuid.bytes_le for entry in good.entries)
+    return known or (
+        any(data[:16]) and any(unique) and good.first_lba <= first <= last < max(end.at, good.last_lba + 1)
+    )
+
+
+# Writing: text for sfdisk(8), "input formats, named-fields".
+
+
+def expressible(name: str) -> bool:
+    """Whether sfdisk writes this name as it is: it loses any that reaches beyond Unicode's first plane."""
+    return len(name) <= NAME_UNITS and all(
+        "\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name
+    )
+
+
+_ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBootable"}
+
+
+def script(table: Gpt) -> bytes:
+    """The whole table as a script for sfdisk, nothing left for it to choose."""
+    head = (
+        "label: gpt",
+        f"label-id: {table.id}",
+        "unit: sectors",
+        f"first-lba: {table.first_lba}",
+        f"last-lba: {table.last_lba}",
+        f"table-length: {table.length}",
+        "",
+    )
+    lines = (f"{entry.number} : {_fields(entry)}" for entry in table.entries)
+    return "\n".join([*head, *lines, ""]).encode()
+
+
+def additions(entries: Iterable[Entry]) -> bytes:
+    """Entries as a script for ``sfdisk --append``, which takes each number as it is given."""
+    return "".join(f"{entry.number} : {_fields(entry)}\n" for entry in entries).encode()
+
+
+def change(before: Entry, after: Entry) -> bytes:
+    """What is to change of an entry, as a script for ``sfdisk -N``, which keeps what it is not given."""
+    fields = [f"start={after.start}", f"size={after.size}"]
+    if after.type != before.type:
+        fields.append(f"type={after.type}")
+    if after.uuid != before.uuid:
+        fields.append(f"uuid={after.uuid}")
+    if after.name != before.name:
+        fields.append(f'name="{_escaped(after.name)}"')
+    if after.attrs != before.attrs:
+        fields.append(f'attrs="{_attributes(after.attrs)}"')
+    return (", ".join(fields) + "\n").encode()
+
+
+def _fields(entry: Entry) -> str:
+    attrs = f', attrs="{_attributes(entry.attrs)}"' if entry.attrs else ""
+    return (
+        f"start={entry.start}, size={entry.size}, type={entry.type}, uuid={entry.uuid}, "
+        f'name="{_escaped(entry.name)}"{attrs}'
+    )
+
+
+def _attributes(bits: int) -> str:
+    """Attribute bits as sfdisk names them, separated by commas."""
+    names = (_ATTRIBUTES.get(bit, f"GUID:{bit}") for bit in range(64) if bits >> bit & 1)
+    return ",".join(names)
+
+
+def _escaped(name: str) -> str:
+    """Everything but plain letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in " ._-+@") else _hex(char) for char in name)
+
+
+def _hex(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode())

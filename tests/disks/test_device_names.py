@@ -1,0 +1,64 @@
+"""One device under several names: links, and nodes of its own number, as udev and device-mapper make them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from disks.devices import bare
+from disks.ground import Ground, ground
+from loop_disks import run
+from subfloor.act.look import look
+from subfloor.observe.mount import Mount
+
+pytestmark = pytest.mark.root
+
+__all__ = ["bare", "ground"]  # fixtures
+
+
+@pytest.fixture
+def names(bare: str) -> Iterator[tuple[str, ...]]:
+    """The kernel's own name, a link to it, and another node."""
+    folder = Path(f"/dev/subfloor-test-{os.getpid()}")
+    folder.mkdir()
+    (folder / "link").symlink_to(bare)
+    os.mknod(folder / "node", stat.S_IFBLK | 0o600, Path(bare).stat().st_rdev)
+    yield bare, str(folder / "link"), str(folder / "node")
+    for each in folder.iterdir():
+        each.unlink()
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("kind", ["ext4", "btrfs"])
+@pytest.mark.parametrize("by", [0, 1, 2])
+def test_whoever_mounted_it_by_whatever_name(names: tuple[str, ...], ground: Ground, kind: str, by: int) -> None:
+    run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", "-L", "cellar", names[0])
+    path = str(ground.path / "x")
+    bind = {"bind-persist": {"path": "/kept", "root": str(ground.path), "store": "/x"}}
+    ground.sh(f"mkdir x; mount {names[by]} x")
+    ground.settle(bind)
+    for name in (*names, "LABEL=cellar"):
+        assert ground.apply({"mount": {"path": path, "source": name, "type": kind}}, bind) == []
+
+
+@pytest.mark.parametrize("by", [0, 1, 2])
+def test_a_mount_by_any_name_keeps_its_promise(names: tuple[str, ...], ground: Ground, by: int) -> None:
+    run("mkfs.btrfs", "-q", "-f", names[0])
+    ground.settle({"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "btrfs"}})
+    there = Mount(str(ground.path / "x"))
+    seen = look(ground.shell, {there})[there]
+    assert seen.top and seen.top.source == names[0]
+
+
+def test_swap_by_any_name(names: tuple[str, ...], ground: Ground) -> None:
+    run("mkswap", "-q", names[0])
+    run("swapon", names[2])
+    try:
+        for name in names:
+            assert ground.apply({"swap": {"device": name}}) == []
+    finally:
+        run("swapoff", names[0])

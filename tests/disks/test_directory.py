@@ -1,0 +1,35 @@
+"""`directory` on a real filesystem: its owner and mode, and what is there in its stead."""
+
+from __future__ import annotations
+
+import pytest
+
+from disks.ground import Ground, ground
+from subfloor.core.errors import SubfloorError
+
+pytestmark = pytest.mark.root
+
+__all__ = ["ground"]  # fixtures
+
+
+def test_directory(ground: Ground) -> None:
+    path = ground.path / "srv/my data"
+    play = {"directory": {"path": str(path), "owner": "1000", "group": "tty", "mode": "2750"}}
+    ground.settle(play)
+    assert ground.sh("stat -c %a:%u:%G 'srv/my data'; stat -c %a:%u srv").split() == ["2750:1000:tty", "755:0"]
+    ground.sh("chown 0:0 'srv/my data'; chmod 0700 'srv/my data'")
+    ground.settle(play)
+    assert ground.sh("stat -c %a:%u:%G 'srv/my data'") == "2750:1000:tty"
+
+
+def test_directory_where_something_else_is_case_63(ground: Ground) -> None:
+    ground.sh("touch file; ln -s nowhere dangling; mkdir real; ln -s real link")
+    for path, words in (
+        ("file", "is a file"),
+        ("dangling", "is a symbolic link"),
+        ("file/x/y", "file is no directory"),
+        ("link/x", "leads through a symbolic link"),
+        ("dangling/x", "leads through a symbolic link"),
+    ):
+        with pytest.raises(SubfloorError, match=words):
+            ground.apply({"directory": {"path": str(ground.path / path)}})

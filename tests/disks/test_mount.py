@@ -1,0 +1,223 @@
+"""`mount` on a real kernel: any filesystem and options, by any name of a device, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from disks.devices import bare, disk, ext4
+from disks.ground import Ground, ground
+from loop_disks import run, said
+from subfloor.core.errors import SubfloorError
+
+pytestmark = pytest.mark.root
+
+__all__ = ["bare", "disk", "ext4", "ground"]  # fixtures
+
+
+def test_mount(ext4: str, ground: Ground) -> None:
+    path = str(ground.path / "nix")
+    options = ["noatime", "commit=30", "nofail", "x-systemd.automount"]
+    assert ground.settle({"mount": {"path": path, "source": ext4, "type": "ext4", "options": options}}) == [
+        f"Mount {ext4} (ext4) at {path}"
+    ]
+    mount = ground.mount("nix")
+    assert (mount.source, mount.type) == (ext4, "ext4")
+    assert {"rw", "noatime", "commit=30"} <= mount.options
+
+
+def test_mount_that_drifted(ext4: str, ground: Ground) -> None:
+    play = {"mount": {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4", "options": ["noatime", "exec"]}}
+    ground.settle(play)
+    ground.sh("mount -o remount,ro,relatime,noexec nix")
+    assert len(ground.settle(play)) == 1
+    options = ground.mount("nix").options
+    assert {"rw", "noatime"} <= options and "noexec" not in options
+
+
+_OPTIONS = {
+    "ext4": [
+        ["noatime", "commit=5"],
+        ["discard", "nodiscard"],
+        ["data=ordered", "lazytime", "errors=remount-ro"],
+        ["commit=060"],
+        ["relatime", "noatime"],
+        ["noatime", "relatime"],
+    ],
+    "xfs": [[], ["noatime", "logbufs=8"], ["nodev", "nosuid", "noexec", "sync"], ["nodiscard"]],
+    "btrfs": [
+        ["compress=zstd", "autodefrag"],
+        ["compress=zlib:5", "commit=30", "noatime"],
+        ["compress-force=lzo", "commit=60"],
+        ["subvol=/"],
+        ["compress=no"],
+        ["compress", "commit=010"],
+        ["compress=zstd", "nodatacow"],
+        ["nodiscard", "noautodefrag"],
+    ],
+    "vfat": [
+        ["umask=0077"],
+        ["fmask=0133", "dmask=22", "uid=1000"],
+        ["shortname=winnt", "utf8"],
+        ["dmask=22", "umask=0077"],
+        ["umask=0077", "dmask=22"],
+        ["uid=nobody", "gid=nogroup"],
+    ],
+    "f2fs": [[], ["noatime", "nodiscard"]],
+}
+_KERNEL = Path("/proc/filesystems").read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(kind, given) for kind, every in _OPTIONS.items() if kind in _KERNEL for given in every]
+)
+def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, options: list[str]) -> None:
+    """What is looked for is what this kernel shows."""
+    force = {"xfs": ["-f"], "btrfs": ["-f"], "f2fs": ["-f"], "ext4": ["-F"]}
+    run(f"mkfs.{kind}", *force.get(kind, []), bare)
+    play = {"path": str(ground.path / "x"), "source": bare, "type": kind}
+    ground.settle({"mount": {**play, "options": options}})
+    ground.sh("umount x")
+    ground.settle({"mount": {**play, "options": ["ro"]}})
+    if kind in ("ext4", "btrfs"):
+        ground.settle({"mount": {**play, "options": options}})
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("journal", "ordered"), ("ordered", "writeback"), ("", "journal")])
+def test_a_way_of_journalling_that_no_remount_can_change(ext4: str, ground: Ground, there: str, wanted: str) -> None:
+    ground.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
+    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
+    with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which no remount can change"):
+        ground.apply({"mount": play})
+    ground.sh("umount x")
+    ground.settle({"mount": play})
+
+
+def test_a_filesystem_that_the_kernel_made_read_only_case_64(ext4: str, ground: Ground) -> None:
+    play = {"mount": {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["errors=remount-ro"]}}
+    bind = {"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}}
+    ground.settle(play)
+    ground.settle(bind)
+    ground.sh(f"echo 1 > /sys/fs/ext4/{Path(ext4).name}/trigger_fs_error; ! touch x/y")
+    for each in (play, bind):
+        with pytest.raises(SubfloorError, match=r"has become read-only: the kernel makes it so after an error"):
+            ground.apply(each)
+    ground.sh(f"umount home x; e2fsck -f -p {ext4} || [ $? = 1 ]")
+    ground.settle(play)
+    ground.settle(bind)
+    ground.sh("touch x/y")
+
+
+def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
+    run("mkfs.btrfs", "-f", bare)
+    play = {"path": str(ground.path / "x"), "source": bare, "type": "btrfs"}
+    ground.settle({"mount": play})
+    ground.sh("btrfs subvolume create x/nix; umount x")
+    ground.settle({"mount": {**play, "options": ["subvol=nix"]}})
+    assert ground.mount("x").root == "/nix"
+    with pytest.raises(SubfloorError, match=r"/nix in it.* is mounted at"):
+        ground.apply({"mount": play})
+    ground.settle({"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}})
+    assert ground.mount("home").root == "/nix/home"
+
+
+def test_options_that_a_filesystem_has_as_a_whole(bare: str, ground: Ground) -> None:
+    """The second mount gets those of the first, and is then remounted; the first one follows."""
+    run("mkfs.btrfs", "-f", bare)
+    path = str(ground.path / "x")
+    first = {"path": path, "source": bare, "type": "btrfs", "options": ["compress=zstd"]}
+    ground.settle({"mount": {**first, "options": []}})
+    ground.sh("btrfs subvolume create x/home")
+    ground.sh("umount x")
+    ground.settle({"mount": first})
+    second = {**first, "path": f"{path}/home", "options": ["subvol=home", "compress=zstd"]}
+    assert len(ground.settle({"mount": first}, {"mount": second})) == 1
+    ground.sh("umount x/home")
+    assert len(ground.settle({"mount": {**second, "options": ["subvol=home", "compress=lzo"]}})) == 2
+    assert "compress=lzo" in ground.mount("x").options
+
+
+def test_flags_that_stay_on_a_remount(ext4: str, ground: Ground) -> None:
+    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["noatime"]}
+    ground.settle({"mount": play})
+    ground.sh("mount -o remount,ro,nodev,nosuid x")
+    assert len(ground.settle({"mount": play})) == 1
+    assert {"rw", "nodev", "nosuid", "noatime"} <= ground.mount("x").options
+
+
+def test_an_option_that_the_kernel_drops_is_refused_with_a_reason(bare: str, ground: Ground) -> None:
+    run("mkfs.xfs", "-f", bare)
+    ground.sh(f"echo 0 > /sys/block/{Path(bare).name}/queue/discard_max_bytes")
+    play = {"path": str(ground.path / "x"), "source": bare, "type": "xfs", "options": ["discard"]}
+    with pytest.raises(SubfloorError, match=r"mounted without discard, which no remount can change"):
+        ground.apply({"mount": play})
+    ground.settle({"mount": {**play, "options": ["nodiscard"], "path": str(ground.path / "y")}})
+
+
+def test_mount_of_a_partition(disk: str, ground: Ground) -> None:
+    ground.settle({"mount": {"path": str(ground.path / "nix"), "source": f"{disk}p1", "type": "ext4"}})
+    assert ground.mount("nix").source == f"{disk}p1"
+    with pytest.raises(SubfloorError, match=r"p2 holds swap, and ext4 is wanted"):
+        ground.apply({"mount": {"path": str(ground.path / "x"), "source": f"{disk}p2", "type": "ext4"}})
+    with pytest.raises(SubfloorError, match=r"has no partition 3"):
+        ground.apply({"mount": {"path": str(ground.path / "x"), "source": f"{disk}p3", "type": "ext4"}})
+
+
+@pytest.mark.parametrize("tag", ["LABEL=cellar", "PARTLABEL=cellar"])
+def test_mount_by_a_tag_of_the_plays_own_disk(disk: str, ground: Ground, tag: str) -> None:
+    swap = {"swap": {"device": f"{disk}p2"}}
+    ground.settle(swap, {"mount": {"path": str(ground.path / "nix"), "source": tag, "type": "ext4"}})
+    assert ground.mount("nix").source == f"{disk}p1"
+
+
+def test_mount_by_a_tag_of_another_disk(ext4: str, ground: Ground) -> None:
+    uuid = said("blkid", "-p", "-s", "UUID", "-o", "value", ext4)
+    for path, tag in (("a", "LABEL=shelf"), ("b", f"/dev/disk/by-uuid/{uuid}")):
+        ground.settle({"mount": {"path": str(ground.path / path), "source": tag, "type": "ext4"}})
+        assert ground.mount(path).source == ext4
+    with pytest.raises(SubfloorError, match=r"no device carries LABEL=nowhere"):
+        ground.apply({"mount": {"path": str(ground.path / "c"), "source": "LABEL=nowhere", "type": "ext4"}})
+
+
+def test_mount_of_a_label_that_two_carry(ext4: str, disk: str, ground: Ground) -> None:
+    run("e2label", f"{disk}p1", "shelf")
+    for play in ((), ({"swap": {"device": f"{disk}p2"}},)):
+        with pytest.raises(SubfloorError, match=r"LABEL=shelf is ambiguous"):
+            ground.apply(*play, {"mount": {"path": str(ground.path / "a"), "source": "LABEL=shelf", "type": "ext4"}})
+
+
+def test_mount_of_what_is_unfinished(disk: str, ground: Ground) -> None:
+    run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--part-label", disk, "1", "cellar.unfinished")
+    for source in (f"{disk}p1", "PARTLABEL=cellar"):
+        swap = {"swap": {"device": f"{disk}p2"}}
+        with pytest.raises(SubfloorError, match=r"not finished: the partition is named 'cellar.unfinished'"):
+            ground.apply(swap, {"mount": {"path": str(ground.path / "nix"), "source": source, "type": "ext4"}})
+
+
+def test_mounts_that_are_stacked_or_buried_case_59(ext4: str, ground: Ground) -> None:
+    play = {"mount": {"path": str(ground.path / "root/nix"), "source": ext4, "type": "ext4"}}
+    ground.sh("mkdir root")
+    ground.settle(play)
+    ground.sh("mount --bind root/nix root/nix")
+    with pytest.raises(SubfloorError, match=r"2 mounts are stacked at"):
+        ground.apply(play)
+    ground.sh("umount root/nix; mount -t tmpfs tmpfs root/nix")
+    with pytest.raises(SubfloorError, match=r"2 mounts are stacked at"):
+        ground.apply(play)
+    ground.sh("umount root/nix; mount -t tmpfs tmpfs root")
+    with pytest.raises(SubfloorError, match=r"buried under what was later mounted"):
+        ground.apply(play)
+    ground.sh("umount root")
+    assert ground.apply(play) == []
+
+
+def test_mount_of_a_device_that_is_read_only(ext4: str, ground: Ground) -> None:
+    run("blockdev", "--setro", ext4)
+    play = {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4"}
+    try:
+        with pytest.raises(SubfloorError, match=r"is read-only, and .* is to be writable"):
+            ground.apply({"mount": play})
+        ground.settle({"mount": {**play, "options": ["ro"]}})
+    finally:
+        run("blockdev", "--setrw", ext4)  # it would outlast the loop device's file

@@ -1,0 +1,32 @@
+"""`nixos-config` from real mounts: it follows the play, and keeps what somebody edited."""
+
+from __future__ import annotations
+
+import pytest
+
+from disks.devices import ext4
+from disks.ground import Ground, ground
+from subfloor.core.errors import SubfloorError
+
+pytestmark = pytest.mark.root
+
+__all__ = ["ext4", "ground"]  # fixtures
+
+
+def test_config(ext4: str, ground: Ground) -> None:
+    root = str(ground.path / "root")
+    uuid = ground.sh(f"blkid -p -o value -s UUID {ext4}").strip()
+    mount = {"mount": {"path": f"{root}/nix", "source": f"UUID={uuid}", "type": "ext4", "options": ["noatime"]}}
+    config = {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}}
+    ground.sh("mkdir root")
+    assert len(ground.settle(mount, config)) == 4
+    assert ground.sh("ls root/etc/nixos; stat -c %a root/etc/nixos/*").split() == [
+        *("configuration.nix", "filesystems.nix", "hardware-configuration.nix", "644", "644", "644")
+    ]
+    # Another version of the play writes it anew; what somebody edited is kept.
+    mount["mount"]["options"] = ["relatime", "nodev"]
+    assert ground.settle(mount, config)[-1] == f"Write {root}/etc/nixos/filesystems.nix"
+    ground.sh("echo '# mine' >> root/etc/nixos/filesystems.nix")
+    with pytest.raises(SubfloorError, match=r"(?s)was edited, or is not from here.*-# mine"):
+        ground.apply(mount, config)
+    ground.settle(mount, {"nixos-config": {**config["nixos-config"], "overwrite": True}})

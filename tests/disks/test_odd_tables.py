@@ -1,0 +1,139 @@
+"""Disks that other tools left: tables that overlap, nest, or reach beyond the disk; data that no program knows."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+import odd_tables
+from disks.laying_out import blkid, judge, on
+from disks.plays import applied, converged, refusal
+from loop_disks import LoopDisk, MakeDisk, disk, run, said
+from subfloor.act.host import Host
+from subfloor.act.look import look
+from subfloor.observe.disk import Disk, DiskState
+
+pytestmark = pytest.mark.root
+
+__all__ = ["disk"]  # a fixture
+
+HOME = (("home", "linux", "rest", "ext4 home"),)
+
+
+def with_table(disk: MakeDisk, kind: str, tmp_path: Path) -> LoopDisk:
+    """A disk of that kind, whose partitions the kernel has as far as it takes them."""
+    vda = disk("64MiB")
+    made = odd_tables.make(kind, tmp_path / "odd")
+    run("dd", f"if={made}", f"of={vda.node}", "bs=1M", "conv=fsync", "status=none")
+    run("partx", "--add", vda.node, check=False)
+    return vda
+
+
+def state(disk: LoopDisk) -> DiskState:
+    subject = Disk(disk.node)
+    with Host().shell() as shell:
+        found = look(shell, {subject})[subject]
+    assert isinstance(found, DiskState)
+    return found
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
+@pytest.mark.parametrize("kind", odd_tables.ODD)
+def test_it_goes_with_consent_the_first_time(disk: MakeDisk, kind: str, wipe: bool, tmp_path: Path) -> None:
+    vda = with_table(disk, kind, tmp_path)
+    play = on(vda, *HOME, wipe=wipe)
+    before = vda.digest()
+    assert f"--destroy {vda.node}" in refusal(play)
+    assert vda.digest() == before
+    converged(play, vda.node)
+    judge(vda, HOME)
+    types = {each["type"] for each in json.loads(said("wipefs", "--json", "--no-act", vda.node))["signatures"]}
+    assert types == {"gpt", "PMBR"}
+
+
+@pytest.mark.parametrize("kind", odd_tables.ODD)
+def test_nothing_comes_back_where_it_was(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
+    """The disk is erased, and then somebody makes the very same partitions on it once more."""
+    vda = with_table(disk, kind, tmp_path)
+    seen = state(vda)
+    reports = applied([("wipefs", {"device": vda.node})], vda.node)
+    assert not [str(report.error) for report in reports if report.error]
+    assert "blank: " in state(vda).describe()
+    for number, volume in enumerate(seen.volumes, 1):
+        size = min(volume.size, seen.size - volume.start)
+        if size > 4096:
+            run("partx", "--delete", vda.node, check=False)
+            run("addpart", vda.node, number, volume.start // 512, size // 512)
+            assert blkid(vda.partition(number)) == {}, volume
+
+
+@pytest.mark.parametrize("kind", ["mbr-of-a-larger-disk", "gpt-of-a-larger-disk"])
+def test_what_lies_beyond_the_disk_is_reported(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
+    found = state(with_table(disk, kind, tmp_path)).describe()
+    assert "(its last" in found and "(lies beyond the end of the disk)" in found, found
+
+
+def test_telling_the_kernel_may_find_it_told_already(disk: MakeDisk, tmp_path: Path) -> None:
+    """As udev, or wipefs(8) itself, makes the kernel read the table anew."""
+    vda = with_table(disk, "plain-gpt", tmp_path)
+    run("partx", "--delete", vda.node)
+    converged(on(vda, *HOME), vda.node)
+
+
+# What no program knows.
+
+
+def _btrfs_without_its_first_superblock(disk: LoopDisk) -> None:
+    run("mkfs.btrfs", "-q", disk.node)
+    disk.put(64 * 1024, bytes(4096))
+
+
+def _random_between_the_ends(disk: LoopDisk) -> None:
+    for at in range(4, 500, 2):
+        disk.put(at << 20, random.Random(at).randbytes(1 << 20))
+
+
+def _one_byte_in_the_first_mib(disk: LoopDisk) -> None:
+    disk.put(1_000_000, b"x")
+
+
+def _an_empty_table_over_data(disk: LoopDisk) -> None:
+    _random_between_the_ends(disk)
+    disk.sfdisk("label: gpt\n")
+
+
+UNKNOWN = {
+    "btrfs-without-its-first-superblock": _btrfs_without_its_first_superblock,
+    "random-between-the-ends": _random_between_the_ends,
+    "one-byte-in-the-first-mib": _one_byte_in_the_first_mib,
+    "an-empty-table-over-data": _an_empty_table_over_data,
+}
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
+    vda = disk()
+    UNKNOWN[kind](vda)
+    play = on(vda, *HOME, wipe=wipe)
+    before = vda.digest()
+    assert f"--destroy {vda.node}" in refusal(play)
+    assert vda.digest() == before
+    converged(play, vda.node)
+    judge(vda, HOME)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("size", ["48MiB", "2MiB", "2097664", "2101248", "3MiB", "96KiB", "4608"])
+def test_what_was_erased_counts_as_blank(disk: MakeDisk, size: str, sector: int) -> None:
+    if size in ("2097664", "4608") and sector == 4096:
+        pytest.skip("no whole sectors")
+    vda = disk(size, sector=sector)
+    length = vda.image.stat().st_size
+    vda.put(0, random.Random(1).randbytes(length))
+    play = [("wipefs", {"device": vda.node})]
+    assert f"--destroy {vda.node}" in refusal(play)
+    converged(play, vda.node)

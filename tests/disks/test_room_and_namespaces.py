@@ -1,0 +1,103 @@
+"""Filesystems that are read-only or full, and mount namespaces of every kind: what tasks make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disks.ground import ALONE, Ground, ground
+from subfloor.act.host import Host
+from subfloor.core.errors import SubfloorError
+
+pytestmark = pytest.mark.root
+__all__ = ["ground"]
+
+Play = tuple[Mapping[str, Mapping[str, Any]], ...]
+
+
+def _play(path: Path) -> Play:
+    """What is written to a filesystem at `root`: directories, binds of both kinds, and files."""
+    root = str(path / "root")
+    return (
+        {"directory": {"path": f"{root}/srv/www", "mode": "0700"}},
+        {"bind-persist": {"path": "/var/log", "root": root}},
+        {"bind-persist": {"path": "/etc/machine-id", "root": root, "kind": "file"}},
+        {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}},
+    )
+
+
+# Each is a tmpfs that something cannot be written to, how that is mended, and what is said of it.
+LACKING = {
+    "read-only": ("ro,size=1m", ":", "mount -o remount,rw root", "Read-only file system"),
+    "no space": ("size=64k", "head -c 61440 /dev/zero > root/full", "rm root/full", "No space left on device"),
+    "no space at all": ("size=64k", "cat /dev/zero > root/full || :", "rm root/full", "No space left on device"),
+    "no inodes": ("size=1m,nr_inodes=8", "touch root/1 root/2", "mount -o remount,nr_inodes=100 root", "No space left"),
+    "no inodes at all": ("size=1m,nr_inodes=2", "touch root/1", "mount -o remount,nr_inodes=99 root", "No space left"),
+}
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+def test_what_cannot_be_written_is_told_and_the_rerun_goes_on_case_64(ground: Ground, lacking: str) -> None:
+    options, spoil, mend, said = LACKING[lacking]
+    ground.sh(f"mkdir root; mount -t tmpfs -o {options} none root; {spoil} 2>/dev/null")
+    play = _play(ground.path)
+    with pytest.raises(SubfloorError) as caught:
+        ground.apply(*play)
+    assert said in caught.value.what and caught.value.advice
+    ground.sh(mend)
+    ground.apply(*play)
+    assert ground.apply(*play) == [], "it settles"
+    assert ground.sh("find root -name '*.unfinished'") == ""
+    assert ground.sh("cat root/etc/nixos/configuration.nix").rstrip().endswith("}")
+    assert ground.mount("root/var/log").root == "/nix/persist/var/log"
+
+
+@pytest.fixture(params=["private", "slave", "shared"])
+def namespace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    """A mount namespace of its own, whose mounts are propagated in this way among themselves."""
+    with Host("here", ALONE).shell() as shell:
+        ground = Ground(shell, tmp_path)
+        ground.sh("mkdir outer; mount -t tmpfs -o size=8m outer outer; mkdir outer/root peer")
+        ground.sh("mount --make-shared outer; mount --bind outer peer")
+        if request.param != "shared":
+            ground.sh(f"mount --make-{request.param} outer")
+        yield Ground(shell, tmp_path / "outer")
+
+
+def test_mounts_in_any_propagation_are_made_once_case_66(namespace: Ground) -> None:
+    root = str(namespace.path / "root")
+    play = ({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(namespace.path))
+    namespace.settle(*play)
+    assert len(namespace.mounts("root")) == len(namespace.mounts("root/var/log")) == 1
+    namespace.sh("umount -R root")
+    namespace.settle(*play)
+
+
+def test_what_another_namespace_has_mounted_is_not_taken_for_ours_case_66(ground: Ground) -> None:
+    root = str(ground.path / "root")
+    play = {"tmpfs-mount": {"path": root, "size": "1MiB"}}
+    with Host("there", ALONE).shell() as shell:
+        other = Ground(shell, ground.path)
+        other.settle(play)
+        assert ground.mounts("root") == []
+        ground.settle(play)
+        assert other.apply(play) == []
+
+
+@pytest.fixture
+def chroot(ground: Ground) -> Iterator[Ground]:
+    """A chroot into what is otherwise this machine."""
+    ground.sh("mkdir inside; mount --rbind / inside; mount --make-rprivate inside")
+    pid = ground.sh("read -r line < /proc/$$/stat; set -- ${line##*) }; echo $3")  # its shell leads its process group
+    enter = ("nsenter", "--mount", f"--target={pid}", "chroot", str(ground.path / "inside"))
+    with Host("inside", enter).shell() as shell:
+        yield Ground(shell, ground.path)
+
+
+def test_in_a_chroot_mounts_are_made_and_found_case_66(chroot: Ground) -> None:
+    root = str(chroot.path / "root")
+    chroot.settle({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(chroot.path))
+    assert chroot.mount("root/var/log").root == "/nix/persist/var/log"

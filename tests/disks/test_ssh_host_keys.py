@@ -1,0 +1,62 @@
+"""`ssh-host-keys` with the real ssh-keygen: keys that are made, kept, and never replaced."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from disks.ground import Ground, ground
+from subfloor.core.errors import SubfloorError
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen"),
+]
+
+__all__ = ["ground"]  # a fixture
+
+KEYS = "root/nix/persist/etc/ssh"
+ONE = f"{KEYS}/ssh_host_ed25519_key"
+
+
+def test_keys_are_made_once(ground: Ground) -> None:
+    play = {"ssh-host-keys": {"root": str(ground.path / "root")}}
+    assert len(ground.settle(play)) == 4
+    assert ground.sh(f"ls -A {KEYS}").split() == [
+        *("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key", "ssh_host_rsa_key.pub")
+    ]
+    assert ground.sh(f"stat -c %a {KEYS}/*").split() == ["600", "644", "600", "644"]
+    for kind in ("ed25519", "rsa"):
+        derived, kept = (
+            ground.sh(f"{show} {KEYS}/ssh_host_{kind}_key{end}").split()[:2]
+            for show, end in (("ssh-keygen -y -f", ""), ("cat", ".pub"))
+        )
+        assert derived == kept
+    assert "4096" in ground.sh(f"ssh-keygen -l -f {KEYS}/ssh_host_rsa_key.pub")
+
+
+def test_a_key_that_is_there_stays(ground: Ground) -> None:
+    play = {"ssh-host-keys": {"root": str(ground.path / "root"), "types": ["ed25519"]}}
+    ground.sh(f"mkdir -p {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {ONE}; cp {ONE} kept; cp {ONE}.pub kept.pub")
+    ground.sh(f"rm {ONE}.pub; chmod 644 {ONE}")
+    assert len(ground.settle(play)) == 2
+    ground.sh(f"cmp {ONE} kept")
+    assert ground.sh(f"cat {ONE}.pub").split()[:2] == ground.sh("cat kept.pub").split()[:2]
+
+
+def test_what_an_interrupted_run_left_is_made_anew(ground: Ground) -> None:
+    play = {"ssh-host-keys": {"root": str(ground.path / "root"), "types": ["ed25519"]}}
+    ground.settle(play)
+    left = ".subfloor-left"
+    ground.sh(f"mv {ONE} {KEYS}/{left}; rm {ONE}.pub")
+    assert len(ground.settle(play)) == 2
+    assert ground.sh(f"ls -A {KEYS} | wc -l") == "3"
+
+
+@pytest.mark.parametrize("content", ["", "a note"])
+def test_something_else_is_never_overwritten(ground: Ground, content: str) -> None:
+    ground.sh(f"mkdir -p {KEYS}; printf '{content}' > {ONE}")
+    with pytest.raises(SubfloorError, match=r"ssh_host_ed25519_key is (empty|no private key)"):
+        ground.apply({"ssh-host-keys": {"root": str(ground.path / "root")}})
+    assert ground.sh(f"cat {ONE}") == content

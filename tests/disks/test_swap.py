@@ -1,0 +1,27 @@
+"""`swap` on a real kernel: an area is activated, and anew where it drifted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from disks.devices import disk
+from disks.ground import Ground, ground
+from subfloor.core.errors import SubfloorError
+
+pytestmark = pytest.mark.root
+
+__all__ = ["disk", "ground"]  # fixtures
+
+
+def test_swap(disk: str, ground: Ground) -> None:
+    area = f"{disk}p2"
+    assert ground.settle({"swap": {"device": area}}) == [f"Activate {area} as swap"]
+    assert ground.settle({"swap": {"device": area, "priority": 7, "discard": "once"}}) == [
+        f"Activate {area} as swap anew, with priority 7"
+    ]
+    lines = [line.split() for line in Path("/proc/swaps").read_text().splitlines()]
+    assert [(line[0], line[-1]) for line in lines if line[0] == area] == [(area, "7")]
+    with pytest.raises(SubfloorError, match=r"p1 holds ext4, and swap is wanted"):
+        ground.apply({"swap": {"device": f"{disk}p1"}})

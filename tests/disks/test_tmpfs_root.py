@@ -1,0 +1,41 @@
+"""All that mounts, swaps, binds and writes, in one play: a root in memory, with what is to outlast it on a disk."""
+
+from __future__ import annotations
+
+import pytest
+
+from disks.devices import disk
+from disks.ground import Ground, entries, ground
+from subfloor.act.apply import Executor, apply, preflight
+from subfloor.core.consent import Consent
+
+pytestmark = pytest.mark.root
+
+__all__ = ["disk", "ground"]  # fixtures
+
+
+def test_the_whole_of_it(disk: str, ground: Ground) -> None:
+    """A tmpfs root, again after it is gone: what is persistent is found, and what is not is made again."""
+    root = str(ground.path / "root")
+    play = (
+        {"tmpfs-mount": {"path": root, "size": "16MiB"}},
+        {"mount": {"path": f"{root}/nix", "source": f"{disk}p1", "type": "ext4"}},
+        {"swap": {"device": f"{disk}p2"}},
+        {"directory": {"path": f"{root}/srv"}},
+        {"bind-persist": {"path": "/etc/nixos", "root": root}},
+        {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}},
+    )
+    for part in range(1, len(play) + 1):
+        ground.settle(*play[:part])
+    files = ["configuration.nix", "filesystems.nix", "hardware-configuration.nix"]
+    assert ground.sh("ls root/nix/persist/etc/nixos").split() == files
+    ground.sh("umount -R root")
+    before = preflight(entries(play), ground.shell, Consent())
+    assert [report.outcome for report in before.reports] == [
+        *("would-change", "would-change", "ok", "would-change", "not-visible", "not-visible")
+    ]
+    # What a check cannot see yet, applying comes to.
+    for report in apply(entries(play), before.machine, Executor(ground.shell, Consent())):
+        assert not report.error, report.error
+    assert ground.apply(*play) == []
+    assert ground.mount("root/etc/nixos").root == "/persist/etc/nixos"

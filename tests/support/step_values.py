@@ -1,0 +1,449 @@
+"""Machines, written down in a few lines of YAML: what the cases in tests/data/steps are given.
+
+Every key names a subject, with defaults for all that a case does not care about:
+
+    memory: 8GiB
+    disk /dev/vda:                        # 30 GiB and blank; `absent` where there is no such disk
+      size: 30GiB                       # or `none`, as of a drive without a medium
+      table: ours                         # or a label-id, or {id, length, damage: […], taken: […]}, or {type: dos}
+      partitions:                         # one after another from 1 MiB on, ours, of type linux, known to the kernel
+        - {name: ESP, type: esp, size: 512MiB, holds: vfat boot}   # a type, a label, and our UUID
+        - {name: nix.unfinished, size: 8GiB}
+    mount /mnt: tmpfs                     # source, type, options; a list where mounts are stacked; `none`
+    mount /mnt/nix: /dev/vda3 ext4 noatime
+    path /mnt/nix: directory              # or `file 0644 root:root`, `absent`, `link`, `unseen`
+    path /mnt/b: real /elsewhere          # behind a symbolic link; or `under /file`, where a file is in the way
+    text /mnt/etc/x: "what the file says" # or {absent: true}
+    swap /dev/vda2: active 5              # or `none`
+    tag LABEL=data: [/dev/vdb1 ext4]
+    filesystem /mnt/x: {at: /mnt, source: tmpfs, type: tmpfs, root: /}   # else told from the mounts
+    hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
+    condition test -e x: true             # what the condition of a `command` says
+    exists /mnt/x: true                   # or `unseen`
+    used /mnt: 1GiB                       # how much a filesystem holds
+    account user ada: false               # whether the machine has a user, or a group, of this name
+    tool nixos-generate-config: true      # whether the program is there
+    secret /mnt/x: "what the file says"   # or {unseen: true}
+    machine-id /mnt/x: valid              # or `invalid`, `none yet`, `absent`, `unseen`
+    host-key /mnt/x: private              # or `public`, `empty`, `other`, `absent`, `unseen`
+    configuration /mnt/etc/nixos: {configuration.nix: SHA-256}      # or `unseen`; the digests may be any text
+    installed /mnt: {path: /nix/store/x, made-from: …, boots: true}  # or `unseen`; with the usual boot and record
+    leftovers /mnt/boot: [loader/loader.tmp]
+    running: nixos 25.11 25.11.2026     # ID, VERSION_ID and BUILD_ID of os-release(5); else `debian 12`
+    uefi: false                         # what started the machine; else UEFI did
+    git /mnt/etc/nixos: [local.nix]     # a repository, and what it does not track; `unreadable`; else there is none
+    free /dev/vda:                        # what free space of a disk still holds; else nothing
+      - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject, Machine, Unknown
+from subfloor.core.secret import Secret
+from subfloor.observe.account import Account
+from subfloor.observe.disk import (
+    Content,
+    Disk,
+    DiskState,
+    FreeSpace,
+    Holdings,
+    Limits,
+    Missing,
+    OtherTable,
+    Remains,
+    Volume,
+)
+from subfloor.observe.git import Repository, Tracking
+from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.memory import Memory, MemoryState
+from subfloor.observe.mount import DevicesMounted, InUse, Mount, Mounted, MountLocation, MountState, UnderlyingMount
+from subfloor.observe.nixos import BootLeftovers, Configuration, InstalledSystem, Leftovers, Sources, System
+from subfloor.observe.path import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    Absent,
+    Blocked,
+    Node,
+    NotYetVisible,
+    Path,
+    Text,
+    TextFile,
+    ThroughSymlink,
+    is_below,
+)
+from subfloor.observe.running import OsRelease, RunningSystem, StartedByUefi
+from subfloor.observe.secret_file import SecretFile
+from subfloor.observe.swap import Swap, SwapState
+from subfloor.observe.tag import Tag, Tagged
+from subfloor.observe.tool import Tool
+from subfloor.observe.usage import Usage, Used
+from subfloor.storage import gpt, sizes
+from subfloor.storage.filesystems import uuid_on_disk
+from subfloor.storage.marks import final
+from subfloor.storage.partition_types import type_guid
+
+IDENTITY = Identity("seed", "host")
+"""Whose partitions are ``ours`` in the cases."""
+
+_COMMAND = importlib.import_module("subfloor_plugins.command")
+"""The subjects that the task `command` brings. Plugins come in by their entry points, under this name."""
+
+_MACHINE_ID = importlib.import_module("subfloor_plugins.machine_id")
+
+_HOST_KEYS = importlib.import_module("subfloor_plugins.ssh_host_keys")
+
+_ROOT = MountLocation("/", "/dev/sda1", "ext4")
+
+
+def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
+    """What ``given`` says of each subject; of those that it does not name, what is usual."""
+    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith("free "))
+    for subject in subjects:
+        if subject not in seen:
+            seen[subject] = _usual(subject, seen)
+    return Machine(seen)
+
+
+def _is_looked_at(subject: FreeSpace | Holdings, place: int) -> bool:
+    if isinstance(subject, FreeSpace):
+        return subject.hole[0] <= place < subject.extent[1]
+    return any(place == start for start, _ in subject.extents) or any(a <= place < b for a, b in subject.holes)
+
+
+def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
+    """A look at what a task asks for besides: the free space of disks."""
+    free = {key.removeprefix("free "): value for key, value in given.items() if key.startswith("free ")}
+
+    def seen(subjects: Iterable[AnySubject]) -> Machine:
+        found: dict[AnySubject, Any] = {}
+        for subject in subjects:
+            assert isinstance(subject, FreeSpace | Holdings), f"nothing is known of {subject}"
+            remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
+            found[subject] = tuple(r for r in remains if _is_looked_at(subject, r.start))
+        return Machine(found)
+
+    return seen
+
+
+def _remains(about: Mapping[str, Any], given: Mapping[str, Any], path: str) -> Remains:
+    kind, _, label = about["holds"].partition(" ")
+    uuid = about.get("uuid", "")
+    if "ours" in about:
+        state = disk(path, given[f"disk {path}"])[1]
+        assert isinstance(state, DiskState) and isinstance(state.table, gpt.Gpt)
+        uuid = uuid_on_disk(kind, IDENTITY.filesystem(IDENTITY.partition(state.table.id, *about["ours"])))
+    size = sizes.parse(about["size"]) if "size" in about else 0
+    return Remains(sizes.parse(about["at"]), Content(kind, label, uuid), size)
+
+
+def _subject(key: str, value: Any) -> tuple[AnySubject, Any]:
+    kind, _, name = key.partition(" ")
+    return _KINDS[kind](name, value)
+
+
+def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
+    if isinstance(subject, Mount):
+        below = (each.path for each, state in seen.items() if isinstance(each, Mount) and state.stack)
+        return MountState(real=subject.path, below=tuple(path for path in below if is_below(path, subject.path)))
+    if isinstance(subject, UnderlyingMount):
+        return _cover(subject.path, seen)
+    if isinstance(subject, Path):
+        mount = seen.get(Mount(subject.path), MountState())
+        return _node("directory") if subject.path == "/" or mount.stack else Absent()
+    if isinstance(subject, DevicesMounted):
+        mounts = ((each.path, state.top) for each, state in seen.items() if isinstance(each, Mount))
+        return InUse(tuple((top.source, path, top.options) for path, top in mounts if top))
+    for kind, value in _USUAL:
+        if isinstance(subject, kind):
+            return value
+    raise KeyError(f"the case says nothing of {subject}")
+
+
+_USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
+    (Disk, Missing(("/dev/sda (931 GiB)",))),
+    (_COMMAND.Condition, False),
+    (_COMMAND.Exists, False),
+    (_MACHINE_ID.MachineId, "absent"),
+    (_HOST_KEYS.KeyFile, "absent"),
+    (TextFile, Absent()),
+    (SecretFile, Absent()),
+    (Hidden, Hiding()),
+    (Account, True),
+    (Swap, SwapState()),
+    (Tag, ()),
+    (Memory, MemoryState(8 << 30)),
+    (Usage, Used()),
+    (Tool, False),
+    (Configuration, Sources()),
+    (InstalledSystem, Absent()),
+    (BootLeftovers, Leftovers()),
+    (RunningSystem, OsRelease("debian", "12")),
+    (StartedByUefi, True),
+    (Tracking, None),
+)
+
+
+def _cover(path: str, seen: Mapping[AnySubject, Any]) -> MountLocation:
+    covering = [
+        MountLocation(subject.path, state.top.source, state.top.type, state.top.root)
+        for subject, state in seen.items()
+        if isinstance(subject, Mount) and state.top and (subject.path == path or is_below(path, subject.path))
+    ]
+    return max([_ROOT, *covering], key=lambda cover: len(cover.at))
+
+
+# Disks.
+
+
+def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
+    """A disk's state; see the module's documentation."""
+    if about == "absent":
+        return Disk(path), Missing(("/dev/sda (931 GiB)",))
+    about = dict(about or {})
+    given = about.pop("size", "30GiB")
+    size = 0 if given == "none" else sizes.parse(given)
+    limits = Limits(
+        sector=about.pop("sector", 512),
+        physical=about.pop("physical", 512),
+        minimum_io=about.pop("minimum-io", 512),
+        optimal_io=about.pop("optimal-io", 0),
+        alignment_offset=about.pop("alignment-offset", 0),
+    )
+    table = _table(about.pop("table", None), size // limits.sector, limits.sector)
+    parts = list(_partitions(about.pop("partitions", ()), table, limits.sector))
+    if isinstance(table, gpt.Gpt):
+        entries = tuple(entry for entry, _ in parts if entry)
+        table = replace(table, entries=entries)
+    volumes = tuple(volume for _, volume in parts if volume)
+    more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
+    return Disk(path), DiskState(
+        **{"node": path, "size": size, "limits": limits, "table": table, "volumes": volumes} | more
+    )
+
+
+def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None:
+    if about is None:
+        return None
+    given = dict(about) if isinstance(about, Mapping) else {"id": about}
+    if "type" in given:
+        return OtherTable(given["type"], given.get("partitions", 0))
+    label = IDENTITY.disk("disk") if given["id"] == "ours" else UUID(given["id"])
+    blank = gpt.blank(label, sectors, sector, given.get("length", 128))
+    first, last = given.get("first-lba", blank.first_lba), given.get("last-lba", blank.last_lba)
+    damage, taken = frozenset(given.get("damage", ())), frozenset(given.get("taken", ()))
+    return replace(blank, first_lba=first, last_lba=last, damage=damage, taken=taken, hybrid=given.get("hybrid", False))
+
+
+def _partitions(
+    listed: Iterable[Mapping[str, Any]], table: gpt.Gpt | OtherTable | None, sector: int
+) -> Iterator[tuple[gpt.Entry | None, Volume | None]]:
+    place, number = sizes.MIB // sector, 0
+    for about in listed:
+        number = about.get("number", number + 1)
+        entry = _entry(about, table, number, place, sector) if isinstance(table, gpt.Gpt) else None
+        users = tuple(about.get("users", ()))
+        in_use = bool(about.get("in-use", users))
+        holds = _content(about.get("holds"), entry, bool(about.get("fresh")))
+        start, size = (entry.start, entry.size) if entry else (place, sizes.parse("1GiB") // sector)
+        where = {"start": start * sector, "size": size * sector}
+        volume = Volume(number, holds, about.get("known", True), in_use, users, **where)
+        place = start + size
+        yield entry, None if about.get("volume") == "none" else volume
+
+
+def _entry(about: Mapping[str, Any], table: gpt.Gpt, number: int, place: int, sector: int) -> gpt.Entry:
+    name = about.get("name", "")
+    start = _sectors(about["start"], sector) if "start" in about else place
+    ours = IDENTITY.partition(table.id, number, final(name))
+    uuid = UUID(about["uuid"]) if about.get("uuid", "ours") != "ours" else ours
+    size = _sectors(about.get("size", "1GiB"), sector)
+    return gpt.Entry(number, start, size, type_guid(about.get("type", "linux")), uuid, name, about.get("attrs", 0))
+
+
+def _sectors(text: Any, sector: int) -> int:
+    """A place or a size: with a unit, or a number of sectors."""
+    return text if isinstance(text, int) else sizes.parse(text) // sector
+
+
+def _content(about: Any, entry: gpt.Entry | None, fresh: bool) -> Content | Unknown | None:
+    if about is None or about == "unknown":
+        return Unknown() if about else None
+    given = (
+        dict(about) if isinstance(about, Mapping) else dict(zip(("type", "label"), about.split(" ", 1), strict=False))
+    )
+    uuid = given.get("uuid", "ours")
+    if uuid == "ours":
+        uuid = uuid_on_disk(given["type"], IDENTITY.filesystem(entry.uuid)) if entry else ""
+    return Content(given["type"], given.get("label", ""), uuid, fresh or bool(given.get("fresh")))
+
+
+# Everything else.
+
+
+def _mount(path: str, about: Any) -> tuple[AnySubject, MountState]:
+    given = dict(about) if isinstance(about, Mapping) else {"stack": about}
+    stack = tuple(map(_mounted, _list(given.get("stack"))))
+    return Mount(path), MountState(
+        stack[-1] if stack else None,
+        stack[:-1],
+        given.get("real", path),
+        tuple(given.get("below", ())),
+        tuple(map(_mounted, _list(given.get("buried")))),
+        bool(given.get("automount")),
+    )
+
+
+def _list(value: Any) -> list[str]:
+    if value in (None, "none"):
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _mounted(text: str) -> Mounted:
+    """``source type options root=/path-inside halted``; all but the source may be left out."""
+    words = text.split(" ")
+    root = next((word.removeprefix("root=") for word in words if word.startswith("root=")), "/")
+    plain = [word for word in words if not word.startswith("root=")]
+    options = plain[2] if len(plain) > 2 else "rw,relatime"
+    kind = plain[1] if len(plain) > 1 else plain[0]
+    return Mounted(plain[0], kind, root, frozenset(options.split(",")), "halted" in plain[3:])
+
+
+def _path(path: str, about: str) -> tuple[AnySubject, Any]:
+    return Path(path), _node(about)
+
+
+def _node(about: str) -> Absent | NotYetVisible | ThroughSymlink | Blocked | Node:
+    kind, _, rest = about.partition(" ")
+    if kind == "absent":
+        return Absent()
+    if kind in ("real", "under"):
+        return ThroughSymlink(rest) if kind == "real" else Blocked(rest)
+    if kind == "unseen":
+        return _unseen(rest)
+    mode, _, owners = rest.partition(" ")
+    owner, _, group = (owners or "root:root").partition(":")
+    kinds = {"directory": DIRECTORY, "file": FILE, "link": LINK, "special": "special file"}
+    usual = "0755" if kind == "directory" else "0644"
+    return Node(kinds[kind], int(mode or usual, 8), _ids(owner), _ids(group))
+
+
+def _ids(name: str) -> frozenset[str]:
+    return frozenset({"root", "0"} if name == "root" else {name})
+
+
+def _unseen(about: str) -> NotYetVisible:
+    source, _, until = about.partition(" ")
+    return NotYetVisible(until or "/mnt/nix", source or "/dev/vda3")
+
+
+def _text(path: str, about: Any) -> tuple[AnySubject, Any]:
+    if isinstance(about, Mapping):
+        return TextFile(path), _unseen("") if about.get("unseen") else Absent()
+    return TextFile(path), Text(about.encode())
+
+
+def _secret(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return SecretFile(path), _unseen("") if isinstance(about, Mapping) else Secret(about)
+
+
+def _swap(device: str, about: str) -> tuple[AnySubject, SwapState]:
+    state, _, priority = about.partition(" ")
+    return Swap(device), SwapState(state == "active", int(priority) if priority else None)
+
+
+def _tag(tag: str, about: list[str]) -> tuple[AnySubject, tuple[Tagged, ...]]:
+    return Tag(tag), tuple(Tagged(*device.split(" ")) for device in about)
+
+
+def _filesystem(path: str, about: Mapping[str, str]) -> tuple[AnySubject, MountLocation]:
+    return UnderlyingMount(path), MountLocation(**about)
+
+
+def _memory(_: str, about: str) -> tuple[AnySubject, MemoryState]:
+    return Memory(), MemoryState(sizes.parse(about))
+
+
+def _hidden(paths: str, about: Any) -> tuple[AnySubject, Any]:
+    target, _, source = paths.partition(" < ")
+    if about == "unseen":
+        return Hidden(target, source), _unseen("")
+    return Hidden(target, source), Hiding(tuple(about.get("missing", ())), tuple(about.get("different", ())))
+
+
+def _condition(script: str, about: bool) -> tuple[AnySubject, bool]:
+    return _COMMAND.Condition(script), about
+
+
+def _exists(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return _COMMAND.Exists(path), _unseen("") if about == "unseen" else about
+
+
+def _tool(program: str, about: bool) -> tuple[AnySubject, bool]:
+    return Tool(program), about
+
+
+def _account(account: str, about: bool) -> tuple[AnySubject, bool]:
+    kind, _, name = account.partition(" ")
+    return Account("user" if kind == "user" else "group", name), about
+
+
+_RECORD = "/mnt/nix/persist/var/lib/subfloor/installed"
+
+
+def _configuration(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return Configuration(path), _unseen("") if about == "unseen" else Sources(tuple(sorted(about.items())))
+
+
+def _installed(root: str, about: Any) -> tuple[AnySubject, Any]:
+    subject = InstalledSystem(root, f"{root.rstrip('/')}/boot", _RECORD if root == "/mnt" else _RECORD[4:])
+    if about == "unseen":
+        return subject, _unseen("")
+    return subject, System(about["path"], about.get("made-from", ""), about.get("boots", True))
+
+
+def _leftovers(path: str, about: list[str]) -> tuple[AnySubject, Any]:
+    return BootLeftovers(path, "/mnt", _RECORD), Leftovers(frozenset(about))
+
+
+def _git(path: str, about: Any) -> tuple[AnySubject, Any]:
+    return Tracking(path), Repository(readable=False) if about == "unreadable" else Repository(frozenset(about))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
+    "disk": disk,
+    "mount": _mount,
+    "path": _path,
+    "text": _text,
+    "secret": _secret,
+    "swap": _swap,
+    "tag": _tag,
+    "filesystem": _filesystem,
+    "memory": _memory,
+    "account": _account,
+    "hidden": _hidden,
+    "condition": _condition,
+    "exists": _exists,
+    "used": lambda path, about: (Usage(path), Used(sizes.parse(about))),
+    "tool": _tool,
+    "machine-id": lambda path, about: (_MACHINE_ID.MachineId(path), _unseen("") if about == "unseen" else about),
+    "host-key": lambda path, about: (_HOST_KEYS.KeyFile(path), _unseen("") if about == "unseen" else about),
+    "configuration": _configuration,
+    "installed": _installed,
+    "leftovers": _leftovers,
+    "running": lambda _, about: (RunningSystem(), OsRelease(*about.split(" "))),
+    "uefi": lambda _, about: (StartedByUefi(), about),
+    "git": _git,
+}

@@ -1,0 +1,201 @@
+"""A frame that arrives in part does nothing; what a command leaves behind prints into no later one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+import pytest
+
+from subfloor.act.frames import PREPARE, Frame, command
+from subfloor.act.host import Host
+from subfloor.act.look import look, script
+from subfloor.act.process_group import _SCRIPT
+from subfloor.core.errors import CommandFailed, LookFailed, Unreachable
+from subfloor.core.machine import Machine, Output, Subject
+from subfloor.observe.path import Path
+
+SHELLS = [
+    shell
+    for shell in (["dash"], ["bash", "--posix"], ["bash"], ["busybox", "sh"], ["zsh", "--emulate", "sh"], ["mksh"])
+    if shutil.which(shell[0])
+]
+
+
+def _commands(witness: str) -> dict[str, str]:
+    """Commands each of which would, cut short, make a file whose name begins with the witness's."""
+    data = bytes(range(256))
+    return {
+        "words": command(["touch", "--", *(f"{witness}.{number}" for number in range(3))], b"", {}),
+        "quotes": command(["touch", "--", f"{witness} it's", f"{witness}\n$(touch {witness}.x)"], b"", {"A": "b c"}),
+        "fed": command(["tee", "--", f"{witness}.fed"], data, {}),
+        "look": script([f"touch {witness}.look", f"touch '{witness}.1';touch {witness}.2"], "m" * 32),
+    }
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize("kind", ["words", "quotes", "fed", "look"])
+@pytest.mark.parametrize("way", ["apart", "looking", "in_shell"])
+def test_a_frame_cut_at_any_byte_does_nothing(tmp_path: FilePath, shell: list[str], kind: str, way: str) -> None:
+    frame: bytes = getattr(Frame(_commands(str(tmp_path / "w"))[kind], "5" * 32), way)([])
+    whole, step = frame.rindex(b"}"), 3 if shell == ["dash"] and way == "apart" else 31
+    for cut in {*range(0, whole, step), *range(whole - 12, whole + 1)}:
+        process = subprocess.run(shell, input=frame[:cut], capture_output=True, check=False, timeout=20)
+        assert b"begin" not in process.stdout
+        assert not list(tmp_path.iterdir()), frame[:cut]
+    subprocess.run(shell, input=frame + b"wait\n", capture_output=True, check=False, timeout=20)
+    assert list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_every_shell_prepares_itself_and_answers(tmp_path: FilePath, shell: list[str]) -> None:
+    (tmp_path / "sh").write_text(f'#!/bin/sh\nexec {shutil.which(shell[0])} {" ".join(shell[1:])} "$@"\n')
+    (tmp_path / "sh").chmod(0o755)
+    with Host("there", ("env", f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")).shell() as there:
+        for _ in range(3):
+            result = there.run(["env", "sh", "-c", "cat; echo err >&2; exit 3"], stdin=b"\0in")
+            assert (result.status, result.stdout, result.stderr) == (3, b"\0in", b"err\n")
+        assert len(look(there, {Path("/"), Path("/nowhere")})) == 2
+
+
+def test_what_ends_a_group_is_one_compound_command_too() -> None:
+    assert not any(line.startswith("}") for line in _SCRIPT.strip().splitlines()[1:-1] if line != "}")
+    assert "end_relays" in PREPARE
+
+
+CUT = """
+import os, sys
+left = int(sys.argv[1])
+read, write = os.pipe()
+if not os.fork():
+    os.dup2(read, 0); os.close(write); os.close(read); os.execvp("sh", ["sh"])
+os.close(read)
+while left and (data := os.read(0, min(left, 4096))):
+    os.write(write, data); left -= len(data)
+os.close(write)
+os.wait()
+"""
+
+
+def test_a_connection_that_breaks_within_a_command_runs_nothing_of_it(tmp_path: FilePath) -> None:
+    files = [str(tmp_path / f"{number:0200}") for number in range(300)]
+    host = Host("there", (sys.executable, "-c", CUT, "40000"))
+    with host.shell() as shell, pytest.raises(Unreachable):
+        shell.run(["touch", "--", *files])
+    assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True)
+class Said(Subject[bytes]):
+    """What a piece of sh prints."""
+
+    text: str
+    number: int = 0
+    patience = 2.0
+
+    def __str__(self) -> str:
+        return f"what number {self.number} says"
+
+    def probes(self) -> tuple[str, ...]:
+        return (f": {self.number}\n{self.text}",)
+
+    def parse(self, *outputs: Output) -> bytes:
+        return outputs[0].stdout
+
+
+@pytest.fixture(params=[(), ("sh", "-c", "cat | sh -c 'exec sh' | cat"), ("setsid", "--wait", "env")], ids=str)
+def prefix(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Here; behind programs that pass all on, as ssh does; in another session."""
+    way: tuple[str, ...] = request.param
+    return way
+
+
+def test_a_look_of_any_length_comes_to_its_end(prefix: tuple[str, ...]) -> None:
+    many = {Said("printf %01000d 7", number) for number in range(2000)}
+    with Host("there", prefix).shell() as shell:
+        seen = look(shell, many)
+    assert len(seen) == 2000 and {len(said) for said in seen.values()} == {1000}
+
+
+def test_ten_thousand_subjects_are_looked_at() -> None:
+    with Host().shell() as shell:
+        assert len(look(shell, {Said("echo .", number) for number in range(10_000)})) == 10_000
+
+
+def test_probes_that_print_much_do_not_block() -> None:
+    with Host().shell() as shell:
+        seen = look(shell, {Said("head -c 3000000 /dev/zero", number) for number in range(4)})
+    assert [len(said) for said in seen.values()] == [3_000_000] * 4
+
+
+# Passes on what comes first, and then reads no more.
+DEAF = "exec 3<&0; { dd bs=1500 count=1 <&3 2>/dev/null; exec sleep 5; } | sh"
+
+
+def test_a_shell_that_reads_nothing_is_overdue() -> None:
+    """The deadline covers the writing too."""
+    started = time.monotonic()
+    with (
+        pytest.raises(CommandFailed, match="did not end within"),
+        Host("there", ("sh", "-c", DEAF, "sh")).shell() as there,
+    ):
+        there.run(["true", "x" * 1_000_000], timeout=1.5)
+    assert time.monotonic() - started < 15
+
+
+NOISE = "{ while :; do echo NOISE; echo NOISE >&2; done; } & sleep 0.2"
+
+
+@pytest.fixture
+def tidy() -> Iterator[None]:
+    yield
+    subprocess.run(["pkill", "-KILL", "-f", "while :; do echo NOISE"], check=False)
+
+
+@pytest.mark.usefixtures("tidy")
+def test_what_a_command_left_behind_prints_into_no_later_one(prefix: tuple[str, ...]) -> None:
+    with Host("there", prefix).shell() as shell:
+        shell.run(["sh", "-c", NOISE])
+        for number in range(20):
+            assert look(shell, {Said("echo .", number)})[Said("echo .", number)] == b".\n"
+            result = shell.run(["sh", "-c", "sleep 0.01; echo .; echo . >&2"])
+            assert (result.stdout, result.stderr) == (b".\n", b".\n")
+
+
+@pytest.mark.usefixtures("tidy")
+def test_a_program_left_behind_keeps_no_command_from_ending() -> None:
+    started = time.monotonic()
+    with Host().shell() as shell:
+        shell.run(["sh", "-c", "sleep 20 &"])
+        shell.run(["true"])
+    assert time.monotonic() - started < 4
+
+
+def test_a_probe_that_hangs_is_named_and_not_waited_for() -> None:
+    started = time.monotonic()
+    with Host().shell() as shell, pytest.raises(LookFailed, match="what number 2 says gave no answer within 2 s"):
+        look(shell, {Said("echo .", 1), Said("trap '' TERM; sleep 50", 2), Said("echo .", 3)})
+    assert time.monotonic() - started < 6
+
+
+def test_a_probe_that_prints_for_ever_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subfloor.act.look.MOST", 1 << 20)
+    with Host().shell() as shell, pytest.raises(LookFailed, match="what number 1 says: its probe prints more than 1 M"):
+        look(shell, {Said("echo .", 0), Said("cat /dev/zero", 1)})
+
+
+def test_of_what_a_command_prints_the_beginning_and_the_end_are_kept() -> None:
+    with Host().shell() as shell:
+        said = shell.run(["sh", "-c", "echo first; head -c 100000000 /dev/zero; echo last"]).stdout
+    assert said.startswith(b"first\n\0") and said.endswith(b"\0last\n")
+    assert b"bytes left out]" in said and len(said) < 30_000_000
+
+
+def test_nothing_is_looked_at_where_nothing_is_asked() -> None:
+    with Host().shell() as shell:
+        assert look(shell, set()) == Machine()

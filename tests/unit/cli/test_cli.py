@@ -1,0 +1,433 @@
+"""The command line in one process: exit statuses, what is said, and what is left untouched."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from cli_desk import Desk, erase, write
+from subfloor.act import apply
+from subfloor.cli import cli
+from subfloor.core.outcome import HostOutcome, Outcome
+from subfloor.report.json import SCHEMA
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(cli, arguments)
+
+
+# Exit statuses.
+
+
+def test_a_blank_machine_drifts_is_applied_and_is_in_sync(desk: Desk) -> None:
+    desk.play(write("one"), write("two"))
+    assert desk.run("check").exit_code == 2
+    assert not desk.note("one").exists()
+    assert desk.run("apply").exit_code == 0
+    assert desk.note("two").read_text() == "hello"
+    assert desk.run("check").exit_code == 0
+    assert desk.run("apply").exit_code == 0
+
+
+def test_apply_check_is_check(desk: Desk) -> None:
+    desk.play(write("one"))
+    result = desk.run("apply", "--check")
+    assert result.exit_code == 2
+    assert result.stdout == desk.run("check").stdout
+    assert not desk.note("one").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        ("refuse", 3, "nothing is written on a Sunday"),
+        ("no-tool", 3, "no-such-quill is not installed"),
+        ("raise", 1, "RuntimeError: the pen is empty"),
+        ("fail", 1, "the ink is dry"),
+        ("lie", 1, "is not what it promised: note"),
+        ("unseen", 2, "the paper is in a drawer"),
+    ],
+)
+def test_what_goes_wrong_is_told_and_has_its_status(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, how: str, status: int, said: str
+) -> None:
+    monkeypatch.setattr(apply, "_PATIENCE", 0.05)
+    desk.play(write("one"), write("two", how=how), write("three"))
+    result = desk.run("apply")
+    assert result.exit_code == status, result.output
+    assert said in result.stdout
+    assert "→ " in result.stdout
+    assert not desk.note("three").exists()
+
+
+def test_nothing_is_touched_where_anything_is_refused(desk: Desk) -> None:
+    desk.play(write("one"), write("two", how="refuse"))
+    result = desk.run("apply")
+    assert result.exit_code == 3
+    assert "Nothing was touched." in result.stdout
+    assert not desk.note("one").exists()
+
+
+def test_a_check_goes_on_after_a_refusal(desk: Desk) -> None:
+    desk.play(write("one", how="refuse"), write("two"))
+    result = desk.run("check")
+    assert result.exit_code == 3
+    assert "would change  Write two" in result.stdout
+
+
+def test_what_no_user_may_do_is_refused_to_users(desk: Desk) -> None:
+    desk.play(write("one"))
+    result = desk.run("apply", "-e", f"subfloor_become={json.dumps(AS_NOBODY)}")
+    assert result.exit_code == 3
+    assert "its commands need root" in result.stdout
+    assert not desk.note("one").exists()
+
+
+def test_a_host_that_cannot_be_reached_keeps_no_other(desk: Desk) -> None:
+    desk.play(write("one"))
+    inventory = desk.path / "hosts.yml"
+    hosts = {
+        "gone": {"subfloor_connection": "local", "subfloor_become": "false"},
+        "here": {"subfloor_connection": "local"},
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+    result = invoke("apply", str(desk.path / "play.yml"), "-i", str(inventory), "--format", "json")
+    hosts_told = json.loads(result.stdout)["hosts"]
+    assert {name: host["outcome"] for name, host in hosts_told.items()} == {"gone": "unreachable", "here": "applied"}
+    assert hosts_told["gone"]["error"]["kind"] == "Unreachable"
+    assert result.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("no-such-command",),
+        ("check",),
+        ("check", "/no/such/playbook.yml"),
+        ("check", "--no-such-option"),
+        ("check", "PLAYBOOK", "--format", "xml"),
+        ("check", "PLAYBOOK", "-e", "nonsense"),
+        ("check", "PLAYBOOK", "-e", "answer=no"),
+        ("check", "PLAYBOOK", "-i", "/no/such/inventory.yml"),
+        ("check", "PLAYBOOK", "--limit", "nobody"),
+        ("apply", "PLAYBOOK", "--start-at-task", "Write won"),
+        ("apply", "PLAYBOOK", "--step"),
+        ("rehearse", "PLAYBOOK", "--disk", "30GB"),
+        ("rehearse", "PLAYBOOK", "--disk", "30GiB:scsi"),
+        ("tasks", "no-such-task"),
+    ],
+    ids=" ".join,
+)
+def test_bad_usage_has_a_status_of_its_own(desk: Desk, arguments: tuple[str, ...]) -> None:
+    playbook = str(desk.play(write("one")))
+    result = invoke(*(playbook if word == "PLAYBOOK" else word for word in arguments))
+    assert result.exit_code == 64, result.output
+    assert result.stdout == ""
+    assert result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), *((name, "--help") for name in cli.commands)])
+def test_help_is_no_error(arguments: tuple[str, ...]) -> None:
+    assert invoke(*arguments).exit_code == 0
+
+
+def test_a_fault_of_ours_is_told_as_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("subfloor.playbook.job.read_job", fail)
+    monkeypatch.setattr("subfloor.cli.running.read_job", fail)
+    desk.play(write("one"))
+    result = desk.run("check")
+    assert result.exit_code == 1
+    assert "this is a fault of subfloor" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in desk.run("check", "--traceback").stderr
+
+
+def test_a_plugin_s_error_is_traced_on_demand(desk: Desk) -> None:
+    desk.play(write("one", how="raise"))
+    assert "Traceback" not in desk.run("check").output
+    assert 'raise RuntimeError("the pen is empty")' in desk.run("check", "--traceback").stderr
+
+
+# Consent.
+
+
+def test_data_is_lost_only_where_its_device_was_named(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    for options in ((), ("--yes",)):
+        result = desk.run("apply", *options)
+        assert result.exit_code == 3
+        assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in result.stdout
+        assert "--destroy /dev/toy" in result.stdout
+        assert desk.note("one").exists()
+    assert desk.run("apply", "--destroy", "/dev/toy").exit_code == 0
+    assert not desk.note("one").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "apply"])
+@pytest.mark.parametrize(("device", "said"), [("/dev/tyo", "did you mean /dev/toy?"), ("/dev/nope-at-all", "lsblk")])
+def test_consent_for_no_device_is_refused(desk: Desk, command: str, device: str, said: str) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    result = desk.run(command, "--destroy", device)
+    assert result.exit_code == 3
+    assert f"--destroy {device}: there is no such device" in result.stdout and said in result.stdout
+    assert desk.note("one").read_text() == "precious"
+
+
+def test_consent_that_no_step_needs_is_reported(desk: Desk) -> None:
+    device = next(str(Path("/dev") / each.name) for each in Path("/sys/class/block").iterdir())
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    result = desk.run("check", "--destroy", "/dev/toy", "--destroy", device)
+    assert f"consent not needed: --destroy {device}" in result.stdout
+    assert "--destroy /dev/toy" not in result.stdout
+    found = desk.document("check", "--destroy", "/dev/toy", "--destroy", device)
+    assert found["hosts"]["localhost"]["unused_consent"] == [device]
+
+
+HOSTS = {"all": {"hosts": {name: {"subfloor_connection": "local"} for name in ("one", "two")}}}
+
+
+def test_consent_is_for_one_host(desk: Desk) -> None:
+    """The disks of two hosts are both /dev/nvme0n1, and only one of them may be lost."""
+    (desk.path / "hosts.yml").write_text(json.dumps(HOSTS))
+    hosts = ("-i", str(desk.path / "hosts.yml"))
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    for word, said in (
+        ("/dev/toy", "write one:/dev/toy or two:/dev/toy"),
+        ("three:/dev/toy", "this run has no host three"),
+        ("tow:/dev/toy", "did you mean two:/dev/toy?"),
+    ):
+        refused = desk.run("apply", *hosts, "--destroy", word)
+        assert refused.exit_code == 64 and said in refused.stderr, refused.stderr
+    found = desk.document("apply", *hosts, "--destroy", "two:/dev/toy")["hosts"]
+    assert [found[host]["outcome"] for host in ("one", "two")] == ["refused", "drift"]
+    assert "--destroy one:/dev/toy" in found["one"]["tasks"][0]["error"]["advice"]
+    assert desk.note("one").read_text() == "precious"
+    assert desk.run("apply", *hosts, "--destroy", "one:/dev/toy", "--destroy", "two:/dev/toy").exit_code == 0
+
+
+def test_check_supposes_the_consent_that_it_is_given(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    assert desk.run("check").exit_code == 3
+    assert desk.run("check", "--destroy", "/dev/toy").exit_code == 2
+    assert desk.note("one").exists()
+
+
+# What is asked for.
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-t", "discs"], "no task has the tag `discs`[^→]*→ did you mean `disks`?"),
+        (["--skip-tags", "a,discs"], "--skip-tags:1:1: no task has the tag `discs`"),
+        (["-e", "swpa=0"], "-e:1:1: nothing reads the variable `swpa`[^→]*→ did you mean `swap`?"),
+        (["-e", "swpa=[1, 2]"], "nothing reads the variable `swpa`"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "apply"])
+def test_a_name_that_means_nothing_is_never_success(desk: Desk, command: str, words: list[str], said: str) -> None:
+    desk.play({**write("one"), "tags": ["disks", "a"], "when": "swap is undefined"})
+    done = desk.run(command, *words)
+    assert done.exit_code == 64
+    assert re.search(said, done.stderr), done.stderr
+
+
+def test_names_in_what_is_skipped_mean_something(desk: Desk, tmp_path: Path) -> None:
+    """A task, an include, a default and a file of variables: each may not matter in this run."""
+    part = [{"include": "no-such-file.yml", "when": "inner is undefined", "tags": ["deep"]}]
+    (tmp_path / "part.yml").write_text(json.dumps(part))
+    (tmp_path / "vars.yml").write_text("of_no_use: 1\nother: '{{ chained }}'\n")
+    desk.play(
+        {**write("no", "{{ skipped }}"), "when": False, "tags": ["never-run"]},
+        {"include": str(tmp_path / "part.yml"), "when": "condition"},
+        write("one"),
+    )
+    given = ("skipped=a", "inner=b", "condition=false", "chained=c", f"@{tmp_path}/vars.yml", "subfloor_user=root")
+    done = desk.run("check", *(word for each in given for word in ("-e", each)), "--skip-tags", "deep,never-run")
+    assert done.exit_code == 2, done.stderr
+
+
+def test_tags_choose_tasks(desk: Desk) -> None:
+    desk.play({**write("one"), "tags": ["a"]}, {**write("two"), "tags": ["b"]}, {**write("three"), "tags": ["c"]})
+    assert names(desk.document("check", "--tags", "a,b")) == ["Write one", "Write two"]
+    assert names(desk.document("check", "-t", "a", "-t", "c")) == ["Write one", "Write three"]
+    assert names(desk.document("check", "--skip-tags", "a,b")) == ["Write three"]
+
+
+def test_a_run_can_start_at_a_task(desk: Desk) -> None:
+    desk.play(write("one"), write("two"), write("three"))
+    assert names(desk.document("apply", "--check", "--start-at-task", "Write two")) == ["Write two", "Write three"]
+    assert names(desk.document("apply", "--start-at-task", "*three")) == ["Write three"]
+    assert not desk.note("one").exists()
+    assert "did you mean `Write two`?" in desk.run("apply", "--start-at-task", "Write tow").stderr
+
+
+def test_extra_variables_are_typed_as_yaml(desk: Desk) -> None:
+    extra = desk.path / "extra.yml"
+    extra.write_text("who: file\n")
+    desk.play(write("one", "{{ who }}", sleep="{{ seconds }}"))
+    assert desk.run("check", "-e", f"@{extra}", "-e", "seconds=soon").exit_code == 64
+    assert "Write 'file' to" in desk.run("check", "-e", f"@{extra}", "-e", "seconds=0").stdout
+    assert "Write 'argument' to" in desk.run("check", "-e", f"@{extra}", "-e", "who=argument", "-e", "seconds=0").stdout
+
+
+def test_a_missing_disk_variable_names_the_disks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subfloor.cli.running._disks_here", lambda: ("/dev/vda (30 GiB)", "/dev/vdb (8 GiB)"))
+    desk.play(write("{{ target_disk }}"))
+    result = desk.run("check")
+    assert result.exit_code == 64
+    assert "`target_disk` is undefined" in result.stderr
+    assert "the disks here: /dev/vda (30 GiB); /dev/vdb (8 GiB)" in result.stderr
+    desk.play(write("{{ colour }}"))
+    assert "the disks here" not in desk.run("check").stderr
+
+
+def test_the_plays_of_a_playbook_are_one_run(desk: Desk) -> None:
+    desk.play(write("one"))
+    play = json.loads((desk.path / "play.yml").read_text())[0]
+    (desk.path / "play.yml").write_text(json.dumps([play, {**play, "name": "More notes"}]))
+    document = desk.document("check")
+    assert document["play"] == "Notes, More notes"
+    assert [task["outcome"] for task in document["hosts"]["localhost"]["tasks"]] == ["would-change", "ok"]
+
+
+# What is said.
+
+
+def names(document: dict[str, Any]) -> list[str]:
+    return [task["name"] for host in document["hosts"].values() for task in host["tasks"]]
+
+
+def test_check_says_what_apply_then_does(desk: Desk) -> None:
+    desk.play(write("one"), write("two"))
+    told = desk.run("check").stdout
+    done = desk.run("apply").stdout
+    promised = [line for line in told.splitlines() if "·" in line]
+    assert promised == [line for line in done.splitlines() if "·" in line]
+    assert len(promised) == 2
+
+
+def test_the_diff_shows_before_and_after(desk: Desk) -> None:
+    desk.play(write("one", "hello"))
+    desk.note("one").write_text("goodbye")
+    assert "says: goodbye → hello" not in desk.run("check").stdout
+    assert "says: goodbye → hello" in desk.run("check", "--diff").stdout
+
+
+def test_commands_are_shown_on_demand_and_their_input_never(desk: Desk) -> None:
+    desk.play({"name": "Secret", "note": {"path": "one", "says": "hunter2"}})
+    assert "$ tee" not in desk.run("check").stdout
+    assert "$ tee" in desk.run("check", "-v").stdout
+    steps = desk.document("check")["hosts"]["localhost"]["tasks"][0]["steps"]
+    assert steps[0]["commands"] == [["tee", "--", str(desk.note("one"))]]
+
+
+@pytest.mark.parametrize("how", ["well", "refuse", "raise", "fail", "lie", "unseen"])
+@pytest.mark.parametrize("command", ["check", "apply"])
+def test_the_document_is_as_its_schema_says(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, command: str, how: str
+) -> None:
+    monkeypatch.setattr(apply, "_PATIENCE", 0.05)
+    desk.play({**write("zero"), "when": False}, write("one"), write("two", how=how), erase("three"))
+    desk.note("three").write_text("precious")
+    result = desk.run(command, "--format", "json", "--destroy", "/dev/toy")
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(result.stdout), schema)
+
+
+def test_the_schema_holds_every_outcome_there_is() -> None:
+    definitions = json.loads(SCHEMA.read_text())["$defs"]
+    assert definitions["task"]["properties"]["outcome"]["enum"] == [str(each) for each in Outcome]
+    assert definitions["host"]["properties"]["outcome"]["enum"] == [str(each) for each in HostOutcome]
+
+
+def test_the_report_can_be_had_in_a_file_as_well(desk: Desk) -> None:
+    desk.play(write("one"))
+    report = desk.path / "report.json"
+    result = desk.run("check", "--report", str(report))
+    assert "would change" in result.stdout
+    assert json.loads(report.read_text()) == desk.document("check")
+
+
+def test_a_run_of_a_rehearsal_never_prints_a_command_for_the_real_machine(desk: Desk) -> None:
+    desk.play(write("one", how="fail"))
+    said = desk.run("apply", SUBFLOOR_REHEARSED_BY="subfloor rehearse play.yml -e disk=/dev/vda").stdout
+    assert "subfloor rehearse play.yml -e disk=/dev/vda" in said and "subfloor apply" not in said
+
+
+def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
+    desk.play(write("one"), write("two", how="fail"), write("three"), write("four"))
+    result = desk.run("apply")
+    assert "done:         1 step in this run; 1 task satisfied" in result.stdout
+    assert f"by half:      “Write 'hello' to {desk.note('two')}” was begun" in result.stdout
+    assert "not begun:    2 tasks: Write three; Write four" in result.stdout
+    assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in result.stdout
+    assert "not done:     Write two\n" in result.stdout
+    document = desk.document("apply")
+    assert document["hosts"]["localhost"]["unreached"] == ["Write three", "Write four"]
+
+
+def test_a_run_that_broke_off_between_its_steps_has_left_nothing_by_half(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.play(erase("one"), write("two", how="fail"), write("three"))
+    desk.note("one").write_text("precious")
+    said = desk.run("apply", "--destroy", "/dev/toy").stdout
+    assert "by half:      “Write" in said
+    assert "--destroy" not in said.partition("to go on:")[2], "what it was given for is lost already"
+    desk.play(write("one"), write("two"))
+    monkeypatch.setattr("subfloor.act.run.held_to_the_end", lambda *_: 1 / 0)
+    said = desk.run("apply").stdout
+    assert "by half:      nothing: every step that was begun came to its end" in said
+
+
+def test_colour_is_for_terminals(desk: Desk) -> None:
+    desk.play(write("one"))
+    assert "\033" not in desk.run("check").stdout
+    assert "\033[33m" in desk.run("check", FORCE_COLOR="1").stdout
+    assert "\033" not in desk.run("check", FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+# Tasks and their schema.
+
+
+def test_tasks_are_listed_and_told_about(desk: Desk) -> None:
+    playbook = str(desk.play(write("one")))
+    listed = invoke("tasks", "--playbook", playbook)
+    assert listed.exit_code == 0, listed.output
+    assert "A note that says this." in listed.stdout
+    page = invoke("tasks", "note", "--playbook", playbook).stdout
+    for part in ("The file", "a whole number, default 0", "- note: {path: /tmp/note, says: hello}", "one of well"):
+        assert part in page
+    assert "did you mean `erase-note`?" in invoke("tasks", "erasenote", "--playbook", playbook).stderr
+
+
+def test_the_schema_of_playbooks_counts_in_the_plugins(desk: Desk) -> None:
+    playbook = desk.play(write("one"))
+    schema = json.loads(invoke("schema", "--playbook", str(playbook)).stdout)
+    jsonschema.validate(json.loads(playbook.read_text()), schema)

@@ -1,0 +1,92 @@
+"""What could not be seen is never taken for what is not there."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path as FilePath
+
+import pytest
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import AnySubject, Output
+from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.nixos import BootLeftovers, Configuration, InstalledSystem, Leftovers
+from subfloor.observe.path import Absent, Node, Path
+from subfloor.observe.swap import Swap, SwapState
+from subfloor.observe.tag import Tag
+
+
+def looked(subject: AnySubject, path: str = "/usr/sbin:/usr/bin:/sbin:/bin") -> object:
+    """What a subject's probes and parser make of this machine, with these programs."""
+    done = [
+        subprocess.run(["/bin/sh", "-c", probe], capture_output=True, env={"PATH": path}) for probe in subject.probes()
+    ]
+    return subject.parse(*(Output(each.stdout, each.returncode) for each in done))
+
+
+def test_without_stat_a_path_is_not_absent(tmp_path: FilePath) -> None:
+    (tmp_path / "there").touch()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "readlink").symlink_to("/bin/readlink")
+    with pytest.raises(LookFailed, match="there cannot be looked at"):
+        looked(Path(str(tmp_path / "there")), str(tmp_path / "bin"))
+    with pytest.raises(LookFailed, match="gone cannot be looked at"):
+        looked(Path(str(tmp_path / "gone")), str(tmp_path / "bin"))
+    assert looked(Path(str(tmp_path / "gone"))) == Absent()
+
+
+def test_an_owner_whose_name_has_a_space() -> None:
+    seen = Path("/x/y").parse(Output(b"/x\n"), Output(b"41c0 1000 1001|jo doe|domain users\n"))
+    assert seen == Node("directory", 0o700, frozenset({"1000", "jo doe"}), frozenset({"1001", "domain users"}))
+
+
+@pytest.mark.parametrize("name", ["x", "a b", "new\nline", "back\\slash"])
+def test_what_cannot_be_listed_is_not_nothing_to_hide(tmp_path: FilePath, name: str) -> None:
+    target, source = tmp_path / name, tmp_path / "source"
+    target.mkdir()
+    source.mkdir()
+    hidden = Hidden(str(target), str(source))
+    assert looked(hidden) == Hiding()
+    (target / "letter").touch()
+    assert looked(hidden) == Hiding(("letter",))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "find").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / "find").chmod(0o755)
+    assert looked(hidden, f"{tmp_path}/bin:/usr/bin:/bin") == Hiding((), ("what cannot be listed",))
+    with pytest.raises(LookFailed, match="cannot be looked at"):
+        hidden.parse(Output(b"", 1))
+
+
+def test_a_list_of_swap_areas_that_cannot_be_read_is_not_empty() -> None:
+    with pytest.raises(LookFailed, match="/proc/swaps cannot be read"):
+        Swap("/dev/vda2").parse(Output(b"/dev/vda2\n"), Output(b"", 1))
+    assert Swap("/dev/vda2").parse(Output(b"/dev/vda2\n"), Output(b"")) == SwapState()
+
+
+@pytest.mark.parametrize("status", [1, 4, 8, 127])
+def test_a_search_for_a_tag_that_fails_finds_not_nothing(status: int) -> None:
+    with pytest.raises(LookFailed, match="cannot be looked for"):
+        Tag("LABEL=nixos").parse(Output(b"", status))
+    assert Tag("LABEL=nixos").parse(Output(b"", 2)) == ()
+
+
+@pytest.mark.parametrize("program", ["cat", "cmp", "readlink", "sed", "stat", "tr"])
+def test_without_a_program_an_installation_is_not_absent_and_no_copy_is_a_bad_one(
+    tmp_path: FilePath, program: str
+) -> None:
+    """A copy that could not be compared would be removed, and one that is whole is what the machine boots from."""
+    (tmp_path / "bin").mkdir()
+    for name in {"cat", "cmp", "readlink", "sed", "stat", "tr"} - {program}:
+        (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    root, boot, record = (str(tmp_path / name) for name in ("root", "root/boot", "root/record"))
+    for subject in (InstalledSystem(root, boot, record), BootLeftovers(boot, root, record)):
+        with pytest.raises(LookFailed):
+            looked(subject, str(tmp_path / "bin"))
+    assert looked(InstalledSystem(root, boot, record)) == Absent()
+    assert looked(BootLeftovers(boot, root, record)) == Leftovers()
+
+
+def test_a_configuration_that_cannot_be_read_is_not_empty() -> None:
+    for said in (b"", b"0  ./configuration.nix\0"):
+        with pytest.raises(LookFailed, match="/etc/nixos cannot be read"):
+            Configuration("/etc/nixos").parse(Output(said, 1))

@@ -1,0 +1,356 @@
+"""What is mounted, read from what kernels and programs print; options in their spellings."""
+
+from __future__ import annotations
+
+import pytest
+
+from subfloor.core.machine import Machine, Output, broken_promises
+from subfloor.observe import mountinfo
+from subfloor.observe.disk import Content, Disk, DiskState, Volume
+from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.memory import Memory, MemoryState
+from subfloor.observe.mount import Mount, Mounted, MountLocation, MountState, UnderlyingMount, mounting
+from subfloor.observe.path import Absent, NotYetVisible, Path, TextFile, check_clean, directory, mode_of
+from subfloor.observe.swap import Swap, SwapState
+from subfloor.observe.tag import Tag, Tagged
+from subfloor.steps import block_devices, mount_options
+
+# A tmpfs root with a filesystem and a bind; then an ext4 over the filesystem's place; then a tmpfs over
+# the directory above another one, which buries it.
+_MOUNTINFO = rb"""1 1 0:2 / / rw - rootfs rootfs rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
+30 27 0:30 / /mnt rw,nosuid,relatime - tmpfs tmpfs ro,size=1024k,mode=755
+31 30 254:3 / /mnt/nix rw,noatime master:1 propagate_from:2 - ext4 /dev/vda3 rw
+32 30 254:3 /persist/var/log /mnt/var/log rw,noatime - ext4 /dev/vda3 rw
+33 30 254:3 /persist/a\040b\134\011c /mnt/a\040b\134\011c rw - ext4 /dev/vda3 rw
+34 31 254:4 / /mnt/nix rw - ext4 /dev/vda4 rw
+35 27 0:40 / /srv/data rw - tmpfs tmpfs rw
+36 27 0:41 / /srv rw - tmpfs tmpfs rw
+37 27 254:3 /persist/gone//deleted /gone rw - ext4 /dev/vda3 rw
+"""
+
+
+def mount(path: str) -> MountState:
+    return Mount(path).parse(Output(_MOUNTINFO), Output(f"{path}\n".encode()))
+
+
+def covering(path: str, mounts: bytes = _MOUNTINFO) -> MountLocation:
+    return UnderlyingMount(path).parse(Output(mounts), Output(f"{path}\n".encode("utf-8", "surrogateescape")))
+
+
+def test_what_is_mounted_on_top() -> None:
+    state = mount("/mnt/nix")
+    assert state.top == Mounted("/dev/vda4", "ext4", "/", frozenset({"rw"}))
+    assert [each.source for each in state.stack] == ["/dev/vda3", "/dev/vda4"]
+    assert mount("/").top == Mounted("/dev/vda", "ext4", "/", frozenset({"rw", "relatime", "discard"}))
+
+
+def test_a_mount_under_another_is_no_longer_there() -> None:
+    state = mount("/srv/data")
+    assert state.top is None
+    assert [each.type for each in state.buried] == ["tmpfs"]
+    assert covering("/srv/data/x").at == "/srv"
+
+
+def test_nothing_is_mounted() -> None:
+    assert mount("/home") == MountState(real="/home")
+
+
+def test_mounts_below() -> None:
+    assert set(mount("/mnt").below) == {"/mnt/nix", "/mnt/var/log", "/mnt/a b\\\tc"}
+
+
+def test_escapes_and_binds() -> None:
+    assert mount("/mnt/a b\\\tc").top == Mounted("/dev/vda3", "ext4", "/persist/a b\\\tc", frozenset({"rw"}))
+    gone = mount("/gone").top
+    assert gone and gone.root == "/persist/gone//deleted"
+
+
+def test_a_path_that_leads_elsewhere() -> None:
+    state = Mount("/link").parse(Output(_MOUNTINFO), Output(b"/mnt\n"))
+    assert state.real == "/mnt" and state.top and state.top.type == "tmpfs"
+
+
+@pytest.mark.parametrize(
+    ("path", "cover", "inside"),
+    [
+        (
+            "/mnt/var/log/x",
+            MountLocation("/mnt/var/log", "/dev/vda3", "ext4", "/persist/var/log"),
+            "/persist/var/log/x",
+        ),
+        ("/mnt/var/log", MountLocation("/mnt/var/log", "/dev/vda3", "ext4", "/persist/var/log"), "/persist/var/log"),
+        ("/mnt/nix/persist", MountLocation("/mnt/nix", "/dev/vda4", "ext4"), "/persist"),
+        ("/mnt/nixx", MountLocation("/mnt", "tmpfs", "tmpfs"), "/nixx"),
+        ("/home", MountLocation("/", "/dev/vda", "ext4"), "/home"),
+    ],
+)
+def test_the_filesystem_under_a_path(path: str, cover: MountLocation, inside: str) -> None:
+    found = covering(path)
+    assert found == cover
+    assert found.inside(path) == inside
+
+
+def test_a_chroot_that_is_no_mount_point() -> None:
+    """Its mounts have a parent that is not listed."""
+    mounts = b"31 30 254:3 / /nix rw - ext4 /dev/vda3 rw\n"
+    assert covering("/nix/x", mounts) == MountLocation("/nix", "/dev/vda3", "ext4")
+    assert covering("/home", mounts) == MountLocation("/", "", "")
+    assert mountinfo.way((), "/") == ()
+
+
+def test_mounting_an_empty_filesystem_hides_what_was_there() -> None:
+    below = (
+        Path("/mnt/x"),
+        TextFile("/mnt/x/file"),
+        Hidden("/mnt/x", "/s"),
+        UnderlyingMount("/mnt/x"),
+        Mount("/mnt/x"),
+    )
+    before = Machine(
+        {
+            Mount("/mnt"): MountState(real="/mnt"),
+            Mount("/"): MountState(real="/"),
+            Path("/mnt"): directory(0o700),
+            Path("/mntx"): directory(),
+            **dict.fromkeys(below[:3], NotYetVisible("/mnt", "x")),
+            below[3]: MountLocation("/", "/dev/sda", "ext4"),
+            below[4]: MountState(real="/elsewhere"),
+        }
+    )
+    tmpfs = Mounted("tmpfs", "tmpfs")
+    after = mounting(before, "/mnt", tmpfs, root=directory(), hidden=None)
+    assert [after.get(subject) for subject in below] == [
+        *(Absent(), Absent(), Hiding(), MountLocation("/mnt", "tmpfs", "tmpfs"), MountState(real="/mnt/x"))
+    ]
+    assert after[Mount("/mnt")].top == tmpfs
+    assert after[Mount("/")].below == ("/mnt",)
+    assert (after[Path("/mnt")], after[Path("/mntx")]) == (directory(), directory())
+
+
+def test_what_cannot_be_seen_is_kept_by_whatever_is_seen() -> None:
+    hidden = NotYetVisible("/mnt", "/dev/vda3")
+    promised = Machine({Path("/mnt/x"): hidden})
+    assert broken_promises(promised, Machine({Path("/mnt/x"): Absent()})) == ()
+
+
+def test_promises_of_options_leave_room_for_the_kernels_own() -> None:
+    def seen(*options: str) -> Machine:
+        return Machine({Mount("/x"): MountState(Mounted("tmpfs", "tmpfs", "/", frozenset(options)))})
+
+    assert broken_promises(seen("rw"), seen("rw", "relatime")) == ()
+    assert [str(each) for each in broken_promises(seen("ro"), seen("rw"))] == ["mount point /x: top.options: ro → rw"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_use_that_appears_breaks_no_promise(whole: bool) -> None:
+    """A desktop mounts what was just made. But where a step is to bring about use, it must be there."""
+
+    def seen(used: bool) -> Machine:
+        volume = Volume(1, Content("ext4"), in_use=used and not whole)
+        return Machine({Disk("/dev/x"): DiskState("/dev/x", 1 << 30, volumes=(volume,), in_use=used and whole)})
+
+    assert broken_promises(seen(used=False), seen(used=True)) == ()
+    assert [each.property for each in broken_promises(seen(used=True), seen(used=False))] == [
+        "in_use" if whole else "volumes[1].in_use"
+    ]
+
+
+def test_a_device_that_is_listed_by_another_name() -> None:
+    mounts = b"""27 1 254:0 / /a rw - ext4 /dev/mapper/vg0-root rw
+28 27 0:40 / /b rw - btrfs /dev/vg0/data rw
+@ /dev/mapper/vg0-root /dev/dm-0
+@ /dev/vg0/data /dev/dm-1
+"""
+    assert [each.source for each in mountinfo.parse(mounts)] == ["/dev/dm-0", "/dev/dm-1"]
+    swaps = Output(_SWAPS + b"/dev/mapper/vg0-swap partition 8 0 7\n@ /dev/mapper/vg0-swap /dev/dm-2\n")
+    assert Swap("/dev/vg0/swap").parse(Output(b"/dev/dm-2\n"), swaps) == SwapState(True, 7)
+    tagged = Output(b"DEVNAME=/dev/mapper/vg0-root\nNODE=/dev/dm-0\nTYPE=ext4\n")
+    assert Tag("LABEL=x").parse(tagged) == (Tagged("/dev/dm-0", "ext4"),)
+
+
+# Memory, swap, tags.
+
+
+def test_memory() -> None:
+    assert Memory().parse(Output(b"MemTotal:       24684096 kB\n"), Output(b"16384\n")) == MemoryState(
+        24684096 * 1024, 16384
+    )
+
+
+_SWAPS = b"""Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority
+/dev/zram0                              partition\t4194300\t\t0\t\t100
+/dev/vda2                               partition\t8388604\t\t0\t\t-2
+"""
+
+
+@pytest.mark.parametrize(
+    ("node", "state"),
+    [("/dev/zram0", SwapState(True, 100)), ("/dev/vda2", SwapState(True)), ("/dev/vda", SwapState())],
+)
+def test_swap(node: str, state: SwapState) -> None:
+    assert Swap("/dev/disk/by-id/x").parse(Output(f"{node}\n".encode()), Output(_SWAPS)) == state
+
+
+_BLKID = b"""DEVNAME=/dev/vdb1
+LABEL=my\\ data
+UUID=b3b8
+TYPE=ext4
+PARTLABEL=nix.unfinished
+
+DEVNAME=/dev/vda1
+LABEL=my\\ data
+TYPE=vfat
+"""
+
+
+def test_tags() -> None:
+    assert Tag("LABEL=my data").parse(Output(_BLKID)) == (
+        Tagged("/dev/vda1", "vfat"),
+        Tagged("/dev/vdb1", "ext4", "nix.unfinished"),
+    )
+    assert Tag("LABEL=x").parse(Output(b"", 2)) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "tag"),
+    [
+        ("LABEL=my data", ("LABEL", "my data")),
+        ('PARTLABEL="nix"', ("PARTLABEL", "nix")),
+        (r"/dev/disk/by-label/my\x20d\xc3\xa4ta", ("LABEL", "my däta")),
+        ("/dev/disk/by-partuuid/0f", ("PARTUUID", "0f")),
+        ("/dev/disk/by-id/x-part1", None),
+        ("/dev/vda1", None),
+    ],
+)
+def test_sources(source: str, tag: tuple[str, str] | None) -> None:
+    assert block_devices.tag_of(source) == tag
+    assert block_devices.tag_of(block_devices.link(source)) == tag
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shown"),
+    [
+        ("ext4", "noatime", "noatime,rw"),
+        ("ext4", "defaults,nofail,x-systemd.automount,_netdev,noauto,user", "rw"),
+        ("ext4", "ro,commit=5,discard,data=ordered", "ro,discard"),
+        ("ext4", "commit=30", "commit=30,rw"),
+        ("vfat", "umask=077", "fmask=0077,dmask=0077,rw"),
+        ("vfat", "umask=0022,dmask=7,uid=1000,gid=0", "fmask=0022,dmask=0007,uid=1000,rw"),
+        ("vfat", "dmask=7,umask=0022,uid=nobody,gid=0x10", "fmask=0022,dmask=0022,gid=16,rw"),
+        ("vfat", "umask=abc,fmask=,dmask=8", "rw"),
+        ("ext4", "relatime,noatime", "noatime,rw"),
+        ("ext4", "noatime,relatime", "noatime,rw"),
+        ("ext4", "noatime,strictatime,lazytime", "noatime,lazytime,rw"),
+        ("ext4", "commit=060,discard,nodiscard", "commit=48,rw"),
+        ("ext4", "commit=30,commit=abc", "commit=30,rw"),
+        ("ext4", "commit=0x5", "rw"),
+        ("btrfs", "compress=no", "rw"),
+        ("btrfs", "compress", "compress=zlib:3,rw"),
+        ("btrfs", "compress=zstd,compress-force=none", "rw"),
+        ("btrfs", "compress=zstd,compress-force=lzo", "compress-force=lzo,rw"),
+        ("btrfs", "compress=zstd:0,commit=010", "commit=8,rw"),
+        ("btrfs", "compress=zstd,nodatacow", "rw"),
+        ("btrfs", "autodefrag,noautodefrag", "rw"),
+        ("btrfs", "subvol=nix,compress=zstd,discard=async", "subvol=/nix,compress=zstd:3,discard=async,rw"),
+        ("btrfs", "subvol=/a/b,compress=zstd:1,discard", "subvol=/a/b,compress=zstd:1,discard,rw"),
+        ("xfs", "discard,logbufs=8", "discard,rw"),
+        ("tmpfs", "nr_inodes=1k,huge=always,nosuid", "nosuid,rw"),
+        ("ntfs3", "discard,noexec", "noexec,rw"),
+    ],
+)
+def test_what_is_looked_for(kind: str, given: str, shown: str) -> None:
+    assert mount_options.wanted(kind, given.split(",")).shown == set(shown.split(","))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "there", "lacking"),
+    [
+        ("btrfs", "compress=no", "rw,compress=zstd:3", "compress=zstd:3"),
+        ("btrfs", "compress=zstd", "rw,compress-force=zstd:3", "compress=zstd:3,compress-force=zstd:3"),
+        ("btrfs", "nodiscard", "rw,discard=async", "discard=async"),
+        ("btrfs", "compress=zstd:99", "rw,compress=zstd:15", ""),
+        ("ext4", "commit=5", "rw,commit=30", "commit=30"),
+        ("ext4", "relatime,noatime", "rw,noatime", ""),
+        ("vfat", "uid=nobody", "rw,uid=65534", ""),
+        ("vfat", "uid=0", "rw,uid=65534", "uid=65534"),
+        ("vfat", "dmask=0022,umask=0077", "rw,fmask=0077,dmask=0077", ""),
+    ],
+)
+def test_what_is_not_in_force(kind: str, given: str, there: str, lacking: str) -> None:
+    wanted = mount_options.wanted(kind, given.split(","))
+    assert wanted.lacking(frozenset(there.split(","))) == set(filter(None, lacking.split(",")))
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "after"),
+    [
+        ("noatime", "ro,nodev,noatime", "rw,nodev,noatime"),
+        ("noatime,exec", "rw,relatime,noexec,commit=30", "rw,noatime,commit=30"),
+        ("commit=60", "rw,relatime,commit=30", "rw,relatime,commit=60"),
+        ("commit=5", "rw,relatime,commit=30", "rw,relatime"),
+    ],
+)
+def test_what_a_remount_results_in(given: str, there: str, after: str) -> None:
+    """A promise names what will be observed, and so do the options that mount(8) is given."""
+    shown = frozenset(there.split(","))
+    assert mount_options.wanted("ext4", given.split(",")).remounted(shown) == set(after.split(","))
+    options = mount_options.remounting("ext4", given.split(","), shown)
+    assert ("nodev" in options) == ("nodev" in shown)
+
+
+_AUTOMOUNTED = rb"""27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+40 27 0:50 / /boot rw,relatime shared:9 - autofs systemd-1 rw,fd=51,pgrp=1,timeout=0,minproto=5,maxproto=5,direct
+41 40 254:1 / /boot rw,noatime shared:10 - vfat /dev/vda1 rw,fmask=0022,dmask=0022
+42 27 0:51 / /data rw,relatime shared:11 - autofs systemd-1 rw,fd=52,pgrp=1,timeout=0,minproto=5,maxproto=5,direct
+"""
+
+
+def test_an_automount_is_no_mount_of_its_own() -> None:
+    boot, data = (Mount(path).parse(Output(_AUTOMOUNTED), Output(f"{path}\n".encode())) for path in ("/boot", "/data"))
+    assert boot.top and (boot.top.source, len(boot.stack), boot.automount) == ("/dev/vda1", 1, True)
+    assert (data.stack, data.automount) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "lacking", "options"),
+    [
+        ("noatime", "rw,relatime", "noatime", "rw,noatime"),
+        ("", "ro,relatime", "ro,rw", "rw"),
+        ("relatime", "rw,noatime", "noatime,relatime", "atime,rw,relatime"),
+        ("exec,suid", "rw,noexec,nosuid", "noexec,nosuid", "exec,suid,rw"),
+        ("ro", "rw", "ro,rw", "ro"),
+        ("strictatime", "rw,relatime", "relatime", "norelatime,rw,strictatime"),
+        ("nofail,noatime", "rw,noatime,extra", "", "rw,noatime"),
+    ],
+)
+def test_remounting(given: str, there: str, lacking: str, options: str) -> None:
+    asked = [each for each in given.split(",") if each]
+    shown = frozenset(there.split(","))
+    assert mount_options.wanted("ext4", asked).lacking(shown) == {each for each in lacking.split(",") if each}
+    assert mount_options.remounting("ext4", asked, shown) == tuple(options.split(","))
+
+
+@pytest.mark.parametrize("option", ["", "a,b", " ro", "-o", "remount", "bind"])
+def test_what_is_no_option(option: str) -> None:
+    with pytest.raises(ValueError, match="option"):
+        mount_options.check([option])
+
+
+# Paths.
+
+
+@pytest.mark.parametrize("path", ["", "x", "/x/", "//x", "/x//y", "/x/../y", "/x/.", "/x\0"])
+def test_unclean_paths(path: str) -> None:
+    with pytest.raises(ValueError, match="no clean absolute path"):
+        check_clean(path)
+
+
+def test_modes() -> None:
+    assert (mode_of("755"), mode_of("1777"), str(mode_of("0007"))) == (0o755, 0o1777, "7")
+    for mode in ("", "75", "0o755", "u+x", "00755"):
+        with pytest.raises(ValueError, match="no mode"):
+            mode_of(mode)

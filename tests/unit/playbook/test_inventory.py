@@ -1,0 +1,219 @@
+"""Inventories: groups, precedence, patterns, connections, and what is said of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from places import ROOT
+from playbook_samples import written
+from subfloor.playbook import inventory, strict_yaml
+from subfloor.playbook.inventory import LOCALHOST, Connection, Inventory
+from subfloor.playbook.positions import PlaybookError
+from subfloor.playbook.variables import extra_vars
+
+REPOSITORY = ROOT
+
+HOSTS = """\
+all:
+  vars: {level: all, a: all}
+  hosts:
+    lonely: {level: host}
+  children:
+    outer:
+      vars: {level: outer, b: outer}
+      hosts:
+        web1: {c: host}
+      children:
+        inner:
+          vars: {level: inner}
+          hosts: {db1: , db2: {level: host}}
+    sibling:
+      vars: {level: sibling, b: sibling}
+      hosts: {web1: {d: host}, web2: }
+"""
+
+
+def read(directory: Path, text: str = HOSTS) -> Inventory:
+    return inventory.load(written(directory, text, "hosts.yml"))
+
+
+def said(directory: Path, text: str) -> str:
+    """The error's text, without the directory."""
+    with pytest.raises(PlaybookError) as caught:
+        read(directory, text)
+    return str(caught.value).replace(f"{directory}/", "")
+
+
+def values(found: Inventory, name: str) -> dict[str, Any]:
+    (target,) = found.matching(name)
+    return {key: strict_yaml.plain(node) for key, node in target.vars.items()}
+
+
+def test_what_is_closer_to_a_host_wins(tmp_path: Path) -> None:
+    found = read(tmp_path)
+    assert values(found, "lonely") == {"level": "host", "a": "all"}
+    assert values(found, "db1") == {"level": "inner", "a": "all", "b": "outer"}
+    assert values(found, "db2") == {"level": "host", "a": "all", "b": "outer"}
+    assert values(found, "web1") == {"level": "sibling", "a": "all", "b": "sibling", "c": "host", "d": "host"}
+
+
+def test_a_host_knows_its_name_and_groups(tmp_path: Path) -> None:
+    (target,) = read(tmp_path).matching("db1")
+    assert target.all_vars["inventory_hostname"] == "db1"
+    assert target.all_vars["group_names"] == ["all", "inner", "outer"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("all", "lonely web1 db1 db2 web2"),
+        ("*", "lonely web1 db1 db2 web2"),
+        ("web1", "web1"),
+        ("outer", "web1 db1 db2"),
+        ("web*", "web1 web2"),
+        ("web2:db1", "web2 db1"),
+        ("web2, db1", "web2 db1"),
+        ("outer:!inner", "web1"),
+        ("outer:&sibling", "web1"),
+        ("!inner", "lonely web1 web2"),
+        ("all:!web*:!lonely", "db1 db2"),
+        ("db[12]", "db1 db2"),
+        ("localhost", "localhost"),
+        ("outer:web1", "web1 db1 db2"),
+    ],
+)
+def test_patterns(tmp_path: Path, pattern: str, names: str) -> None:
+    assert [target.name for target in read(tmp_path).matching(pattern)] == names.split()
+
+
+def test_a_pattern_that_means_nobody(tmp_path: Path) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        read(tmp_path).matching("web1:wbe2")
+    assert str(caught.value) == (
+        "--limit:1:6: there is no host and no group `wbe2`\n    web1:wbe2\n         ^\n"
+        "  → did you mean `web2`? If not: the inventory has all, db1, db2, inner, lonely, outer, sibling, web1, web2"
+    )
+
+
+def test_without_an_inventory_there_is_localhost() -> None:
+    assert Inventory().matching("all") == (LOCALHOST,)
+    assert LOCALHOST.connection() == Connection("local", "localhost")
+
+
+def test_connections(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "all:\n  vars: {subfloor_user: root}\n  hosts:\n    plain:\n    here: {subfloor_connection: local}\n"
+        "    far: {subfloor_host: '192.0.2.{{ 7 }}', subfloor_port: 2222, subfloor_user: me,"
+        " subfloor_become: sudo -n}\n    listed: {subfloor_become: [doas, -u, root]}\n",
+    )
+    by_name = {target.name: target.connection() for target in found.targets}
+    assert by_name == {
+        "plain": Connection("ssh", "plain", None, "root"),
+        "here": Connection("local", "here", None, "root"),
+        "far": Connection("ssh", "192.0.2.7", 2222, "me", ("sudo", "-n")),
+        "listed": Connection("ssh", "listed", None, "root", ("doas", "-u", "root")),
+    }
+    (plain,) = found.matching("plain")
+    assert plain.connection(extra_vars(["subfloor_user=you"])).user == "you"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("subfloor_connection: telnet", '`subfloor_connection` is the text "telnet"'),
+        ("subfloor_port: ssh", '`subfloor_port` cannot be the text "ssh"'),
+        ("subfloor_port: true", "`subfloor_port` cannot be true"),
+        ("subfloor_user: 0", "`subfloor_user` cannot be the number 0"),
+        ("subfloor_host: ''", "`subfloor_host` cannot be an empty text"),
+    ],
+)
+def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -> None:
+    (target,) = read(tmp_path, f"all:\n  hosts:\n    h:\n      {given}\n").targets
+    with pytest.raises(PlaybookError) as caught:
+        target.connection()
+    column = 9 + given.index(" ") - 1
+    assert str(caught.value).startswith(f"{tmp_path}/hosts.yml:4:{column}: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "- web1\n",
+            "hosts.yml:1:1: an inventory is a mapping of groups, and this is a list\n    - web1\n    ^\n"
+            "  → begin with `all:`, and below it `hosts:`",
+        ),
+        (
+            "hosts:\n  web1:\n",
+            "hosts.yml:1:1: `hosts` stands in no group\n    hosts:\n    ^\n  → write `all:` above it, and indent it",
+        ),
+        (
+            "all:\n  host: {web1: }\n  servers: {}\n",
+            "hosts.yml:2:3: the group `all` has no `host`\n      host: {web1: }\n      ^\n"
+            "  → did you mean `hosts`? If not: a group has `hosts`, `vars` and `children`; "
+            "groups in a group stand in `children`\n\n"
+            "hosts.yml:3:3: the group `all` has no `servers`\n      servers: {}\n      ^\n"
+            "  → a group has `hosts`, `vars` and `children`; groups in a group stand in `children`",
+        ),
+        (
+            "all:\n  hosts: [web1]\n",
+            "hosts.yml:2:10: `hosts` is a mapping of names, and this is a list\n      hosts: [web1]\n"
+            "             ^\n  → write `NAME:`, one a line, its variables below it",
+        ),
+        (
+            "a: {children: {b: {children: {a: }}}}\n",
+            "hosts.yml:1:31: the group `a` is a part of itself: a → b → a\n"
+            "    a: {children: {b: {children: {a: }}}}\n                                  ^\n"
+            "  → take it out of its own children",
+        ),
+        (
+            "all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n",
+            "hosts.yml:1:19: there is no variable `ansible_host`\n"
+            "    all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n                      ^\n"
+            "  → did you mean `subfloor_host`?\n\n"
+            "hosts.yml:1:36: there is no variable `subfloor_prot`\n"
+            "    all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n"
+            "                                       ^\n  → did you mean `subfloor_port`?",
+        ),
+        (
+            "all: {hosts: {'a b': }}\n",
+            "hosts.yml:1:15: `a b` is no name for a host\n    all: {hosts: {'a b': }}\n                  ^\n"
+            "  → leave out spaces and any of `:!&,*?[]/`",
+        ),
+        (
+            "all:\n  hosts: {h: text}\n  vars: [1]\n",
+            "hosts.yml:3:9: variables are a mapping of names to values, and this is a list\n"
+            "      vars: [1]\n            ^\n  → write `name: value`, one a line\n\n"
+            'hosts.yml:2:14: variables are a mapping of names to values, and this is the text "text"\n'
+            "      hosts: {h: text}\n                 ^\n  → write `name: value`, one a line",
+        ),
+        (
+            "all: text\n",
+            'hosts.yml:1:6: the group `all` is a mapping, and this is the text "text"\n'
+            "    all: text\n         ^\n  → write `hosts:`, `vars:` or `children:` in it",
+        ),
+    ],
+)
+def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, expected: str) -> None:
+    assert said(tmp_path, text) == expected
+
+
+def test_an_inventory_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        inventory.load(tmp_path / "gone.yml")
+    assert str(caught.value) == (
+        f"{tmp_path}/gone.yml: cannot be read: No such file or directory\n  → check the path and its permissions"
+    )
+
+
+def test_the_inventories_that_come_along() -> None:
+    local = inventory.load(REPOSITORY / "inventory" / "local.yml")
+    assert [target.connection().kind for target in local.targets] == ["local"]
+    example = inventory.load(REPOSITORY / "inventory" / "example.yml")
+    assert values(example, "vault")["swap_size"] == "32GiB"
+    assert {target.name: target.connection().kind for target in example.targets}["localhost"] == "local"
+    assert [target.name for target in example.matching("servers:!storage")] == ["web1", "web2"]

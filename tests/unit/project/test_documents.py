@@ -1,0 +1,76 @@
+"""What the README and the guide show works as it is shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from places import ROOT
+
+
+def block(document: str, language: str) -> str:
+    """The first piece of code in a document."""
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.S)
+    assert found
+    return found[1]
+
+
+def subfloor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "subfloor", *arguments], check=False, capture_output=True, text=True)
+
+
+def test_the_guide_s_task_is_done_once(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "hostname_file.py").write_text(block("CONTRIBUTING.md", "python"))
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        f"- hosts: all\n  tasks:\n    - hostname-file: {{hostname: kiosk, path: {tmp_path}/hostname}}\n"
+    )
+    ran = [subfloor(command, str(playbook)).returncode for command in ("check", "apply", "check")]
+    assert ran == [2, 0, 0]
+    assert (tmp_path / "hostname").read_text() == "kiosk\n"
+
+
+def test_the_readme_s_playbook_is_read(tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(block("README.md", "yaml"))
+    ran = subfloor("check", str(playbook), "-e", "disk=/dev/vdzz")
+    assert ran.returncode == 3 and "there is no device /dev/vdzz" in ran.stdout
+
+
+def test_the_readme_names_files_that_are_there() -> None:
+    named = re.findall(r"\]\(((?!http)[^)#]+)\)", (ROOT / "README.md").read_text())
+    assert named and all((ROOT / name).exists() for name in named)
+
+
+GUIDE = "docs/nixos-tmpfs-root.md"
+PLAYBOOK = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
+
+
+def test_the_variables_that_the_guide_shows_are_taken(tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", (ROOT / GUIDE).read_text(), re.S)
+    (tmp_path / "mine.yml").write_text("".join(shown))
+    ran = subfloor("check", str(PLAYBOOK), "-e", "disk=/dev/vdzz", "-e", f"@{tmp_path}/mine.yml")
+    assert ran.returncode == 3 and "there is no device /dev/vdzz" in ran.stdout
+    assert "/home, persisted" in ran.stdout and re.search("(?m)^  (?!skipped).*A password, kept", ran.stdout)
+
+
+def test_the_guide_s_variables_are_the_playbook_s() -> None:
+    (play,) = yaml.safe_load(PLAYBOOK.read_text())
+    named = set(re.findall(r"(?:-e |`)([a-z_]+)=", (ROOT / GUIDE).read_text()))
+    assert "swap" in named and named <= {"disk", "seed", *play["vars"]}
+
+
+def test_the_guide_says_what_the_playbook_persists() -> None:
+    (play,) = yaml.safe_load(PLAYBOOK.read_text())
+    paths = {each["path"] if isinstance(each, dict) else each for each in play["vars"]["persist"]}
+    told = set(re.findall(r"^\| `(/[^`]+)` \|", (ROOT / GUIDE).read_text(), re.M))
+    assert paths <= told
+
+
+def test_the_guide_has_no_place_left_to_fill() -> None:
+    assert not re.findall(r"^@[A-Z]+@$", (ROOT / GUIDE).read_text(), re.M)

@@ -1,0 +1,61 @@
+"""What a rehearsal makes of its options and of its three runs; the rehearsal itself is in tests/vm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from subfloor import rehearse
+from subfloor.rehearse.rehearsal import ACTS, Run, complaint, disk_of, disks_in_words
+
+GIB = 1 << 30
+
+FIRST, AGAIN, CHECK = ACTS
+
+
+@pytest.mark.parametrize(
+    ("text", "disk"),
+    [
+        ("30GiB", rehearse.Disk(30 * GIB)),
+        ("8GiB:nvme", rehearse.Disk(8 * GIB, bus="nvme")),
+        ("8GiB:4096", rehearse.Disk(8 * GIB, sector=4096)),
+        ("512MiB:virtio:512", rehearse.Disk(512 << 20)),
+        ("8GiB:4096:nvme", rehearse.Disk(8 * GIB, bus="nvme", sector=4096)),
+    ],
+)
+def test_a_disk_is_asked_for_in_words(text: str, disk: rehearse.Disk) -> None:
+    assert disk_of(text) == disk
+
+
+@pytest.mark.parametrize("text", ["", "30", "30GB", "8GiB:scsi", "8GiB:1024", "0B", "1000B"])
+def test_what_is_no_disk_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no size|out of range|bytes|neither a bus"):
+        disk_of(text)
+
+
+def test_disks_are_told_by_the_names_that_they_will_have() -> None:
+    disks = tuple(map(disk_of, ("30GiB", "8GiB:nvme", "1GiB")))
+    assert disks_in_words(disks) == ("/dev/vda (30GiB)", "/dev/nvme0n1 (8GiB)", "/dev/vdb (1GiB)")
+
+
+def report(*outcomes: str) -> dict[str, Any]:
+    tasks = [{"name": f"Task {number}", "outcome": outcome} for number, outcome in enumerate(outcomes)]
+    return {"hosts": {"localhost": {"tasks": tasks}}}
+
+
+@pytest.mark.parametrize(
+    ("act", "run", "wrong"),
+    [
+        (FIRST, Run((), 0, report("changed", "ok")), None),
+        (FIRST, Run((), 1, report("changed", "failed")), "the first apply ended with exit status 1"),
+        (FIRST, Run((), 0, None), "it left no report"),
+        (AGAIN, Run((), 0, report("ok", "skipped")), None),
+        (AGAIN, Run((), 0, report("ok", "changed")), "the second apply was not without changes: Task 1"),
+        (AGAIN, Run((), 3, report("refused")), "the second apply ended with exit status 3"),
+        (CHECK, Run((), 0, report("ok")), None),
+        (CHECK, Run((), 2, report("would-change")), "the check after it ended with exit status 2"),
+    ],
+)
+def test_each_run_has_to_behave(act: Any, run: Run, wrong: str | None) -> None:
+    assert complaint(act, run) == wrong

@@ -1,0 +1,105 @@
+"""Device names, sizes and derived UUIDs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from subfloor.core.identity import Identity
+from subfloor.storage import devices, sizes
+from subfloor.storage.devices import Device
+from subfloor.storage.filesystems import check_label, fat_serial
+from subfloor.storage.partition_types import TYPES, type_guid, type_name
+
+
+@pytest.mark.parametrize(
+    ("disk", "node"),
+    [
+        ("/dev/vda", "/dev/vda3"),
+        ("/dev/sdaa", "/dev/sdaa3"),
+        ("/dev/nvme0n1", "/dev/nvme0n1p3"),
+        ("/dev/mmcblk0", "/dev/mmcblk0p3"),
+        ("/dev/loop0", "/dev/loop0p3"),
+        ("/dev/md127", "/dev/md127p3"),
+        ("/dev/disk/by-id/virtio-1234", "/dev/disk/by-id/virtio-1234-part3"),
+        ("/dev/disk/by-path/pci-0000:00:04.0", "/dev/disk/by-path/pci-0000:00:04.0-part3"),
+    ],
+)
+def test_a_partition_is_named_as_the_kernel_and_udev_do_case_19(disk: str, node: str) -> None:
+    assert devices.partition_node(disk, 3) == node
+    assert devices.device(node) == Device(disk, 3)
+    assert devices.device(disk) == Device(disk)
+    assert devices.partition_of(node) == (disk, 3)
+
+
+@pytest.mark.parametrize("path", ["vda", "/dev/../vda", "/dev//vda", "/etc/passwd", "/dev/", "/dev/vda ", "", "/dev/."])
+def test_unclean_paths_are_no_devices_case_9(path: str) -> None:
+    with pytest.raises(ValueError, match="clean path below /dev"):
+        devices.device(path)
+
+
+def test_a_partition_is_no_disk_and_a_disk_no_partition_case_21() -> None:
+    with pytest.raises(ValueError, match="/dev/vda1 is a partition; the disk that it is on is /dev/vda"):
+        devices.whole_disk("/dev/vda1")
+    with pytest.raises(ValueError, match=r"/dev/nvme0n1 is a whole disk.*such as /dev/nvme0n1p1"):
+        devices.partition_of("/dev/nvme0n1")
+
+
+@pytest.mark.parametrize(
+    "text", ["8GB", "8G", "8", "1.5GiB", "8e9B", "-1MiB", "0MiB", "8 GiB", " 8GiB", "", "GiB", "9000000PiB", "٣MiB"]
+)
+def test_sizes_have_one_spelling_case_11(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no size|out of range"):
+        sizes.parse(text)
+
+
+@given(st.integers(1, (1 << 63) - 1))
+def test_a_size_that_is_shown_reads_back(size: int) -> None:
+    assert sizes.parse(sizes.show(size)) == size
+
+
+def test_sizes_are_shown_in_the_largest_whole_unit() -> None:
+    assert [sizes.show(n) for n in (0, 1000, 513 << 20, 8 << 30)] == ["0B", "1000B", "513MiB", "8GiB"]
+
+
+def test_uuids_depend_on_seed_host_and_thing_alone() -> None:
+    one, table = Identity("seed", "host"), UUID(int=1)
+    assert one.disk("disk") == Identity("seed", "host").disk("disk")
+    assert len({one.disk("disk"), one.disk("data"), Identity("seed", "other").disk("disk")}) == 3
+    assert Identity("other", "host").disk("disk") != one.disk("disk")
+    numbers = {one.partition(table, 1, "a"), one.partition(table, 2, "a"), one.partition(table, 1, "b")}
+    assert len(numbers | {one.partition(UUID(int=2), 1, "a")}) == 4
+    assert one.disk("disk").version == 5
+
+
+def test_uuids_stay_what_they_are() -> None:
+    """They are on people's disks: another derivation would make all of those foreign."""
+    assert str(Identity("seed", "host").disk("disk")) == "79ae4415-ccb3-5e82-8a37-135d19b37440"
+
+
+def test_partition_types_have_names_and_guids_case_8() -> None:
+    assert type_name(type_guid("esp")) == "esp"
+    assert type_guid("C12A7328-F81F-11D2-BA4B-00A0C93EC93B") == TYPES["esp"]
+    assert len(set(TYPES.values())) == len(TYPES)
+    with pytest.raises(ValueError, match="no partition type"):
+        type_guid("c12a7328-f81f")
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("ext4", 16), ("vfat", 11), ("swap", 15), ("xfs", 12), ("btrfs", 254)])
+def test_labels_have_limits_case_7(kind: str, longest: int) -> None:
+    check_label(kind, "x" * longest)
+    with pytest.raises(ValueError, match=f"too long for {kind}: {longest} bytes"):
+        check_label(kind, "x" * (longest + 1))
+
+
+@pytest.mark.parametrize(("kind", "label"), [("ext4", " a"), ("ext4", "a\n"), ("vfat", "a/b"), ("xfs", "ü" * 7)])
+def test_labels_that_a_filesystem_cannot_have(kind: str, label: str) -> None:
+    with pytest.raises(ValueError):
+        check_label(kind, label)
+
+
+def test_a_fat_volume_has_the_first_half_of_the_first_part() -> None:
+    assert fat_serial(UUID("d174e84e-55e5-4348-879c-11a562aa0581")) == "D174-E84E"
