@@ -35,6 +35,7 @@ _OF_ADA = [{"path": f"/home/ada/{name}", "owner": "1000", "mode": "0700"} for na
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tmpfs root": (NIXOS, {}),
     "tmpfs root, no swap": (NIXOS, {"swap": 0}),
+    "tmpfs root, a release as a number": (NIXOS, {"state_version": 25.05}),
     "tmpfs root, no GiB": (NIXOS, {"esp_size": "1GiB", "swap": "1GiB", "tmpfs_size": "25%", "nix_type": "btrfs"}),
     "tmpfs root elsewhere": (NIXOS, {"root": "/mnt/new system", "disk": "/dev/nvme0n1"}),
     "tmpfs root, more kept": (NIXOS, {"persist": ["/etc/nixos", "/home", "/var/lib/it's ${here}", '/a"b\\c']}),
