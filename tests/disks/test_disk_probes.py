@@ -257,7 +257,7 @@ def _broken(directory: Path, tool: str, script: str) -> Path:
 def _have_dd_fail(directory: Path) -> None:
     """As on a disk with sectors that cannot be read, where it is to show whether it could be."""
     (directory / "dd").write_text(
-        '#!/bin/sh\ncase "$*" in *count=2048*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"\n'
+        '#!/bin/sh\ncase "$*" in *count=2048*|*bs=1048576*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"\n'
     )
     (directory / "dd").chmod(0o755)
 
