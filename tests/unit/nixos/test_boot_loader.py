@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from subfloor.core.machine import Machine
+import step_values
 from subfloor.core.parameters import build
 from subfloor.core.task import Task
 from subfloor.nixos.releases import Releases
 from subfloor.nixos.system import Loader
-from subfloor.observe.running import StartedByUefi
 from subfloor.playbook.registry import Registry
 
 REGISTRY = Registry()
@@ -69,5 +68,5 @@ def test_grub_and_its_disk_belong_together(values: dict[str, str]) -> None:
 )
 def test_what_is_declared_and_does_not_start_this_machine_is_told_of(loader: Loader, uefi: bool, told: str) -> None:
     config = task("nixos-config", {"boot_loader": loader, "grub_device": "/dev/vda" if loader == "grub" else ""})
-    said = "\n".join(config.warnings_on(Machine({StartedByUefi(): uefi})))
+    said = "\n".join(config.warnings_on(step_values.machine({"uefi": uefi}, config.subjects())))
     assert told in said and bool(told) == bool(said)
