@@ -146,7 +146,7 @@ def test_the_configuration_parses_and_names_every_mount(job: Variant, sh: Sh) ->
 def test_a_second_run_changes_nothing_and_writes_nothing(job: Variant, subfloor: Run, sh: Sh) -> None:
     """The mounted filesystems write when they please: what is around them is compared, byte by byte.
 
-    That ten runs leave as many mounts as one is shown where a run takes less time: `machine/test_bind_persist.py`.
+    That ten runs leave as many mounts as one is shown where a run takes less time: `disks/test_bind_persist.py`.
     """
     swap = f"head -c 1M {job.partition}2;" if job.swap else ""
     around = f"(head -c 1M {job.disk}; tail -c 1M {job.disk}; {swap}) | sha256sum; cat /proc/self/mountinfo"

@@ -15,8 +15,12 @@ from subfloor.storage.devices import device
 PROBE = rf"""
 {CANONICAL}
 [ -e /proc/swaps ] || exit 0
-swaps=$(cat /proc/swaps) || exit
-printf '%s\n' "$swaps"
+swaps=
+while IFS= read -r line; do
+    swaps="$swaps$line
+"
+done < /proc/swaps || exit
+printf %s "$swaps"
 while read -r path _; do
     case "$path" in *\\*) ;; /dev/*)
         canonical "$path"
