@@ -22,6 +22,7 @@ from subfloor.plugin import (
     Layout,
     Machine,
     Node,
+    NotYetVisible,
     Param,
     Path,
     Refused,
@@ -276,7 +277,8 @@ class NixosConfig(Task):
             configuration=seen(machine, TextFile(posixpath.join(self._folder, "configuration.nix"))),
             flake=seen(machine, TextFile(posixpath.join(self._folder, "flake.nix"))) if self.flake else Absent(),
             running=machine[RunningSystem()],
-            is_installed=isinstance(seen(machine, Path(self._profile)), Node),
+            # What cannot be seen yet may be one.
+            is_installed=isinstance(machine[Path(self._profile)], Node | NotYetVisible),
             is_running=self.root == "/",
         )
         return releases.chosen(self.state_version, self.nixpkgs, known, self.overwrite)
