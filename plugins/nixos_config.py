@@ -206,8 +206,11 @@ class NixosConfig(Task):
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
         local = machine[TextFile(self._local)]
         text = local.content.decode("utf-8", "replace") if isinstance(local, Text) else ""
-        lost = lint.forgotten_by_services(text, self.layout, self.users, self.not_persisted)
-        return (*lost, *boot.mismatch(self._booting, machine[StartedByUefi()]))
+        return (
+            *lint.forgotten_by_services(text, self.layout, self.users, self.not_persisted),
+            *releases.newer(self.state_version, machine[RunningSystem()]),
+            *boot.mismatch(self._booting, machine[StartedByUefi()]),
+        )
 
     def contributes(self) -> tuple[Contribution, ...]:
         """Who may become root: `nixos-install` does not install what nobody could log in to. And the users' homes."""

@@ -6,6 +6,7 @@ What the configuration says already is kept. Else both are those of the NixOS th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.core.errors import Refused
@@ -71,6 +72,15 @@ def _state_version(given: str | None, known: Known, overwrite: bool) -> str:
             "`-e 'state_version=\"25.11\"'`; or run this on the installer, of which `nixos-version` tells it",
         )
     return known.running.version
+
+
+def newer(state_version: str | None, running: OsRelease) -> Iterator[str]:
+    """A warning where a release is given that the NixOS which runs does not have yet."""
+    if state_version and _is_nixos(running) and state_version > running.version:
+        yield (
+            f"state_version {state_version} is later than the NixOS that runs ({running.version}), which installs the "
+            "system: services would look for data as a later release keeps them; leave `state_version` out"
+        )
 
 
 def _branch(known: Known) -> str:

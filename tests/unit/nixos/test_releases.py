@@ -11,7 +11,7 @@ import pytest
 
 from subfloor.core.errors import LookFailed, Refused
 from subfloor.core.machine import Output
-from subfloor.nixos.releases import Known, chosen
+from subfloor.nixos.releases import Known, chosen, newer
 from subfloor.nixos.system import System, configuration, flake
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.path import Absent, Text
@@ -85,6 +85,22 @@ def test_that_of_an_installed_system_never_changes_by_mistake() -> None:
     with pytest.raises(Refused, match=r"the installed system has 24\.05, and 25\.11 is given"):
         chosen("25.11", None, there, overwrite=False)
     assert chosen("25.11", None, there, overwrite=True).state_version == "25.11"
+
+
+@pytest.mark.parametrize(
+    ("given", "running", "told"),
+    [
+        ("26.11", NEW, True),
+        ("26.05", NEW, False),
+        ("24.05", NEW, False),
+        (None, NEW, False),
+        ("26.11", OsRelease("debian", "12"), False),
+    ],
+)
+def test_a_release_that_the_installer_does_not_have_yet_is_told_of(
+    given: str | None, running: OsRelease, told: bool
+) -> None:
+    assert bool(list(newer(given, running))) is told
 
 
 @pytest.mark.parametrize(
