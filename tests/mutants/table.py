@@ -447,7 +447,7 @@ MUTANTS = (
     Mutant(
         "a probe that failed has found nothing",
         _DISK,
-        "    _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)\n".replace(
+        "    _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros, od=elsewhere)\n".replace(
             "    ", "        ", 1
         ),
         "",

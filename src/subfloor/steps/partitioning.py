@@ -116,7 +116,7 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
     """What is damaged first, then what goes, what changes, and what is new: each command is one write of the table."""
     if before.damage and not after.damage:
-        yield from _mend(disk, before)
+        yield from _mend(disk, before, after)
     old = {entry.number: entry for entry in before.entries}
     new = {entry.number: entry for entry in after.entries}
     if gone := sorted(old.keys() - new.keys()):
@@ -128,16 +128,26 @@ def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Comma
         yield _sfdisk(disk, "--append", script=gpt.additions(added))
 
 
-def _mend(disk: DiskState, table: gpt.Gpt) -> Iterator[Command]:
+def _mend(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
     """Both copies, from the one that is sound: sfdisk finds that one by itself, and any write of it makes both.
 
-    It finds no table without a protective MBR. The slots of that are written in one piece, and nothing beside them.
+    It does not look for one at the end that a disk had before it grew. So the first copy is made from that, its
+    header last. It finds no table without a protective MBR, either. The slots of that are written in one piece, and
+    nothing beside them.
     """
-    if "protective MBR" in table.damage:
-        slots = table.slots or mbr.mended(b"", disk.sectors)
-        at = ("dd", f"of={disk.node}", f"bs={mbr.SLOTS}", "seek=1", "conv=notrunc,fsync", "status=none")
-        yield Command(at, stdin=slots)
-    yield Command((*_SFDISK, "--disk-id", disk.node, str(table.id)))
+    sector = disk.limits.sector
+    if gpt.is_at_old_end(before):
+        yield _dd(disk, sector, after.array, gpt.entries_in_bytes(after))
+        yield _dd(disk, sector, 1, gpt.header_in_bytes(after, disk.sectors, sector))
+    if "protective MBR" in before.damage:
+        yield _dd(disk, mbr.SLOTS, 1, before.slots or mbr.mended(b"", disk.sectors))
+    yield Command((*_SFDISK, "--disk-id", disk.node, str(after.id)))
+
+
+def _dd(disk: DiskState, block: int, at: int, data: bytes) -> Command:
+    """A command that writes bytes from a block on, of so many bytes each, and flushes them."""
+    how = ("iflag=fullblock", "conv=notrunc,fsync", "status=none")
+    return Command(("dd", f"of={disk.node}", f"bs={block}", f"seek={at}", *how), stdin=data)
 
 
 def _sfdisk(disk: DiskState, *how: str, script: bytes) -> Command:

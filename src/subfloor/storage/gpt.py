@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -100,7 +100,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class Bytes:
-    """What was read of one end of a disk: from the sector ``base`` on; ``beyond``, entries that lie elsewhere.
+    """What was read of one end of a disk: from the sector ``base`` on; ``elsewhere``, what else was read, by sectors.
 
     ``sector`` is in bytes; ``at`` is where the header of this end's copy belongs, in sectors.
     """
@@ -109,30 +109,32 @@ class Bytes:
     base: int
     sector: int
     at: int
-    beyond: bytes = b""
+    elsewhere: Mapping[int, bytes] = field(default_factory=dict)
 
     def piece(self, lba: int, length: int) -> bytes | None:
         """So many bytes from a sector on; None where not all of them were read."""
         start = (lba - self.base) * self.sector
-        return self.data[start : start + length] if 0 <= start <= len(self.data) - length else None
-
-    def entries(self, header: _Header) -> bytes | None:
-        found = self.piece(header.array, header.length)
-        return self.beyond[: header.length] if found is None and len(self.beyond) >= header.length else found
+        if 0 <= start <= len(self.data) - length:
+            return self.data[start : start + length]
+        found = self.elsewhere.get(lba, b"")
+        return found[:length] if len(found) >= length else None
 
 
 def parse(
-    head: bytes, tail: bytes, *, sector: int, sectors: int, beyond: tuple[bytes, bytes] = (b"", b"")
+    head: bytes, tail: bytes, *, sector: int, sectors: int, elsewhere: Mapping[int, bytes] | None = None
 ) -> Gpt | None:
     """The table on a disk of so many sectors, from its first and its last bytes; None where there is none.
 
     ``sector`` is in bytes. With one copy damaged the other is read, as the specification asks, and
-    ``damage`` says which. ``beyond`` are the entries that the headers say are elsewhere, of either copy.
+    ``damage`` says which. ``elsewhere`` are pieces from between the ends, by their first sectors: entries that a
+    header says are there, and the copy at the end that the disk had before it grew. That one is read where neither
+    of the others is sound.
     """
-    first = Bytes(head, 0, sector, 1, beyond[0])
-    last = Bytes(tail, sectors - len(tail) // sector, sector, sectors - 1, beyond[1])
+    further = elsewhere or {}
+    first = Bytes(head, 0, sector, 1, further)
+    last = Bytes(tail, sectors - len(tail) // sector, sector, sectors - 1, further)
     primary, backup = _copy(first), _copy(last)
-    good = primary or backup
+    good = primary or backup or next(filter(None, (_copy(replace(last, at=at)) for at in _old_ends(first))), None)
     if not good:
         return None
     damage = _damage(primary, backup, sectors)
@@ -148,6 +150,14 @@ def parse(
     )
 
 
+def _old_ends(first: Bytes) -> Iterator[int]:
+    """Where the second copy was before the disk grew: the protective MBR says it, and the first header, if damaged."""
+    yield from sorted(mbr.lengths(first.data[:512]), reverse=True)
+    header = first.piece(1, _HEADER.size) or b""
+    if header.startswith(_SIGNATURE):
+        yield int(_HEADER.unpack(header)[6])
+
+
 def remains(head: bytes, tail: bytes) -> bool:
     """Whether a header's signature stands where one may be, for sectors of 512 bytes or of 4096.
 
@@ -160,7 +170,7 @@ def remains(head: bytes, tail: bytes) -> bool:
 
 def _damage(primary: _Header | None, backup: _Header | None, sectors: int) -> frozenset[str]:
     if not primary:
-        return frozenset({"primary table"})
+        return frozenset({"primary table"} if backup else {"primary table", MOVED})
     if primary.alternate != sectors - 1:
         return frozenset({MOVED})
     if not backup:
@@ -185,7 +195,7 @@ def _header(end: Bytes) -> _Header | None:
 def _copy(end: Bytes) -> _Header | None:
     """The copy at one end of the disk, with its entries, if both of its checksums hold."""
     header = _header(end)
-    data = end.entries(header) if header and header.width >= _ENTRY.size else None
+    data = end.piece(header.array, header.length) if header and header.width >= _ENTRY.size else None
     if not header or data is None or zlib.crc32(data) != header.crc:
         return None
     entries = (_entry(index + 1, data, index * header.width) for index in range(header.table.length))
@@ -216,7 +226,9 @@ def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: By
     array = -(-good.length * _ENTRY.size // first.sector)
     if not primary and not _is_own(good, first, 2):
         yield FIRST_COPY
-    if primary and (not _is_own(good, last, last.at - array) if not backup else backup.table.id != good.id):
+    if backup and primary and backup.table.id != good.id:
+        yield SECOND_COPY
+    if not backup and not _is_own(good, last, last.at - array):
         yield SECOND_COPY
 
 
@@ -253,6 +265,33 @@ def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
     return known or (
         any(data[:16]) and any(unique) and good.first_lba <= first <= last < max(end.at, good.last_lba + 1)
     )
+
+
+# Writing: bytes, where sfdisk(8) would not find what is to be mended.
+
+
+def is_at_old_end(table: Gpt) -> bool:
+    """Whether what was read is the copy at the end that the disk had before it grew: no other program finds that."""
+    return {"primary table", MOVED} <= table.damage
+
+
+def entries_in_bytes(table: Gpt) -> bytes:
+    """The entries of a copy, each of 128 bytes."""
+    data = bytearray(table.length * _ENTRY.size)
+    for entry in table.entries:
+        name = entry.name.encode("utf-16-le", "surrogatepass")
+        fields = (entry.type.bytes_le, entry.uuid.bytes_le, entry.start, entry.end - 1, entry.attrs, name)
+        _ENTRY.pack_into(data, (entry.number - 1) * _ENTRY.size, *fields)
+    return bytes(data)
+
+
+def header_in_bytes(table: Gpt, sectors: int, sector: int) -> bytes:
+    """The first header, as a whole sector of so many bytes, on a disk of so many."""
+    crc = zlib.crc32(entries_in_bytes(table))
+    places = (1, sectors - 1, table.first_lba, table.last_lba)
+    about = (table.id.bytes_le, table.array, table.length, _ENTRY.size, crc)
+    raw = _HEADER.pack(_SIGNATURE, b"\0\0\1\0", _HEADER.size, 0, 0, *places, *about)
+    return (raw[:16] + struct.pack("<I", zlib.crc32(raw)) + raw[20:]).ljust(sector, b"\0")
 
 
 # Writing: text for sfdisk(8), "input formats, named-fields".

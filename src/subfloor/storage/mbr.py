@@ -25,10 +25,10 @@ def damage(first: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
     it is whatever its owner chose. Where the table itself is not sound, and the disk may have grown (``moved``),
     another length goes without saying.
     """
-    lengths = {int.from_bytes(slot[12:16], "little") for slot in _slots(first) if _is_protective(slot)}
-    if first[510:512] != _SIGNATURE or not lengths:
+    covered = lengths(first)
+    if first[510:512] != _SIGNATURE or not covered:
         return frozenset({"protective MBR"})
-    sound = moved or is_hybrid(first) or lengths & {sectors - 1, _LONGEST}
+    sound = moved or is_hybrid(first) or covered & {sectors - 1, _LONGEST}
     return frozenset() if sound else frozenset({"protective MBR of another length"})
 
 
@@ -51,6 +51,11 @@ def mended(first: bytes, sectors: int) -> bytes:
     if not any(map(_is_protective, slots)):
         slots[0] = _protective(sectors)
     return b"".join(slots) + _SIGNATURE
+
+
+def lengths(first: bytes) -> frozenset[int]:
+    """How many sectors the slots that protect a GPT cover: all but the first, when they were written."""
+    return frozenset(int.from_bytes(slot[12:16], "little") for slot in _slots(first) if _is_protective(slot))
 
 
 def _protective(sectors: int) -> bytes:

@@ -28,7 +28,7 @@ from subfloor.observe.swap import Swap, SwapState, areas
 from subfloor.observe.tag import Tag
 from subfloor.observe.tool import Privilege, Tool
 
-FACTS, HEAD, TAIL, SIGNATURES, VOLUMES, MOUNTS, SWAPS, ZEROS = range(8)
+FACTS, HEAD, TAIL, SIGNATURES, VOLUMES, MOUNTS, SWAPS, ZEROS, ELSEWHERE = range(9)
 _FILES = sorted(RECORDS.glob("*.yml"))
 
 
@@ -96,7 +96,7 @@ FULL = [path.stem for path in _FILES if path.stem != "blank"]
 
 
 @pytest.mark.parametrize("name", FULL)
-@pytest.mark.parametrize("probe", ["HEAD", "TAIL", "SIGNATURES", "VOLUMES", "MOUNTS", "ZEROS"])
+@pytest.mark.parametrize("probe", ["HEAD", "TAIL", "SIGNATURES", "VOLUMES", "MOUNTS", "ZEROS", "ELSEWHERE"])
 @pytest.mark.parametrize("status", [1, 2, 4, 8, 74, 126, 127, 137])
 def test_a_probe_that_fails_is_a_failed_look(name: str, probe: str, status: int) -> None:
     for said in (b"", outputs_of(load(name))[globals()[probe]].stdout):

@@ -93,6 +93,55 @@ HEAD = f"{_MEDIUM}\nmedium 0"
 
 TAIL = f"{_MEDIUM}\nmedium $((size - count))"
 
+# The rest of a table: entries that a header says are between the ends (sgdisk --move-main-table), and the copy at the
+# end that a disk had before it grew, which the protective MBR and the first header name. A disk whose table is
+# at its ends costs two starts of od. Each piece is printed as its first sector and its bytes in hexadecimal.
+ELSEWHERE = rf"""
+[ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
+{_MEDIUM}
+read -r sector < "$s/queue/logical_block_size" || exit
+last=$((size * 512 / sector - 1)) per=$((sector / 512)) longest={1 << 20}
+u32() {{ u=$(($1 | $2 << 8 | $3 << 16 | $4 << 24)); }}
+u64() {{ u=$(($1 | $2 << 8 | $3 << 16 | $4 << 24 | $5 << 32 | $6 << 40 | $7 << 48 | $8 << 56)); }}
+inside() {{ [ "$1" -gt 1 ] && [ "$1" -lt "$last" ]; }}
+print() {{ # the first sector, how many
+    count=$(($2 * per))
+    bytes=$(medium $(($1 * per)) | od -A n -v -t x1 | tr -d ' \n') && echo "$1 $bytes"
+}}
+header() {{ # the first 96 bytes of a sector, one by one. Sets $alternate, and prints entries that are elsewhere.
+    [ "$1 $2 $3 $4 $5 $6 $7 $8" = "69 70 73 32 80 65 82 84" ] || return
+    shift 32; u64 "$@"; alternate=$u
+    shift 40; u64 "$@"; array=$u
+    shift 8; u32 "$@"; entries=$u
+    shift 4; u32 "$@"; length=$((entries * u))
+    inside "$array" && [ "$length" -gt 0 ] && [ "$length" -le "$longest" ] || return 0
+    sectors=$(((length + sector - 1) / sector))
+    [ $(((array + sectors) * sector)) -gt {ENDS} ] || return 0
+    [ $((last + 1 - array)) -gt $(({ENDS} / sector)) ] || return 0
+    [ $((last + 1 - array)) -lt "$sectors" ] || print "$array" "$sectors"
+}}
+sector_of() {{ od -A n -v -t u1 -j $(($1 * sector)) -N 96 -- "$n"; }}
+set -- $(od -A n -v -t u1 -j 446 -N $((sector + 96 - 446)) -- "$n")
+[ $# -gt $((sector - 446)) ] || exit
+ends=
+for slot in 1 2 3 4; do
+    kind=$5 from="$9 ${{10}} ${{11}} ${{12}}"; u32 "${{13}}" "${{14}}" "${{15}}" "${{16}}"
+    [ "$kind $from" != "238 1 0 0 0" ] || ends="$ends $u"
+    shift 16
+done
+shift $((sector - 446 - 64))
+alternate=
+header "$@"
+[ -z "$alternate" ] || ends="$ends $alternate"
+header $(sector_of "$last")
+for end in $ends; do
+    [ "$end" -gt $(({ENDS} / sector)) ] && inside "$end" || continue
+    header $(sector_of "$end") || continue
+    print "$end" 1
+done
+exit 0
+"""
+
 SAMPLES = 200
 SAMPLE = 4096
 MARGIN = 1024 * 1024

@@ -14,6 +14,7 @@ from subfloor.core.machine import Output, Subject, Unknown
 from subfloor.observe import mountinfo, swap
 from subfloor.observe.disk.facts import KernelPartition, ProbeOutput, kernel_partitions
 from subfloor.observe.disk.probes import (
+    ELSEWHERE,
     ENDS,
     FACTS,
     FIND,
@@ -53,10 +54,11 @@ class Disk(Subject[DiskState | Missing]):
             mountinfo.PROBE,
             swap.PROBE,
             f"{find}\n{ZEROS}",
+            f"{find}\n{ELSEWHERE}",
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        facts, head, tail, signatures, volumes, mounts, swaps, zeros = outputs
+        facts, head, tail, signatures, volumes, mounts, swaps, zeros, elsewhere = outputs
         seen = ProbeOutput.of(facts.text)
         if facts.status or mounts.status or swaps.status or not mounts.stdout:
             raise LookFailed(
@@ -70,7 +72,7 @@ class Disk(Subject[DiskState | Missing]):
             return bare
         if _short(bare, head) or _short(bare, tail) or signatures.status == UNREADABLE or b"unreadable" in zeros.stdout:
             raise LookFailed(f"{self.path} cannot be read", advice=_unreadable_advice(seen))
-        _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros)
+        _must_have_worked(self.path, wipefs=signatures, blkid=volumes, sha256sum=zeros, od=elsewhere)
         return _full(bare, seen, outputs)
 
 
@@ -121,8 +123,9 @@ def _short(disk: DiskState, end: Output) -> bool:
 
 
 def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> DiskState:
-    _, head, tail, signatures, volumes, mounts, swaps, read = outputs
-    table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors)
+    _, head, tail, signatures, volumes, mounts, swaps, read, elsewhere = outputs
+    pieces = {int(at): bytes.fromhex(piece) for at, piece in ProbeOutput.of(elsewhere.text).pairs}
+    table = gpt.parse(head.stdout, tail.stdout, sector=disk.limits.sector, sectors=disk.sectors, elsewhere=pieces)
     listed, found = ProbeOutput.of(volumes.text), _listed(signatures)
     kinds = _signatures(found, table, listed)
     ends, between = _zeros(disk, ProbeOutput.of(read.text))
