@@ -48,7 +48,7 @@ class GptLabel(Task):
     """A GPT with our label-id, both copies sound, and the kernel's partitions those of the table.
 
     Repairs a copy that is damaged, or that is not at the end of a disk that has grown, also while its partitions
-    are mounted. Only zeros and damaged copies of that very table are written over unasked: where something else
+    are mounted; where the first copy is lost, from the copy at the old end. Only zeros and damaged copies of that very table are written over unasked: where something else
     was put on the disk since, consent is needed. A foreign table, or a filesystem on the whole disk, is erased only
     with consent for this device; a GPT without a partition in it is no loss.
 

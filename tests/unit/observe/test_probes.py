@@ -186,8 +186,7 @@ def test_a_missing_disk_names_the_others() -> None:
         facts,
         *([Output(b"", 1)] * 4),
         Output(b"21 1 254:0 / / rw - ext4 /dev/vda rw\n"),
-        Output(b""),
-        Output(b""),
+        *([Output(b"")] * 3),
     )
     assert looked(Disk("/dev/x"), outputs) == Missing()
     assert looked(Disk("/dev/x"), outputs).present == ("/dev/sda (931 GiB Disk With Spaces 42)",)

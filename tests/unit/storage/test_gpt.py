@@ -190,3 +190,70 @@ def test_a_longer_table_keeps_its_length_case_45(image: Path) -> None:
 @given(st.binary(max_size=4096), st.binary(max_size=4096))
 def test_random_bytes_are_no_table_and_no_error(head: bytes, tail: bytes) -> None:
     assert gpt.parse(head, tail, sector=512, sectors=1 << 20) is None
+
+
+def read_with(image: Path, *places: tuple[int, int], sector: int = 512) -> gpt.Gpt | None:
+    """The table, with so many bytes from these sectors on read besides the ends."""
+    data = image.read_bytes()
+    pieces = {at: data[at * sector : at * sector + length] for at, length in places}
+    return gpt.parse(data[:65536], data[-65536:], sector=sector, sectors=len(data) // sector, elsewhere=pieces)
+
+
+def grown(image: Path) -> tuple[tuple[int, int], ...]:
+    """Twice as large; where the second copy is then."""
+    with image.open("r+b") as file:
+        file.truncate(2 * DISK)
+    last = DISK // 512 - 1
+    return (last, 512), (last - 32, 32 * 512)
+
+
+def test_bytes_are_those_that_sfdisk_writes(image: Path) -> None:
+    table = a_table(an_entry(), replace(an_entry(5, "x y", 8192), attrs=1 << 60 | 4))
+    write(image, table)
+    data = image.read_bytes()
+    assert gpt.header_in_bytes(table, DISK // 512, 512) == data[512:1024]
+    assert gpt.entries_in_bytes(table) == data[1024 : 1024 + 128 * 128]
+    assert len(gpt.header_in_bytes(table, DISK // 4096, 4096)) == 4096
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_the_copy_at_the_old_end_is_read_where_no_other_is_sound(image: Path, torn: bool) -> None:
+    """The protective MBR says where it is; and the first header, where its checksum alone does not hold."""
+    table = a_table(an_entry())
+    write(image, table)
+    places = grown(image)
+    with image.open("r+b") as file:
+        file.seek(446 if torn else 512)
+        file.write(bytes(66 if torn else 512))
+    if torn:
+        smash(image, 512 + 16, 4)
+    assert read(image) is None
+    seen = read_with(image, *places)
+    damage = {"primary table", gpt.MOVED} | ({"protective MBR"} if torn else set())
+    assert seen == replace(table, damage=frozenset(damage))
+    assert gpt.is_at_old_end(seen)
+
+
+def test_what_is_where_either_copy_belongs_is_told_with_a_copy_at_the_old_end(image: Path) -> None:
+    write(image, a_table(an_entry()))
+    places = grown(image)
+    smash(image, 512, 4096)
+    smash(image, 2 * DISK - 512)
+    seen = read_with(image, *places)
+    assert seen and seen.taken == {gpt.FIRST_COPY, gpt.SECOND_COPY}
+
+
+def test_a_sound_table_is_not_looked_for_elsewhere(image: Path) -> None:
+    write(image, a_table(an_entry()))
+    places = grown(image)
+    write(image, replace(gpt.blank(UUID(int=7), 2 * DISK // 512, 512)))
+    seen = read_with(image, *places)
+    assert seen and seen.id == UUID(int=7) and not seen.damage
+
+
+def test_entries_that_are_elsewhere_are_read_there(image: Path) -> None:
+    subprocess.run(["/usr/sbin/sgdisk", "-o", "-j", "2016", "-n", "1:4096:+1M", image], check=True, capture_output=True)
+    seen = read_with(image, (2016, 128 * 128))
+    assert seen and not seen.damage and seen.array == 2016 and len(seen.entries) == 1
+    spoilt = read_with(image, (2016, 100))
+    assert spoilt and spoilt.damage == {"primary table"}
