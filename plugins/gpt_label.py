@@ -48,9 +48,10 @@ class GptLabel(Task):
     """A GPT with our label-id, both copies sound, and the kernel's partitions those of the table.
 
     Repairs a copy that is damaged, or that is not at the end of a disk that has grown, also while its partitions
-    are mounted; where the first copy is lost, from the copy at the old end. Only zeros and damaged copies of that very table are written over unasked: where something else
-    was put on the disk since, consent is needed. A foreign table, or a filesystem on the whole disk, is erased only
-    with consent for this device; a GPT without a partition in it is no loss.
+    are mounted; where the first copy is lost, from the copy at the old end. Only zeros and damaged copies of that very
+    table are written over unasked: where something else was put on the disk since, consent is needed. A foreign table,
+    or a filesystem on the whole disk, is erased only with consent for this device; a GPT without a partition in it is
+    no loss.
 
     With `existing: keep` a GPT that is there is taken as it is, whoever made it: it is repaired, partitions can be
     added to it, and it is never erased. A blank disk gets a GPT of ours.

@@ -2,8 +2,8 @@
 
 Read from the bytes, since whether *both* copies are sound is something that no tool says in a form
 meant for programs. The layout is that of the UEFI specification 2.10, chapter 5.3. sfdisk
-writes tables: it flushes after each of its writes, the backup first, so a power cut leaves one good copy. Bytes are made
-here for one thing only, a first copy from one that sfdisk does not find.
+writes tables: it flushes after each of its writes, the backup first, so a power cut leaves one good copy.
+Bytes are made here for one thing only, a first copy from one that sfdisk does not find.
 """
 
 from __future__ import annotations
