@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from disks.laying_out import SMALL, judge, on
+from disks.plays import applied, converged, outcomes, refusal
 from loop_disks import LoopDisk, MakeDisk, disk, run, said
-from machine.laying_out import SMALL, judge, on
-from machine.plays import applied, converged, outcomes, refusal
 
 pytestmark = pytest.mark.root
 
