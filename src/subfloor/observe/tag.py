@@ -6,12 +6,12 @@ and do so before a thing has been made.
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
-from subfloor.observe.device_names import CANONICAL
+from subfloor.observe.disk.subject import decoded
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,81 @@ class Tag(Subject[tuple[Tagged, ...]]):
         return f"device with {self.tag}"
 
     def probes(self) -> tuple[str, ...]:
-        # Without a cache file, so that only what is really there is told.
-        return (f"tag={shlex.quote(self.tag)}\n{CANONICAL}{_PROBE}",)
+        return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
         (found,) = outputs
         if found.status == 127:
             raise LookFailed(f"{self} cannot be looked for: blkid is missing", advice="install util-linux")
-        if found.status not in (0, 2):  # blkid(8): 2 where nothing has the tag
-            raise LookFailed(f"{self} cannot be looked for", advice=f"run it by hand to see why: blkid -t {self.tag}")
-        blocks = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in found.text.split("\n\n"))
+        if found.status:
+            raise LookFailed(f"{self} cannot be looked for", advice="see that /sys is mounted where this runs")
+        devices = dict(_devices(found.text))
+        kind, _, wanted = self.tag.partition("=")
         seen = {
-            Tagged(b.get("NODE", b["DEVNAME"]), b.get("TYPE", ""), b.get("PARTLABEL", ""))
-            for b in blocks
-            if "DEVNAME" in b
+            Tagged(node, about.get("ID_FS_TYPE", ""), decoded(about.get("ID_PART_ENTRY_NAME", "")))
+            for node, about in devices.items()
+            if kind in _KEYS and _same(kind, decoded(about.get(_KEYS[kind], "")), wanted)
         }
+        silent = [node for node, about in devices.items() if "silent" in about]
+        if silent and not seen:
+            raise LookFailed(
+                f"{self} cannot be looked for: {', '.join(silent)} cannot be read, or gives no answer",
+                advice="look at the kernel's log (dmesg) for errors of the device; detach it, or name the device "
+                "that is meant by its path below /dev/disk/by-id",
+            )
         return tuple(sorted(seen, key=lambda each: each.node))
 
 
-# The kernel's own name of each device follows its line.
-_PROBE = """
-found=$(blkid -c /dev/null -t "$tag" -o export)
-status=$?
-printf '%s\\n' "$found" | while IFS= read -r line; do
-    printf '%s\\n' "$line"
-    case "$line" in DEVNAME=*) canonical "${line#DEVNAME=}"; printf 'NODE=%s\\n' "$node";; esac
+_KEYS = {
+    "LABEL": "ID_FS_LABEL_ENC",
+    "UUID": "ID_FS_UUID",
+    "PARTLABEL": "ID_PART_ENTRY_NAME",
+    "PARTUUID": "ID_PART_ENTRY_UUID",
+}
+"""What udev's database, and ``blkid -o udev``, call the tags."""
+
+
+def _same(kind: str, found: str, wanted: str) -> bool:
+    return bool(found) and (found.lower() == wanted.lower() if kind.endswith("UUID") else found == wanted)
+
+
+def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each device's node, and what the probe printed of it."""
+    about: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line.startswith("device "):
+            about = {}
+            yield line.removeprefix("device "), about
+        elif line:
+            key, _, value = line.partition("=")
+            about[key] = value
+
+
+# What udev knows of a device costs no read, so one that no longer answers holds up nothing. Only one that udev does not
+# know is read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+_PROBE = r"""
+command -v blkid >/dev/null || exit 127
+[ -e /sys/class/block ] || exit 1
+for s in /sys/class/block/*; do
+    name=${s##*/}
+    case $name in ram*|fd*) continue;; esac
+    size=0; number=
+    read -r size < "$s/size" && [ "$size" -gt 0 ] && read -r number < "$s/dev" || continue
+    node=/dev/$name; case $name in *!*) node=/dev/$(printf %s "$name" | tr '!' /);; esac
+    echo "device $node"
+    if [ -r "/run/udev/data/b$number" ]; then
+        while IFS= read -r line; do
+            case $line in E:ID_FS_*=* | E:ID_PART_ENTRY_*=*) printf '%s\n' "${line#E:}";; esac
+        done < "/run/udev/data/b$number"
+        continue
+    fi
+    case $name in sr*) continue;; esac
+    found=$(timeout -k 1 5 blkid -p -o udev -- "$node")
+    case $? in
+        0) printf '%s\n' "$found";;
+        2 | 8) ;; # nothing there, or too much
+        *) echo "silent=yes";;
+    esac
 done
-exit "$status"
+exit 0
 """

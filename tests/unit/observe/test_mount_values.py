@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
+import subprocess
+
 import pytest
 
+from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Machine, Output, broken_promises
 from subfloor.observe import mountinfo
 from subfloor.observe.disk import Content, Disk, DiskState, Volume
@@ -165,8 +169,6 @@ def test_a_device_that_is_listed_by_another_name() -> None:
     assert [each.source for each in mountinfo.parse(mounts)] == ["/dev/dm-0", "/dev/dm-1"]
     swaps = Output(_SWAPS + b"/dev/mapper/vg0-swap partition 8 0 7\n@ /dev/mapper/vg0-swap /dev/dm-2\n")
     assert Swap("/dev/vg0/swap").parse(Output(b"/dev/dm-2\n"), swaps) == SwapState(True, 7)
-    tagged = Output(b"DEVNAME=/dev/mapper/vg0-root\nNODE=/dev/dm-0\nTYPE=ext4\n")
-    assert Tag("LABEL=x").parse(tagged) == (Tagged("/dev/dm-0", "ext4"),)
 
 
 # Memory, swap, tags.
@@ -192,24 +194,51 @@ def test_swap(node: str, state: SwapState) -> None:
     assert Swap("/dev/disk/by-id/x").parse(Output(f"{node}\n".encode()), Output(_SWAPS)) == state
 
 
-_BLKID = b"""DEVNAME=/dev/vdb1
-LABEL=my\\ data
-UUID=b3b8
-TYPE=ext4
-PARTLABEL=nix.unfinished
-
-DEVNAME=/dev/vda1
-LABEL=my\\ data
-TYPE=vfat
+_DEVICES = rb"""device /dev/vdb1
+ID_FS_LABEL=my_data
+ID_FS_LABEL_ENC=my\x20data
+ID_FS_UUID=91AA-33FC
+ID_FS_TYPE=ext4
+ID_PART_ENTRY_NAME=nix.unfinished
+ID_PART_ENTRY_UUID=0f
+device /dev/vda1
+ID_FS_LABEL_ENC=my\x20data
+ID_FS_TYPE=vfat
+device /dev/vdc
 """
 
 
 def test_tags() -> None:
-    assert Tag("LABEL=my data").parse(Output(_BLKID)) == (
-        Tagged("/dev/vda1", "vfat"),
-        Tagged("/dev/vdb1", "ext4", "nix.unfinished"),
-    )
-    assert Tag("LABEL=x").parse(Output(b"", 2)) == ()
+    vdb = Tagged("/dev/vdb1", "ext4", "nix.unfinished")
+    assert Tag("LABEL=my data").parse(Output(_DEVICES)) == (Tagged("/dev/vda1", "vfat"), vdb)
+    for tag in ("UUID=91aa-33fc", "PARTUUID=0F", "PARTLABEL=nix.unfinished"):
+        assert Tag(tag).parse(Output(_DEVICES)) == (vdb,)
+    for tag in ("LABEL=my_data", "LABEL=x", "LABEL=", "PARTLABEL=NIX.unfinished"):
+        assert Tag(tag).parse(Output(_DEVICES)) == ()
+
+
+def test_a_device_that_gives_no_answer_is_named_and_holds_up_no_other_tag() -> None:
+    silent = Output(_DEVICES + b"silent=yes\n")
+    assert Tag("LABEL=my data").parse(silent) == Tag("LABEL=my data").parse(Output(_DEVICES))
+    with pytest.raises(LookFailed, match="/dev/vdc cannot be read, or gives no answer"):
+        Tag("LABEL=x").parse(silent)
+
+
+def test_a_tag_is_looked_for_on_one_device_after_another(tmp_path: pathlib.Path) -> None:
+    """The probe itself, with a blkid that never answers: nothing hangs, and the devices are named."""
+    blkid = tmp_path / "blkid"
+    blkid.write_text("#!/bin/sh\nexec sleep 60\n")
+    blkid.chmod(0o755)
+    quick = tmp_path / "timeout"
+    quick.write_text('#!/bin/sh\nshift 3\nexec /usr/bin/timeout -k 1 0.1 "$@"\n')
+    quick.chmod(0o755)
+    (probe,) = Tag("LABEL=x").probes()
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ran = subprocess.run(["/bin/sh", "-c", probe], capture_output=True, env=path, timeout=60.0)
+    silent = [line for line in ran.stdout.splitlines() if line.startswith(b"silent")]
+    if silent:
+        with pytest.raises(LookFailed, match="gives no answer"):
+            Tag("LABEL=x").parse(Output(ran.stdout, ran.returncode))
 
 
 @pytest.mark.parametrize(

@@ -276,11 +276,11 @@ def content_of(facts: dict[str, str]) -> Content | None:
     if facts.get("status") == "8":
         return Content("ambivalent")
     kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
-    label = _decoded(facts.get("ID_FS_LABEL_ENC", ""))
+    label = decoded(facts.get("ID_FS_LABEL_ENC", ""))
     return Content(kind, label, facts.get("ID_FS_UUID", "")) if kind else None
 
 
-def _decoded(label: str) -> str:
+def decoded(label: str) -> str:
     """A label as udev's database has it, where bytes of doubt are written ``\\xHH``."""
     raw = label.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
