@@ -235,6 +235,7 @@ def test_a_tag_is_looked_for_on_one_device_after_another(tmp_path: pathlib.Path)
     (probe,) = Tag("LABEL=x").probes()
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     ran = subprocess.run(["/bin/sh", "-c", probe], capture_output=True, env=path, timeout=60.0)
+    assert ran.returncode == 0
     silent = [line for line in ran.stdout.splitlines() if line.startswith(b"silent")]
     if silent:
         with pytest.raises(LookFailed, match="gives no answer"):
