@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from crash.forked import Ran
+from places import ROOT
 from vm.zoo import written
 
-ROOT = Path(__file__).parent.parent.parent
 DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
 HOME = json.dumps([{"name": "home", "label": "home", "type": "ext4", "size": "rest", "path": "/srv/home"}])
 DISK, OTHER = "/dev/vdf", "/dev/vdd"
