@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
 
 from subfloor import rehearse
-from subfloor.rehearse.rehearsal import ACTS, Run, complaint, disk_of, disks_in_words
+from subfloor.rehearse.rehearsal import _LIKE_UEFI, ACTS, Run, complaint, disk_of, disks_in_words
 
 GIB = 1 << 30
 
@@ -59,3 +60,10 @@ def report(*outcomes: str) -> dict[str, Any]:
 )
 def test_each_run_has_to_behave(act: Any, run: Run, wrong: str | None) -> None:
     assert complaint(act, run) == wrong
+
+
+@pytest.mark.root
+def test_the_guest_looks_as_if_uefi_had_started_it() -> None:
+    """Its kernel is started directly; the configuration that is rehearsed is for a machine that firmware starts."""
+    look = f"set -e; {_LIKE_UEFI}; [ -d /sys/firmware/efi ]; {_LIKE_UEFI}"
+    subprocess.run(["unshare", "--mount", "sh", "-c", look], check=True)
