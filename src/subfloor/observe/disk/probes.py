@@ -307,7 +307,7 @@ for place in $places; do
         esac
     done
     for at in {" ".join(map(str, PLACES))}; do
-        echo "$place.bytes.$at $(od -A n -v -t x1 -j $((place + at)) -N {PIECE} -- "$n" | tr -d ' \n')"
+        echo "$place.bytes.$at" $(od -A n -v -t x1 -j $((place + at)) -N {PIECE} -- "$n")
     done
 done
 """
