@@ -101,3 +101,19 @@ def test_a_table_with_moved_entries_is_sound_and_they_stay(disk: MakeDisk, at: i
     converged([("gpt-label", keep), ("aligned-partition", part)])
     assert struct.unpack("<Q", _read(vda, 512 + 72, 8))[0] == at
     assert "'theirs' nothing known" in refusal([("wipefs", {"device": vda.node})])
+
+
+def test_our_table_comes_back_on_a_disk_of_large_sectors(disk: MakeDisk) -> None:
+    layout = (SMALL[1], ("nix", "linux", "300MiB", "ext4 nixos"))  # a FAT of such sectors would want more room
+    vda = disk(sector=4096)
+    converged(on(vda, *layout))
+    _forget(vda)
+    vda.put(4096, bytes(4096))
+    vda.resize("1GiB")
+    assert outcomes(applied(on(vda, *layout)))[:2] == ["ok", "changed"]
+    judge(vda, layout)
+
+
+@pytest.mark.parametrize("size", ["512", "1024", "4096"])
+def test_a_disk_without_room_for_a_table_has_none_elsewhere(disk: MakeDisk, size: str) -> None:
+    assert "too small for a GPT" in refusal(on(disk(size), wipe=False))

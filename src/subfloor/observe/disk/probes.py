@@ -101,6 +101,7 @@ ELSEWHERE = rf"""
 {_MEDIUM}
 read -r sector < "$s/queue/logical_block_size" || exit
 last=$((size * 512 / sector - 1)) per=$((sector / 512)) longest={1 << 20}
+[ "$last" -gt 2 ] || exit 0 # no room for a table
 u32() {{ u=$(($1 | $2 << 8 | $3 << 16 | $4 << 24)); }}
 u64() {{ u=$(($1 | $2 << 8 | $3 << 16 | $4 << 24 | $5 << 32 | $6 << 40 | $7 << 48 | $8 << 56)); }}
 inside() {{ [ "$1" -gt 1 ] && [ "$1" -lt "$last" ]; }}
