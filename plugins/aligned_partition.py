@@ -196,7 +196,7 @@ class AlignedPartition(Task):
                 )
 
     def _check_uuid(self, table: gpt.Gpt) -> None:
-        """A renumbered or copied entry: nobody could say which of the two is meant by its UUID."""
+        """A renumbered or copied entry: the UUID would not identify one devices UUID."""
         for entry in table.entries:
             if entry.uuid == self._uuid(table) and entry.number != self.number:
                 raise Refused(
@@ -544,7 +544,7 @@ def _before(end: str, start: str) -> bool:
 def _check_name(name: str) -> None:
     if len(name) > LONGEST_NAME or not gpt.expressible(name):
         raise ValueError(
-            f"{name!r} is no name for a partition: up to {LONGEST_NAME} characters, and no emoji or the like"
+            f"{name!r} is not a valid partition name: use up to {LONGEST_NAME} characters, and no emoji or the like"
         )
     if not is_final(name):
         raise ValueError(f"{name!r} ends as the name of a partition does that is not finished; choose another")

@@ -214,7 +214,7 @@ class BindPersist(Task):
             was = top.root.removesuffix("//deleted")
             raise Refused(
                 f"what is bound to {self._target} was deleted: it was {was} in {top.source}",
-                advice=f"what is in it is lost with the bind; `umount {self._target}`, then run this again",
+                advice=f"its content is lost when the bind goes away; run `umount {self._target}`, then run this again",
             )
         raise mounts.elsewhere(self._target, top, f"{self._source}, that is {wanted},")
 

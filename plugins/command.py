@@ -88,7 +88,7 @@ class Command(Task):
         if bool(self.argv) == bool(self.script):
             raise ValueError("argv: give either `argv` or `script`")
         if not self.creates and not self.unless:
-            raise ValueError("creates: give `creates` or `unless`, so that it can be said when it is done")
+            raise ValueError("creates: give `creates` or `unless`, so that subfloor can tell when it is done")
         if self.creates:
             checked("creates", _check_absolute, self.creates)
 

@@ -319,7 +319,7 @@ class Mkfs(Task):
             )
 
     def _check_unique(self, machine: Machine, wanted: Content) -> None:
-        """A copy of what this made once: nobody could say which of the two is meant by its UUID."""
+        """A copy of what this made once: the UUID would not identify one devices UUID."""
         for subject, seen in machine.items():
             volumes = seen.volumes if isinstance(subject, Disk) and isinstance(seen, DiskState) else ()
             for volume in volumes:

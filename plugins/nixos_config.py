@@ -164,10 +164,10 @@ class NixosConfig(Task):
     )
     not_persisted: Annotated[
         Mapping[str, Annotated[str, Param("Why not", min_length=1)]],
-        Param("Paths that need not outlive a boot, and why: nothing is said of them"),
+        Param("Paths that need not survive a reboot, with the reason; subfloor does not warn about them"),
     ] = field(default_factory=dict)
-    no_login: Annotated[str, Param("Why nobody needs a password or a key here; then nothing is said of it")] = ""
-    overwrite: Annotated[bool, Param("Write over a file that somebody edited")] = False
+    no_login: Annotated[str, Param("Why no password or key is needed here; disables the warning")] = ""
+    overwrite: Annotated[bool, Param("Overwrite a file that was edited by hand")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
     small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
     bios_boot: Annotated[bool, FromPlay()] = True

@@ -86,6 +86,6 @@ def _try(job: Job, meeting: Meeting, at: Stand, whole: Sequence[str]) -> None:
 def _is_clear(meeting: Meeting, ran: Ran) -> None:
     """It says which command, what it said, and what to do."""
     assert "Traceback" not in ran.said, ran.said
-    assert "→" in ran.said and "to go on:" in ran.said, ran.said
+    assert "→" in ran.said and "resume with:" in ran.said, ran.said
     if meeting.fault.says:
         assert meeting.call.argv[0] in ran.said and meeting.fault.says in ran.said, f"{meeting}\n{ran.said}"

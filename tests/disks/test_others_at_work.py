@@ -110,7 +110,7 @@ def test_what_was_unmounted_under_the_run_is_no_success_case_65(tmp_path: Path) 
     (report,) = carry_out(works, {}, watch, lambda reports, consent: consent, lambda step: True).reports
     assert report.outcome is HostOutcome.FAILED
     assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.FAILED, Outcome.CHANGED]
-    assert "at the end of the run it is so no longer" in str(report.tasks[0].error)
+    assert "at the end of the run it no longer holds" in str(report.tasks[0].error)
     try:
         (report,) = carry_out(works, {}, Silent(), lambda reports, consent: consent, lambda step: True).reports
         assert report.outcome is HostOutcome.APPLIED

@@ -226,7 +226,7 @@ def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
     wrong = []
     for index, at in enumerate(chosen):
         unmounted, ran, again, found = results[4 * index : 4 * index + 4]
-        clear = ran["status"] == 0 or (ran["status"] == 1 and "→" in ran["said"] and "to go on:" in ran["said"])
+        clear = ran["status"] == 0 or (ran["status"] == 1 and "→" in ran["said"] and "resume with:" in ran["said"])
         right = (unmounted["status"], again["status"], found["said"]) == (0, 0, state["said"])
         wrong += [] if clear and right else [(at, commands[at[0] - 1], unmounted, ran, again, found)]
         count("faulty programs in a guest", "carried on from, to the same end" if clear and right else "wrong")

@@ -93,7 +93,7 @@ class Interrupted(SubfloorError):
     """Somebody asked the run to end: Ctrl-C, SIGTERM or SIGHUP."""
 
     def __init__(self, what: str = "interrupted") -> None:
-        super().__init__(what, advice="nothing is lost: run the same command again, and it goes on from what is there")
+        super().__init__(what, advice="no data is lost: run the same command again to resume")
 
 
 class Declined(SubfloorError):
@@ -343,8 +343,8 @@ class Executor:
             if time.monotonic() > deadline:
                 listed = "; ".join(map(str, broken))
                 raise Unverified(
-                    f"“{step.says}” was done, and what is there is not what it promised: {listed}",
-                    advice="run again to see whether it comes right; if not, it is a bug: report it with these lines",
+                    f"“{step.says}” was applied, but verification failed: {listed}",
+                    advice="run the same command again; if it fails again, report it with these lines",
                 )
             time.sleep(pause)
         return seen
@@ -366,10 +366,9 @@ def _failure(command: Command, result: Result, openers: Sequence[DeviceUser]) ->
     said = _excerpt((result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines())
     return CommandFailed(
         f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
-        + (":\n    " + "\n    ".join(said) if said else ", and said nothing")
+        + (":\n    " + "\n    ".join(said) if said else ", and printed nothing")
         + "".join(f"\n    {opener}" for opener in openers),
-        advice=f"{command.advice or 'mend what it complains about'}, then run the same command again: "
-        "it goes on from what is there",
+        advice=f"{command.advice or 'fix what it reports'}, then run the same command again to resume",
     )
 
 

@@ -47,7 +47,7 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
         raise Refused(
             f"what is on {loss.device} is not what was shown when its loss was agreed to: that was "
             f"{before.describe()}, and now it is {after.describe()}",
-            advice="see what changed it; then run this again to be shown what would be lost now",
+            advice="find out what changed it; then run this again to see what would be lost now",
         )
 
 

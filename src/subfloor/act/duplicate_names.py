@@ -44,5 +44,5 @@ def _aliases(machine: Machine) -> Mapping[AnySubject, Refused]:
 def _refusal(node: str, paths: Sequence[str]) -> Refused:
     return Refused(
         f"the play names one disk, {node}, in {len(paths)} ways: {' and '.join(paths)}",
-        advice="name it in one way in the whole play; a name below /dev/disk/by-id means the same disk at every start",
+        advice="use one name for it in the whole play; a name below /dev/disk/by-id stays the same after a reboot",
     )

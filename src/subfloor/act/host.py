@@ -215,7 +215,7 @@ class Shell:
         return int(group)
 
     def _gone(self, said: bytes) -> Unreachable:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it printed nothing"]
         return Unreachable(
             f"the shell on {self.host.name} ended ({last[0]})",
             advice=f"see that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
@@ -250,7 +250,7 @@ def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
     return CommandFailed(
         f"{name} did not end within {timeout:.0f} s, and was ended"
         + (f"; the last that it printed: {last}" if last else ""),
-        advice="see what it waits for; then run the same command again: it goes on from what is there",
+        advice="find out what it waits for; then run the same command again to resume",
     )
 
 

@@ -106,7 +106,7 @@ def _parsed(subject: AnySubject, outputs: Mapping[str, Output]) -> object:
         raise
     except RAISED as error:
         raise LookFailed(
-            f"{subject}: what its probes said was not understood ({place(error)}{type(error).__name__}: {error})",
-            advice="this is a fault of subfloor or of the plugin: report it with the output of "
+            f"{subject}: the output of its probes was not understood ({place(error)}{type(error).__name__}: {error})",
+            advice="this is a bug in subfloor or of the plugin: report it with the output of "
             "`lsblk -O --json`, `wipefs --json` and `cat /proc/self/mountinfo`",
         ) from error

@@ -49,7 +49,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
         error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again: it goes on from what is there", err=True)
+        click.echo("interrupted; run the same command again to resume", err=True)
         return FAILED
     except BrokenPipeError:
         return 0  # whoever read has read enough
@@ -74,7 +74,7 @@ def _fault(error: Exception) -> str:
         return f"subfloor: {error}\n  → see to what it names, and run the same command again"
     return (
         f"subfloor: {type(error).__name__}: {error}\n"
-        "  → this is a fault of subfloor: report it, with what --traceback adds"
+        "  → this is a bug in subfloor: report it with the output of --traceback"
     )
 
 
@@ -103,9 +103,7 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_STATUSES,
 )
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say which version this is."
-)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
     """Prepare a machine's disks: look, say what would change, and change only that.
 
@@ -127,21 +125,28 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 _what = _all_of(
     click.argument("playbook", type=_FILE),
-    click.option("-i", "--inventory", type=_FILE, help="The hosts; without it, this machine."),
+    click.option("-i", "--inventory", type=_FILE, help="The inventory of hosts; default: this machine."),
     click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts: names, groups, wildcards."),
-    click.option("-e", "--extra-vars", "extra", multiple=True, metavar="KEY=VALUE|@FILE", help="Set a variable; wins."),
+    click.option(
+        "-e",
+        "--extra-vars",
+        "extra",
+        multiple=True,
+        metavar="KEY=VALUE|@FILE",
+        help="Set a variable; overrides all others.",
+    ),
     click.option("-t", "--tags", multiple=True, metavar="TAGS", help="Only tasks with one of these tags."),
-    click.option("--skip-tags", multiple=True, metavar="TAGS", help="No tasks with one of these tags."),
+    click.option("--skip-tags", multiple=True, metavar="TAGS", help="Skip tasks with one of these tags."),
 )
 
 _how = _all_of(
-    click.option("-D", "--diff", is_flag=True, help="Show what differs, before and after."),
+    click.option("-D", "--diff", is_flag=True, help="Show the differences, before and after."),
     click.option("-v", "--verbose", is_flag=True, help="Show the commands of each step."),
     click.option(
         "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
     ),
-    click.option("--report", type=_FILE, metavar="FILE", help="Write the JSON report to a file as well."),
-    click.option("--traceback", is_flag=True, help="Show where in the code an error arose."),
+    click.option("--report", type=_FILE, metavar="FILE", help="Also write the JSON report to a file."),
+    click.option("--traceback", is_flag=True, help="Show the Python traceback of an error."),
 )
 
 _log = click.option(
@@ -157,11 +162,11 @@ _ask_password = click.option(
 )
 
 _may = _all_of(
-    click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="What is on this device may be lost."),
-    click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on."),
+    click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Allow destroying the data on this device."),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
     click.option("--step", is_flag=True, help="Ask before each step."),
-    click.option("--start-at-task", "start_at", metavar="NAME", help="Begin with the first task of this name."),
-    click.option("-C", "--check", "only_check", is_flag=True, help="Do as `subfloor check` does."),
+    click.option("--start-at-task", "start_at", metavar="NAME", help="Start at the first task of this name."),
+    click.option("-C", "--check", "only_check", is_flag=True, help="Only check, like `subfloor check`."),
 )
 
 
@@ -171,11 +176,11 @@ _may = _all_of(
 @_how
 @_log
 @click.option(
-    "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Suppose that what is on this device may be lost."
+    "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Plan as if the data on this device may be destroyed."
 )
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
-    """Say what apply would change, and change nothing."""
+    """Report what apply would change; change nothing."""
     from subfloor.cli import running
 
     return running.check(_request(given), _manner(argv, given))
@@ -193,7 +198,7 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
 
     On a terminal it shows the plan and asks once. Data is lost only where --destroy names the device, or
     its name is typed when asked. Ended by Ctrl-C, SIGTERM or SIGHUP, it ends the command that runs and
-    says where it stands; run again, it goes on from what is there. If the reader of its output leaves, it
+    says where it stands; run again, to resume. If the reader of its output leaves, it
     goes on in silence.
     """
     from subfloor.cli import running
@@ -220,15 +225,20 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
     multiple=True,
     metavar="SIZE[:BUS][:SECTOR]",
     callback=_disk,
-    help="A blank disk, such as 30GiB, 8GiB:nvme, 8GiB:4096; as often as wanted.  [default: 30GiB]",
+    help="A blank disk, such as 30GiB, 8GiB:nvme, 8GiB:4096; repeatable.  [default: 30GiB]",
 )
 @click.option("--reboot", is_flag=True, help="At the end, boot what was installed.")
-@click.option("--keep", is_flag=True, help="Keep the disks' images, and say where they are.")
+@click.option("--keep", is_flag=True, help="Keep the disk images and show their paths.")
 @click.option("--shell", is_flag=True, help="At the end, open a shell in the virtual machine.")
 @click.option("--kernel", type=_FILE, metavar="FILE", help="The kernel to boot: a vmlinuz-RELEASE file.")
 @click.option("--memory", type=click.IntRange(min=512), default=2048, show_default=True, metavar="MIB")
 @click.option(
-    "--timeout", type=click.IntRange(min=10), default=900, show_default=True, metavar="SECONDS", help="For all of it."
+    "--timeout",
+    type=click.IntRange(min=10),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for the whole rehearsal.",
 )
 @click.pass_obj
 def rehearse(argv: list[str], /, **given: Any) -> int:
@@ -263,7 +273,7 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 _beside = click.option(
-    "--playbook", type=_FILE, metavar="FILE", help="Count in the tasks of plugins/ beside this playbook."
+    "--playbook", type=_FILE, metavar="FILE", help="Include the tasks of plugins/ beside this playbook."
 )
 
 
@@ -271,7 +281,7 @@ _beside = click.option(
 @click.argument("name", required=False)
 @_beside
 def tasks(name: str | None, playbook: Path | None) -> int:
-    """List the tasks that there are; with NAME, tell all about one."""
+    """List all tasks, or document the task NAME."""
     from subfloor.cli import describing
 
     return describing.tasks(name, playbook)

@@ -27,7 +27,7 @@ class Terminal:
 
     def approve(self, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
         """Show what would be done and ask about it: the consent to go on with, None for a no."""
-        self._screen.print(["What would be done:", *text.plan(reports, self._style), ""])
+        self._screen.print(["Planned changes:", *text.plan(reports, self._style), ""])
         if any(_is_beyond_consent(each, consents[report.host]) for report in reports for each in report.tasks):
             return consents  # nothing would be done, so there is nothing to ask
         losses = {
@@ -37,14 +37,14 @@ class Terminal:
             return self._consented(losses, consents)
         if self._every_step:
             return consents  # there is a question for each
-        return consents if self._ask("Go on? [y/N] ").lower() in ("y", "yes") else None
+        return consents if self._ask("Apply? [y/N] ").lower() in ("y", "yes") else None
 
     def _consented(self, losses: dict[tuple[str, str], Loss], consents: Consents) -> Consents | None:
         for (host, device), loss in losses.items():
             lines = self._style.lines(f"On {host} this would be destroyed: {loss.what}", "", "red", hanging="  ")
             self._screen.print(lines)
             word = consents[host].word(device)
-            answer = self._ask(f"Type {word} to lose what is on it, or nothing to leave it: ")
+            answer = self._ask(f"Type {word} to destroy the data on it, or press Enter to keep it: ")
             if answer not in _answers(consents[host], loss):
                 return None
             consents = {**consents, host: consents[host].and_for(loss)}
@@ -55,7 +55,7 @@ class Terminal:
         if not self._every_step:
             return True
         self._screen.print(self._style.lines(f"{step.says}?", "", hanging="  "))
-        answer = self._ask("Take this step? (y)es, (n)o, (c)ontinue with all: ").lower()
+        answer = self._ask("Apply this step? (y)es, (n)o, (c)ontinue with all: ").lower()
         if answer in ("c", "continue"):
             self._every_step = False
             return True

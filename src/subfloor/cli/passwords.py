@@ -30,14 +30,14 @@ def asked_for(names: Iterable[str], read: Read | None = None) -> Mapping[str, Se
     found: dict[str, Secret] = {}
     for name in names:
         if not _NAME.fullmatch(name):
-            raise click.UsageError(f"--ask-password sets a variable, and `{name}` is no name for one")
+            raise click.UsageError(f"--ask-password sets a variable, and `{name}` is not a valid variable name")
         found[name] = _hash(_typed(name, read or _reader()))
     return found
 
 
 def _reader() -> Read:
     if not (sys.stdin and sys.stdin.isatty()):
-        raise click.UsageError("--ask-password asks on a terminal, and there is none; give a hash in a file, -e @FILE")
+        raise click.UsageError("--ask-password needs a terminal; give a hash in a file instead: -e @FILE")
     from getpass import getpass
 
     return getpass
@@ -47,11 +47,11 @@ def _typed(name: str, read: Read) -> str:
     for _ in range(_TRIES):
         password = read(f"Password for {name}: ")
         if not password:
-            click.echo("An empty password is none.", err=True)
-        elif password == read("The same again: "):
+            click.echo("The password is empty.", err=True)
+        elif password == read("Repeat the password: "):
             return password
         else:
-            click.echo("These were not the same.", err=True)
+            click.echo("The passwords differ.", err=True)
     raise click.UsageError(f"no password for {name} after {_TRIES} tries")
 
 
@@ -65,4 +65,4 @@ def _hash(password: str) -> Secret:
         text = done.stdout.decode("ascii", "replace").strip()
         if done.returncode == 0 and _HASH.fullmatch(text):
             return Secret(text)
-    raise click.UsageError("neither `mkpasswd` nor `openssl` makes a hash here; install one of them (whois, openssl)")
+    raise click.UsageError("a hash needs `mkpasswd` or `openssl`; install one of them (packages whois, openssl)")

@@ -40,7 +40,7 @@ def run(request: Request, setting: Setting, wishes: Wishes) -> int:
     job = read_job(request, lambda: rehearsal.disks_in_words(setting.disks))
     if len(job.works) != 1:
         names = ", ".join(work.host.name for work in job.works)
-        raise click.UsageError(f"a rehearsal is for one host, and the playbook means {names}: choose one with --limit")
+        raise click.UsageError(f"a rehearsal needs one host, and the playbook matches {names}: choose one with --limit")
     with interruptible(), rehearsal.workplace(wishes.keep) as work:
         shown = _Rehearsal(setting, wishes, work)
         complaints = shown.perform()

@@ -66,7 +66,7 @@ class Consent:
         options = " ".join(dict.fromkeys(f"--destroy {self.word(loss.device)}" for loss in lost))
         return Refused(
             f"this would destroy what is on {'; '.join(loss.what for loss in lost)}",
-            advice=f"to lose it, and only then, run `apply` with {options}",
+            advice=f"to destroy it, run `apply` with {options}",
         )
 
 

@@ -84,7 +84,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
             machine = after
         raise PluginError(
             f"{entry.key} asks for ever more steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
-            advice="this is a fault of the task: a step's promise must bring it nearer to being satisfied",
+            advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
         )
     except SubfloorError as error:
         return Converged(replace(report, outcome=outcome_of(error), steps=tuple(steps), error=error), machine)
@@ -240,7 +240,7 @@ def _lacks(task: Task, machine: Machine, look: Look = blind) -> str:
 
 def _undone(report: TaskReport, lacks: str) -> Unverified:
     return Unverified(
-        f"“{report.name}” was done, and at the end of the run it is so no longer: {lacks}",
+        f"“{report.name}” was applied, but at the end of the run it no longer holds: {lacks}",
         advice="another program has undone it meanwhile, or one task of the play undoes another: see which; "
         "to mend it, run the same command again",
     )

@@ -57,7 +57,7 @@ class Fault(SubfloorError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(
             f"{type(cause).__name__}: {cause}",
-            advice="this is a fault of subfloor: report it, with what --traceback adds; "
-            "the same command goes on from what is there",
+            advice="this is a bug in subfloor: report it with the output of --traceback; "
+            "the same command resumes the run",
         )
         self.__cause__ = cause

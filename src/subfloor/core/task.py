@@ -31,7 +31,7 @@ class Command:
     ``timeout`` is in seconds; a command that is still running then is killed with its process group.
     ``env`` is added to the environment, which is otherwise ours (LC_ALL=C, TZ=UTC0).
     ``accepts`` are the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
-    ``advice``: what to do where it fails, if that can be said better than “mend what it complains about”.
+    ``advice``: what to do where it fails, if that can be said better than “fix what it reports”.
     ``patience``: for so many seconds it is run again where it fails, since what it needs may be in use for a
     moment; only for what can be run twice. ``needs``: the disk whose partitions nobody may have open.
     ``demands``: subjects whose value is why the command would fail, "" where it would not. They are looked at
@@ -53,7 +53,7 @@ class Command:
     def __post_init__(self) -> None:
         for name in self.env:
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII):
-                raise ValueError(f"{name!r} is no name of an environment variable")
+                raise ValueError(f"{name!r} is not a valid name for an environment variable")
 
     def went_well(self, status: int) -> bool:
         """Whether it ended as it should, by its exit status."""

@@ -50,7 +50,7 @@ def module(
     settings["swapDevices"] = [_swap(each) for each in layout.swaps]
     if lasting := [each.device for each in layout.swaps if not each.random_key]:
         settings["boot"] = {"resumeDevice": lasting[0]}
-    notes = (f"{path} is not kept over a boot, and is not meant to be: {why}" for path, why in not_kept.items())
+    notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
     return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
 
 

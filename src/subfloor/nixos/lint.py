@@ -28,7 +28,7 @@ COMMON = (
     Need("/etc/machine-id", "the machine is another one to its own journal, and to DHCP, after every boot"),
     Need("/var/lib/nixos", "users and groups may get other numbers, and then each other's files"),
     Need("/var/lib/systemd", "timers forget when they last ran, and the random seed and coredumps are lost"),
-    Need("/var/log", "nothing tells why the system went down"),
+    Need("/var/log", "the reason of a crash is not recorded"),
     Need("/etc/NetworkManager/system-connections", "networks that were joined, and their passwords, are forgotten"),
     Need("/var/lib/bluetooth", "devices that were paired have to be paired again"),
     Need("/root", "what root keeps in its home directory, such as known hosts and histories, is lost"),
@@ -106,7 +106,7 @@ def open_esps(layout: Layout) -> Iterator[str]:
     for each in layout.filesystems:
         if each.path == layout.esp and not _is_closed(dict(option.partition("=")[::2] for option in each.options)):
             yield (
-                f"everybody can read the EFI system partition at {each.path}, and the random seed on it, which bootctl "
+                f"all users can read the EFI system partition at {each.path}, and the random seed on it, which bootctl "
                 "calls a security hole; mount it with `options: [fmask=0077, dmask=0077]`"
             )
 

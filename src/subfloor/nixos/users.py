@@ -70,7 +70,7 @@ def check(users: Mapping[str, User]) -> None:
 def _groups(user: User) -> list[tuple[str, str]]:
     for group in user.groups:
         if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,30}", group):
-            raise ValueError(f"{group!r} is no name of a group: up to 31 letters, digits and _ . -")
+            raise ValueError(f"{group!r} is not a valid group name: use up to 31 letters, digits and _ . -")
     return [("group", group) for group in user.groups]
 
 
@@ -78,7 +78,7 @@ def _check_name(name: str) -> None:
     if _SYSTEM.fullmatch(name):
         raise ValueError(f"{name} is a system user of NixOS; choose another name")
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name):
-        raise ValueError(f"{name!r} is no name of a user")
+        raise ValueError(f"{name!r} is not a valid user name")
 
 
 def _check_uid(name: str, uid: int | None) -> None:

@@ -51,7 +51,7 @@ class Tracking(Located[RepositoryState]):
         if found.status:
             raise LookFailed(
                 f"what git tracks in {self.path} cannot be seen",
-                advice=f"see what `git -C {shlex.quote(self.path)} status` says, and mend the repository",
+                advice=f"see what `git -C {shlex.quote(self.path)} status` says, and repair the repository",
             )
         return Repository(frozenset(found.text.split("\0")) - {""})
 

@@ -218,7 +218,7 @@ class TextFile(Located[TextState]):
 def check_clean(path: str) -> None:
     """Raise ``ValueError`` for a path that is not absolute, or is not the shortest spelling of itself."""
     if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
-        raise ValueError(f"{path!r} is no clean absolute path, such as /mnt/nix")
+        raise ValueError(f"{path!r} is not a clean absolute path, such as /mnt/nix")
 
 
 _TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")

@@ -169,7 +169,7 @@ class _Reader:
     def _host(self, name: str, node: Node, where: Position, group: str) -> None:
         self.places.setdefault(name, where)
         if any(char in name for char in ":!&,*?[] /"):
-            self._note(f"`{name}` is no name for a host", "leave out spaces and any of `:!&,*?[]/`", where)
+            self._note(f"`{name}` is not a valid host name", "leave out spaces and any of `:!&,*?[]/`", where)
         with self.problems.kept():
             self.hosts.setdefault(name, {}).update(self._vars(node))
         self.members.setdefault(name, []).append(group)

@@ -163,7 +163,7 @@ class _Reader:
         next(self._events)  # the start of the stream
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise self._error(event, "there is nothing in this file", "write what is wanted, or name another file")
+            raise self._error(event, "there is nothing in this file", "write a playbook into it, or name another file")
         node = self._node(next(self._events), 0)
         next(self._events)  # the end of the document
         event = next(self._events)

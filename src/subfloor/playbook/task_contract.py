@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def checked(class_: Any, origin: str) -> dict[str, Any]:
-    """The schema of a task class's parameters. Raises ``PluginError`` where it is no task class."""
+    """The schema of a task class's parameters. Raises ``PluginError`` where it is not a task class."""
     for wrong, advice in _complaints(class_):
         raise PluginError(f"{_called(class_)} of {origin} {wrong}", advice=advice)
     try:
@@ -47,12 +47,12 @@ def _called(class_: Any) -> str:
 def _complaints(class_: Any) -> Iterator[tuple[str, str]]:
     """What keeps a class from being a task, and what to do about it."""
     if not (isinstance(class_, type) and issubclass(class_, Task)):
-        yield "is no task class", "return classes that derive from subfloor.plugin.Task"
+        yield "is not a task class", "return classes that derive from subfloor.plugin.Task"
         return
     if abstract := sorted(class_.__abstractmethods__):
         yield f"does not define {' and '.join(abstract)}", "define them"
     if not is_dataclass(class_) or "__dataclass_params__" not in vars(class_):
-        yield "is no dataclass", "decorate it with `@dataclass(frozen=True, kw_only=True)`"
+        yield "is not a dataclass", "decorate it with `@dataclass(frozen=True, kw_only=True)`"
         return
     if not class_.__dataclass_params__.frozen or not all(item.kw_only for item in fields(class_)):
         yield "is not frozen and keyword-only", "decorate it with `@dataclass(frozen=True, kw_only=True)`"

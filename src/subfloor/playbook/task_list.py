@@ -32,7 +32,7 @@ _FROM_ANSIBLE: Mapping[str, str] = {
     "gather_facts": "remove it: no facts are gathered, tasks look at what they need",
     "become": "set `subfloor_become: sudo` for the host in the inventory",
     "vars_files": "give the file on the command line: `-e @FILE`",
-    "ignore_errors": "remove it: a disk is in no state to go on from after an error",
+    "ignore_errors": "remove it: after an error the state of a disk is not safe to continue from",
     "changed_when": "remove it: a task changes something exactly if it has a step to take",
 }
 

@@ -155,7 +155,7 @@ def table_of_vars(node: Node | None) -> Mapping[str, Node]:
         if not _NAME.fullmatch(name):
             problems.add(
                 PlaybookError(
-                    f"`{name}` is no name for a variable",
+                    f"`{name}` is not a valid variable name",
                     advice="use letters, digits and underscores, and begin with no digit",
                     where=where,
                 )

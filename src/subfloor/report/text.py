@@ -131,18 +131,18 @@ def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:
     if stopped := [each.name for each in report.tasks if each.error]:
         yield from _about("not done", "; ".join(stopped), style)
     if report.unreached:
-        yield from _about("not begun", f"{_count(len(report.unreached), 'task')}: {'; '.join(report.unreached)}", style)
-    yield from _about("by half", _by_half(report), style)
+        yield from _about(
+            "not started", f"{_count(len(report.unreached), 'task')}: {'; '.join(report.unreached)}", style
+        )
+    yield from _about("interrupted", _by_half(report), style)
     # Unbroken, so that it can be copied.
-    yield f"  {'to go on:':<{_COLUMN}}{style.paint(again, 'bold')}"
+    yield f"  {'resume with:':<{_COLUMN}}{style.paint(again, 'bold')}"
 
 
 def _by_half(report: HostReport) -> str:
     if not report.broke_off:
-        return "nothing: every step that was begun came to its end"
-    return (
-        f"“{report.broke_off.says}” was begun, and is not known to be finished; the next run looks at it, and mends it"
-    )
+        return "nothing: every step that started has finished"
+    return f"“{report.broke_off.says}” was interrupted. The next run checks it and repeats it if needed"
 
 
 def _about(what: str, text: str, style: Style, *colours: str) -> Iterator[str]:

@@ -224,7 +224,7 @@ def _unfinished(source: str, name: str) -> Refused:
     if name.endswith(LABELLING):
         return Refused(
             f"the label of {source} was being changed when a run broke off: the partition is named {name!r}",
-            advice="put a `mkfs` task for it before this one: it mends what it holds, labels it and loses nothing",
+            advice="put a `mkfs` task for it before this one: it repairs the content, labels it and loses nothing",
         )
     return Refused(
         f"what {source} holds is not finished: the partition is named {name!r}",

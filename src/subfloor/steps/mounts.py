@@ -71,7 +71,7 @@ def check_free(path: str, state: MountState) -> None:
         )
     if state.automount:
         raise Refused(
-            f"an automount waits at {path} for somebody to look into it",
+            f"an automount is set up at {path}, not yet triggered",
             advice="see what it would mount (`systemctl list-units --type automount`, or the maps of autofs) and stop "
             f"it, or name another path; {_AGAIN}",
         )

@@ -34,7 +34,7 @@ def disk_at(machine: Machine, path: str) -> DiskState:
         raise Refused(f"there is no device {path}", advice=f"name another disk; those that are here: {there}")
     if disk.kind != "disk":
         what = "a CD-ROM" if disk.kind == "rom" else "a partition"
-        raise Refused(f"{path} is {what}, and a whole disk is wanted", advice="name a disk; lsblk lists them")
+        raise Refused(f"{path} is {what}, but a whole disk is required", advice="name a disk; lsblk lists them")
     if not disk.size:
         raise Refused(f"{path} has no size", advice="see that a medium is in it, or name another disk")
     return disk
@@ -90,7 +90,7 @@ def table_of(path: str, disk: DiskState) -> gpt.Gpt:
     """The disk's GPT. Raises ``Refused`` where it has none, or a damaged one."""
     if not isinstance(disk.table, gpt.Gpt):
         found = f"a {disk.table.type} partition table" if disk.table else "no partition table"
-        raise Refused(f"{path} has {found}, and a GPT is wanted", advice="put a `gpt-label` task before this one")
+        raise Refused(f"{path} has {found}, but a GPT is required", advice="put a `gpt-label` task before this one")
     if disk.table.damage:
         raise Refused(
             f"the GPT of {path} is damaged: {', '.join(sorted(disk.table.damage))}",
@@ -210,7 +210,7 @@ def check_expressible(path: str, table: gpt.Gpt) -> None:
         if entry.start < at or entry.size < 1 or not table.first_lba <= entry.start <= table.last_lba:
             raise Refused(
                 f"partition {entry.number} of {path} overlaps another, or lies where no partition may be",
-                advice="the table is corrupt: take a copy of the disk, then mend it by hand (sfdisk, gdisk); or, "
+                advice="the table is corrupt: copy the disk first, then repair the table with sfdisk or gdisk; or, "
                 + START_OVER,
             )
         at = entry.end

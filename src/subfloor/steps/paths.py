@@ -26,7 +26,7 @@ def blocked(path: str, state: Blocked) -> Refused:
 def check_name(name: str) -> None:
     """Raise ``ValueError`` for what chown(1) would not take as one name or number."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", name):
-        raise ValueError(f"{name!r} is no name of a user or group, and no number")
+        raise ValueError(f"{name!r} is neither a user or group name nor a number")
 
 
 def accounts(owner: str, group: str) -> frozenset[AnySubject]:

@@ -42,7 +42,7 @@ def device(path: str) -> Device:
     Raises ``ValueError`` for a path that is not an absolute, clean path below /dev.
     """
     if not re.fullmatch(r"/dev(/[^/\s]+)+", path) or {".", ".."} & set(path.split("/")):
-        raise ValueError(f"{path!r} is no clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
+        raise ValueError(f"{path!r} is not a clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
     for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK):
         if found := form.fullmatch(path):
             return Device(found["disk"], int(found["number"]))
@@ -61,5 +61,5 @@ def partition_of(path: str) -> tuple[str, int]:
     named = device(path)
     if named.number is None:
         example = partition_node(path, 1)
-        raise ValueError(f"{path} is a whole disk, and a partition is wanted, such as {example}")
+        raise ValueError(f"{path} is a whole disk, but a partition is required, such as {example}")
     return named.disk, named.number

@@ -133,7 +133,7 @@ def test_what_a_probe_prints_may_be_anything_case_71(tmp_path: Path) -> None:
     path = tmp_path / "n"
     path.write_bytes(b"\xff\xfe\x00 seven")
     entries = [AnEntry(Count(path=str(path)))]
-    with Host().shell() as shell, pytest.raises(LookFailed, match="what its probes said was not understood"):
+    with Host().shell() as shell, pytest.raises(LookFailed, match="the output of its probes was not understood"):
         apply.preflight(entries, shell, Consent())
         look(shell, subjects(entries))
 

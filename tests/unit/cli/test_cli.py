@@ -59,7 +59,7 @@ def test_apply_check_is_check(desk: Desk) -> None:
         ("no-tool", 3, "no-such-quill is not installed"),
         ("raise", 1, "RuntimeError: the pen is empty"),
         ("fail", 1, "the ink is dry"),
-        ("lie", 1, "is not what it promised: note"),
+        ("lie", 1, "but verification failed: note"),
         ("unseen", 2, "the paper is in a drawer"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_is_told_as_one(desk: Desk, monkeypatch: pytest.MonkeyPa
     desk.play(write("one"))
     result = desk.run("check")
     assert result.exit_code == 1
-    assert "this is a fault of subfloor" in result.stderr
+    assert "this is a bug in subfloor" in result.stderr
     assert "Traceback" not in result.stderr
     assert "Traceback" in desk.run("check", "--traceback").stderr
 
@@ -384,9 +384,9 @@ def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
     desk.play(write("one"), write("two", how="fail"), write("three"), write("four"))
     result = desk.run("apply")
     assert "done:         1 step in this run; 1 task satisfied" in result.stdout
-    assert f"by half:      “Write 'hello' to {desk.note('two')}” was begun" in result.stdout
-    assert "not begun:    2 tasks: Write three; Write four" in result.stdout
-    assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in result.stdout
+    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was begun" in result.stdout
+    assert "not started:  2 tasks: Write three; Write four" in result.stdout
+    assert f"resume with:  subfloor apply {desk.path / 'play.yml'}" in result.stdout
     assert "not done:     Write two\n" in result.stdout
     document = desk.document("apply")
     assert document["hosts"]["localhost"]["unreached"] == ["Write three", "Write four"]
@@ -398,12 +398,12 @@ def test_a_run_that_broke_off_between_its_steps_has_left_nothing_by_half(
     desk.play(erase("one"), write("two", how="fail"), write("three"))
     desk.note("one").write_text("precious")
     said = desk.run("apply", "--destroy", "/dev/toy").stdout
-    assert "by half:      “Write" in said
-    assert "--destroy" not in said.partition("to go on:")[2], "what it was given for is lost already"
+    assert "interrupted:  “Write" in said
+    assert "--destroy" not in said.partition("resume with:")[2], "what it was given for is lost already"
     desk.play(write("one"), write("two"))
     monkeypatch.setattr("subfloor.act.run.held_to_the_end", lambda *_: 1 / 0)
     said = desk.run("apply").stdout
-    assert "by half:      nothing: every step that was begun came to its end" in said
+    assert "interrupted:  nothing: every step that started has finished" in said
 
 
 def test_colour_is_for_terminals(desk: Desk) -> None:

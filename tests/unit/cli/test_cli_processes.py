@@ -70,9 +70,9 @@ def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands_ca
     assert f"interrupted; `sleep {seconds}` was ended" in stdout
     assert "done:         1 step in this run; 1 task satisfied" in stdout
     assert "not done:     Write two" in stdout
-    assert f"by half:      “Write 'hello' to {desk.note('two')}” was begun" in stdout
-    assert "not begun:    1 task: Write three" in stdout
-    assert f"to go on:     subfloor apply {desk.path / 'play.yml'}" in stdout
+    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was begun" in stdout
+    assert "not started:  1 task: Write three" in stdout
+    assert f"resume with:  subfloor apply {desk.path / 'play.yml'}" in stdout
 
 
 def test_the_document_of_an_interrupted_run_is_whole(desk: Desk) -> None:
@@ -140,7 +140,7 @@ def test_a_command_that_is_killed_is_said_to_be_case_68(desk: Desk) -> None:
     stdout, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "`sleep 1500` was ended by SIGKILL (status 137)" in stdout
-    assert "not begun:    1 task: Write three" in stdout
+    assert "not started:  1 task: Write three" in stdout
 
 
 def test_a_second_request_to_end_changes_nothing_case_68(desk: Desk) -> None:
@@ -152,7 +152,7 @@ def test_a_second_request_to_end_changes_nothing_case_68(desk: Desk) -> None:
         time.sleep(0.1)
     stdout, stderr = process.communicate(timeout=DEADLINE)
     assert (process.returncode, stderr) == (1, "")
-    assert "to go on:     subfloor apply" in stdout
+    assert "resume with:  subfloor apply" in stdout
     assert not running("sleep", "1600")
 
 
@@ -269,7 +269,7 @@ Sit = Callable[..., Terminal]
 def test_the_plan_is_shown_and_asked_about_once(desk: Desk, sit: Sit) -> None:
     desk.play(write("one"), write("two"))
     terminal = sit("apply")
-    terminal.until("Go on? [y/N]")
+    terminal.until("Apply? [y/N]")
     assert "would change  Write two" in terminal.seen
     assert not desk.note("one").exists()
     terminal.type("y\n")
@@ -282,7 +282,7 @@ def test_the_plan_is_shown_and_asked_about_once(desk: Desk, sit: Sit) -> None:
 def test_a_no_touches_nothing(desk: Desk, sit: Sit, answer: str) -> None:
     desk.play(write("one"))
     terminal = sit("apply")
-    terminal.until("Go on? [y/N]")
+    terminal.until("Apply? [y/N]")
     terminal.type(answer) if answer != "\x03" else terminal._process.send_signal(signal.SIGINT)
     assert terminal.end() == 3
     assert "Declined: nothing was touched." in terminal.seen
@@ -293,7 +293,7 @@ def test_yes_asks_nothing(desk: Desk, sit: Sit) -> None:
     desk.play(write("one"))
     terminal = sit("apply", "--yes")
     assert terminal.end() == 0
-    assert "Go on?" not in terminal.seen
+    assert "Apply?" not in terminal.seen
 
 
 def test_where_nothing_would_change_nothing_is_asked(desk: Desk, sit: Sit) -> None:
@@ -301,7 +301,7 @@ def test_where_nothing_would_change_nothing_is_asked(desk: Desk, sit: Sit) -> No
     desk.note("one").write_text("hello")
     terminal = sit("apply")
     assert terminal.end() == 0
-    assert "Go on?" not in terminal.seen
+    assert "Apply?" not in terminal.seen
 
 
 @pytest.mark.parametrize(
@@ -312,13 +312,13 @@ def test_data_is_lost_only_where_its_device_was_typed(desk: Desk, sit: Sit, answ
     desk.play(erase("one"), write("two"))
     desk.note("one").write_text("precious")
     terminal = sit("apply")
-    terminal.until("Type /dev/toy to lose what is on it")
+    terminal.until("Type /dev/toy to destroy the data on it")
     assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in terminal.seen
     terminal.type(f"{answer}\n")
     assert terminal.end() == status
     assert desk.note("one").exists() == bool(status)
     assert desk.note("two").exists() == (not status)
-    assert "Go on?" not in terminal.seen
+    assert "Apply?" not in terminal.seen
 
 
 def test_yes_is_no_consent(desk: Desk, sit: Sit) -> None:

@@ -240,7 +240,7 @@ def test_a_step_may_have_more_patience_than_others(tmp_path: Path, monkeypatch: 
 
 def test_an_environment_holds_names_only() -> None:
     for name in ("", "A B", "1A", "A;reboot", "A=", "Ä"):
-        with pytest.raises(ValueError, match="no name of an environment variable"):
+        with pytest.raises(ValueError, match="not a valid name for an environment variable"):
             Command(("true",), env={name: ""})
 
 
@@ -298,7 +298,7 @@ def test_what_was_undone_in_the_same_run_is_a_failure_case_65(tmp_path: Path) ->
     report = carried_out(Count(path=first, to=1), Count(path=second, to=1, script=undo))
     assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.CHANGED]
     assert report.outcome is HostOutcome.FAILED
-    assert "“task 0” was done, and at the end of the run it is so no longer" in str(report.tasks[0].error)
+    assert "“task 0” was applied, but at the end of the run it no longer holds" in str(report.tasks[0].error)
     assert "it would now have to “Count to 1”" in str(report.tasks[0].error)
 
 

@@ -94,7 +94,7 @@ def _talk(mine: int, typed: tuple[str, ...]) -> str:
         except OSError:  # the other end is closed: everybody has left
             return seen.decode()
         seen += data
-        asked = len(re.findall(rb"(Password for \w+|The same again): ", seen))
+        asked = len(re.findall(rb"(Password for \w+|Repeat the password): ", seen))
         while answered < min(asked, len(typed)):
             os.write(mine, f"{typed[answered]}\n".encode())
             answered += 1
@@ -135,7 +135,7 @@ def test_a_hash_that_is_given_is_seen_nowhere_but_in_the_argv_that_gave_it(tmp_p
     play = playbook(tmp_path, password_file(tmp_path), {"command": {"argv": ["false"], "creates": "/nonexistent"}})
     run = Run(tmp_path, "apply", "--yes", str(play), "-e", f"password={HASH}")
     assert run.status == 1
-    assert "to go on:" in run.seen
+    assert "resume with:" in run.seen
     assert f"password={MASK}" in run.seen
     first, *others = run.started.splitlines()
     assert HASH in first
@@ -260,7 +260,7 @@ def test_two_hashes_of_one_password_differ() -> None:
 def test_where_it_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="there is none; give a hash in a file"):
         passwords.asked_for(["x"])
-    with pytest.raises(click.UsageError, match="`a-b` is no name for one"):
+    with pytest.raises(click.UsageError, match="`a-b` is not a valid variable name"):
         passwords.asked_for(["a-b"], answers("a", "a"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(click.UsageError, match="neither `mkpasswd` nor `openssl`"):

@@ -375,7 +375,7 @@ def test_what_is_no_option(option: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "x", "/x/", "//x", "/x//y", "/x/../y", "/x/.", "/x\0"])
 def test_unclean_paths(path: str) -> None:
-    with pytest.raises(ValueError, match="no clean absolute path"):
+    with pytest.raises(ValueError, match="is not a clean absolute path"):
         check_clean(path)
 
 

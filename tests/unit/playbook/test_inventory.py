@@ -181,7 +181,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "all: {hosts: {'a b': }}\n",
-            "hosts.yml:1:15: `a b` is no name for a host\n    all: {hosts: {'a b': }}\n                  ^\n"
+            "hosts.yml:1:15: `a b` is not a valid host name\n    all: {hosts: {'a b': }}\n                  ^\n"
             "  → leave out spaces and any of `:!&,*?[]/`",
         ),
         (

@@ -162,7 +162,7 @@ def test_a_local_plugin_and_an_entry_point_of_one_name_are_refused(
         ),
         (
             "from subfloor.core.task import hookimpl\n@hookimpl\ndef subfloor_tasks():\n    return [int]\n",
-            "`int` of {path} is no task class\n  → return classes that derive from subfloor.plugin.Task",
+            "`int` of {path} is not a task class\n  → return classes that derive from subfloor.plugin.Task",
         ),
         (
             "from subfloor.core.task import hookimpl\n@hookimpl\ndef subfloor_tasks(unknown):\n    return []\n",
@@ -188,7 +188,9 @@ def test_the_contract() -> None:
     assert "does not define next_step and subjects" in _refused_class(
         dataclass(frozen=True, kw_only=True)(type("Bad", (Task,), {"key": "bad", "__doc__": "Bad."}))
     )
-    assert refused() == "`Bad` of bad.py is no dataclass\n  → decorate it with `@dataclass(frozen=True, kw_only=True)`"
+    assert (
+        refused() == "`Bad` of bad.py is not a dataclass\n  → decorate it with `@dataclass(frozen=True, kw_only=True)`"
+    )
     assert "is not frozen and keyword-only" in _refused_class(
         dataclass(frozen=True)(
             type("Bad", (Satisfied,), {"__annotations__": {"a": int}, "__doc__": "Bad.", "key": "b"})

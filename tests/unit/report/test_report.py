@@ -65,7 +65,7 @@ FILE = StepRecord(
     ),
 )
 
-FORGOTTEN = "/var/log does not outlive a boot: nothing tells why the system went down; keep it"
+FORGOTTEN = "/var/log does not outlive a boot: the reason of a crash is not recorded; keep it"
 
 HOST = HostReport(
     "localhost",
@@ -136,7 +136,7 @@ def test_golden(case: str, style: str) -> None:
 def test_lines_fit_the_terminal(case: str) -> None:
     style = replace(STYLES["narrow"], diff=False)  # what a file says is shown as it is
     assert style.width is not None
-    lines = [line for line in CASES[case](style) if "to go on:" not in line]  # which is there to be copied
+    lines = [line for line in CASES[case](style) if "resume with:" not in line]  # which is there to be copied
     assert max(map(len, lines)) <= style.width
 
 

@@ -84,7 +84,7 @@ def _must_have_worked(path: str, **outputs: Output) -> None:
         if output.status:
             raise LookFailed(
                 f"{path} cannot be looked at: {program} failed with status {output.status}",
-                advice=f"run it by hand to see why: {program} {path}",
+                advice=f"run it yourself to see why: {program} {path}",
             )
 
 
@@ -169,7 +169,7 @@ def _is_zeros(said: str, size: int) -> bool:
     if said in ("zeros", "data"):
         return said == "zeros"
     if len(said) != 64:
-        raise ValueError("what was read to see whether it is blank was not said")
+        raise ValueError("the result of reading it is missing")
     return said == _digest_of_zeros(size)
 
 
@@ -220,7 +220,7 @@ def _other_table(node: str, signatures: tuple[str, ...], listed: ProbeOutput, pa
         # What its partitions hold would be passed over in silence.
         raise LookFailed(
             f"the partitions of {node} cannot be listed, though it has a {kind} partition table",
-            advice=f"run it by hand to see why: partx --show {node}",
+            advice=f"run it yourself to see why: partx --show {node}",
         )
     return OtherTable(kind, partitions) if kind else None
 
