@@ -384,7 +384,7 @@ def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
     desk.play(write("one"), write("two", how="fail"), write("three"), write("four"))
     result = desk.run("apply")
     assert "done:         1 step in this run; 1 task satisfied" in result.stdout
-    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was begun" in result.stdout
+    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was interrupted" in result.stdout
     assert "not started:  2 tasks: Write three; Write four" in result.stdout
     assert f"resume with:  subfloor apply {desk.path / 'play.yml'}" in result.stdout
     assert "not done:     Write two\n" in result.stdout

@@ -322,4 +322,4 @@ def test_a_fault_of_ours_in_mid_run_is_told_and_so_is_what_was_done(
     report = carried_out(Count(path=str(tmp_path / "n"), to=1))
     assert report.outcome is HostOutcome.FAILED
     assert [each.outcome for each in report.tasks] == [Outcome.CHANGED]
-    assert "ZeroDivisionError: by zero" in str(report.error) and "fault of subfloor" in str(report.error)
+    assert "ZeroDivisionError: by zero" in str(report.error) and "bug in subfloor" in str(report.error)

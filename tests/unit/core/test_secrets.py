@@ -258,7 +258,7 @@ def test_two_hashes_of_one_password_differ() -> None:
 
 
 def test_where_it_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="there is none; give a hash in a file"):
+    with pytest.raises(click.UsageError, match="needs a terminal; give a hash in a file"):
         passwords.asked_for(["x"])
     with pytest.raises(click.UsageError, match="`a-b` is not a valid variable name"):
         passwords.asked_for(["a-b"], answers("a", "a"))
