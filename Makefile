@@ -1,6 +1,6 @@
 # Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench format clean
+.PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench docs format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
 # A file's tests stay together: they share a virtual machine.
@@ -53,6 +53,9 @@ fuzz: bootstrap ## Feed everything that parses a hundred times as many made up i
 
 bench: bootstrap ## Measure what it costs, as ratios (needs root)
 	$(PY) benchmarks/ratios.py
+
+docs: bootstrap ## Build the documentation as a site, in build/site
+	$(PY) -m mkdocs build --strict
 
 format: bootstrap ## Format the code, and mend what can be mended without thought
 	$(PY) -m ruff check --fix .

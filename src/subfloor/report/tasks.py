@@ -11,13 +11,15 @@ from subfloor.playbook.checking import expected
 from subfloor.playbook.registry import Plugin
 from subfloor.report.style import Style
 
+__all__ = ["documentation", "expected", "listing", "need", "page"]
+
 
 def listing(plugins: Iterable[Plugin], style: Style) -> Iterator[str]:
     """A line for each task."""
     found = sorted(plugins, key=lambda plugin: plugin.task.key)
     width = max((len(plugin.task.key) for plugin in found), default=0)
     for plugin in found:
-        summary = _doc(plugin).partition("\n")[0]
+        summary = documentation(plugin).partition("\n")[0]
         first, *more = style.lines(summary, " " * (width + 4))
         yield f"  {style.paint(f'{plugin.task.key:<{width}}', 'bold')}{first[width + 2 :]}"
         yield from more
@@ -26,7 +28,7 @@ def listing(plugins: Iterable[Plugin], style: Style) -> Iterator[str]:
 def page(plugin: Plugin, style: Style) -> Iterator[str]:
     """All that there is to know of one task."""
     yield style.paint(plugin.task.key, "bold")
-    for paragraph in _doc(plugin).split("\n\n"):
+    for paragraph in documentation(plugin).split("\n\n"):
         yield ""
         yield from style.lines(" ".join(paragraph.split()), "  ")
     yield from _parameters(plugin.schema, style)
@@ -37,7 +39,8 @@ def page(plugin: Plugin, style: Style) -> Iterator[str]:
     yield from ("", style.clean(f"From {plugin.origin}"))
 
 
-def _doc(plugin: Plugin) -> str:
+def documentation(plugin: Plugin) -> str:
+    """A task's own documentation, without its indentation."""
     doc = plugin.task.__doc__ or ""
     first, _, rest = doc.strip().partition("\n")
     return f"{first}\n{textwrap.dedent(rest)}".strip()
@@ -46,7 +49,7 @@ def _doc(plugin: Plugin) -> str:
 def _parameters(schema: Mapping[str, Any], style: Style) -> Iterator[str]:
     yield from ("", style.paint("Parameters", "bold"))
     for name, about in schema["properties"].items():
-        kind = f"{expected(about)}, {_need(name, about, schema['required'])}"
+        kind = f"{expected(about)}, {need(name, about, schema['required'])}"
         yield from ("", f"  {style.paint(name, 'cyan')}{style.clean(f'  {kind}')}")
         yield from style.lines(" ".join(about["description"].split()), "      ")
         if about.get("examples"):
@@ -55,7 +58,8 @@ def _parameters(schema: Mapping[str, Any], style: Style) -> Iterator[str]:
         yield "  none"
 
 
-def _need(name: str, about: Mapping[str, Any], required: Iterable[str]) -> str:
+def need(name: str, about: Mapping[str, Any], required: Iterable[str]) -> str:
+    """Whether a parameter must be given, and what it is where it is not."""
     if name in required:
         return "required"
     return "optional" if about.get("default") in (None, "", [], {}) else f"default {_yaml(about['default'])}"

@@ -1,0 +1,111 @@
+"""The documentation site: it builds strictly, its reference is complete, every command shown is accepted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from places import ROOT
+from subfloor.act.run import _SEVERITY
+from subfloor.cli import cli
+from subfloor.cli.reference import EXIT_STATUSES, pages
+from subfloor.cli.statuses import FAILED, USAGE
+from subfloor.playbook.registry import Plugin, Registry
+
+DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+
+
+def _plugins() -> list[Plugin]:
+    registry = Registry([])
+    return [plugin for name in registry.names() if (plugin := registry.get(name))]
+
+
+PLUGINS = _plugins()
+PAGES = pages(PLUGINS, cli)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.task.key)
+def test_the_reference_has_every_task_and_parameter(plugin: Plugin) -> None:
+    page = PAGES[f"reference/tasks/{plugin.task.key}.md"]
+    assert not [name for name in plugin.schema["properties"] if f"| `{name}` |" not in page]
+    assert all(example.strip().splitlines()[0].strip() in page for example in plugin.task.examples)
+    assert f"[`{plugin.task.key}`]" in PAGES["reference/tasks/index.md"]
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_the_reference_has_every_command_and_option(name: str) -> None:
+    _, _, page = PAGES["reference/commands.md"].partition(f"## subfloor {name}\n")
+    section = page.partition("\n## ")[0]
+    options = [option for option in cli.commands[name].params if isinstance(option, click.Option)]
+    assert section and not [each for option in options for each in option.opts if each not in section]
+
+
+def test_the_reference_has_every_exit_status() -> None:
+    assert set(EXIT_STATUSES) == {*_SEVERITY.values(), FAILED, USAGE}
+    assert all(f"| {status} |" in PAGES["reference/commands.md"] for status in EXIT_STATUSES)
+
+
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    shown = (tmp_path / "site" / "reference" / "tasks" / "mkfs.html").read_text("utf-8")
+    assert "<h1" in shown and not re.findall(r"(?:src|href)=\"https?://(?!squidfunk)[^\"]+\.(?:js|css)", shown)
+
+
+def _shown() -> Iterator[tuple[str, str]]:
+    """Every command of subfloor that a document shows, with the document's name."""
+    for document in DOCUMENTS:
+        for line in re.findall(r"^    (subfloor \w[^\n…]*)$", document.read_text("utf-8"), re.M):
+            yield str(document.relative_to(ROOT)), line.partition("  #")[0].strip()
+
+
+SHOWN = sorted(set(_shown()))
+
+
+@pytest.mark.parametrize(("document", "line"), SHOWN)
+def test_every_command_that_is_shown_is_accepted(
+    document: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command, its options and its playbook are there; files that the reader writes are made up."""
+    _, name, *words = shlex.split(line)
+    command = cli.commands[name]
+    context = command.make_context(name, [*words], resilient_parsing=False)
+    playbook = context.params.get("playbook")
+    if playbook and len(Path(playbook).parts) > 1:
+        path = Path(playbook)
+        here = ROOT / "playbooks" / path.name if path.is_absolute() else ROOT / path
+        assert here.exists(), f"{document} shows {playbook}"
+
+
+def _playbooks() -> Iterator[tuple[str, str]]:
+    for document in sorted((ROOT / "docs" / "how-to").glob("*.md")):
+        for text in re.findall(r"```yaml\n(.*?)```", document.read_text("utf-8"), re.S):
+            if isinstance(yaml.safe_load(text), list):
+                yield document.stem, text
+
+
+@pytest.mark.parametrize(("document", "text"), list(_playbooks()))
+def test_every_playbook_that_is_shown_is_read(document: str, text: str, tmp_path: Path) -> None:
+    """It is accepted whole: what is wrong with it here is that the disks are not there."""
+    play = tmp_path / f"{document}.yml"
+    absent = text.replace("/dev/vd", "/dev/vdzz").replace("/dev/nvme0", "/dev/nvme99")
+    play.write_text(absent.replace("/srv/marker", f"{tmp_path}/marker"))
+    ran = subprocess.run(
+        [sys.executable, "-m", "subfloor", "check", str(play)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode in (2, 3), ran.stdout + ran.stderr
+    assert ran.returncode == 2 or "there is no device" in ran.stdout
