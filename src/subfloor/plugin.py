@@ -1,9 +1,9 @@
-"""What plugins are written with: the one module that a task imports.
+"""The API for plugins: the only subfloor module that a task imports.
 
-Names are in two groups. ``STABLE``: they keep their meaning as long as ``VERSION`` keeps its number; new ones may be
-added.
-``TOOLBOX``: what the built-in tasks share (partition tables, files, mounts, Nix text). Everyone may use it, but it
-follows the built-in tasks, and a release may change it; the changelog says so. Nothing else in subfloor is for plugins.
+Names are in two groups. ``STABLE``: they keep their meaning as long as ``VERSION`` keeps its number; new names may be
+added. ``TOOLBOX``: what the built-in tasks share (partition tables, files, mounts, Nix text). Every plugin may use it,
+but a release may change it together with the built-in tasks; the changelog says so. Plugins use nothing else of
+subfloor.
 """
 
 from __future__ import annotations
@@ -120,10 +120,10 @@ from subfloor.storage.partition_types import type_guid, type_name
 from subfloor.storage.sizes import MIB, show
 
 VERSION = 1
-"""The version of this surface: raised when a name of ``STABLE`` goes away or changes its meaning."""
+"""The version of this API: raised when a name of ``STABLE`` is removed or changes its meaning."""
 
 STABLE = (
-    # The contract: what a task is, and what it answers with.
+    # The contract: what a task is, and what it returns.
     "AnySubject",
     "Claim",
     "Command",
@@ -143,7 +143,7 @@ STABLE = (
     "Unknown",
     "checked",
     "hookimpl",
-    # What a task tells the installed system.
+    # What a task contributes to the configuration of the installed system.
     "Administrators",
     "Contribution",
     "FileSystem",
@@ -180,7 +180,7 @@ STABLE = (
 """The names that keep their meaning within a version."""
 
 TOOLBOX = (
-    # More that can be looked at.
+    # More subjects, and their parts.
     "BootLeftovers",
     "Configuration",
     "DevicesMounted",
@@ -215,7 +215,7 @@ TOOLBOX = (
     "remounting",
     "staging",
     "unfinished",
-    # Steps that several tasks have in common.
+    # Steps that several tasks share.
     "block_devices",
     "check_expressible",
     "check_free",
@@ -259,7 +259,7 @@ TOOLBOX = (
     "writable",
     "write_file",
     "write_secret",
-    # What disks are made of.
+    # Disk structures.
     "Call",
     "Entry",
     "Gpt",
@@ -306,7 +306,7 @@ TOOLBOX = (
     "under",
     "users",
 )
-"""The names that follow the built-in tasks."""
+"""The names that may change together with the built-in tasks."""
 
 __all__ = [
     "DIRECTORY",

@@ -1,1 +1,1 @@
-"""The idea, without I/O: machines, tasks, steps, the loop that asks for them, and what comes out of a run."""
+"""The model, without I/O: machines, tasks, steps, the engine that runs them, and the outcome of a run."""

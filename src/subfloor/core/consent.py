@@ -1,7 +1,7 @@
-"""What a play would destroy, and whether it may.
+"""Consent: which devices the user allows a run to destroy.
 
-Consent is given for a device of a host, for one run, by whoever runs it; a playbook cannot give it. It is the
-last word only on data: what is in use is refused before consent is even asked about.
+The user who starts a run gives consent for a device of a host, for that run only; a playbook cannot give it.
+Consent covers data only: a device that is in use is refused before subfloor asks for consent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _ON_HOST = re.compile(r"(?P<host>[^/]+):(?P<device>/.*)")
 
 @dataclass(frozen=True)
 class Consent:
-    """The devices of one host that were named for this run; a disk's name stands for its partitions too.
+    """The devices of one host that the user named for this run; a disk's name includes its partitions.
 
-    ``nodes``: the kernel's own names of those devices, as pairs (name given, node), once the host was looked at.
-    ``host``: its name, where the run has several, so that a device has to be named with its host.
+    ``nodes``: the kernel's names of those devices, as pairs (name given, node), after a look at the host.
+    ``host``: the host's name if the run has several hosts; a device must then be named with its host.
     """
 
     devices: frozenset[str] = frozenset()
@@ -31,7 +31,7 @@ class Consent:
     host: str = ""
 
     def covers(self, loss: Loss) -> bool:
-        """Whether what would be lost is on a device that was named."""
+        """Whether the loss is on a named device."""
         return bool(self.names_for(loss))
 
     def names_for(self, loss: Loss) -> frozenset[str]:
@@ -44,24 +44,24 @@ class Consent:
         return frozenset(name for loss in losses for name in self.names_for(loss))
 
     def and_for(self, loss: Loss) -> Consent:
-        """This consent, and that to one more loss."""
+        """This consent, extended by one more loss."""
         return replace(self, devices=self.devices | {loss.device})
 
     def word(self, name: str) -> str:
-        """A device as it is named for `--destroy`: with its host where the run has several."""
+        """A device as `--destroy` names it: with its host if the run has several hosts."""
         return f"{self.host}:{name}" if self.host else name
 
     def to(self, shown: Iterable[Loss]) -> Agreed:
-        """This consent, as far as what was shown: what turns up later nobody has agreed to."""
+        """This consent, limited to the losses that were shown: nobody has agreed to any that appear later."""
         agreed = frozenset((loss.device, loss.node) for loss in shown)
         return Agreed(self.devices, self.nodes, self.host, agreed)
 
     def lacking(self, step: Step) -> tuple[Loss, ...]:
-        """What the step destroys and nobody has consented to."""
+        """The losses of the step that have no consent."""
         return tuple(loss for loss in step.destroys if not self.covers(loss))
 
     def refusal(self, losses: Iterable[Loss]) -> Refused:
-        """Why a step is refused that destroys what nobody has consented to lose."""
+        """The error for a step that would destroy data without consent."""
         lost = tuple(losses)
         options = " ".join(dict.fromkeys(f"--destroy {self.word(loss.device)}" for loss in lost))
         return Refused(
@@ -72,23 +72,24 @@ class Consent:
 
 @dataclass(frozen=True)
 class Agreed(Consent):
-    """Consent to what was ``shown``: the devices, by the path that the play names and the kernel's node."""
+    """Consent to the losses that were ``shown``: pairs of the path in the play and the kernel's node."""
 
     shown: frozenset[tuple[str, str]] = frozenset()
 
     def covers(self, loss: Loss) -> bool:
+        """Whether the loss was shown and is on a named device."""
         return (loss.device, loss.node) in self.shown and super().covers(loss)
 
 
 Consents = Mapping[str, Consent]
-"""Consent by the names of the hosts."""
+"""Consent by host name."""
 
 
 def given(words: Iterable[str], hosts: Sequence[str]) -> Consents:
-    """Consent from words such as ``/dev/vda`` or, needed where there are several hosts, ``HOST:/dev/vda``.
+    """Consent from words such as ``/dev/vda`` or ``HOST:/dev/vda``; several hosts need the second form.
 
-    Raises ``ValueError`` for a word that names no host of the run, no clean path below /dev, or that leaves open
-    which of several hosts it is for.
+    Raises ``ValueError`` if a word names no host of the run, has no clean path below /dev, or names no host
+    although the run has several.
     """
     several = len(hosts) > 1
     found: dict[str, set[str]] = {host: set() for host in hosts}
@@ -100,7 +101,7 @@ def given(words: Iterable[str], hosts: Sequence[str]) -> Consents:
 
 
 def _parted(word: str, hosts: Sequence[str]) -> tuple[str, str]:
-    """Host and device of a word. A device's name may have colons (by-path), but before its first slash has none."""
+    """Host and device of a word. A device's name may contain colons (by-path), but none before its first slash."""
     parts = _ON_HOST.fullmatch(word)
     if parts and parts["host"] not in hosts:
         close = difflib.get_close_matches(parts["host"], hosts, n=1)
@@ -115,6 +116,6 @@ def _parted(word: str, hosts: Sequence[str]) -> tuple[str, str]:
 
 
 def names_of(loss: Loss) -> frozenset[str]:
-    """Every name that consent to this loss may be given by."""
+    """Every name that may be used to consent to this loss."""
     named = {loss.device, loss.node}
     return frozenset(named | {device(name).disk for name in named})

@@ -1,9 +1,9 @@
-"""What a play's tasks tell the installed system: the one source that a configuration is made from.
+"""What tasks contribute to the configuration of the installed system.
 
-A layout and a configuration that disagree must be impossible. So tasks that mount, swap or keep something
-say what the installed system has to know of it, and a task that writes a configuration asks them. All
-paths are as seen now, under the install root; devices are named as the play names them, and ``label`` is
-the label that the play itself gives to what is on them.
+A layout and a configuration must never disagree. So tasks that mount, swap or persist something say what the
+installed system must know about it, and a task that writes a configuration reads that. All paths are as seen
+during the installation, under the install root. Devices have the names that the play uses. ``label`` is the
+label that the play gives to the content of the device.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class FileSystem:
 
 @dataclass(frozen=True)
 class Persisted:
-    """A directory, or file, that outlives a boot: it lies in ``store`` under its own path.
+    """A directory or file that persists across boots: it lies in ``store`` under its own path.
 
-    ``needed_for_boot``: before the installed system looks for itself. ``linked``: what reads it does so
-    before any bind can be made, so the path is a symbolic link into the store.
+    ``needed_for_boot``: it must be mounted early in the boot of the installed system. ``linked``: it is read before
+    any bind mount can be made, so the path is a symbolic link into the store.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Persisted:
 class SwapDevice:
     """A swap area that the installed system activates. ``priority`` None: the kernel chooses.
 
-    ``random_key``: it is encrypted with a new key at every boot, so nothing on it has a name of its own.
+    ``random_key``: it is encrypted with a new key at every boot, so it has no label or UUID of its own.
     """
 
     device: str
@@ -66,10 +66,10 @@ class PasswordFile:
 
 @dataclass(frozen=True)
 class Administrators:
-    """Who may become root on the installed system, as the configuration in the directory ``path`` declares it.
+    """The users who may become root on the installed system, as the configuration in directory ``path`` declares.
 
-    ``by_ssh``: those who have ssh keys, if sshd runs. ``password_files``: those that are declared there.
-    ``excused``: nobody has to log in.
+    ``by_ssh``: those who have ssh keys, if sshd runs. ``password_files``: the files that are declared there.
+    ``excused``: the configuration declares that nobody needs to log in.
     """
 
     path: str
@@ -81,7 +81,7 @@ class Administrators:
 
 @dataclass(frozen=True)
 class Home:
-    """A user's home directory. ``owner``: the user's number, or empty where that is not declared."""
+    """A user's home directory. ``owner``: the user's UID, or empty if it is not declared."""
 
     path: str
     owner: str = ""
@@ -89,7 +89,7 @@ class Home:
 
 @dataclass(frozen=True)
 class HostKey:
-    """A private key that sshd proves the machine by. ``type``: as sshd(8) names it, such as ``ed25519``."""
+    """A private host key of sshd. ``type``: as sshd(8) names it, such as ``ed25519``."""
 
     path: str
     type: str

@@ -1,7 +1,7 @@
-"""The loop: ask every task for its next step, and take it, in mind or in the world, until none is left.
+"""The engine: ask each task for its next step and take it, simulated or real, until none is left.
 
-Checking and applying differ in one thing only, how a step is taken. There is no state file: the
-disk is the journal, and a rerun asks the same questions of what is really there.
+Check and apply differ only in how they take a step. There is no state file: a rerun looks at the disk again and
+decides from its current state.
 """
 
 from __future__ import annotations
@@ -18,47 +18,54 @@ from subfloor.core.outcome import Outcome, StepRecord, TaskReport
 from subfloor.core.task import Claim, Step, Task
 
 MOST_STEPS = 50
-"""No task needs as many steps, or looks at as much for one; one that takes more will never end."""
+"""The most steps of a task, and the most extra looks for one step. A task that needs more would never end."""
 
 
 class Entry(Protocol):
-    """An entry of a play: a named task, or None where it is skipped."""
+    """An entry of a play: a named task, or None if it is skipped."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the entry in the playbook."""
+
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """The key of the task, such as ``mkfs``."""
+
     @property
-    def task(self) -> Task | None: ...
+    def task(self) -> Task | None:
+        """The task, or None if the entry is skipped."""
+
     @property
-    def why_skipped(self) -> str: ...
+    def why_skipped(self) -> str:
+        """Why the entry is skipped; empty if it is not."""
 
 
 Take = Callable[[Task, Step, Machine], tuple[Machine, bool]]
-"""Takes a step: the machine afterwards, and whether it was taken. A machine that turns out to be
-another than the step was meant for is returned as it is, for the task to decide anew."""
+"""Takes a step: returns the machine afterwards, and whether the step was taken. If the machine has changed since the
+step was decided, it is returned as it is now, and the task decides again."""
 
 
 Look = Callable[[Iterable[AnySubject]], Machine]
-"""Looks at subjects as they really are, now."""
+"""Looks at the current state of subjects."""
 
 
 def blind(subjects: Iterable[AnySubject]) -> Machine:
-    """A look where there is nothing to look at: tasks must do with what was seen already."""
+    """A look that is not possible: raises ``PluginError``, since tasks must use what was already seen."""
     listed = ", ".join(map(str, subjects))
     raise PluginError(f"{listed} was not looked at", advice="look at it before this task is asked")
 
 
 @dataclass(frozen=True)
 class Converged:
-    """A task's report, and the machine that it left."""
+    """A task's report, and the machine after the task."""
 
     report: TaskReport
     machine: Machine
 
 
 def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
-    """Everything that the tasks of a play look at."""
+    """Everything that the tasks of a play look at. Raises ``PluginError``."""
     tasks = (entry.task for entry in entries if entry.task)
     return frozenset(
         subject
@@ -68,7 +75,7 @@ def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
 
 
 def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Look = blind) -> Converged:
-    """Take one task's steps until it is satisfied or refuses. ``done``: its outcome if it took any."""
+    """Take a task's steps until it is satisfied, refused or fails. ``done``: its outcome if it took any step."""
     steps: list[StepRecord] = []
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
     if entry.task is None:
@@ -91,7 +98,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
 
 
 def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
-    """The task's next step, once it has seen all that it asks for; none of that is a part of what the step promises."""
+    """The task's next step, after all extra looks that it asks for; those are not part of the step's promise."""
     seen = machine
     for _ in range(MOST_STEPS):
         try:
@@ -104,14 +111,14 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
 
 
 def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
-    """What the task warns of, in its play and on this machine. Raises ``PluginError``, as ``next_step`` does."""
+    """The task's warnings about its play and about this machine. Raises ``PluginError``, as ``next_step`` does."""
     what = "failed to say what it warns of"
     of_play = asked(task, what, task.warnings, _are_texts)
     return (*of_play, *asked(task, what, lambda: task.warnings_on(machine), _are_texts))
 
 
 def next_step(task: Task, machine: Machine) -> Step | None:
-    """The task's next step. Raises ``PluginError`` where the plugin breaks its side of the contract."""
+    """The task's next step. Raises ``PluginError`` if the plugin breaks the contract."""
     return asked(task, "failed to decide what to do", lambda: task.next_step(machine), _is_step)
 
 
@@ -128,7 +135,7 @@ def _are_subjects(answer: object) -> bool:
 
 
 def claims(task: Task, machine: Machine) -> tuple[Claim, ...]:
-    """The UUIDs that are the task's own. Raises ``PluginError`` where the plugin breaks its side of the contract."""
+    """The UUIDs that the task claims. Raises ``PluginError`` if the plugin breaks the contract."""
     return asked(task, "failed to say which UUIDs are its own", lambda: task.claims(machine), _are_claims)
 
 
@@ -137,17 +144,17 @@ def _are_claims(answer: object) -> bool:
 
 
 def outcome_of(error: SubfloorError) -> Outcome:
-    """What came of a task that an error ended."""
+    """The outcome of a task that ended with an error."""
     if isinstance(error, NotVisible):
         return Outcome.NOT_VISIBLE
     return Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
 
 
 def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> tuple[TaskReport, ...]:
-    """What applying the play would come to, task by task, from this machine.
+    """What applying the play would do, task by task, starting from this machine.
 
-    It goes on after a refusal, so that one report tells everything: past a step that lacks consent as
-    if it were given, past any other refusal from the machine as it is.
+    It continues after a refusal, so that one report is complete: after a step without consent as if consent were
+    given, after any other refusal from the machine as it is.
     """
     reports, machines = [], []
     for entry in entries:
@@ -180,7 +187,7 @@ def _without_conflicts(
 
 
 def _wants(task: Task, machine: Machine, look: Look) -> str:
-    """What a task lacks on a machine that is imagined; nothing where that cannot be said."""
+    """What a task lacks on a simulated machine; empty if that cannot be seen."""
     try:
         return _lacks(task, machine, look)
     except NotVisible:
@@ -208,8 +215,7 @@ def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
 def held_to_the_end(
     entries: Sequence[Entry], reports: Sequence[TaskReport], machine: Machine
 ) -> tuple[TaskReport, ...]:
-    """The reports of a whole run, with every task failed that was satisfied and, on the machine as it is
-    in the end, is so no longer."""
+    """The reports of a whole run. A task that was satisfied but is not on the final machine is marked as failed."""
     return tuple(_held(entry, report, machine) for entry, report in zip(entries, reports, strict=True))
 
 
@@ -220,7 +226,7 @@ def _held(entry: Entry, report: TaskReport, machine: Machine) -> TaskReport:
 
 
 def _seen_to_lack(task: Task, machine: Machine) -> str:
-    """What a task lacks on a machine that was looked at, where nothing should be out of sight any more."""
+    """What a task lacks on a machine that was looked at; at the end of a run everything must be visible."""
     try:
         return _lacks(task, machine)
     except NotVisible as error:
@@ -228,7 +234,7 @@ def _seen_to_lack(task: Task, machine: Machine) -> str:
 
 
 def _lacks(task: Task, machine: Machine, look: Look = blind) -> str:
-    """What a task wants of a machine, in words; nothing where it is satisfied. Raises ``NotVisible``."""
+    """What a task still wants to do on a machine, in words; empty if it is satisfied. Raises ``NotVisible``."""
     try:
         step = decide(task, machine, look)
     except NotVisible:

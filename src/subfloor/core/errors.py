@@ -1,7 +1,7 @@
-"""What can go wrong, and the rule that every error ends with what to do next.
+"""The errors. Each one says what is wrong and what to do next.
 
-Whoever reads these messages is root in front of a disk that may hold the only
-copy of something. So no error can be made without its way out.
+The reader of an error is root and works on a disk that may hold the only copy of some data.
+So no error can be created without advice.
 """
 
 
@@ -21,13 +21,13 @@ class SubfloorError(Exception):
 
 
 class Refused(SubfloorError):
-    """A policy says no, before anything is touched."""
+    """A policy forbids it; nothing was changed."""
 
 
 class NotVisible(SubfloorError):
     """A task's subject lies on a filesystem that exists but is not mounted yet.
 
-    Not an error in itself: a check reports it as an outcome of its own, rather than guess.
+    This is not a failure: a check reports it as a separate outcome instead of guessing.
     """
 
 
@@ -36,15 +36,15 @@ class LookFailed(SubfloorError):
 
 
 class CommandFailed(SubfloorError):
-    """A command ended with another exit status than 0, or not before its deadline."""
+    """A command ended with an exit status that means failure, or did not end before its deadline."""
 
 
 class Unreachable(SubfloorError):
-    """No shell could be had on a host."""
+    """A shell on a host could not be started, or ended."""
 
 
 class Unverified(SubfloorError):
-    """A step's commands succeeded, and the machine is not as the step promised."""
+    """Verification failed: a step's commands succeeded, but the machine is not as the step promised."""
 
 
 class PluginError(SubfloorError):
@@ -52,7 +52,7 @@ class PluginError(SubfloorError):
 
 
 class Fault(SubfloorError):
-    """Something failed in subfloor itself, or in Python, while a host was being worked on."""
+    """An error in subfloor itself, or in Python, during the work on a host."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(

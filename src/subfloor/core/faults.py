@@ -1,4 +1,4 @@
-"""Ask a plugin's code a question: whatever it raises, and a wrong type of answer, is the plugin's fault."""
+"""Call a plugin's code; an exception or an answer of the wrong type becomes a ``PluginError``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from subfloor.core.machine import LookNeeded
 T = TypeVar("T")
 
 RAISED = (Exception, SystemExit)
-"""What a plugin may raise by mistake. ``sys.exit(0)`` in one must not end a run with success."""
+"""What a plugin may raise by mistake. ``sys.exit(0)`` in a plugin must not end a run with success."""
 
 
 def asked(asker: object, what: str, question: Callable[[], T], fits: Callable[[T], bool]) -> T:
-    """The answer of a plugin's object. Raises ``PluginError`` for one that does not fit, and for what it raises.
+    """The answer of a plugin's object. Raises ``PluginError`` if it does not fit, or if the plugin raises an error.
 
-    ``what``: what was asked, such as “failed to decide what to do”. A ``SubfloorError`` passes.
+    ``what``: what failed, such as “failed to decide what to do”. A ``SubfloorError`` is passed on unchanged.
     """
     try:
         answer = question()
@@ -34,7 +34,7 @@ def asked(asker: object, what: str, question: Callable[[], T], fits: Callable[[T
 
 
 def place(error: BaseException) -> str:
-    """The file and line where an error was raised, before what is said of it."""
+    """The file and line where an error was raised, as a prefix of its message."""
     if isinstance(error, SyntaxError):
         return ""  # its text names file and line
     frames = traceback.extract_tb(error.__traceback__)
@@ -50,7 +50,7 @@ def _fault(asker: object, what: str) -> PluginError:
 
 
 def _called(asker: object) -> str:
-    """A task by its key, a subject by its class and where that is."""
+    """A task by its key, a subject by its class and the place of that class."""
     key = getattr(type(asker), "key", None)
     return (
         f"the task {key}" if isinstance(key, str) else f"the subject {type(asker).__name__} of {_source(type(asker))}"

@@ -1,7 +1,7 @@
-"""How a rerun knows its own work: every UUID is derived, none is random.
+"""UUIDs derived from the play's seed and the host, by which a rerun recognises its own work.
 
-A plan is fully known before acting, two runs agree, and a disk says by itself whose it is.
-UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host.
+No UUID is random. So a plan is fully known before apply, two runs agree, and the disk itself shows which play
+made it. UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NAMESPACE = UUID("7ab5d0b6-3a5a-5c0c-9e0e-5bf100f5eed5")
 
 @dataclass(frozen=True)
 class Identity:
-    """The play's seed and the host's name. Another seed makes every disk foreign."""
+    """The play's seed and the host's name. With another seed every disk is foreign."""
 
     seed: str
     host: str
@@ -24,16 +24,16 @@ class Identity:
         return uuid5(uuid5(_NAMESPACE, self.seed), self.host)
 
     def disk(self, name: str) -> UUID:
-        """The label-id of the GPT on the disk that the play calls ``name``."""
+        """The disk GUID (label-id) of the GPT on the disk that the play calls ``name``."""
         return uuid5(self._own, f"disk {name}")
 
     def partition(self, table: UUID, number: int, name: str) -> UUID:
         """The PARTUUID of our partition with this number and (final) name in this table.
 
-        The table may be somebody else's: a partition added to a foreign GPT is still known as ours.
+        The table may be foreign: a partition that was added to a foreign GPT is still recognised as ours.
         """
         return uuid5(self._own, f"partition {table} {number} {name}")
 
     def filesystem(self, partition: UUID) -> UUID:
-        """The UUID of the filesystem, or swap area, on our partition."""
+        """The UUID of the filesystem or swap area on our partition."""
         return uuid5(self._own, f"filesystem {partition}")

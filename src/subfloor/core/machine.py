@@ -1,8 +1,8 @@
-"""The values that everything else is about: a machine is what was seen of each subject.
+"""Machines and subjects: a machine is the state that was seen of each subject.
 
-A subject is one thing that tasks look at. It brings its own probes (pieces of sh) and its own
-parser (pure), so a new sort of state is a new ``Subject`` class, in a plugin if need be, and
-nothing here changes. Machines are immutable; imagining a step means making another machine.
+A subject is one thing that tasks look at. It has its own probes (pieces of sh) and its own parser (pure).
+So a new kind of state needs only a new ``Subject`` class, which may be in a plugin. Machines are immutable;
+to simulate a step means to make another machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 V = TypeVar("V")
 
 PATIENCE = 30.0
-"""Seconds that a probe may take, unless its subject says otherwise."""
+"""Seconds that a probe may take, unless its subject sets another limit."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +33,39 @@ class Output:
 
 
 class Subject(ABC, Generic[V]):
-    """One thing that tasks look at; what is seen of it is a value of type ``V``.
+    """One thing that tasks look at; its state is a value of type ``V``.
 
-    Subclasses are frozen dataclasses, so that two tasks which name the same thing share one look.
+    Subclasses are frozen dataclasses, so that two tasks that name the same thing share one look.
     """
 
     patience: ClassVar[float] = PATIENCE
-    """Seconds that each of the probes may take. One that takes longer is ended, and the look has failed."""
+    """Seconds that each of the probes may take. A probe that takes longer is ended, and the look fails."""
 
     @abstractmethod
     def probes(self) -> tuple[str, ...]:
-        """Pieces of POSIX sh that print what there is to see, and change nothing.
+        """Pieces of POSIX sh that print the state and change nothing.
 
-        Each runs in a subshell of its own, and leaves no process behind. Equal pieces, of any number of
-        subjects, run once a look.
+        Each runs in its own subshell and leaves no process behind. Equal pieces of several subjects run once
+        per look.
         """
 
     @abstractmethod
     def parse(self, *outputs: Output) -> V:
         """The value, from the outputs of ``probes()`` in their order. Pure.
 
-        Raises ``LookFailed`` when the outputs say that it could not be seen.
+        Raises ``LookFailed`` if the outputs show that the subject could not be read.
         """
 
     @abstractmethod
     def __str__(self) -> str:
-        """The subject as a person would name it, such as ``disk /dev/vda``."""
+        """The subject's name for people, such as ``disk /dev/vda``."""
 
 
 AnySubject = Subject[Any]
 
 
 class LookNeeded(Exception):
-    """A task must see one more subject before it can decide: the engine looks at it, and asks again."""
+    """A task must see one more subject before it can decide: the engine looks at it and asks the task again."""
 
     def __init__(self, subject: AnySubject) -> None:
         super().__init__(f"{subject} is to be looked at")
@@ -73,7 +73,7 @@ class LookNeeded(Exception):
 
 
 class Machine(Mapping[AnySubject, Any]):
-    """What was seen of each subject, or what will be: an immutable value."""
+    """The state of each subject, seen or simulated: an immutable value."""
 
     def __init__(self, seen: Mapping[AnySubject, Any] | None = None) -> None:
         self._seen: Mapping[AnySubject, Any] = MappingProxyType(dict(seen or {}))
@@ -82,7 +82,7 @@ class Machine(Mapping[AnySubject, Any]):
         return cast(V, self._seen[subject])
 
     def further(self, subject: Subject[V]) -> V:
-        """What is to be seen of a subject that only what was seen of others leads to. Raises ``LookNeeded``."""
+        """The state of a subject that is known only from the state of others. Raises ``LookNeeded`` if not seen yet."""
         if subject not in self._seen:
             raise LookNeeded(subject)
         return self[subject]
@@ -105,22 +105,23 @@ class Machine(Mapping[AnySubject, Any]):
         return self.updated({subject: value})
 
     def only(self, subjects: Iterable[AnySubject]) -> Machine:
-        """This machine's part about ``subjects``."""
+        """The part of this machine that concerns ``subjects``."""
         return Machine({subject: self._seen[subject] for subject in subjects if subject in self._seen})
 
 
 def at_least(default: frozenset[str] | bool = frozenset()) -> Any:
-    """A dataclass field holding a frozenset of which a promise names a part, or a truth that may come about anyway.
+    """A dataclass field for which a promise is a lower bound: a frozenset that may gain members, or a bool that may
+    become true.
 
-    A kernel adds mount options of its own to those that were asked for: a promise of ``{noatime}``
-    is kept by ``{noatime, rw}``. And another program may use at once what a step has just made.
+    A kernel adds its own mount options to the requested ones: ``{noatime, rw}`` keeps a promise of ``{noatime}``.
+    And another program may immediately use what a step has just made.
     """
     return field(default=default, metadata={"at_least": True})
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """What cannot be said before it is seen; any observation keeps a promise of it."""
+    """A value that is not known before it is seen; any seen value keeps this promise."""
 
     def __str__(self) -> str:
         return "not known yet"
@@ -128,7 +129,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Difference:
-    """One property of one subject that is not the same in two machines."""
+    """One property of one subject that differs between two machines."""
 
     subject: str
     property: str
@@ -141,7 +142,7 @@ class Difference:
 
 
 def shown(value: Any) -> str:
-    """A property's value as a person reads it."""
+    """A property's value as text for people."""
     if value is None:
         return "none"
     if isinstance(value, frozenset | set):
@@ -154,7 +155,7 @@ def shown(value: Any) -> str:
 
 
 def differences(before: Machine, after: Machine) -> tuple[Difference, ...]:
-    """Every property in which ``after`` differs from ``before``, over the subjects of ``after``."""
+    """Every property in which ``after`` differs from ``before``, for the subjects of ``after``."""
     return tuple(
         Difference(str(subject), *change)
         for subject in sorted(after, key=str)
@@ -163,7 +164,7 @@ def differences(before: Machine, after: Machine) -> tuple[Difference, ...]:
 
 
 def broken_promises(promised: Machine, seen: Machine) -> tuple[Difference, ...]:
-    """The properties in which ``seen`` does not keep what ``promised`` says, over the subjects of ``promised``."""
+    """The properties in which ``seen`` breaks a promise of ``promised``, for the subjects of ``promised``."""
     return tuple(
         Difference(str(subject), *change)
         for subject in sorted(promised, key=str)
@@ -195,7 +196,7 @@ def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, prom
 
 
 def _keyed(values: tuple[Any, ...]) -> bool:
-    """Whether these are things with numbers of their own (partitions), to be told apart by them."""
+    """Whether these are things with numbers (partitions), which identify them."""
     return bool(values) and all(is_dataclass(value) and hasattr(value, "number") for value in values)
 
 

@@ -1,4 +1,4 @@
-"""What came of a run, as values: what a report is made from."""
+"""The outcome of a run as values, from which reports are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from subfloor.core.task import Step
 
 
 class Outcome(StrEnum):
-    """What came of one task."""
+    """The outcome of one task."""
 
     OK = "ok"
     CHANGED = "changed"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 class HostOutcome(StrEnum):
-    """What came of a play on one host."""
+    """The outcome of a play on one host."""
 
     IN_SYNC = "in-sync"
     DRIFT = "drift"
@@ -35,7 +35,7 @@ class HostOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step that was taken, or imagined, and what it promised to change, so that both read the same."""
+    """A step that was taken or simulated, and the changes that it promises; both read the same."""
 
     step: Step
     differences: tuple[Difference, ...]
@@ -43,7 +43,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """One task's outcome; ``note`` says why it was skipped, ``warnings`` are what the task has to say of its play."""
+    """One task's outcome; ``note`` says why it was skipped, ``warnings`` are the task's warnings."""
 
     name: str
     task: str
@@ -56,11 +56,11 @@ class TaskReport:
 
 @dataclass(frozen=True)
 class HostReport:
-    """A play's outcome on one host; ``error`` is what concerns no single task.
+    """A play's outcome on one host; ``error`` is an error that concerns no single task.
 
-    ``unreached`` are the tasks that a run which broke off had not come to; ``broke_off`` is the step
-    that it was in the middle of, so that what the step makes may be there by half. ``needed`` are the
-    words of consent (``--destroy WORD``) that a run which resumes needs again, ``unused`` those that no step needed.
+    ``unreached``: the tasks that an interrupted run did not start. ``broke_off``: the step that was interrupted, so
+    that its result may be incomplete. ``needed``: the words of consent (``--destroy WORD``) that a resumed run needs
+    again. ``unused``: those that no step needed.
     """
 
     host: str
@@ -74,6 +74,7 @@ class HostReport:
 
     @property
     def outcome(self) -> HostOutcome:
+        """The worst outcome of the host: of its tasks, or of an error that concerns no single task."""
         found = {report.outcome for report in self.tasks}
         if self.unreachable:
             return HostOutcome.UNREACHABLE

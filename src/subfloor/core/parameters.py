@@ -1,7 +1,7 @@
-"""A task's fields as its YAML parameters: one JSON Schema each, derived from the class.
+"""A task's YAML parameters: the JSON Schema that is derived from the fields of its class.
 
-From that schema come validation, ``subfloor tasks NAME``, the reference pages and what editors load,
-so no parameter is described twice.
+Validation, ``subfloor tasks NAME``, the reference pages and the schema for editors all use it, so no parameter is
+described twice.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Param:
-    """What a person must know of one parameter, and what JSON Schema can check of it.
+    """The documentation of one parameter, and the checks that JSON Schema makes.
 
-    Raises ``ValueError`` for a check that JSON Schema could not make. So every schema that comes of these
-    is one, and no run spends its time on proving that.
+    Raises ``ValueError`` for a check that JSON Schema cannot make. So every schema made from these is valid, and
+    no run spends time on proving it.
     """
 
     doc: str
@@ -46,7 +46,7 @@ class Param:
             raise ValueError(f"{self.pattern!r} is no pattern: {error}") from None
 
     def keywords(self) -> dict[str, Any]:
-        """The JSON Schema keywords (draft 2020-12) of the checks that are asked for."""
+        """The JSON Schema keywords (draft 2020-12) of the documentation and the checks."""
         named = {
             "description": self.doc,
             "pattern": self.pattern,
@@ -61,11 +61,11 @@ class Param:
 
 @dataclass(frozen=True)
 class FromPlay:
-    """Marks a field that is no parameter: ``Task.within`` fills it from the other tasks of the play."""
+    """Marks a field that is not a parameter: ``Task.within`` fills it from the other tasks of the play."""
 
 
 def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
-    """Let ``check`` refuse a parameter's value. Its ``ValueError`` comes out naming the parameter."""
+    """Check a parameter's value with ``check``; adds the parameter's name to the ``ValueError`` that it raises."""
     try:
         check(value)
     except ValueError as error:
@@ -74,7 +74,7 @@ def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
 
 @cache
 def _hints(class_: Any) -> Mapping[str, Any]:
-    """The annotations of a dataclass's fields. Each is text that must be compiled, so this is done once."""
+    """The annotations of a dataclass's fields. They are text that must be compiled, so this is done once."""
     return get_type_hints(class_, include_extras=True)
 
 
@@ -95,10 +95,9 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None) -> Task:
-    """The task, from validated parameters. Lists become tuples, and mappings the records that are meant.
+    """The task, from validated parameters. Lists become tuples; mappings become the records of the annotations.
 
-    Raises ``ValueError`` where the class itself refuses a value, and where it needs an identity and
-    the play has none.
+    Raises ``ValueError`` if the class refuses a value, or needs an identity and the play has none.
     """
     given = [name for name, hint in _hints(task).items() if hint is Identity]
     if given and identity is None:
@@ -114,7 +113,7 @@ def needs_identity(task: type[Task]) -> bool:
 
 
 def is_given_by_play(hint: Any) -> bool:
-    """Whether a field is filled by the play, from its seed or its other tasks, and is no parameter."""
+    """Whether the play fills a field, from its seed or its other tasks, so that it is not a parameter."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return hint is Identity or any(isinstance(note, FromPlay) for note in notes)
 
@@ -161,7 +160,7 @@ def _is_mapping(hint: Any) -> bool:
 
 
 def _mapping(hint: Any) -> dict[str, Any]:
-    """A record, or a mapping of any names."""
+    """The schema of a record, or of a mapping with any names."""
     if is_dataclass(hint):
         return {"type": "object", **_fields(cast(type[Any], hint))}
     names, values = get_args(hint)
@@ -186,7 +185,7 @@ def _record(class_: Any, values: Mapping[str, Any], given: Mapping[str, Any]) ->
 
 
 def _built(hint: Any, value: Any) -> Any:
-    """A value of YAML as the hint has it."""
+    """A YAML value as the type that the hint requires."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated or (origin in (Union, types.UnionType) and len(arguments) == 2 and value is not None):
         return _built(arguments[0], value)

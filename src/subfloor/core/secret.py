@@ -1,7 +1,7 @@
-"""A text that nobody may see: the hash of a password, a passphrase.
+"""Secret text: the hash of a password, or a passphrase.
 
-It is shown as dots wherever a value is shown: in a message, a difference, a report, a traceback. What it
-says goes to a command by standard input, and nowhere else.
+It is shown as dots wherever a value is shown: in a message, a difference, a report, a traceback. The text itself
+goes only to the standard input of a command.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import hmac
 from typing import NoReturn
 
 MASK = "••••"
-"""What is shown in its place."""
+"""What is shown instead of the text."""
 
 
 class Secret:
-    """A text that shows itself as dots. ``reveal()`` is what it says."""
+    """A text that is shown as dots. ``reveal()`` returns the text."""
 
     __slots__ = ("_text",)
 
@@ -22,7 +22,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """What it says: for a command's standard input alone."""
+        """The text, only for the standard input of a command."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,9 +1,8 @@
-"""The contract between tasks and everything else.
+"""The contract between tasks and the rest of subfloor.
 
-A task is a definition of *done*: a frozen value with one pure method, ``next_step``. A step holds
-its commands and the machine as it will be observed afterwards, so the engine can imagine it (check
-mode) or take it and hold what it sees against the promise (apply). No task asks which of the two
-it runs in.
+A task defines a desired state: a frozen value with one pure method, ``next_step``. A step holds its commands and
+the machine as it will be seen afterwards. So the engine can simulate the step (check), or run it and compare the
+machine with the promise (apply). No task asks in which of the two it runs.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ hookimpl = pluggy.HookimplMarker("subfloor")
 
 @dataclass(frozen=True)
 class Command:
-    """One program to run: never through a shell's eyes, always an argv.
+    """One program to run: always an argv that no shell interprets.
 
-    ``stdin`` may hold what must not be seen in a process list; it is never logged or reported.
+    ``stdin`` may hold data that must not appear in a process list; it is never logged or reported.
     ``timeout`` is in seconds; a command that is still running then is killed with its process group.
-    ``env`` is added to the environment, which is otherwise ours (LC_ALL=C, TZ=UTC0).
-    ``accepts`` are the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
-    ``advice``: what to do where it fails, if that can be said better than “fix what it reports”.
-    ``patience``: for so many seconds it is run again where it fails, since what it needs may be in use for a
-    moment; only for what can be run twice. ``needs``: the disk whose partitions nobody may have open.
-    ``demands``: subjects whose value is why the command would fail, "" where it would not. They are looked at
-    before anything is touched; what does not hold is refused then.
+    ``env`` is added to the environment, which is otherwise fixed (LC_ALL=C, TZ=UTC0).
+    ``accepts``: the exit statuses besides 0 that mean success, such as fsck's 1, "errors corrected".
+    ``advice``: what to do if it fails, if there is better advice than the general one.
+    ``patience``: for this many seconds the command is repeated if it fails, since what it needs may be in use for a
+    moment; only for commands that can be run twice. ``needs``: the disk whose partitions no program may have open.
+    ``demands``: subjects whose value is the reason why the command would fail, "" if it would not. They are looked
+    at before anything is changed; a reason then refuses the task.
 
-    A name in ``env`` that is none (POSIX.1, XBD 8.1) is a ``ValueError``.
+    An invalid name in ``env`` (POSIX.1, XBD 8.1) is a ``ValueError``.
     """
 
     argv: tuple[str, ...]
@@ -56,15 +55,15 @@ class Command:
                 raise ValueError(f"{name!r} is not a valid name for an environment variable")
 
     def went_well(self, status: int) -> bool:
-        """Whether it ended as it should, by its exit status."""
+        """Whether this exit status means success."""
         return status == 0 or status in self.accepts
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What a step destroys: data on ``device``, described as a person would know it again.
+    """What a step destroys: data on ``device``; ``what`` describes it so that a person recognises it.
 
-    ``device`` is the path that the play names, ``node`` the kernel's own; consent may name either.
+    ``device`` is the path in the play, ``node`` the kernel's own; consent may name either.
     """
 
     device: str
@@ -76,10 +75,10 @@ class Loss:
 class Step:
     """One promise: run these commands, and the machine will look like ``after``.
 
-    ``says``: what it does, one line in the imperative. ``destroys``: what is lost by it and needs
-    consent. ``locks``: the device nodes of whole disks that it writes to; they are held with flock(2)
-    by the commands themselves, from the last look before them to the end of the last of them.
-    ``patience``: the seconds that what is promised may take to be seen, where the usual ten are too few.
+    ``says``: what it does, one line in the imperative. ``destroys``: the data that it destroys, which needs
+    consent. ``locks``: the device nodes of whole disks that it writes to; the commands themselves hold them with
+    flock(2), from the last look before them to the end of the last command.
+    ``patience``: the seconds until the promise must be seen, if the usual ten are too few.
     """
 
     says: str
@@ -92,10 +91,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Claim:
-    """A UUID that a task gives, and no other device of the machine may carry.
+    """A UUID that a task assigns, and that no other device of the machine may have.
 
-    ``node``: the kernel's own of what gets it; ``disk``: that of the disk it lies on. ``kind``: ``label-id`` (of a
-    partition table), ``PARTUUID`` (of its entry) or ``UUID`` (of a filesystem); ``uuid``: as blkid shows it.
+    ``node``: the kernel's node of the device that gets it; ``disk``: the node of its disk. ``kind``: ``label-id`` (of
+    a partition table), ``PARTUUID`` (of its entry) or ``UUID`` (of a filesystem); ``uuid``: as blkid shows it.
     """
 
     node: str
@@ -105,18 +104,18 @@ class Claim:
 
 
 class Task(ABC):
-    """A definition of *done*. Subclasses are frozen, keyword-only dataclasses whose fields are the
-    task's parameters in YAML, each ``Annotated`` with a ``Param``; a field of type ``Identity`` is
-    given by the play. The class's docstring is the task's documentation.
+    """A desired state, and the steps to it. Subclasses are frozen, keyword-only dataclasses. Their fields are the
+    task's parameters in YAML, each ``Annotated`` with a ``Param``; the play fills a field of type ``Identity``.
+    The class's docstring is the task's documentation.
 
-    A value that the fields cannot have is a ``ValueError`` from ``__post_init__``.
+    ``__post_init__`` raises ``ValueError`` for a value that a field cannot have.
     """
 
     key: ClassVar[str]
-    """The key that names the task in a playbook. (Not ``name``: partitions have one, as a parameter.)"""
+    """The key that names the task in a playbook. (Not ``name``: partitions have a parameter of that name.)"""
 
     examples: ClassVar[tuple[str, ...]] = ()
-    """Entries of a playbook, as YAML, that show the task in use; a test loads each."""
+    """Playbook entries in YAML that show how to use the task; a test loads each."""
 
     @abstractmethod
     def subjects(self) -> frozenset[AnySubject]:
@@ -124,9 +123,9 @@ class Task(ABC):
 
     @abstractmethod
     def next_step(self, machine: Machine) -> Step | None:
-        """What to do next on this machine, or None when the task is satisfied. Pure.
+        """What to do next on this machine, or None if the task is satisfied. Pure.
 
-        Raises ``Refused`` when a policy forbids it, ``NotVisible`` when a subject cannot be seen yet.
+        Raises ``Refused`` if a policy forbids it, ``NotVisible`` if a subject cannot be seen yet.
         """
 
     def within(self, play: tuple[Task, ...]) -> Task:
@@ -134,28 +133,28 @@ class Task(ABC):
         return self
 
     def contributes(self) -> tuple[Contribution, ...]:
-        """What the system that is being installed must know of this task's work."""
+        """What the configuration of the installed system must contain because of this task."""
         return ()
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
-        """The UUIDs that are this task's own on this machine, on which it is satisfied. Pure.
+        """The UUIDs that this task assigns, on a machine on which it is satisfied. Pure.
 
-        Where another device carries one too the task is refused, whether it has anything left to do or not.
+        If another device has one of them too, the task is refused, whether it has anything left to do or not.
         """
         return ()
 
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know of this task as a part of its play, whatever the machine: one line each.
+        """Warnings about this task in its play, for any machine: one line each.
 
-        A warning keeps nothing from being done; what must not be done is ``Refused`` by ``next_step``.
+        A warning prevents nothing; what must not be done is ``Refused`` by ``next_step``.
         """
         return ()
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
-        """The same of what is seen of the machine before the task's first step. Pure."""
+        """Warnings about the machine as it is before the task's first step: one line each. Pure."""
         return ()
 
 
 @hookspec
 def subfloor_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body]
-    """The task classes that a plugin brings. The one hook there is."""
+    """The task classes of a plugin. This is the only hook."""
