@@ -99,7 +99,7 @@ def test_a_link_that_leads_elsewhere_once_that_was_agreed_to_is_refused_case_18(
     digests = [each.digest() for each in two]
     (report,) = carried_out(tmp_path, planned=lambda: lead_to(two[1])).reports
     assert (report.outcome, len(report.tasks)) == (HostOutcome.REFUSED, 1)
-    assert f"{LINK} is not the one that was planned for: that was {two[0].node} (" in str(report.tasks[0].error)
+    assert f"{LINK} is not the disk that was planned for: planned was {two[0].node} (" in str(report.tasks[0].error)
     assert [each.digest() for each in two] == digests
 
 
@@ -109,7 +109,7 @@ def test_a_link_that_leads_elsewhere_in_mid_run_is_refused_case_18(
     other = two[1].digest()
     (report,) = carried_out(tmp_path, stepped=lambda: lead_to(two[1])).reports
     assert [each.outcome for each in report.tasks][-1] is Outcome.REFUSED
-    assert "is not the one that was planned for" in str(report.tasks[-1].error)
+    assert "is not the disk that was planned for" in str(report.tasks[-1].error)
     assert two[1].digest() == other
 
 
@@ -131,14 +131,14 @@ def test_another_disk_under_the_same_name_is_refused_case_20(two: tuple[LoopDisk
 
     before = two[0].digest()
     (report,) = carried_out(tmp_path, planned=swap).reports
-    assert "is not the one that was planned for" in str(report.tasks[-1].error)
+    assert "is not the disk that was planned for" in str(report.tasks[-1].error)
     assert two[0].digest() == before
 
 
 def test_what_was_not_shown_is_not_lost(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     (report,) = carried_out(tmp_path, planned=lambda: photos(two[0])).reports
     assert report.outcome is HostOutcome.REFUSED
-    assert "is not what was shown when its loss was agreed to" in str(report.tasks[-1].error)
+    assert "has changed since consent was given" in str(report.tasks[-1].error)
     assert "labelled 'photos'" in str(report.tasks[-1].error)
 
 

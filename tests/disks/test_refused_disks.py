@@ -26,7 +26,7 @@ def test_two_names_of_one_disk_case_22(disk: MakeDisk, tmp_path: Path) -> None:
     link.symlink_to(vda.node)
     try:
         play: Play = [("wipefs", {"device": vda.node}), ("gpt-label", {"device": str(link)})]
-        untouched(vda, play, f"in 2 ways: {vda.node} and {link}")
+        untouched(vda, play, f"2 names for one disk, {vda.node}: {vda.node} and {link}")
     finally:
         link.unlink()
 

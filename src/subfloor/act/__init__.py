@@ -1,1 +1,1 @@
-"""Everything that touches a host: the shell, locks, looks, the steps that apply takes, and the guards around them."""
+"""Work on hosts: the shell, locks, looks, the execution of steps, and the guards around it."""

@@ -1,4 +1,4 @@
-"""Take steps in the world: look again under a lock, run the commands, hold what is seen against the promise."""
+"""Apply a play: lock, look again, run the commands of each step, and verify the result."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from subfloor.observe.open_partitions import DeviceUser, DeviceUsers
 from subfloor.observe.tool import Privilege, Tool
 
 _ANOTHER_TRY = 0.5
-"""Seconds in which a command is run again that failed though nobody is seen to keep it from its work."""
+"""Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _PATIENCE = 10.0
-"""Seconds until what was promised must be there: kernels and udev take their time."""
+"""Seconds until verification must succeed: the kernel and udev need some time."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """So many subjects were looked at, in one script, in so many seconds."""
+    """A number of subjects was looked at in one script; ``seconds`` is how long that took."""
 
     subjects: int
     seconds: float
@@ -41,14 +41,14 @@ class Looked:
 
 @dataclass(frozen=True)
 class TaskStarted:
-    """A task is about to be asked for its steps."""
+    """A task starts: it will be asked for its steps."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class LockAwaited:
-    """Somebody else holds the lock that the next step needs, and is waited for."""
+    """The next step waits for a lock that another program holds."""
 
     what: str
     holders: tuple[str, ...]
@@ -63,14 +63,14 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepEnded:
-    """A step was taken, and what is there is what it promised."""
+    """A step was taken and verified."""
 
     step: Step
 
 
 @dataclass(frozen=True)
 class CommandRunning:
-    """A command has been running for so many seconds, 0 when it starts; ``says``: the last line that it printed."""
+    """A command has run for ``seconds``, 0 when it starts; ``says``: the last line that it printed."""
 
     command: Command
     seconds: float
@@ -90,36 +90,36 @@ Listen = Callable[[Event], None]
 
 
 class Interrupted(SubfloorError):
-    """Somebody asked the run to end: Ctrl-C, SIGTERM or SIGHUP."""
+    """The run was interrupted by Ctrl-C, SIGTERM or SIGHUP."""
 
     def __init__(self, what: str = "interrupted") -> None:
         super().__init__(what, advice="no data is lost: run the same command again to resume")
 
 
 class Declined(SubfloorError):
-    """Somebody was asked about a task, and said no."""
+    """The user was asked about a step and declined it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What applying a play would come to, task by task, on the machine that was seen."""
+    """What applying a play would do, task by task, on the machine that was seen."""
 
     machine: Machine
     reports: tuple[TaskReport, ...]
 
     @property
     def stands(self) -> bool:
-        """Whether nothing in it is refused, and nothing fails."""
+        """Whether no task in it is refused or fails."""
         return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """Everything that its steps destroy."""
+        """The losses of all its steps."""
         return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
 
 
 def _ignore(event: Event) -> None:
-    """Nobody listens."""
+    """Ignores the event."""
 
 
 def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
@@ -132,7 +132,7 @@ def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machi
 
 
 def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
-    """Look once, and imagine the whole play; missing programs and rights are found here too."""
+    """Look once and simulate the whole play; missing programs and missing rights are found here too."""
     machine = _looked(shell, subjects(entries), listen)
     reports = refuse_duplicate_names(entries, machine, imagine(entries, machine, consent, _remembering(shell, listen)))
     own = claimed(entries, machine, reports)
@@ -143,14 +143,14 @@ def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: 
 
 
 def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
-    """What the commands of these need, to be looked at before the first of them runs."""
+    """What the commands of these reports need; it is looked at before the first command runs."""
     commands = [command for report in reports for command in _commands(report)]
     demands = {demand for command in commands for demand in command.demands}
     return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
 
 
 def _remembering(shell: Shell, listen: Listen) -> Look:
-    """Looks at whatever a task asks for, each subject once: nothing changes while a plan is made."""
+    """Looks at what a task asks for, each subject once: nothing changes while a plan is made."""
     seen = Machine()
 
     def look(subjects: Iterable[AnySubject]) -> Machine:
@@ -167,7 +167,7 @@ def _commands(report: TaskReport) -> Iterator[Command]:
 
 
 def _with_demands(report: TaskReport, seen: Machine) -> TaskReport:
-    """The report, refused where a program, a right or anything else that its commands need is missing."""
+    """The report, refused if a program, a right or anything else that its commands need is missing."""
     if report.error or not report.steps:
         return report
     error = _lacking(tuple(_commands(report)), seen)
@@ -197,7 +197,7 @@ def apply(
     machine: Machine,
     executor: Executor,
 ) -> Iterator[TaskReport]:
-    """Apply the play, task by task, from what was seen; it ends at the first task that does not come through."""
+    """Apply the play, task by task, from what was seen; it ends at the first task that does not succeed."""
     for entry in entries:
         executor.listen(TaskStarted(entry.name))
         try:
@@ -218,8 +218,8 @@ def apply(
 
 
 class Executor:
-    """How steps are taken in the world. Remembers one thing: what was seen since the last command ran.
-    All else is no longer to be trusted, since no promise says everything that a command does."""
+    """Takes steps on a host. Remembers which subjects were seen since the last command ran.
+    Everything seen before is out of date, since no promise describes everything that a command does."""
 
     def __init__(
         self,
@@ -229,27 +229,27 @@ class Executor:
         confirm: Callable[[Step], bool] = lambda step: True,
         planned: Machine | None = None,
     ) -> None:
-        """``planned``: the machine that was looked at when the plan was made, and shown."""
+        """``planned``: the machine that was seen when the plan was made and shown."""
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
         self._planned = Machine() if planned is None else planned
         self._changed: frozenset[AnySubject] = frozenset()
-        self._fresh: frozenset[AnySubject] | None = None  # nothing has run yet: everything
-        self._further = Machine()  # what the task has asked for besides, to decide on its next step
+        self._fresh: frozenset[AnySubject] | None = None  # None: no command has run yet, everything is up to date
+        self._further = Machine()  # the extra subjects that the task asked for to decide on its next step
 
     def look(self, subjects: Iterable[AnySubject]) -> Machine:
-        """What is to be seen of them now."""
+        """The current state of the subjects. Raises as ``act.look.look``."""
         return _looked(self.shell, subjects, self.listen)
 
     def look_further(self, subjects: Iterable[AnySubject]) -> Machine:
-        """What is to be seen now of what a task asks for besides, to decide on its next step."""
+        """The current state of the extra subjects that a task needs to decide on its next step."""
         seen = self.look(subjects)
         self._further = self._further.updated(seen)
         return seen
 
     def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
-        """The machine with what the task looks at seen again, where a command may have changed it.
+        """The machine, after a new look at those subjects of the task that a command may have changed.
 
-        Raises ``Refused`` where a disk among it is another one than was planned for.
+        Raises ``Refused`` if one of its disks is not the disk that was planned for.
         """
         self._further = Machine()
         if task is None:
@@ -262,9 +262,9 @@ class Executor:
         return machine
 
     def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
-        """Take the step, unless the machine is no longer the one that it was meant for.
+        """Take the step, unless the machine has changed since the step was decided.
 
-        Raises ``Refused`` (no consent; not what was shown; locked by another), ``CommandFailed``,
+        Raises ``Refused`` (no consent; not what was shown; locked by another program), ``CommandFailed``,
         ``Unverified``, ``Declined``, ``Interrupted``.
         """
         if lacking := self.consent.lacking(step):
@@ -273,7 +273,7 @@ class Executor:
             if disk_of(loss) not in self._changed:
                 check_as_shown(loss, self._planned, machine)
         if not self.confirm(step):
-            raise Declined(f"“{step.says}” was declined", advice="run again to be asked again")
+            raise Declined(f"“{step.says}” was declined", advice="run the same command again to be asked again")
         try:
             with self.shell.locked(step.locks, self._wait):
                 return self._taken(task, step, machine)
@@ -307,13 +307,13 @@ class Executor:
             if command.went_well(result.status):
                 return
             openers = self._openers(command)
-            # Whoever had it open may have let go of it meanwhile, so that it is worth another try.
+            # A program that had it open may have closed it by now, so another try may succeed.
             if time.monotonic() - start >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
                 raise _failure(command, result, openers)
             time.sleep(pause)
 
     def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
-        """Who keeps the command from doing its work, where that can be seen."""
+        """The programs that have open what the command needs, as far as that can be seen."""
         subject = DeviceUsers(command.needs)
         return look(self.shell, {subject})[subject] if command.needs else ()
 
@@ -328,7 +328,7 @@ class Executor:
                 tick=lambda seconds, says: self.listen(CommandRunning(command, seconds, says)),
             )
         except KeyboardInterrupt as error:
-            raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was ended") from error
+            raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was stopped") from error
         self.listen(CommandEnded(command, result))
         return result
 
@@ -351,7 +351,7 @@ class Executor:
 
 
 def _pauses() -> Iterator[float]:
-    """Seconds between two looks at something that takes its time: ever longer ones."""
+    """Seconds between two tries: each pause is twice as long as the one before, up to 1 s."""
     pause = 0.02
     while True:
         yield pause
@@ -373,7 +373,7 @@ def _failure(command: Command, result: Result, openers: Sequence[DeviceUser]) ->
 
 
 def _excerpt(lines: list[str]) -> list[str]:
-    """What a program said: its end, and its beginning too, since some give the reason and then explain themselves."""
+    """The beginning and the end of a program's output, since some print the reason first and explain it later."""
     return lines if len(lines) <= 2 * _SHOWN else [*lines[:_SHOWN], "…", *lines[-_SHOWN:]]
 
 
@@ -381,7 +381,7 @@ _SHOWN = 6
 
 
 def _how_it_ended(status: int) -> str:
-    """The shell tells a program that a signal ended by 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
+    """For a program ended by a signal, the shell's status is 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
     with contextlib.suppress(ValueError):
         return f"was ended by {signal.Signals(status - 128).name} (status {status})"
     return f"ended with status {status}"

@@ -1,7 +1,7 @@
-"""A path leads to one disk for as long as a run lasts.
+"""Guard against a path that leads to another disk during a run.
 
-A link below /dev/disk may come to mean another disk in mid-run, and a disk that is pulled out may leave
-its name to the next one. What was planned, shown and consented to was the first.
+A link below /dev/disk may point to another disk in the middle of a run, and the name of a removed disk may go
+to the next one. The plan and the consent are for the first disk only.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from subfloor.storage.devices import device
 
 
 def check_same_disks(planned: Machine, now: Machine) -> None:
-    """Raise ``Refused`` where a disk is another one than was planned for."""
+    """Raise ``Refused`` if a disk is not the disk that was planned for."""
     for subject, state in now.items():
         before = planned.get(subject)
         if isinstance(state, DiskState) and isinstance(before, DiskState) and _which(before) != _which(state):
             raise Refused(
-                f"{subject} is not the one that was planned for: that was {before.describe()}, "
-                f"and this is {state.describe()}",
-                advice="nothing was done to this one; see why the name changed hands (dmesg, ls -l /dev/disk/by-id), "
-                "then run this again to be shown what would be done to it",
+                f"{subject} is not the disk that was planned for: planned was {before.describe()}, "
+                f"found {state.describe()}",
+                advice="this disk was not changed; find out why the name changed (dmesg, ls -l /dev/disk/by-id), "
+                "then run this again to see the plan for it",
             )
 
 
 def _which(disk: DiskState) -> tuple[object, ...]:
-    """What tells a disk from every other: its node, what it says of itself, and when it was attached."""
+    """What identifies a disk: its node, its own data, and the sequence number of its attachment."""
     return disk.node, disk.seq, disk.size, disk.limits.sector, disk.model, disk.serial
 
 
@@ -39,20 +39,20 @@ def disk_of(loss: Loss) -> AnySubject:
 
 
 def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
-    """Raise ``Refused`` where what would be lost is not what was shown when consent was given."""
+    """Raise ``Refused`` if the content of the disk is not what was shown when consent was given."""
     before, after = shown.get(disk_of(loss)), now.get(disk_of(loss))
     if not isinstance(before, DiskState) or not isinstance(after, DiskState):
         return
     if before != after or before.describe() != after.describe():  # labels are shown, and not compared
         raise Refused(
-            f"what is on {loss.device} is not what was shown when its loss was agreed to: that was "
-            f"{before.describe()}, and now it is {after.describe()}",
+            f"the content of {loss.device} has changed since consent was given: shown was "
+            f"{before.describe()}, found {after.describe()}",
             advice="find out what changed it; then run this again to see what would be lost now",
         )
 
 
 def remembering(promised: Machine, seen: Machine) -> Machine:
-    """What was seen, and of each disk what may be lost on it: that was agreed to for this run, and no look shows it."""
+    """What was seen, plus for each disk the parts that this run may destroy: consent to them is not on the disk."""
     disks = {
         subject: replace(state, cleared=before.cleared)
         for subject, state in seen.items()

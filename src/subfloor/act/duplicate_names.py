@@ -1,4 +1,4 @@
-"""Two names for one disk: each would be planned for as if it were a disk of its own, and laid out twice."""
+"""Refuse two names for one disk in a play: it would be planned as two disks and laid out twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from subfloor.observe.disk import Disk, DiskState
 def refuse_duplicate_names(
     entries: Sequence[Entry], machine: Machine, reports: Iterable[TaskReport]
 ) -> tuple[TaskReport, ...]:
-    """The reports, with every task refused that looks at a disk which the play names in two ways."""
+    """The reports; every task that looks at a disk with several names in the play is refused."""
     found = _aliases(machine)
     return tuple(_checked(entry, report, found) for entry, report in zip(entries, reports, strict=True))
 
@@ -43,6 +43,6 @@ def _aliases(machine: Machine) -> Mapping[AnySubject, Refused]:
 
 def _refusal(node: str, paths: Sequence[str]) -> Refused:
     return Refused(
-        f"the play names one disk, {node}, in {len(paths)} ways: {' and '.join(paths)}",
+        f"the play has {len(paths)} names for one disk, {node}: {' and '.join(paths)}",
         advice="use one name for it in the whole play; a name below /dev/disk/by-id stays the same after a reboot",
     )

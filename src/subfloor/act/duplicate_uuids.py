@@ -1,4 +1,4 @@
-"""A UUID belongs to one device of a machine: what two carry leads to either of them."""
+"""Refuse a UUID that two devices of a machine have: it would not identify one device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subfloor.observe.block_uuids import UuidHolder
 
 
 def claimed(entries: Sequence[Entry], machine: Machine, reports: Sequence[TaskReport]) -> tuple[tuple[Claim, ...], ...]:
-    """What each task has claimed once the play is applied, on the machine that its steps promise."""
+    """The claims of each task on the machine that the steps of the play promise. Raises ``PluginError``."""
     for report in reports:
         if report.steps:
             machine = report.steps[-1].step.after
@@ -24,7 +24,7 @@ def claimed(entries: Sequence[Entry], machine: Machine, reports: Sequence[TaskRe
 def refuse_duplicate_uuids(
     claimed: Iterable[Iterable[Claim]], carriers: Iterable[UuidHolder], reports: Iterable[TaskReport]
 ) -> tuple[TaskReport, ...]:
-    """The reports, with the first task of each pair of disks refused whose UUID another disk carries too."""
+    """The reports; for each pair of disks with the same UUID, the first task concerned is refused."""
     carriers, told, checked = tuple(carriers), set[tuple[str, str]](), []
     for own, report in zip(claimed, reports, strict=True):
         found = [(claim, carrier) for claim in own for carrier in _twins(claim, carriers)]
@@ -35,8 +35,8 @@ def refuse_duplicate_uuids(
 
 
 def _twins(claim: Claim, carriers: Sequence[UuidHolder]) -> list[UuidHolder]:
-    """The devices that carry it too, but for what the disk is made of, what is made of the disk, and those
-    that one filesystem lies on together with it."""
+    """The other devices with this UUID, except the devices below the disk, the devices on top of it, and the
+    other members of the same filesystem."""
     member = next((each.member for each in carriers if each.node == claim.node and each.member), "")
     below = frozenset[str]().union(*(each.below for each in carriers if each.disk == claim.disk))
     return [

@@ -1,6 +1,6 @@
-"""Write to a shell and read what it says, at the same time, within bounds of time and memory.
+"""Write to a shell and read its output at the same time, with limits of time and memory.
 
-A shell that prints while it is still being written to must be read from: else both wait for ever.
+A shell may print while it still receives input. Its output must then be read, or both sides wait for ever.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable
 from typing import IO
 
 MOST = 8 << 20
-"""Bytes of a command's output that are kept: as many of its beginning, and of its end."""
+"""Bytes of a command's output that are kept: this many of its beginning, and this many of its end."""
 
 _CHUNK = 1 << 16
 
 
 class Stream:
-    """What a shell says on one of its streams between the marks of a frame.
+    """The output of a shell on one of its streams, between the marks of a frame.
 
-    ``most``: of a longer output so many bytes of the beginning and of the end are kept; None: all of it.
+    ``most``: of a longer output, this many bytes of the beginning and of the end are kept; None: all of it.
     """
 
     def __init__(self, begin: bytes, end: bytes, most: int | None) -> None:
         self.said = bytearray()
-        """What it has said: before the beginning only the last of it, and then all output so far."""
+        """Before the begin mark, the last bytes that were read; after it, all output so far."""
         self.relay = 0
-        """The process id of what passes the output on."""
+        """The process id of the relay that passes the output on."""
         self.begun = False
         self._begin, self._end, self._most, self._left_out = begin, end, most, 0
         self._searched = 0
@@ -40,7 +40,7 @@ class Stream:
         return self._status is not None
 
     def extend(self, data: bytes) -> None:
-        """Take in what was read. What comes after the end nobody has asked for."""
+        """Add bytes that were read. Bytes after the end mark are ignored."""
         if self.ended:
             return
         self.said += data
@@ -71,7 +71,7 @@ class Stream:
 
     @property
     def result(self) -> tuple[bytes, int]:
-        """The output, and the exit status. Only of what has ended."""
+        """The output and the exit status; valid only after the end."""
         body, left_out = bytes(self.said), f"\n[{self._left_out} bytes left out]\n".encode()
         if self._left_out and self._most:
             body = body[: self._most] + left_out + body[self._most :]
@@ -92,11 +92,11 @@ class Exchange:
         self._left = memoryview(data)
         self._out, self._err = out, err
         self.latest = out
-        """The stream that has said something last."""
+        """The stream with the latest output."""
 
     def run(self, each_second: Callable[[float], None]) -> None:
-        """Go on until both streams have ended. ``each_second`` is told the seconds since the start, at least
-        once in every second; what it raises ends this. Raises ``Gone``."""
+        """Continue until both streams have ended. ``each_second`` is called at least once per second with the seconds
+        since the start; an exception from it ends this. Raises ``Gone``."""
         start = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ, self._out)
@@ -115,7 +115,7 @@ class Exchange:
             self._left = self._left[os.write(self._stdin.fileno(), self._left[:_CHUNK]) :]
         except BlockingIOError:
             return
-        except OSError:  # why it is gone, it may have said
+        except OSError:  # the shell has ended; its output may say why, so it is still read
             self._left = self._left[:0]
         if not self._left:
             selector.unregister(self._stdin)
@@ -129,6 +129,6 @@ class Exchange:
 
 
 def pipe_of(pipe: IO[bytes] | None) -> IO[bytes]:
-    """A pipe of a process that was started with pipes."""
+    """A pipe of a process that was started with pipes, so never None."""
     assert pipe is not None
     return pipe

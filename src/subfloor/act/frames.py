@@ -1,11 +1,11 @@
-"""What is written to the held-open shell: frames, which run as a whole or not at all.
+"""Frames: the pieces of sh that are sent to the open shell, which run completely or not at all.
 
 A frame is one compound command, ``{ … }``. A shell parses a compound command to its end before it runs any of
-it (POSIX.1, XCU 2.9.4), so a frame whose end got lost with the connection is a syntax error, and does nothing.
+it (POSIX.1, XCU 2.9.4). So a frame that lost its end with the connection is a syntax error and does nothing.
 
-A command's output goes to pipes of its own, each read by a ``cat`` that passes it on: the relay. The next frame
-ends the relays before it does anything else. So a program that a command has left behind can print as it likes,
-and none of that gets into what a later command says.
+A command's output goes to its own pipes. Each is read by a ``cat`` that passes it on: the relay. The next frame
+first ends the relays. So the output of a program that a command has left running never gets into the output of a
+later command.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# LOCK_BLOCK_DEVICE would make util-linux wait for the very lock that is held for it. A relay that ended may
-# have left its number to another process, so one is ended only where it is of this shell's process group.
+# LOCK_BLOCK_DEVICE would make util-linux wait for the lock that this shell holds for it. Another process may have
+# the number of a relay that has ended, so a relay is ended only if it is in this shell's process group.
 PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
 export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022; cd /
@@ -30,36 +30,36 @@ end_relays() {
     wait
 }
 """
-"""Prepares the shell; ``$group`` is its process group afterwards, 0 where that is of another PID namespace."""
+"""Prepares the shell; afterwards ``$group`` is its process group, 0 if that is in another PID namespace."""
 
-# Relays hold no lock: descriptors 5 to 9 are those of locks. They do not heed SIGTERM, since a command that is
-# asked to end may say something while it tidies up. /proc/self is whoever opens it: the subshell that becomes cat.
+# Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets it may
+# still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
 _RELAY = "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } 5>&- 6>&- 7>&- 8>&- 9>&-"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One piece of sh, and how its output is told from everything else: by marks that nobody can guess."""
+    """One piece of sh, and a random mark that separates its output from everything else."""
 
     text: str
     mark: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def in_shell(self, relays: Sequence[int] = ()) -> bytes:
-        """Runs it in the shell itself, which it may change; only for what leaves no process behind.
+        """The bytes that run it in the shell itself, which it may change; only for sh that leaves no process behind.
 
-        ``relays``: those of the last frame."""
+        ``relays``: the process ids of the last frame's relays."""
         return _encoded(
             f"{{ {_end(relays)}{self._began()}; {self._began('>&2')}\n{{ {self.text}\n}}\n{self._ended}\n}}\n"
         )
 
     def apart(self, relays: Sequence[int]) -> bytes:
-        """Runs it in a subshell, with relays for what it prints on both streams."""
+        """The bytes that run it in a subshell, with relays for both of its output streams."""
         text = f"{{ {{ {self.text}\n}} 3>&-\n{self._ended}\n}} 2>&1 >&3 | {_RELAY} >&2 3>&-"
         began = f"{self._began(relay='')}; {self._began('>&2', relay='')}"
         return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}; }} 3>&1 | {_RELAY} &\n}}\n")
 
     def looking(self, relays: Sequence[int]) -> bytes:
-        """Runs it in a subshell, with a relay for what it prints, and its messages thrown away."""
+        """The bytes that run it in a subshell, with a relay for standard output; standard error is discarded."""
         began = f"{self._began(relay='')}; {self._began('>&2')}"
         text = f"{{ {self.text}\n}} 2>/dev/null\n{self._ended}"
         return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}\n}} | {_RELAY} &\n}}\n")
@@ -73,12 +73,12 @@ class Frame:
 
     @property
     def begin(self) -> bytes:
-        """What both streams say before the relay's process id, and that before the output."""
+        """What both streams contain before the relay's process id, which comes before the output."""
         return f"\n{self.mark} begin\n".encode()
 
     @property
     def end(self) -> bytes:
-        """What both streams say after the output and before the exit status."""
+        """What both streams contain after the output and before the exit status."""
         return f"\n{self.mark} ".encode()
 
 
@@ -97,9 +97,9 @@ def _encoded(text: str) -> bytes:
 
 
 def _fed(stdin: bytes) -> str:
-    """What puts these bytes on the next command's standard input.
+    """The sh that feeds these bytes to the next command's standard input.
 
-    The shell's own printf writes them, so that they are in no process's argv.
+    The shell's builtin printf writes them, so they appear in no process's argv.
     """
     if not stdin:
         return "</dev/null"

@@ -1,8 +1,8 @@
-"""Run commands somewhere: one POSIX shell held open on the host, whatever way leads to it.
+"""Run commands on a host through one POSIX shell that stays open.
 
-Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are fed to it
-one by one, so a command costs no new session; and when the runner dies, the shell reads the end of
-its input and ends. The command that is running goes on to its end, and holds the lock it inherited.
+Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are sent to it one by one,
+so a command needs no new session. If subfloor is killed, the shell reads the end of its input and ends; the
+command that is running continues to its end and keeps the lock that it inherited.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from subfloor.act.process_group import GRACE, abandon_group, end_group, force_gr
 from subfloor.core.errors import CommandFailed, Unreachable
 
 Tick = Callable[[float, str], None]
-"""Is told about once a second how many have passed, and the last line that the command has printed."""
+"""Called about once a second with the seconds since the start and the last line that the command printed."""
 
 Watch = Callable[[bytearray], None]
-"""Is told about once a second, and whenever there is more, what a piece of sh has printed. What it raises ends that."""
+"""Called about once a second, and on new output, with all output of a piece of sh. An exception from it ends the sh."""
 
 Waiting = Callable[[str, Sequence[str]], None]
-"""Is told what is locked, and by whom, before that is waited for."""
+"""Called before waiting for a lock, with the name of the lock and its holders."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ _SSH_OPTIONS = (
 
 
 def over_ssh(address: str, *, user: str | None = None, port: int | None = None) -> tuple[str, ...]:
-    """The argv that leads to a host through OpenSSH; the rest is as ssh_config(5) has it."""
+    """The argv that leads to a host through OpenSSH; all other settings come from ssh_config(5)."""
     options = [word for option in _SSH_OPTIONS for word in ("-o", option)]
     to = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ())]
     return ("ssh", "-T", *options, *to, "--", address)
@@ -64,7 +64,7 @@ class Host:
 
     @contextlib.contextmanager
     def shell(self) -> Iterator[Shell]:
-        """A shell there, closed at the end. Raises ``Unreachable``."""
+        """A shell on the host, closed at the end. Raises ``Unreachable``."""
         shell = Shell(self)
         try:
             yield shell
@@ -73,7 +73,7 @@ class Host:
 
 
 class Shell:
-    """A held-open ``sh``. What it runs ends with it: no command outlives an interrupted run."""
+    """An open ``sh`` on a host. ``kill`` also ends what it runs: no command outlives an interrupted run."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -88,7 +88,7 @@ class Shell:
             )
         except OSError as error:
             raise Unreachable(
-                f"{host.name}: {error}", advice="see the connection's settings in the inventory"
+                f"{host.name}: {error}", advice="check the connection's settings in the inventory"
             ) from error
         os.set_blocking(pipe_of(self._process.stdin).fileno(), False)
         self._group, self._ended = 0, False
@@ -106,23 +106,23 @@ class Shell:
         """Run one command and wait for its end.
 
         ``timeout`` in seconds; ``env`` is added to its environment.
-        Raises ``CommandFailed`` when it does not end in time (its process group is ended, and this
-        shell with it), ``Unreachable`` when the shell is gone.
+        Raises ``CommandFailed`` if it does not end in time (its process group is ended, and this
+        shell with it), ``Unreachable`` if the shell has ended.
         """
         frame, limits = Frame(frames.command(argv, stdin, env or {})), _Limits(timeout, argv[0], tick=tick, most=MOST)
         return self._exchange(frame, frame.apart(self._relays), limits)
 
     def look(self, text: str, *, timeout: float, watch: Watch) -> bytes:
-        """Run a piece of sh that changes nothing, and say what it prints, all of it.
+        """Run a piece of sh that changes nothing; returns all of its output.
 
-        Where ``watch`` raises something, or anything else ends this, it is left to itself: what reads from a
-        device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
+        If ``watch`` raises an error, or anything else ends this call, nobody waits for the end of the sh: a read from
+        a device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
         """
         frame, limits = Frame(text), _Limits(timeout, "the look", watch=watch, reads_only=True)
         return self._exchange(frame, frame.looking(self._relays), limits).stdout
 
     def script(self, text: str, *, timeout: float, name: str = "sh") -> Result:
-        """Run a piece of sh of our own in the shell itself. Raises as ``run`` does."""
+        """Run a piece of subfloor's own sh in the shell itself. Raises as ``run`` does."""
         frame = Frame(text)
         return self._exchange(frame, frame.in_shell(self._relays), _Limits(timeout, name))
 
@@ -143,10 +143,10 @@ class Shell:
 
     @contextlib.contextmanager
     def locked(self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None) -> Iterator[None]:
-        """Hold an exclusive flock(2) on device nodes, or without any on the machine; every command inherits it.
+        """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; every command inherits it.
 
-        Read-only descriptors, since closing a writable one makes udev look at the disk again.
-        Raises ``Refused`` where somebody else holds one for longer than 20 s.
+        The descriptors are read-only, since closing a writable one makes udev probe the disk again.
+        Raises ``Refused`` if another program holds a lock for longer than 20 s.
         """
         held: list[locks.Lock] = []
         try:
@@ -177,7 +177,7 @@ class Shell:
         return self.script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
 
     def close(self) -> None:
-        """End the shell by the end of its input. A service that a command has started stays."""
+        """Close the input of the shell, so that it ends. A service that a command has started continues."""
         with contextlib.suppress(OSError, ValueError):
             if self._relays and not self._ended:
                 os.write(pipe_of(self._process.stdin).fileno(), Frame(":").in_shell(self._relays))
@@ -190,11 +190,11 @@ class Shell:
         self._collect()
 
     def kill(self, *, wait: bool = True) -> None:
-        """End whatever runs, with its process group: first asked, then forced; without ``wait``, forced at once."""
+        """End the process group of the shell: first with SIGTERM, then SIGKILL; without ``wait``, SIGKILL at once."""
         if not self._ended:
             self._ended = True
             (end_group if wait else abandon_group)(self.host.prefix, self._group)
-            force_group(self._process.pid)  # what led there, such as ssh
+            force_group(self._process.pid)  # the program that leads to the host, such as ssh
         self._collect()
 
     def _collect(self) -> None:
@@ -205,7 +205,7 @@ class Shell:
                 pipe_of(pipe).close()
 
     def _first_words(self) -> int:
-        """The process group that commands run in there; 0 where it is of another PID namespace."""
+        """The process group of the commands on the host; 0 if it is in another PID namespace."""
         ask = f"{frames.PREPARE}echo $group"
         said = self.script(ask, timeout=60.0).stdout
         group = said.strip()
@@ -218,13 +218,13 @@ class Shell:
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it printed nothing"]
         return Unreachable(
             f"the shell on {self.host.name} ended ({last[0]})",
-            advice=f"see that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
+            advice=f"check that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
         )
 
 
 @dataclass
 class _Limits:
-    """How long something may take, in seconds, how much of its output is kept, and who is told meanwhile."""
+    """The time limit in seconds, how many bytes of output are kept, and the functions to call meanwhile."""
 
     timeout: float
     name: str
@@ -235,7 +235,7 @@ class _Limits:
     told: float = 0.0
 
     def hold(self, seconds: float, latest: Stream, out: Stream) -> None:
-        """Raises ``CommandFailed`` where it takes too long, and what ``watch`` does."""
+        """Call ``watch`` and ``tick``. Raises ``CommandFailed`` if it takes too long, and what ``watch`` raises."""
         if seconds > self.timeout:
             raise _overdue(self.name, self.timeout, latest.said)
         if self.watch and out.begun:
@@ -248,13 +248,12 @@ class _Limits:
 def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
     last = _last_line(said)
     return CommandFailed(
-        f"{name} did not end within {timeout:.0f} s, and was ended"
-        + (f"; the last that it printed: {last}" if last else ""),
+        f"{name} did not end within {timeout:.0f} s and was stopped" + (f"; its last output: {last}" if last else ""),
         advice="find out what it waits for; then run the same command again to resume",
     )
 
 
 def _last_line(said: bytearray) -> str:
-    """The last line that is not empty; a program that shows its progress goes back to the start of one."""
+    """The last line that is not empty; a program that shows progress returns to the start of the line."""
     lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,9 +1,9 @@
-"""Locks that keep two runs apart: pieces of sh that take one, let it go, and say who holds it.
+"""Locks against a second run: pieces of sh that take a lock, release it, and list its holders.
 
 A step locks the disks that it writes to, as udev and the tools do (https://systemd.io/BLOCK_DEVICE_LOCKING).
-One that writes to none (a directory, a mount, a file) locks the machine, since two runs that looked at
-the same moment would both find a mount missing, and mount it twice. The commands inherit the lock, so a
-tool whose run was killed keeps the next run waiting until it has ended.
+A step that writes to no disk (a directory, a mount, a file) locks the machine: two runs that look at the same
+moment would both find a mount missing and mount it twice. The commands inherit the lock. So if a run is killed,
+its tool keeps the lock, and the next run waits until the tool has ended.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from dataclasses import dataclass
 from subfloor.core.errors import PluginError, Refused
 
 WAIT = 20
-"""Seconds that somebody else may hold a lock until the step is refused."""
+"""Seconds that another program may hold a lock before the step is refused."""
 
 GONE = 3
-"""The exit status of what would lock a file that is not there, or cannot be read."""
+"""The exit status if the file to lock does not exist or cannot be read."""
 
-# Where /run is not ours to write to (a user namespace), the directory itself can be locked.
+# If /run is not writable (a user namespace), the directory itself can be locked.
 FIND_MACHINE = """
 lock=${SUBFLOOR_LOCK:-/run/subfloor.lock}; (umask 077; : >> "$lock") 2>/dev/null || lock=/run; printf %s "$lock"
 """
-"""Prints the file that stands for the machine. Runs with another ``SUBFLOOR_LOCK`` do not see each other."""
+"""Prints the lock file of the machine. Runs with different ``SUBFLOOR_LOCK`` do not lock each other out."""
 
 _DESCRIPTORS = "98765"
-"""POSIX lets sh redirect single digits only (XCU 2.7)."""
+"""The descriptors for locks; POSIX sh can redirect single digits only (XCU 2.7)."""
 
-# fdinfo tells the locks of just that open file (fs/proc/fd.c); /proc/locks has the program that took
-# it, and that has ended. A shell says little, so its parent is named too.
+# fdinfo shows the locks of just that open file (fs/proc/fd.c); /proc/locks shows the program that took the lock,
+# which has already ended. The name of a shell says little, so its parent is named too.
 _HOLDERS = """
 named() { read -r name < "/proc/$1/comm" && printf '%s (PID %s)' "$name" "$1"; }
 find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null | while IFS=/ read -r _ _ pid _ fd; do
@@ -44,7 +44,7 @@ done
 
 @dataclass(frozen=True)
 class Lock:
-    """A file that is locked, through this descriptor of the shell; ``machine``: it stands for the machine."""
+    """A file to lock, with the shell's descriptor for it; ``machine``: it is the lock of the whole machine."""
 
     path: str
     descriptor: str
@@ -55,37 +55,37 @@ class Lock:
 
     @property
     def take(self) -> str:
-        """Takes it if nobody has it; the status is 1 where somebody does, ``GONE`` where there is no such file."""
-        # A redirection that fails would end the shell, so it is looked for first.
+        """sh that takes the lock if it is free; status 1 if another program has it, ``GONE`` if there is no file."""
+        # A failed redirection would end the shell, so the file is tested first.
         path = shlex.quote(self.path)
         take = f"exec {self.descriptor}< {path} && flock --exclusive --nonblock {self.descriptor}"
         return f"if [ -r {path} ]; then {take}; else (exit {GONE}); fi"
 
     @property
     def wait(self) -> str:
-        """Takes it once nobody else has it; the status is 1 where somebody has it for too long."""
+        """sh that waits for the lock and takes it; status 1 if another program still has it after ``WAIT``."""
         return f"flock --exclusive --wait {WAIT} {self.descriptor}"
 
     @property
     def holders(self) -> str:
-        """Prints who holds it, a line for each process."""
+        """sh that prints the processes that hold the lock, one per line."""
         return f"(lock={shlex.quote(self.path)}\n{_HOLDERS})"
 
     @property
     def release(self) -> str:
-        """Lets it go. A service that a step has started must not keep the machine locked; a tool that is
-        still writing to a disk must keep that."""
+        """sh that releases the lock. A service that a step has started must not keep the machine locked; a tool that
+        still writes to a disk must keep the disk locked."""
         unlock = f"flock --unlock {self.descriptor}; " if self.machine else ""
         return f"{unlock}exec {self.descriptor}<&-"
 
 
 def of_disks(nodes: Sequence[str]) -> tuple[Lock, ...]:
-    """The locks of these disks, in the order in which everybody takes them. Raises ``PluginError`` for too many."""
+    """The locks of these disks, in the order in which every run takes them. Raises ``PluginError`` for too many."""
     disks = sorted(set(nodes))
     if len(disks) > len(_DESCRIPTORS):
         raise PluginError(
-            f"a step writes to {len(disks)} disks at once, and {len(_DESCRIPTORS)} can be locked",
-            advice="this is a fault of the task: make a step of each disk's part",
+            f"a step writes to {len(disks)} disks at once, but only {len(_DESCRIPTORS)} can be locked",
+            advice="this is a bug in the task: use one step for each disk",
         )
     return tuple(map(Lock, disks, _DESCRIPTORS))
 
@@ -96,18 +96,18 @@ def of_machine(path: str) -> Lock:
 
 
 def gone(lock: Lock) -> Refused:
-    """Why a step is refused whose disk is not to be found any more."""
+    """The error for a step whose disk no longer exists."""
     return Refused(
-        f"{lock} cannot be opened any more",
-        advice="see that the disk is still there (lsblk, and the kernel's log: dmesg), then run this again",
+        f"{lock} can no longer be opened",
+        advice="check that the disk is still attached (lsblk, and the kernel's log: dmesg), then run this again",
     )
 
 
 def refusal(lock: Lock, holders: Sequence[str]) -> Refused:
-    """Why a step is refused whose lock somebody has."""
+    """The error for a step whose lock another program holds."""
     by = f": {'; '.join(holders)}" if holders else ""
     return Refused(
         f"{lock} is locked by another program{by}",
-        advice="another run, or a tool that an interrupted run left, is still at work: let it end "
-        f"(fuser {lock.path} shows which it is), then run this again",
+        advice="another run, or a tool of an interrupted run, is still working: wait until it ends "
+        f"(fuser {lock.path} shows it), then run this again",
     )

@@ -1,4 +1,4 @@
-"""Look at a host: one script, one round trip, any number of subjects, and a machine comes back."""
+"""Look at any number of subjects on a host: one script, one round trip, one machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from subfloor.core.faults import RAISED, asked, place
 from subfloor.core.machine import PATIENCE, AnySubject, Machine, Output
 
 _CONNECTION = 120.0
-"""Seconds in which the script of a look must have got to the host; and one more for each probe."""
+"""Seconds that a look may take in addition to the limits of its probes."""
 
 MOST = 64 << 20
 """Bytes that one probe may print."""
 
 
 def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
-    """What is to be seen of each subject now. Raises ``LookFailed``, and what ``Shell.look`` raises."""
+    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and what ``Shell.look`` raises."""
     wanted = sorted(set(subjects), key=_name)
     askers: dict[str, AnySubject] = {}
     for subject in wanted:
@@ -36,7 +36,7 @@ def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
 
 
 class _Watch:
-    """Follows a look from probe to probe. Raises ``LookFailed`` where one takes too long, or prints too much."""
+    """Follows a look from probe to probe. Raises ``LookFailed`` if one takes too long or prints too much."""
 
     def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
         self._frame, self._askers = b"\n" + mark.encode() + b" ", askers
@@ -54,25 +54,25 @@ class _Watch:
         if printed > MOST:
             raise LookFailed(
                 f"{subject}: its probe prints more than {MOST >> 20} MiB",
-                advice="see what it looks at: a look reads only what says how a thing is",
+                advice="check what it reads: a look should read only the state of a subject",
             )
         if time.monotonic() - self._since > subject.patience:
             raise LookFailed(
                 f"{subject} gave no answer within {subject.patience:.0f} s",
-                advice="see whether a device or a network filesystem that it needs no longer answers "
+                advice="check whether a device or a network filesystem that it needs no longer answers "
                 "(dmesg; `ps -eo pid,stat,args` shows a read that waits as D); then run the same command again",
             )
 
 
 def script(probes: Iterable[str], mark: str) -> str:
-    """The sh script that runs every probe apart from the others, and frames what it prints."""
+    """The sh script that runs each probe in its own subshell and marks the end of its output."""
     return "\n".join(
         f"( eval {shlex.quote(probe)} ) </dev/null 2>/dev/null; printf '\\n%s %d\\n' {mark} $?" for probe in probes
     )
 
 
 def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:
-    """The outputs of the probes. Raises ``LookFailed`` when they are not as many as the probes."""
+    """The outputs of the probes. Raises ``LookFailed`` if their number is not ``count``."""
     frame = b"\n" + mark.encode() + b" "
     bodies = said.split(frame)
     if len(bodies) != count + 1:
@@ -88,7 +88,7 @@ def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:
 
 
 def _broke_off() -> LookFailed:
-    return LookFailed("the look at the machine broke off", advice="run the same command again")
+    return LookFailed("the look at the machine was interrupted", advice="run the same command again")
 
 
 def _name(subject: AnySubject) -> str:
@@ -107,6 +107,6 @@ def _parsed(subject: AnySubject, outputs: Mapping[str, Output]) -> object:
     except RAISED as error:
         raise LookFailed(
             f"{subject}: the output of its probes was not understood ({place(error)}{type(error).__name__}: {error})",
-            advice="this is a bug in subfloor or of the plugin: report it with the output of "
+            advice="this is a bug in subfloor or in the plugin: report it with the output of "
             "`lsblk -O --json`, `wipefs --json` and `cat /proc/self/mountinfo`",
         ) from error

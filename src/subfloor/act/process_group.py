@@ -1,7 +1,7 @@
-"""End what a shell runs, wherever that is: its whole process group, first asked, then forced.
+"""End the whole process group of a shell, on any host: first SIGTERM, then SIGKILL.
 
-A shell ends at once when it is asked to; a tool may ignore that, and would go on writing to a disk which
-the next run takes for its own. So it is the group that is waited for, and not the shell.
+A shell ends at once on SIGTERM. A tool may ignore it and continue to write to a disk that the next run works on.
+So the end of the group is waited for, not only that of the shell.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import subprocess
 from collections.abc import Sequence
 
 GRACE = 5.0
-"""Seconds from the request to end until force is used; and from there until it is given up."""
+"""Seconds from SIGTERM to SIGKILL, and from SIGKILL until the wait is given up."""
 
 _CONNECTING = 20.0
 _AT_ONCE = 2.0
 
-# A zombie has ended; where the first process collects none, it stays in its group all the same.
-# What comes after the name in /proc/PID/stat: the state, the parent, the group (proc_pid_stat(5)).
+# A zombie has ended, but stays in its group if the first process does not collect it.
+# The fields after the name in /proc/PID/stat: the state, the parent, the group (proc_pid_stat(5)).
 _SCRIPT = """
 alive() {
     kill -s 0 -- "-$group" 2>/dev/null || return 1
@@ -45,10 +45,10 @@ exit 1
 
 
 def end_group(prefix: Sequence[str], group: int) -> None:
-    """End a process group where an argv prefix leads to. What does not end even so waits in the kernel."""
-    if group <= 1:  # to kill(2) these mean something else: everybody
+    """End a process group on the host that an argv prefix leads to. A process that survives waits in the kernel."""
+    if group <= 1:  # kill(2) gives these another meaning: many processes
         return
-    # In braces, so that a shell that gets only a part of it does nothing.
+    # In braces, so that a shell that receives only a part of it does nothing.
     script = f"{{ exec 2>/dev/null\ngroup={group} tenths={GRACE * 10:.0f}\n{_SCRIPT}\n}}\n"
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
@@ -62,7 +62,7 @@ def end_group(prefix: Sequence[str], group: int) -> None:
 
 
 def abandon_group(prefix: Sequence[str], group: int) -> None:
-    """Kill a process group that only reads, and wait for no end of it: a read from a device that no longer
+    """Kill a process group that only reads, without waiting for its end: a read from a device that no longer
     answers cannot be ended."""
     if group <= 1:
         return

@@ -1,7 +1,7 @@
-"""A job on its hosts: look at all of them, ask, and only then act, one host after another.
+"""Run a job on its hosts: plan all hosts, ask once, then apply, one host after another.
 
-Everybody is looked at before anything is written anywhere. So what is refused on the last host keeps
-the first one untouched, and there is one question, about all that would be done.
+All hosts are looked at before anything is written. So a refusal on the last host leaves the first one unchanged,
+and there is one question about the whole plan.
 """
 
 from __future__ import annotations
@@ -33,39 +33,50 @@ class Work:
 
 
 class Watch(Protocol):
-    """Is told what happens: that a host is looked at for a plan, that it is its turn, what happens there."""
+    """Receives what happens in a run."""
 
-    def planning(self, name: str) -> None: ...
-    def host(self, name: str) -> None: ...
-    def event(self, event: Event) -> None: ...
-    def ended(self, report: HostReport) -> None: ...
+    def planning(self, name: str) -> None:
+        """The host of this name is looked at for the plan."""
+
+    def host(self, name: str) -> None:
+        """The tasks of the host of this name follow."""
+
+    def event(self, event: Event) -> None:
+        """Something happened on the current host."""
+
+    def ended(self, report: HostReport) -> None:
+        """The current host is finished."""
 
 
 class CombinedWatch:
-    """Tells two of whatever happens, the first one first."""
+    """Passes everything on to two watches, to the first one first."""
 
     def __init__(self, first: Watch, second: Watch) -> None:
         self._all = (first, second)
 
     def planning(self, name: str) -> None:
+        """The host of this name is looked at for the plan."""
         for each in self._all:
             each.planning(name)
 
     def host(self, name: str) -> None:
+        """The tasks of the host of this name follow."""
         for each in self._all:
             each.host(name)
 
     def event(self, event: Event) -> None:
+        """Something happened on the current host."""
         for each in self._all:
             each.event(event)
 
     def ended(self, report: HostReport) -> None:
+        """The current host is finished."""
         for each in self._all:
             each.ended(report)
 
 
 Approve = Callable[[Sequence[HostReport], Consents], Consents | None]
-"""Is shown what would be done, before the first write: the consent to go on with, or None for no."""
+"""Receives the plan before the first write; returns the consent to apply with, or None if the user declines."""
 
 Confirm = Callable[[Step], bool]
 
@@ -80,18 +91,18 @@ _SEVERITY = {
 """The exit statuses, the worst first."""
 
 REFUSED = _SEVERITY[HostOutcome.REFUSED]
-"""The exit status of what was refused, and of an apply that somebody declined."""
+"""The exit status of a refused run, and of an apply that the user declined."""
 
 
 def exit_status(reports: Sequence[HostReport]) -> int:
-    """The exit status of the worst that came of any host."""
+    """The exit status of the worst outcome of any host."""
     found = {report.outcome for report in reports}
     return next((status for outcome, status in _SEVERITY.items() if outcome in found), 0)
 
 
 @dataclass(frozen=True)
 class _Planned:
-    """A host's work, what it would come to, and the shell that is open there, if there is one."""
+    """A host's work, its plan, and the open shell on the host, if there is one."""
 
     work: Work
     report: HostReport
@@ -101,12 +112,12 @@ class _Planned:
 
     @property
     def ready(self) -> tuple[Shell, Plan] | None:
-        """What is needed to go on; None where the host cannot be reached, or looked at."""
+        """What apply needs; None if the host cannot be reached or looked at."""
         return (self.shell, self.plan) if self.shell and self.plan else None
 
 
 def check(works: Sequence[Work], consents: Consents, watch: Watch) -> tuple[HostReport, ...]:
-    """What applying would come to, on each host."""
+    """What applying would do on each host."""
     with ExitStack() as open_shells:
         reports = []
         for work in works:
@@ -120,7 +131,7 @@ def check(works: Sequence[Work], consents: Consents, watch: Watch) -> tuple[Host
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of an apply. ``begun``: it came so far as to act; ``declined``: somebody said no before it did."""
+    """The result of an apply. ``begun``: it started to apply; ``declined``: the user declined the plan."""
 
     reports: tuple[HostReport, ...]
     begun: bool = False
@@ -128,7 +139,7 @@ class Applied:
 
 
 def carry_out(works: Sequence[Work], consents: Consents, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
-    """Apply to each host in turn what its plays say, unless anything in any of them is refused."""
+    """Apply the plays to one host after another, unless anything in any of them is refused."""
     with ExitStack() as open_shells:
         plans = _plans(works, consents, watch, open_shells)
         reports = tuple(planned.report for planned in plans)
@@ -173,7 +184,7 @@ def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack) 
     except SubfloorError as error:
         return _Planned(work, _without_tasks(work, error))
     except KeyboardInterrupt:
-        return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was touched")))
+        return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was changed")))
 
 
 def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planned:
@@ -188,21 +199,21 @@ def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planne
 
 
 def _resolved(shell: Shell, consent: Consent) -> Consent:
-    """Consent by the kernel's nodes too: any name of a device stands for it."""
+    """The consent, with the kernel's nodes added: any name of a device is accepted."""
     seen = look(shell, map(DeviceNode, consent.devices))
     nodes = ((name, seen[DeviceNode(name)]) for name in consent.devices)
     return replace(consent, nodes=frozenset((name, node) for name, node in nodes if node))
 
 
 def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
-    """Raise ``Refused`` for consent that names no device there."""
+    """Raise ``Refused`` if consent names a device that the host does not have."""
     known = {name for name, _ in consent.nodes} | consent.needed_for(plan.losses)
     for name in sorted(consent.devices - known):
         present = look(shell, {DeviceNames()})[DeviceNames()]
         close = difflib.get_close_matches(name, [*(loss.device for loss in plan.losses), *present], n=1, cutoff=0.75)
         raise Refused(
             f"--destroy {consent.word(name)}: there is no such device",
-            advice=f"did you mean {close[0]}?" if close else "name a device that is there; lsblk lists them",
+            advice=f"did you mean {close[0]}?" if close else "name a device that exists; lsblk lists them",
         )
 
 
@@ -233,7 +244,7 @@ def _changes(reports: Sequence[HostReport]) -> bool:
 
 
 def _all_stand(plans: Sequence[_Planned]) -> bool:
-    """Whether nothing keeps any host from being worked on; one that cannot be reached keeps no other."""
+    """Whether every plan can be applied; a host that cannot be reached does not stop the others."""
     return all(planned.plan.stands if planned.plan else planned.report.unreachable for planned in plans)
 
 
@@ -255,7 +266,7 @@ def _was_interrupted(report: HostReport) -> bool:
 
 
 class _Acted:
-    """One host being worked on: keeps what has come of it so far, whatever ends the work."""
+    """Applies the plan of one host, and keeps the reports so far, whatever ends the work."""
 
     def __init__(self, planned: _Planned, shell: Shell, plan: Plan, watch: Watch, confirm: Confirm) -> None:
         self._work, self._plan, self._watch = planned.work, plan, watch
@@ -282,12 +293,12 @@ class _Acted:
         ended = self._report(error)
         try:
             self._watch.ended(ended)
-        except KeyboardInterrupt:  # just as it came through: the next host must not begin
+        except KeyboardInterrupt:  # at the very end of this host: the next host must not start
             ended = replace(ended, error=Interrupted())
         return ended
 
     def _look_back(self) -> None:
-        """Where something was changed, see that all of it is there at the end: what was mounted first may be gone."""
+        """If a task changed something, verify all tasks at the end: a later task may have undone an earlier one."""
         found = {report.outcome for report in self._reports}
         if Outcome.CHANGED not in found or any(report.error for report in self._reports):
             return
@@ -299,7 +310,7 @@ class _Acted:
             self._listen(report)
 
     def _now(self) -> Machine:
-        """The machine: looked at once more where time went by with questions, or with other hosts' work."""
+        """The machine, looked at again if time has passed with questions or with the work on other hosts."""
         if any(report.steps for report in self._plan.reports):
             return self._executor.look(subjects(self._work.entries))
         return self._plan.machine

@@ -155,7 +155,7 @@ def test_a_command_has_its_own_environment_and_the_next_has_not() -> None:
 
 
 def test_what_a_command_that_hangs_printed_last_is_told() -> None:
-    with Host().shell() as shell, pytest.raises(CommandFailed, match="the last that it printed: waiting for paper"):
+    with Host().shell() as shell, pytest.raises(CommandFailed, match="its last output: waiting for paper"):
         shell.run(["sh", "-c", "echo waiting for paper; sleep 30"], timeout=1.0)
 
 
@@ -177,7 +177,7 @@ def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_it_so_
 def test_a_disk_that_is_gone_cannot_be_locked_and_is_not_said_to_be_case_18(tmp_path: Path) -> None:
     with (
         Host().shell() as shell,
-        pytest.raises(Refused, match="cannot be opened any more"),
+        pytest.raises(Refused, match="can no longer be opened"),
         shell.locked([str(tmp_path / "gone")]),
     ):
         pass

@@ -15,5 +15,5 @@ def test_disks_are_locked_once_each_and_in_one_order() -> None:
 
 
 def test_no_disk_is_left_unlocked_because_there_are_too_many() -> None:
-    with pytest.raises(PluginError, match="6 disks at once, and 5 can be locked"):
+    with pytest.raises(PluginError, match="6 disks at once, but only 5 can be locked"):
         locks.of_disks([f"/dev/vd{letter}" for letter in "abcdef"])

@@ -67,7 +67,7 @@ def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands_ca
     assert process.returncode == 1
     assert not running("sleep", str(seconds))
     assert stderr == ""
-    assert f"interrupted; `sleep {seconds}` was ended" in stdout
+    assert f"interrupted; `sleep {seconds}` was stopped" in stdout
     assert "done:         1 step in this run; 1 task satisfied" in stdout
     assert "not done:     Write two" in stdout
     assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was interrupted" in stdout
