@@ -3,22 +3,22 @@
 .PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench docs format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
-# A file's tests stay together: they share a virtual machine.
+# Tests of one file stay together: they share a virtual machine.
 PARALLEL := -n 2 --dist loadfile
-# Loop devices are root's: whoever is not root goes without their tests.
+# Loop devices need root: without root their tests are left out.
 HERE := not vm and not alone$(shell [ "$$(id -u)" = 0 ] || echo " and not root")
-# A whole campaign is one test, and may take its time.
+# A whole campaign is one test, so its timeout is long (seconds).
 PATIENT := --timeout 14400
-# mkfs.btrfs looks at all disks, and is killed at a call that was counted: nobody else makes disks meanwhile.
+# mkfs.btrfs looks at all disks, and the test kills it at a counted call: no other test may make disks at the same time.
 KILLED := tests/crash/test_killed_on_loops.py
 CODE := src plugins tests benchmarks
 
-help: ## Say what can be made
+help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 bootstrap: ## Install what is missing on this machine, and make .venv
 	@tools/bootstrap
-	@$(PY) -m compileall -q src plugins tests  # or each start in an emulated machine compiles them, for seconds
+	@$(PY) -m compileall -q src plugins tests  # otherwise each start in an emulated machine compiles them, for seconds
 
 run: bootstrap ## Rehearse the main playbook on a blank 30 GiB disk in a virtual machine
 	.venv/bin/subfloor rehearse playbooks/nixos-tmpfs-root.yml -e disk=/dev/vda -e 'state_version="25.11"' --disk 30GiB
@@ -39,28 +39,28 @@ unit: bootstrap ## Run the tests that need neither root nor a virtual machine
 vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest $(PARALLEL) -m vm
 
-crash: bootstrap ## Carry a run on from every crash that can be made of it, on real disks (docs/reliability.md)
+crash: bootstrap ## Resume a run after every crash that can be made of it, on real disks (docs/reliability.md)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" --ignore $(KILLED) tests/crash \
 	  tests/vm/test_killed.py tests/vm/test_disks_and_udev.py tests/vm/test_erasing.py tests/vm/test_partitions_and_udev.py tests/vm/test_zoo.py
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) $(KILLED)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 
-mutants: bootstrap ## Break the code in many ways, one at a time, and see that a test notices each
+mutants: bootstrap ## Break the code in many ways, one at a time; a test must fail each time
 	PYTHONPATH=tests $(PY) -m mutants
 
-fuzz: bootstrap ## Feed everything that parses a hundred times as many made up inputs as `make test`
+fuzz: bootstrap ## Give every parser a hundred times as much random input as `make test`
 	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 tests/unit/playbook/test_fuzz.py tests/unit/playbook/test_playbook_fuzz.py tests/unit/observe/test_probes.py tests/unit/storage/test_gpt.py
 
-bench: bootstrap ## Measure what it costs, as ratios (needs root)
+bench: bootstrap ## Measure costs as ratios (needs root)
 	$(PY) benchmarks/ratios.py
 
 docs: bootstrap ## Build the documentation as a site, in build/site
 	$(PY) -m mkdocs build --strict
 
-format: bootstrap ## Format the code, and mend what can be mended without thought
+format: bootstrap ## Format the code, and fix what ruff can fix by itself
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-clean: ## Remove what was made here
+clean: ## Remove generated files
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +

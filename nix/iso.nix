@@ -1,4 +1,4 @@
-# A live image to install from, with subfloor on board. It is laid over NixOS's own minimal installer.
+# A live image to install from: NixOS's own minimal installer with subfloor added.
 { pkgs, ... }:
 {
   environment.systemPackages = [ pkgs.subfloor ];
@@ -9,10 +9,10 @@
     "flakes"
   ];
 
-  # In a virtual machine: the clipboard, and the window's size.
+  # For virtual machines: clipboard and window size.
   services.spice-vdagentd.enable = true;
   services.qemuGuest.enable = true;
 
-  # The image is made in a fraction of the time that the usual compression takes, and is larger for it.
+  # Much faster than the default compression, but the image is larger.
   isoImage.squashfsCompression = "gzip -Xcompression-level 1";
 }

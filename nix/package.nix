@@ -1,4 +1,4 @@
-# subfloor with the programs that it calls, and the playbooks that come with it.
+# subfloor, the programs that it calls, and its playbooks.
 {
   lib,
   callPackage,
@@ -34,14 +34,14 @@ python3Packages.buildPythonApplication {
     python3Packages.pyyaml
   ];
 
-  # After what is on the path: on an installer its own nixos-install and mount are to be used.
+  # Appended to PATH, so that an installer's own nixos-install and mount are used.
   makeWrapperArgs = [
     "--suffix"
     "PATH"
     ":"
     (lib.makeBinPath (callPackage ./tools.nix { } ++ [ qemu_kvm ]))
-    # For `subfloor rehearse`. The guest starts from a busybox that needs no libraries; it is not put on the path,
-    # where it would stand in for programs that are missing.
+    # For `subfloor rehearse`. The guest starts from a busybox that needs no libraries. It is not on the path,
+    # because it would hide that programs are missing.
     "--set-default"
     "SUBFLOOR_BUSYBOX"
     "${pkgsStatic.busybox}/bin/busybox"
@@ -60,7 +60,7 @@ python3Packages.buildPythonApplication {
     "subfloor_plugins"
   ];
 
-  # The tests want root, loop devices and virtual machines.
+  # The tests need root, loop devices and virtual machines.
   doCheck = false;
 
   meta = {

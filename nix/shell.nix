@@ -1,4 +1,4 @@
-# What it takes to work on subfloor: its Python packages, the programs that it calls, and those that its tests call.
+# A shell to work on subfloor: its Python packages, the programs that it calls, and those that its tests call.
 {
   callPackage,
   busybox,

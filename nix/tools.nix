@@ -1,4 +1,4 @@
-# The programs that subfloor's looks and steps call, by the names of their packages.
+# Packages of the programs that subfloor's looks and steps call.
 {
   btrfs-progs,
   coreutils,
