@@ -1,7 +1,7 @@
-"""The command line: what a person types, and the exit status that a script reads.
+"""The command line: commands, options and exit statuses.
 
-Everything but click is imported by the command that needs it: to start is most of what a check of a
-converged machine costs.
+Each command imports what it needs, except click: the start of the program is most of the time of a check of a
+machine that is in sync.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 EXIT_STATUSES = """\b
-Exit status: 0 in sync, or applied; 2 drift that apply would mend; 1 failed or interrupted;
+Exit status: 0 in sync, or applied; 2 drift: apply would change something; 1 failed or interrupted;
 3 refused or declined; 4 a host cannot be reached; 64 bad usage or playbook.
 Of several hosts, the worst: 1, then 4, 3, 2, 0."""
 
@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Program(click.Group):
-    """The group of commands, with our own exit statuses; whatever goes wrong ends in words."""
+    """The group of commands, with subfloor's exit statuses; every error ends in a message."""
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run a command line, and exit with its status."""
@@ -42,7 +42,7 @@ class Program(click.Group):
 
 
 def _status(run: Callable[[], Any], traceback: bool) -> int:
-    """The exit status of a command; what it raises is told on standard error."""
+    """The exit status of a command; an error that it raises is reported on standard error."""
     try:
         return int(run() or 0)
     except click.UsageError as error:
@@ -52,7 +52,7 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
         click.echo("interrupted; run the same command again to resume", err=True)
         return FAILED
     except BrokenPipeError:
-        return 0  # whoever read has read enough
+        return 0  # the reader of the output has read enough
     except Exception as error:
         return _told(error, traceback)
 
@@ -105,15 +105,15 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
-    """Prepare a machine's disks: look, say what would change, and change only that.
+    """Prepare a machine's disks: compare them with a playbook, and change only what differs.
 
-    A playbook says what must be there. check compares, apply mends, and rehearse does both in a virtual
-    machine that is thrown away.
+    A playbook describes the desired state. check reports the drift, apply removes it, and rehearse runs both
+    in a temporary virtual machine.
     """
 
 
 def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Decorators that are used together, as one; the first is the first in the help."""
+    """Several decorators as one; the first of them is the first in the help."""
 
     def decorate(function: F) -> F:
         for each in reversed(decorators):
@@ -263,7 +263,7 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
 
 
 def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The arguments that a run in the guest is given, from those of the rehearsal."""
+    """The arguments of a run in the guest, from those of the rehearsal."""
     words = [str(given["playbook"])]
     for option, value in (("--inventory", given["inventory"]), ("--limit", given["limit"])):
         words += [option, str(value)] if value is not None else []
@@ -331,10 +331,10 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
 
 
 def _names(lists: Sequence[str]) -> tuple[str, ...]:
-    """Names that may be given one by one, or with commas between."""
+    """Names that are given one by one, or separated by commas."""
     return tuple(name.strip() for names in lists for name in names.split(",") if name.strip())
 
 
 def main() -> None:
-    """The program. Exits."""
+    """Run the program and exit with its status."""
     cli.main()

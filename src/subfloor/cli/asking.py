@@ -1,6 +1,6 @@
-"""The questions that a run asks on a terminal: whether to go on, what may be lost, and step by step.
+"""The questions that a run asks on a terminal: whether to apply, what to destroy, and for each step.
 
-Asked once, before the first write. To lose data takes more than a yes: the device's name, typed.
+The plan is asked about once, before the first write. To destroy data the user must type the device's name.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ Read = Callable[[], str]
 
 
 class Terminal:
-    """Somebody who can be asked."""
+    """A terminal with a user who can answer."""
 
     def __init__(self, screen: Screen, style: Style, read: Read, *, every_step: bool = False) -> None:
         self._screen, self._style, self._read = screen, style, read
         self._every_step = every_step
 
     def approve(self, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
-        """Show what would be done and ask about it: the consent to go on with, None for a no."""
+        """Show the plan and ask about it; returns the consent to apply with, None if the user declines."""
         self._screen.print(["Planned changes:", *text.plan(reports, self._style), ""])
         if any(_is_beyond_consent(each, consents[report.host]) for report in reports for each in report.tasks):
-            return consents  # nothing would be done, so there is nothing to ask
+            return consents  # nothing will be applied, so there is nothing to ask
         losses = {
             (report.host, loss.device): loss for report in reports for loss in _lacking(report, consents[report.host])
         }
         if losses:
             return self._consented(losses, consents)
         if self._every_step:
-            return consents  # there is a question for each
+            return consents  # each step has its own question
         return consents if self._ask("Apply? [y/N] ").lower() in ("y", "yes") else None
 
     def _consented(self, losses: dict[tuple[str, str], Loss], consents: Consents) -> Consents | None:
@@ -71,7 +71,7 @@ class Terminal:
 
 
 def _answers(consent: Consent, loss: Loss) -> frozenset[str]:
-    """What may be typed to lose it: the device as the play names it, the kernel's node, or either one's disk."""
+    """The accepted answers: the device as the play names it, the kernel's node, or the disk of either."""
     return frozenset(map(consent.word, names_of(loss)))
 
 
@@ -80,6 +80,6 @@ def _lacking(report: HostReport, consent: Consent) -> list[Loss]:
 
 
 def _is_beyond_consent(report: TaskReport, consent: Consent) -> bool:
-    """Whether a task is refused, or fails, for another reason than that nobody consented yet."""
+    """Whether a task fails, or is refused for another reason than missing consent."""
     lacking = any(consent.lacking(taken.step) for taken in report.steps)
     return report.outcome is Outcome.FAILED or (report.outcome is Outcome.REFUSED and not lacking)

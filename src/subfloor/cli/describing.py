@@ -1,4 +1,4 @@
-"""What there is to use: the list of tasks, one task's page, and the schema that editors load."""
+"""The commands ``tasks`` and ``schema``: the list of tasks, one task's page, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from subfloor.report import tasks as text
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 _PROSE = 100
-"""How long a line of prose may be."""
+"""The most columns of a line of prose."""
 
 
 def tasks(name: str | None, playbook: Path | None) -> int:
-    """List the tasks, or tell about one; the exit status. Raises ``UsageError`` for one that is unknown."""
+    """List the tasks, or document one; returns the exit status. Raises ``UsageError`` for an unknown task."""
     registry = _registry(playbook)
     style = style_for(standard())
     style = replace(style, width=min(style.width or _PROSE, _PROSE))
@@ -33,7 +33,7 @@ def tasks(name: str | None, playbook: Path | None) -> int:
 
 
 def schema(playbook: Path | None) -> int:
-    """Print the schema of playbooks; the exit status."""
+    """Print the schema of playbooks; returns the exit status."""
     import json
 
     from subfloor.playbook.schema import playbook_schema

@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP: three ways to ask a run to end, and one thing that comes of them.
+"""Ctrl-C, SIGTERM and SIGHUP: the signals that interrupt a run.
 
-Each becomes a ``KeyboardInterrupt``, once: the run then ends its command, and says where it stands. To
-be asked again while it does that changes nothing.
+The first of them becomes a ``KeyboardInterrupt``: the run then ends its command and reports where it stands.
+Further signals during that time are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it, a request to end raises ``KeyboardInterrupt``, the first time."""
+    """In this context the first of these signals raises ``KeyboardInterrupt``."""
     asked = False
 
     def once(number: int, frame: FrameType | None) -> None:
@@ -26,7 +26,7 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    # What the caller has had ignored (nohup) stays so. A handler, unlike being ignored, is not passed on to commands.
+    # A signal that the caller ignores (nohup) stays ignored. Commands would inherit that, but they inherit no handler.
     ours = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, once)

@@ -1,6 +1,6 @@
-"""The files that a run writes besides what it says: its log, and its report.
+"""The files that a run writes: its log and its report.
 
-That they cannot be written is told before anything is looked at, let alone touched.
+If they cannot be written, that is reported before anything is looked at or changed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from subfloor.report.log import Log
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: the exit status, and the words of consent that a run which resumes needs again."""
+    """The end of a run: the exit status, and the words of consent that a resumed run needs again."""
 
     status: int
     needed: frozenset[str] = frozenset()
 
 
 def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log], Ended]) -> Ended:
-    """Run with a log, appended to the file at ``path``. Raises ``click.UsageError`` where that cannot be written."""
+    """Run with a log that is appended to the file at ``path``. Raises ``click.UsageError`` if it is not writable."""
     descriptor = _opened(path, "--log")
     try:
         log = Log(descriptor)
@@ -47,13 +47,13 @@ def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log],
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Raise ``click.UsageError`` unless a file can be written there; it is not changed."""
-    if path is not None and not path.is_fifo():  # to open a FIFO waits for its reader
+    """Raise ``click.UsageError`` unless the file can be written; its content is not changed."""
+    if path is not None and not path.is_fifo():  # opening a FIFO would wait for its reader
         os.close(_opened(path, option))
 
 
 def save(path: Path, text: str) -> None:
-    """Make ``text`` what the file says, or send it to a FIFO. Raises ``OSError``, for any other kind of file too."""
+    """Replace the content of a file with ``text``, or send it to a FIFO. Raises ``OSError``, also for other kinds."""
     with os.fdopen(_descriptor(path), "w", encoding="utf-8") as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.truncate(0)
@@ -70,9 +70,9 @@ def _opened(path: Path, option: str) -> int:
 
 
 def _descriptor(path: Path) -> int:
-    """A descriptor that appends to a regular file, or a FIFO; never to a device. Raises ``OSError``."""
+    """A descriptor that appends to a regular file or a FIFO, never to a device. Raises ``OSError``."""
     with contextlib.suppress(FileNotFoundError):
-        _check_kind(path.stat(), path)  # a device is not even opened
+        _check_kind(path.stat(), path)  # so that a device is not even opened
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _check_kind(os.fstat(descriptor), path)

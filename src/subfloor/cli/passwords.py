@@ -1,7 +1,7 @@
-"""Passwords that are asked for: typed twice, and turned into a hash before anything else sees them.
+"""Ask for passwords: each is typed twice and hashed before anything else sees it.
 
-The password goes to one program's standard input. It is in no argv, file or variable of a playbook; what
-a playbook gets is the hash, as a secret.
+The password goes only to the standard input of one program. It is in no argv, file or variable; the playbook gets
+the hash, as a secret.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import click
 
 from subfloor.core.secret import Secret
 
-# yescrypt is what crypt(5) recommends; sha512 is what openssl has.
+# crypt(5) recommends yescrypt; openssl has only sha512.
 _WAYS = (("mkpasswd", "--method=yescrypt", "--stdin"), ("openssl", "passwd", "-6", "-stdin"))
 _HASH = re.compile(r"\$[a-z0-9]+\$\S+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRIES = 3
 
 Read = Callable[[str], str]
-"""Shows a prompt, and reads a line that is not shown."""
+"""Shows a prompt and reads a line without showing it."""
 
 
 def asked_for(names: Iterable[str], read: Read | None = None) -> Mapping[str, Secret]:
-    """The hash of a password for each of these variables. Raises ``UsageError``, also where nobody can be asked."""
+    """The hash of a password for each of these variables. Raises ``UsageError``, also if there is no terminal."""
     found: dict[str, Secret] = {}
     for name in names:
         if not _NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""`subfloor rehearse`: three runs in a guest, shown as they go, and the picture of what they made."""
+"""The command ``rehearse``: three runs in a guest, shown live, and a picture of the resulting disks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is wanted besides. ``arguments`` are those for subfloor in the guest; ``again`` repeats the rehearsal."""
+    """The options of a rehearsal. ``arguments``: for subfloor in the guest; ``again``: the command to repeat it."""
 
     arguments: tuple[str, ...]
     again: str = ""
@@ -35,7 +35,7 @@ class Wishes:
 
 
 def run(request: Request, setting: Setting, wishes: Wishes) -> int:
-    """Rehearse; the exit status, 0 only if all three runs behaved. Raises ``VmError``, ``PlaybookError``."""
+    """Rehearse; returns the exit status, 0 only if all three runs succeeded. Raises ``VmError``, ``PlaybookError``."""
     check_writable(wishes.report, "--report")
     job = read_job(request, lambda: rehearsal.disks_in_words(setting.disks))
     if len(job.works) != 1:
@@ -48,7 +48,7 @@ def run(request: Request, setting: Setting, wishes: Wishes) -> int:
 
 
 class _Rehearsal:
-    """One rehearsal: what it shows, and what there is to complain of."""
+    """One rehearsal: its output and its complaints."""
 
     def __init__(self, setting: Setting, wishes: Wishes, work: Path) -> None:
         self._setting, self._wishes, self._work = setting, wishes, work
@@ -58,7 +58,7 @@ class _Rehearsal:
         self._names = rehearse.device_names(setting.disks)
 
     def perform(self) -> Sequence[str]:
-        """Everything, from the boot to the end; what is wrong."""
+        """Run the whole rehearsal; returns the complaints."""
         runs: list[Run] = []
         bootable = False
         self._say(f"Booting a virtual machine with {', '.join(rehearsal.disks_in_words(self._setting.disks))} …")
@@ -79,7 +79,7 @@ class _Rehearsal:
         return complaints
 
     def _acts(self, stage: Stage, runs: list[Run]) -> list[str]:
-        """The three runs, one after another for as long as they behave."""
+        """Do the three runs, one after another, until one fails; returns the complaint."""
         for act in ACTS:
             self._headline(act.title)
             runs.append(stage.run(act.command, self._wishes.arguments))
@@ -109,7 +109,7 @@ class _Rehearsal:
         stage.machine.interact(["/bin/sh", "-i"])
 
     def _reboot(self, bootable: bool, images: Mapping[str, Path]) -> list[str]:
-        """Start what was installed, let it run until it ends or the time is up, and show its console."""
+        """Boot the installed system, let it run until it ends or its time is up, and show its console."""
         self._headline("Reboot into what was installed")
         if not bootable:
             wrong = "nothing to boot was installed: no EFI/BOOT/BOOTX64.EFI on any EFI system partition"
@@ -117,7 +117,7 @@ class _Rehearsal:
             return [wrong]
         disks = [replace(disk, image=images[name]) for name, disk in zip(self._names, self._setting.disks, strict=True)]
         with rehearse.boot_from_disk(disks, workdir=self._work, memory_mib=self._setting.memory_mib) as machine:
-            with contextlib.suppress(rehearse.GuestLost):  # what runs until it is ended was not lost
+            with contextlib.suppress(rehearse.GuestLost):  # a system that still runs at the end is no error
                 machine.wait(self._setting.timeout)
             self._output(machine.console_tail() + "\n")
         self._say("The machine was ended. What it did is on its console, for you to judge.")
@@ -158,7 +158,7 @@ def _as_json(run: Run) -> dict[str, object]:
 
 
 def _mounts(stage: Stage) -> dict[str, str]:
-    """The mounts by their number, with the line that names the columns."""
+    """The mounts by their ID, and the header line."""
     lines = stage.say("findmnt", "--list", "--output", "ID,TARGET,SOURCE,FSTYPE,OPTIONS").splitlines()
     cut = len(lines[0]) - len(lines[0].lstrip()) + len("ID ") if lines else 0
     return {line.split()[0]: line[cut:].rstrip() for line in lines if line.strip()}

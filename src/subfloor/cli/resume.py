@@ -1,7 +1,7 @@
-"""The command line that goes on after a run that broke off: what was typed, less what must not be typed again.
+"""The command line to resume an interrupted run: the typed one, without consent that is used up and secrets.
 
-Consent is for one run and for what was shown in it. So it is left out, unless what it was given for is
-still to be lost: whoever runs the line much later must not lose what came to lie on the disk meanwhile.
+Consent is for one run and for what was shown in it. So it is left out, unless the run has not yet destroyed that
+data: a user who runs the line much later must not lose data that was written to the disk in between.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Collection, Iterator, Sequence
 from subfloor.core.secret import MASK
 
 REHEARSED = "SUBFLOOR_REHEARSED_BY"
-"""In the environment of a rehearsal's runs: the command line that repeats the rehearsal. They never print their own,
-which would act on the disk of whoever pastes it."""
+"""Environment variable of a rehearsal's runs: the command line that repeats the rehearsal. Such a run never prints its
+own command line, which would work on the user's own disk when pasted."""
 
 _SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
-_CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # how a password's hash begins (crypt(5))
+_CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # the start of a password's hash (crypt(5))
 _VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
 
 
 def command_line(argv: Sequence[str], needed: Collection[str] = ()) -> str:
-    """The arguments as a line for a shell. ``needed``: the words of consent that are needed again."""
+    """The arguments as one shell command. ``needed``: the words of consent that are needed again."""
     return shlex.join(["subfloor", *_kept(_without_secrets(argv), needed)])
 
 
@@ -36,12 +36,12 @@ def _kept(words: Iterator[str], needed: Collection[str]) -> Iterator[str]:
 
 
 def _is_needed(word: str, needed: Collection[str]) -> bool:
-    """With one host, a device may have been given with the host's name or without."""
+    """Whether this consent is needed again; with one host, the word may have the host's name or not."""
     return word in needed or word[max(word.find(":/") + 1, 0) :] in needed
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
-    """The words, with the value of a variable masked where its name, or its look, says that it is secret."""
+    """The words; the value of a variable is masked if its name or its form shows that it is secret."""
     before = ""
     for word in argv:
         found = _VARIABLE.fullmatch(word)

@@ -1,4 +1,4 @@
-"""A run as the command line has it: gathered, watched, asked about, reported; its exit status."""
+"""The commands ``check`` and ``apply``: read the job, run it, ask, report, and return the exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Manner:
-    """How to go about it, and how to tell. ``argv`` are the arguments that were typed."""
+    """The options of a run and its report. ``argv`` are the arguments that were typed."""
 
     argv: tuple[str, ...]
     diff: bool = False
@@ -44,7 +44,7 @@ class Manner:
     traceback: bool = False
 
     def consents(self, job: Job) -> Consents:
-        """The consent that was given, host by host. Raises ``click.UsageError``."""
+        """The consent that was given, by host. Raises ``click.UsageError``."""
         try:
             return given(self.destroy, [work.host.name for work in job.works])
         except ValueError as error:
@@ -52,7 +52,7 @@ class Manner:
 
 
 class _Telling:
-    """What a run says, and to whom."""
+    """The output of a run: to the screen, to the log, and as documents."""
 
     def __init__(self, manner: Manner, log: Log | None) -> None:
         stream = standard()
@@ -64,7 +64,7 @@ class _Telling:
         self.watch: Watch = CombinedWatch(log, watch) if log else watch
 
     def finish(self, job: Job, reports: Sequence[HostReport]) -> None:
-        """What is said at the end."""
+        """Write the documents and tracebacks at the end of a run."""
         if self._manner.json or self._manner.report:
             self._documents(job, reports)
         if self._manner.traceback:
@@ -79,17 +79,17 @@ class _Telling:
             save(self._manner.report, dumps(job.play, reports))
 
     def say(self, line: str) -> None:
-        """Something about the run as a whole, for persons only."""
+        """Print a line about the whole run; not with JSON output."""
         if not self._manner.json:
             self.screen.print(self.style.lines(line, ""))
 
     def outcome(self, status: int) -> int:
-        """The exit status, where what could not be said or logged is no success."""
+        """The exit status; an output or log that could not be written is a failure."""
         return outcome_of(self.screen, status, self._log.complaint if self._log else "")
 
 
 def check(request: Request, manner: Manner) -> int:
-    """Say what applying would change; the exit status."""
+    """Report what apply would change; returns the exit status."""
     return _to_its_end("check", manner, lambda log: _check(request, manner, log))
 
 
@@ -103,7 +103,7 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
 
 
 def apply(request: Request, manner: Manner) -> int:
-    """Apply, once that is agreed; the exit status."""
+    """Apply the playbook after the user has agreed; returns the exit status."""
     return _to_its_end("apply", manner, lambda log: _apply(request, manner, log))
 
 
@@ -128,7 +128,7 @@ def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]
 
 
 def _noted(approve: Approve, log: Log | None) -> Approve:
-    """Consent, once given, is in the log before anything comes of it."""
+    """An ``approve`` that logs the consent before anything is applied."""
 
     def noted(reports: Sequence[HostReport], consents: Consents) -> Consents | None:
         granted = approve(reports, consents)
@@ -140,12 +140,12 @@ def _noted(approve: Approve, log: Log | None) -> Approve:
 
 
 def _needed(applied: Applied) -> frozenset[str]:
-    """The words of consent that a run which resumes needs again."""
+    """The words of consent that a resumed run needs again."""
     return frozenset().union(*(report.needed for report in applied.reports))
 
 
 def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
-    """The last lines of an apply that did not come through."""
+    """The last lines of an apply that did not succeed."""
     if applied.declined:
         telling.say("Declined: nothing was touched.")
     elif not applied.begun:
@@ -164,7 +164,7 @@ def _broke_off(report: HostReport) -> bool:
 
 
 def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Callable[[Step], bool]]:
-    """Who approves of the plan, and of each step."""
+    """The functions that ask about the plan and about each step."""
     if terminal is None:
         return _as_given, lambda step: True
     approve = _as_given if manner.yes else terminal.approve
@@ -176,7 +176,7 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
 
 
 def _terminal(manner: Manner) -> Terminal | None:
-    """Somebody to ask: at the terminal on standard input, and where the question can be seen."""
+    """The terminal to ask on: standard input, if the question can also be seen; None if there is none."""
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):
         if manner.step:

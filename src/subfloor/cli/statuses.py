@@ -1,4 +1,4 @@
-"""The exit statuses of what ends a command before there is a report."""
+"""The exit statuses of errors that end a command before it has a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ FAILED, USAGE = 1, 64
 
 
 def status_of(error: BaseException) -> int:
-    """The exit status of a command that an error has ended."""
+    """The exit status of a command that ended with this error."""
     import click
 
     from subfloor.core.errors import PluginError

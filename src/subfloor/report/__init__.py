@@ -1,5 +1,4 @@
-"""What a run says: the same values as lines for a person, or as one JSON document for a program.
+"""The output of a run: the same values as lines of text, or as one JSON document.
 
-The text is made by pure functions, so that golden files can hold it still; only ``screen`` and
-``live`` know that there is a terminal.
+Pure functions make the text, so golden files can test it; only ``screen`` and ``live`` know about a terminal.
 """

@@ -1,4 +1,4 @@
-"""The picture of a disk: its partitions side by side, about as wide as they are large."""
+"""The picture of a disk: its partitions side by side, about as wide as their size."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from subfloor.storage import gpt
 _WIDTH = 100
 _LEAST = 6
 _NEGLIGIBLE = 100
-"""Free space of less than one part in so many is not drawn."""
+"""Free space is not drawn if it is less than this fraction (1/100) of the disk."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a disk: how many sectors, and the lines that are written in it."""
+    """A part of a disk: its size in sectors, and the lines of text in its box."""
 
     sectors: int
     lines: tuple[str, ...] = ()
 
 
 def picture(disk: DiskState, style: Style) -> Iterator[str]:
-    """The disk, drawn. One without a GPT is a line of text."""
+    """The picture of a disk; a disk without a GPT is one line of text."""
     if not isinstance(disk.table, gpt.Gpt):
         yield style.clean(disk.describe())
         return
@@ -35,9 +35,9 @@ def picture(disk: DiskState, style: Style) -> Iterator[str]:
 
 
 def segments(disk: DiskState, table: gpt.Gpt) -> tuple[Segment, ...]:
-    """The partitions in the order in which they lie on the disk, and what is free between them.
+    """The partitions in their order on the disk, and the free space between them.
 
-    A table may say anything, such as that a partition reaches beyond the disk: nothing is drawn of that.
+    A table may be wrong, for example with a partition beyond the end of the disk: that part is not drawn.
     """
     found: list[Segment] = []
     at = _within(disk, table.first_lba)
@@ -67,7 +67,7 @@ def _lines(disk: DiskState, entry: gpt.Entry) -> tuple[str, ...]:
 
 
 def rounded(size: int) -> str:
-    """Bytes in the unit that reads best: ``512 MiB``, ``21.5 GiB``."""
+    """A size in bytes, rounded, in the largest fitting unit: ``512 MiB``, ``21.5 GiB``."""
     for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if size >= 1 << power:
             return f"{size / (1 << power):.1f}".removesuffix(".0") + f" {unit}"
@@ -75,7 +75,7 @@ def rounded(size: int) -> str:
 
 
 def boxes(found: Sequence[Segment], width: int, style: Style) -> Iterator[str]:
-    """Segments as boxes beside each other, ``width`` columns in all."""
+    """Segments as boxes side by side, ``width`` columns in total."""
     columns = widths(found, width - len(found) - 1)
     height = max(len(segment.lines) for segment in found)
     yield style.clean("┌" + "┬".join("─" * column for column in columns) + "┐")
@@ -91,7 +91,7 @@ def _cell(line: Sequence[str], column: int) -> str:
 
 
 def widths(found: Sequence[Segment], columns: int) -> list[int]:
-    """How wide each box is inside: what its text needs, and the rest in proportion to its size."""
+    """The inner width of each box in columns: what its text needs, plus a share in proportion to its size."""
     needed = [max(_LEAST, *(len(line) + 2 for line in segment.lines)) for segment in found]
     if sum(needed) > columns:
         needed = [_LEAST] * len(found)

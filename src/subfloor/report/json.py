@@ -1,6 +1,6 @@
 """A run as one JSON document, whose schema is ``report.schema.json``.
 
-Commands are shown as their argv. What they are given on standard input may be a secret and is not.
+Commands are shown as their argv. Their standard input may be a secret and is not shown.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
 def dumps(play: str, hosts: Iterable[HostReport], *, ascii: bool = False) -> str:
-    """The document as text, with a final newline; ``ascii``: every other character is escaped."""
+    """The document as text, with a final newline; ``ascii``: all non-ASCII characters are escaped."""
     return json.dumps(document(play, hosts), indent=2, ensure_ascii=ascii) + "\n"
 
 
 def document(play: str, hosts: Iterable[HostReport]) -> dict[str, Any]:
-    """The document."""
+    """The report of a run as values for ``json.dumps``."""
     return {"play": spelt(play), "hosts": {spelt(host.host): _host(host) for host in hosts}}
 
 
@@ -69,7 +69,7 @@ def _step(taken: StepRecord) -> dict[str, Any]:
 
 
 def loss_document(loss: Loss) -> dict[str, Any]:
-    """What a step destroys."""
+    """One loss of a step as JSON values."""
     return {"device": spelt(loss.device), "node": spelt(loss.node), "what": spelt(loss.what)}
 
 
@@ -83,7 +83,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
 
 
 def error_document(error: SubfloorError | None) -> dict[str, Any] | None:
-    """What is wrong, and what to do next; None where nothing is."""
+    """An error as JSON values: its kind, what is wrong, and what to do next; None if there is no error."""
     if error is None:
         return None
     return {"kind": type(error).__name__, "what": spelt(error.what), "advice": spelt(error.advice)}

@@ -1,4 +1,4 @@
-"""A run as text while it goes: a line for each task as it comes through, and a passing one for what runs."""
+"""The live output of a run: a line for each finished task, and a progress line for the current step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subfloor.report.style import Style
 
 
 class Live:
-    """Writes what happens to a screen."""
+    """Writes the events of a run to a screen."""
 
     def __init__(self, screen: Screen, style: Style) -> None:
         self._screen, self._style = screen, style
@@ -18,16 +18,16 @@ class Live:
         self._hosts = 0
 
     def planning(self, name: str) -> None:
-        """A plan takes no time that anybody would notice."""
+        """Writes nothing: a plan takes too little time to be noticed."""
 
     def host(self, name: str) -> None:
-        """A host's tasks follow."""
+        """The tasks of the host of this name follow."""
         gap = [""] if self._hosts else []
         self._hosts += 1
         self._screen.print([*gap, self._style.paint(name, "bold")])
 
     def event(self, event: Event) -> None:
-        """Something happened on the host."""
+        """Something happened on the current host."""
         if isinstance(event, TaskReport):
             self._screen.print(text.task(event, self._style))
         elif isinstance(event, LockAwaited):
@@ -39,22 +39,22 @@ class Live:
             self._screen.passing(text.progress(self._says, event.seconds, self._style, event.says))
 
     def ended(self, report: HostReport) -> None:
-        """That was all of the host."""
+        """The current host is finished: write its recap."""
         self._screen.clear()
         self._screen.print(text.recap(report, self._style))
 
 
 class Silent:
-    """Says nothing: the report comes at the end, in one piece."""
+    """Writes nothing: the whole report is written at the end."""
 
     def planning(self, name: str) -> None:
-        """Nothing is said of it."""
+        """Ignored."""
 
     def host(self, name: str) -> None:
-        """Nothing is said of it."""
+        """Ignored."""
 
     def event(self, event: Event) -> None:
-        """Nothing is said of it."""
+        """Ignored."""
 
     def ended(self, report: HostReport) -> None:
-        """Nothing is said of it."""
+        """Ignored."""

@@ -1,8 +1,8 @@
-"""The log of a run: a JSON line for whatever happens, on the disk before the next thing does.
+"""The log of a run: one JSON line for each event, written before the next event happens.
 
-It is for the report of what happened on a machine that is gone. So it is appended to and never
-truncated; each line is one write, and steps are flushed to the disk. Its lines are as
-``log.schema.json`` says. What commands are given on standard input may be a secret, and is not in it.
+It shows what happened even if the machine is lost. So it is appended to and never truncated; each line is one
+write, and steps are flushed to the disk. ``log.schema.json`` describes its lines. The standard input of commands
+may be a secret and is not in the log.
 """
 
 from __future__ import annotations
@@ -34,46 +34,50 @@ from subfloor.report.values import as_json, spelt
 SCHEMA = Path(__file__).with_name("log.schema.json")
 
 _STDERR = 4096
-"""How many bytes of the end of what a command complained are kept."""
+"""Bytes of the end of a command's standard error that are kept."""
 
 
 class Log:
-    """Writes what happens to a file. It never fails: ``complaint`` is why something could not be written."""
+    """Writes the events of a run to a file. It never fails: ``complaint`` is the reason of a failed write."""
 
     def __init__(self, descriptor: int) -> None:
-        """``descriptor``: the file, opened to be appended to."""
+        """``descriptor``: the file, opened for appending."""
         self._descriptor, self._host = descriptor, ""
         self._start = self._command_began = time.monotonic()
         self.complaint = ""
 
     def began(self, command: str, again: str, version: str) -> None:
-        """A run has begun; ``again`` is its command line."""
+        """A run has started; ``again`` is its command line."""
         self._line("began", command=command, line=again, version=version, pid=os.getpid(), uid=os.geteuid())
 
     def agreed(self, devices: Iterable[str]) -> None:
-        """Consent was given for these devices, and to go on."""
+        """The user agreed to the plan and gave consent for these devices."""
         self._line("agreed", devices=sorted(devices), flush=True)
 
     def finished(self, status: int, again: str, error: BaseException | None = None) -> None:
-        """A run has come to its end. ``again``: the command line that goes on, where it broke off."""
+        """A run has ended with this exit status. ``again``: the command line to resume it, if it was interrupted."""
         about = {"what": spelt(error) or type(error).__name__} if error else {}
         self._line("finished", status=status, again=again, **about, flush=True)
 
-    # As what is told of what happens.
+    # The methods of ``act.run.Watch``.
 
     def planning(self, name: str) -> None:
+        """The host of this name is looked at for the plan."""
         self._host = name
 
     def host(self, name: str) -> None:
+        """The tasks of the host of this name follow."""
         self._host = name
 
     def ended(self, report: HostReport) -> None:
+        """The current host is finished."""
         about: dict[str, Any] = {"unreached": report.unreached} if report.unreached else {}
         about |= {"broke_off": report.broke_off.says} if report.broke_off else {}
         outcome, error = str(report.outcome), error_document(report.error)
         self._of_host("host-ended", outcome=outcome, error=error, **about, flush=True)
 
     def event(self, event: Event) -> None:
+        """Something happened on the current host."""
         match event:
             case Looked():
                 self._of_host("looked", subjects=event.subjects, seconds=round(event.seconds, 3))

@@ -1,7 +1,7 @@
-"""Where text goes: a terminal, a file, or a pipe whose reader may have left.
+"""Output to a terminal, a file, or a pipe whose reader may have exited.
 
-An apply must not break off half-way because somebody closed a pager. So once nothing more can be
-written, the rest is dropped; the exit status still tells.
+An apply must not be interrupted because the user closes a pager. So after a failed write the rest of the output
+is dropped; the exit status still shows the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from subfloor.report.style import Style
 
 
 class Screen:
-    """A stream that never fails. ``complaint`` is why something could not be written, if so."""
+    """A stream that never fails. ``complaint`` is the reason of a failed write, empty if there is none."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -28,21 +28,21 @@ class Screen:
         self._passing = False
 
     def print(self, lines: Iterable[str]) -> None:
-        """Write lines, in place of a passing one."""
+        """Write lines; they replace a passing line."""
         self.write(self._erasing() + "".join(f"{line}\n" for line in lines))
 
     def passing(self, line: str) -> None:
-        """Show a line until something else is shown; on a terminal only."""
+        """Show a line until the next output; on a terminal only."""
         if self.terminal:
             self.write(self._erasing() + line)
             self._passing = True
 
     def clear(self) -> None:
-        """Take a passing line away."""
+        """Erase a passing line."""
         self.write(self._erasing())
 
     def write(self, text: str) -> None:
-        """Write text as it is."""
+        """Write text unchanged."""
         if self._gone or not text:
             return
         try:
@@ -59,7 +59,7 @@ class Screen:
         self._gone = True
         if getattr(error, "errno", None) not in (errno.EPIPE, errno.EIO):
             self.complaint = str(error)
-        # What is left in the buffer must not fail once more when Python ends.
+        # The rest of the buffer must not fail again when Python exits.
         with contextlib.suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self.stream.fileno())
@@ -67,7 +67,7 @@ class Screen:
 
 
 def style_for(stream: TextIO, *, diff: bool = False, commands: bool = False) -> Style:
-    """What can be shown on a stream. ``NO_COLOR`` and ``FORCE_COLOR`` are obeyed, if not empty."""
+    """The style for a stream. ``NO_COLOR`` and ``FORCE_COLOR`` are used if they are not empty."""
     terminal = stream.isatty()
     colour = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
     return Style(
@@ -86,14 +86,14 @@ def _width() -> int:
 
 
 def standard() -> TextIO:
-    """Standard output, or nowhere where the caller has closed it."""
+    """Standard output, or /dev/null if the caller has closed it."""
     return sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
 
 
 def outcome_of(screen: Screen, status: int, unlogged: str = "") -> int:
-    """The exit status; what could not be said is no success, unless nobody wanted to hear it.
+    """The exit status: 0 becomes 1 if the report or the log could not be written; a closed pipe is not an error.
 
-    ``unlogged``: why the log could not be written, if so.
+    ``unlogged``: why the log could not be written, empty if it was.
     """
     complaints = {"report": screen.complaint, "log": unlogged}
     for what, complaint in complaints.items():

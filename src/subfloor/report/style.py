@@ -1,7 +1,7 @@
-"""How text is shown: colour, width, and what the reader's terminal can spell.
+"""The style of text: colour, width, and the characters that the terminal can show.
 
-What is shown may come from anywhere (a filesystem's label, a tool's complaint), so nothing in it is
-let through that a terminal would obey.
+The text may come from anywhere (a filesystem's label, a tool's message), so every control character in it is
+escaped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _ASCII = str.maketrans({
 })  # fmt: skip
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
-# What turns the direction of writing round can make a line say something else than it does.
+# Characters that change the writing direction can make a line look like another text.
 _CONTROLS |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 @dataclass(frozen=True)
 class Style:
-    """What the reader wants to see, and can. ``width`` None: lines are not broken (a pipe, a file)."""
+    """What the user wants to see, and the terminal can show. ``width`` None: no line breaks (a pipe, a file)."""
 
     width: int | None = None
     colour: bool = False
@@ -32,19 +32,19 @@ class Style:
     commands: bool = False
 
     def clean(self, text: str) -> str:
-        """Text that a terminal shows and does not obey; what it cannot spell is spelt out."""
+        """Text with control characters, and characters that the terminal cannot show, escaped or replaced."""
         text = text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode("utf-8")
         return text if self.unicode else text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
     def paint(self, text: str, *colours: str) -> str:
-        """Clean text in colours, where there are any."""
+        """Clean text, in colours if the style has colour."""
         text = self.clean(text)
         if not self.colour or not colours or not text:
             return text
         return f"\033[{';'.join(_COLOURS[colour] for colour in colours)}m{text}\033[0m"
 
     def lines(self, text: str, indent: str, *colours: str, hanging: str = "") -> Iterator[str]:
-        """Text as indented lines, broken where they would be too long; ``hanging`` indents what follows the first."""
+        """Text as indented lines, wrapped at the width; ``hanging`` is the extra indent after the first line."""
         first = indent
         for line in self.clean(text).splitlines():
             for part in self._wrapped(line, first, indent + hanging):

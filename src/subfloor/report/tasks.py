@@ -1,4 +1,4 @@
-"""The tasks that there are, and one task's page: its docstring, parameters and examples."""
+"""The list of tasks, and one task's page: its docstring, parameters and examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listing(plugins: Iterable[Plugin], style: Style) -> Iterator[str]:
 
 
 def page(plugin: Plugin, style: Style) -> Iterator[str]:
-    """All that there is to know of one task."""
+    """The documentation of one task."""
     yield style.paint(plugin.task.key, "bold")
     for paragraph in documentation(plugin).split("\n\n"):
         yield ""
@@ -66,12 +66,12 @@ def need(name: str, about: Mapping[str, Any], required: Iterable[str]) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as it may be written in YAML: JSON is, but plain words are easier to read."""
+    """A value as YAML: as JSON, which is YAML too, except that text is not quoted."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _entry(example: str, style: Style) -> Iterator[str]:
-    """An example as an entry of a list."""
+    """An example as a list entry."""
     lines = example.strip().splitlines()
     bullets = ["  "] if lines[0].startswith("- ") else ["  - "]
     for line, margin in zip(lines, bullets + ["    "] * len(lines), strict=False):

@@ -1,4 +1,4 @@
-"""A run as lines of text. Pure: every function here makes lines from values and a style."""
+"""A run as lines of text. Pure: all functions make lines from values and a style."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def word(outcome: Outcome | HostOutcome) -> str:
 
 
 def task(report: TaskReport, style: Style) -> Iterator[str]:
-    """What came of a task: a line for it, one for each step, and what went wrong."""
+    """The outcome of a task: a line for it, a line for each step, and the error."""
     first = f"  {style.paint(f'{word(report.outcome):<{_COLUMN}}', *_COLOURS[report.outcome])}"
     about = [report.name]
     about += [f"({report.task})"] if report.task and not report.name.startswith(report.task) else []
@@ -59,7 +59,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
 
 
 def step(taken: StepRecord, style: Style) -> Iterator[str]:
-    """What a step promises; with it, where wanted, its commands and what it changes."""
+    """What a step does; if the style wants it, also its commands and its changes."""
     yield from style.lines(f"· {taken.step.says}", _INDENT, hanging="  ")
     for loss in taken.step.destroys:
         yield from style.lines(f"destroys what is on {loss.what}", f"{_INDENT}  ", "red", hanging="  ")
@@ -71,7 +71,7 @@ def step(taken: StepRecord, style: Style) -> Iterator[str]:
 
 
 def differences(found: Sequence[Difference], style: Style, indent: str) -> Iterator[str]:
-    """What differs, before → after, subject by subject; of files, their lines."""
+    """The differences, before → after, by subject; for files, a diff of their lines."""
     for subject, group in groupby(found, key=lambda difference: difference.subject):
         yield indent + style.paint(subject, "bold")
         for difference in group:
@@ -90,23 +90,23 @@ def _difference(difference: Difference, style: Style, indent: str) -> Iterator[s
 
 
 def _lines_of_file(before: str, after: str, style: Style, indent: str) -> Iterator[str]:
-    import difflib  # not needed by a run that shows none
+    import difflib  # most runs show no file
 
     colours = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
     diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
     for number, line in enumerate(diff):
-        if number >= 2:  # the first two name the files, which the subject does already
+        if number >= 2:  # the first two lines name the files, as the subject already does
             yield indent + style.paint(line, *colours.get(line[:1], ()))
 
 
 def error(found: SubfloorError, style: Style, indent: str) -> Iterator[str]:
-    """What is wrong, and what to do next."""
+    """An error: what is wrong, and what to do next."""
     yield from style.lines(found.what, indent, "red")
     yield from style.lines(f"→ {found.advice}", indent, hanging="  ")
 
 
 def recap(report: HostReport, style: Style) -> Iterator[str]:
-    """What came of a host, in one line and, where something concerns it as a whole, what that is."""
+    """The outcome of a host in one line, and the errors and notes that concern the whole host."""
     counts = Counter(each.outcome for each in report.tasks)
     told = ", ".join(f"{counts[outcome]} {word(outcome)}" for outcome in Outcome if counts[outcome])
     outcome = style.paint(word(report.outcome), *_HOST_COLOURS.get(report.outcome, ("red", "bold")))
@@ -121,9 +121,9 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
 
 
 def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:
-    """After a run that broke off: what was done, what was not, what may be there by half, and what to do.
+    """The end of an interrupted run: what was done, what was not, what may be incomplete, and how to resume.
 
-    ``again`` is the command line that goes on.
+    ``again`` is the command line to resume with.
     """
     done = [each for each in report.tasks if each.outcome in (Outcome.OK, Outcome.CHANGED)]
     steps = [taken.step for each in report.tasks if each.outcome is not Outcome.WOULD_CHANGE for taken in each.steps]
@@ -135,7 +135,7 @@ def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:
             "not started", f"{_count(len(report.unreached), 'task')}: {'; '.join(report.unreached)}", style
         )
     yield from _about("interrupted", _by_half(report), style)
-    # Unbroken, so that it can be copied.
+    # On one line, so that it can be copied.
     yield f"  {'resume with:':<{_COLUMN}}{style.paint(again, 'bold')}"
 
 
@@ -157,7 +157,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
-    """What would be done, before anybody is asked about it: nothing about tasks that are satisfied."""
+    """The plan, shown before the user is asked: all tasks except those that are satisfied or skipped."""
     for report in reports:
         yield style.paint(report.host, "bold")
         for each in report.tasks:
@@ -168,15 +168,15 @@ def plan(reports: Iterable[HostReport], style: Style) -> Iterator[str]:
 
 
 def waiting(what: str, holders: Sequence[str], style: Style) -> Iterator[str]:
-    """That somebody else holds a lock, which is waited for."""
+    """The message that a run waits for a lock that another program holds."""
     by = "; ".join(holders) or "another program"
     yield from style.lines(f"{'waiting':<{_COLUMN}}for {what}, which is locked by {by}", "  ", hanging=" " * _COLUMN)
 
 
 def progress(says: str, seconds: float, style: Style, printed: str = "") -> str:
-    """The passing line about a step that is being taken; cut so that it stays one line.
+    """The progress line of the current step, cut so that it stays one line.
 
-    ``printed``: what the command that runs has last printed; shown where there is room for it.
+    ``printed``: the last line that the running command printed; shown if there is room for it.
     """
     first = style.clean(f"  {'…':<{_COLUMN}}{says}").replace("\n", " ")
     time = f" ({seconds:.0f} s)" if seconds >= 1 else ""

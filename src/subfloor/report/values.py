@@ -1,4 +1,4 @@
-"""Values of a machine as text and as JSON: UUIDs, bytes, sets and whole partitions among them."""
+"""Values of a machine as text and as JSON: UUIDs, bytes, sets, partitions and others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 
 def as_json(value: Any) -> Any:
-    """The value in JSON's types. Bytes that are no text, and text that is no Unicode, are spelt out."""
+    """The value in JSON's types. Bytes that are not UTF-8, and text that is not valid Unicode, are escaped."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, frozenset | set):
@@ -24,14 +24,14 @@ def as_json(value: Any) -> Any:
 
 
 def spelt(value: Any) -> str:
-    """The value as text that can be written, whatever is in it."""
+    """The value as text that can be written as UTF-8; other bytes are escaped."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def as_text(value: Any, name: str = "") -> str:
-    """The value as a person reads it; ``name``: the property's, since permission bits are read in octal."""
+    """The value as text for people; ``name`` is the property's, since permission bits are shown in octal."""
     if value is None or value in ((), "", frozenset()):
         return "none"
     if isinstance(value, int):
@@ -52,7 +52,7 @@ def _number(value: int, name: str) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a record that has no way of its own to show itself."""
+    """Whether it is a dataclass without its own ``__str__``."""
     return is_dataclass(value) and type(value).__str__ is object.__str__
 
 
@@ -64,7 +64,7 @@ def _fields(value: Any) -> str:
 
 
 def content(value: Any) -> str | None:
-    """The text of a file's content, or of none; None where the value is no such thing."""
+    """The text of a file's content; None if the value is not the content of a file, or not UTF-8."""
     held = value if isinstance(value, bytes) else getattr(value, "content", None)
     if not isinstance(held, bytes):
         return None
