@@ -1,4 +1,4 @@
-"""What people write about their machines: playbooks, every mistake in them told with its place."""
+"""Playbooks and inventories; every mistake is reported with file, line and column."""
 
 from subfloor.playbook.plays import Entry, Play, load
 from subfloor.playbook.positions import PlaybookError

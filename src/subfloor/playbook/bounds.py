@@ -1,4 +1,4 @@
-"""Bounds of time and memory for what a playbook has evaluated, whatever operator or filter it uses."""
+"""Limits of time and memory for the evaluation of a playbook's expressions, with any operator or filter."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 SECONDS = 5.0
-"""Time of the processor that one value may take, with all the variables that it uses."""
+"""Seconds of processor time that one value may take, including all variables that it uses."""
 
 MEMORY = 256 << 20
-"""Bytes by which it may make the process grow."""
+"""Bytes by which the evaluation may make the process grow."""
 
 
 class Overdue(BaseException):
-    """It takes too long. Not an ``Exception``, so that no filter takes it for one of its own."""
+    """The evaluation takes too long. Not an ``Exception``, so that no filter catches it."""
 
 
 _bounded = False
@@ -27,9 +27,9 @@ _bounded = False
 
 @contextlib.contextmanager
 def bounds() -> Iterator[None]:
-    """Within it, too much time raises ``Overdue``, and too much memory ``MemoryError``. Inner ones add nothing.
+    """In this context too much time raises ``Overdue``, too much memory ``MemoryError``. Inner contexts do nothing.
 
-    Signals come to the main thread alone; in another one there are no bounds.
+    Only the main thread receives signals; in other threads there are no limits.
     """
     global _bounded
     if _bounded or threading.current_thread() is not threading.main_thread():
@@ -50,7 +50,7 @@ def bounds() -> Iterator[None]:
 
 
 def _limit_memory(soft: int, hard: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # where /proc is missing, or a lower limit is set
+    with contextlib.suppress(OSError, ValueError):  # /proc is missing, or a lower limit is set
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
         most = int(pages) * os.sysconf("SC_PAGE_SIZE") + MEMORY
         if soft == resource.RLIM_INFINITY or most < soft:

@@ -1,6 +1,6 @@
-"""A task's parameters held against their schema, each error at the key or value that is wrong.
+"""Validate a task's parameters: compare them with their schema, and report each error at its key or value.
 
-What is wrong is decided by jsonschema; here it is put in words, and in its place.
+jsonschema decides what is wrong; this module adds the message and the position.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Any]
 
 _MANY = 100
-"""Nobody reads more; to find the words for each takes time."""
+"""The most errors to report: nobody reads more, and each takes time."""
 
 _TYPES: Mapping[str, str] = {
     "string": "text",
@@ -44,25 +44,25 @@ _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "minLength": lambda count: _at_least(count, "characters"),
     "minItems": lambda count: _at_least(count, "items"),
 }
-"""What a value must be, by the keyword of JSON Schema that it offends."""
+"""What a value must be, by the keyword of JSON Schema that it violates."""
 
 
 def check(plugin: Plugin, values: Any, node: Node, where: Position) -> list[PlaybookError]:
-    """Everything in a task's parameters that its schema does not allow, in the order of the file.
+    """All errors in a task's parameters, in the order of the file.
 
-    ``values`` are the parameters with all expressions evaluated, ``node`` is how they are written, and
-    ``where`` is the position of the task's key.
+    ``values``: the parameters with all expressions evaluated; ``node``: the parameters as they are written;
+    ``where``: the position of the task's key.
     """
     wrong: dict[Any, ValidationError] = {}
     for error in islice(plugin.validator.iter_errors(_masked(plugin, values)), _MANY):
-        # Of all that is wrong with one value, the first is told; with the parameters as a whole, all.
+        # For one value, only the first error is reported; for the parameters as a whole, all.
         wrong.setdefault(tuple(error.absolute_path) or error.validator, error)
     told = (each for error in wrong.values() for each in _told(plugin, error, node, where))
     return sorted(islice(told, _MANY), key=lambda each: (each.where.line, each.where.column))
 
 
 def _masked(plugin: Plugin, values: Any) -> Any:
-    """The values, with a text in place of each secret where one may stand: it is held against nothing else."""
+    """The values, with a text instead of each secret that is allowed; it is compared with nothing else."""
     if not isinstance(values, Mapping):
         return values
     return {
@@ -83,7 +83,7 @@ def _told(plugin: Plugin, error: ValidationError, node: Node, where: Position) -
 def _no_mapping(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[PlaybookError]:
     usage = ", ".join(f"{name}: …" for name in plugin.schema["required"])
     yield PlaybookError(
-        f"`{plugin.task.key}` takes a mapping of parameters, and this is {scalars.kind(values)}",
+        f"`{plugin.task.key}` needs a mapping of parameters, and this is {scalars.kind(values)}",
         advice=f"write `{plugin.task.key}: {{{usage}}}`",
         where=node.where,
     )
@@ -108,11 +108,11 @@ def _unknown(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[P
 
 
 _AS_A_WHOLE = {"type": _no_mapping, "required": _missing, "additionalProperties": _unknown}
-"""What to say of a task's parameters as a whole, by the keyword that they offend."""
+"""The errors of a task's parameters as a whole, by the keyword that they violate."""
 
 
 def _no_field(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
-    """The names in a record among the parameters that it does not have."""
+    """The unknown names in a record among the parameters."""
     known = _schema(error)["properties"]
     for name in _names(error):
         if name not in known:
@@ -135,7 +135,7 @@ def _wrong_name(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
 
 
 def _of_record(error: ValidationError) -> Callable[[ValidationError, Node], Iterator[PlaybookError]] | None:
-    """What to say of the names in a mapping among the parameters, if they are what is wrong."""
+    """The function that reports wrong names in a mapping among the parameters; None if the names are right."""
     if "propertyNames" in error.schema_path:
         return _wrong_name
     return {"additionalProperties": _no_field, "required": _lacking_field}.get(str(error.validator))
@@ -152,7 +152,7 @@ def _names(error: ValidationError) -> Mapping[str, Any]:
 
 
 def _key(node: Node, name: str) -> Position:
-    """Where a name stands in a mapping."""
+    """The position of a name in a mapping."""
     return node.keys.get(name, node.where) if isinstance(node, Table) else node.where
 
 
@@ -163,13 +163,13 @@ def _called(error: ValidationError) -> str:
 
 
 def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> bool:
-    """Whether one of the given names is unknown, and most likely stands for this one."""
+    """Whether one of the given names is unknown and is probably a misspelling of this one."""
     known = list(known)
     return any(nearest(each, known) == name for each in given if each not in known)
 
 
 def _wrong(validator: Validator, error: ValidationError, node: Node) -> PlaybookError:
-    """What is wrong with the value of a parameter, or with something in it."""
+    """The error of a parameter's value, or of a part of it."""
     node = reduce(_child, error.absolute_path, node)
     schema: Any = error.schema
     if schema.get("writeOnly"):
@@ -185,7 +185,7 @@ def _wrong(validator: Validator, error: ValidationError, node: Node) -> Playbook
 
 
 def _child(node: Node, key: str | int) -> Node:
-    """The part of a node that a part of its value comes from: the whole, where an expression made it."""
+    """The part of a node for a part of its value; the whole node if an expression made the value."""
     if isinstance(node, Table) and isinstance(key, str):
         return node.items.get(key, node)
     if isinstance(node, Listing) and isinstance(key, int) and key < len(node.items):
@@ -202,7 +202,7 @@ def _at_least(count: int, things: str) -> str:
 
 
 def expected(schema: Schema) -> str:
-    """What a schema wants, in words."""
+    """What a schema expects, in words."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(expected(each) for each in schema["anyOf"]))
     if "enum" in schema:
@@ -214,7 +214,7 @@ def expected(schema: Schema) -> str:
 
 
 def _advice(validator: Validator, value: Any, node: Node) -> str:
-    """What to do about a value; the validator is that of its own schema."""
+    """The advice for a wrong value; ``validator`` is for the schema of this value."""
     schema: Any = validator.schema
     if "enum" in schema and isinstance(value, str):
         return did_you_mean(value, map(str, schema["enum"]), otherwise=_doc(schema, "choose one of them"))
@@ -238,7 +238,7 @@ def _end(doc: str) -> str:
 
 
 def _doc(schema: Schema, what: str) -> str:
-    """What to do, and what the parameter is about."""
+    """What to do, with examples and the description of the parameter."""
     examples = schema.get("examples")
     what += f", for example {_listed(examples)}" if examples else ""
     doc = _end(schema.get("description", ""))

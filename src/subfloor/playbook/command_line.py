@@ -1,7 +1,7 @@
-"""Names that a command line gives (tags, variables): each must mean something in the playbook.
+"""Check the tags and variables of the command line: the playbook must use each of them.
 
-A name with a typing error selects nothing and sets nothing, which looks like success: a monitoring job with a
-misspelt tag would be "in sync" for ever.
+A misspelt name selects nothing and sets nothing, which looks like success: a monitoring job with a misspelt tag
+would be "in sync" for ever.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def check_tags(plays: Iterable[Play], option: str, given: Iterable[str]) -> None:
-    """Raise ``PlaybookError`` for tags that no task has, skipped ones included. ``option``: how they were given."""
+    """Raise ``PlaybookError`` for tags that no task has, not even a skipped one. ``option``: where they were given."""
     known = {tag for play in plays for tag in (*play.tags, *(tag for item in _items(play) for tag in item.tags))}
     problems = Problems()
     for tag in given:
@@ -43,7 +43,7 @@ def check_tags(plays: Iterable[Play], option: str, given: Iterable[str]) -> None
 def check_variables(
     plays: Iterable[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
 ) -> None:
-    """Raise ``PlaybookError`` for variables given one by one that nothing reads; those of a file may serve others.
+    """Raise ``PlaybookError`` for unused variables that were given one by one; those of a file may stay unused.
 
     ``hosts``: the variables of each host. ``known``: names that are read elsewhere, such as a connection's.
     """
@@ -59,14 +59,14 @@ def check_variables(
 
 
 def _place(name: str, value: Any) -> Position | None:
-    """Where a variable was given on the command line; None where a file defines it."""
+    """Where a variable was given on the command line; None if a file defines it."""
     if not isinstance(value, Node):
         return Position(Source("--ask-password", name))
     return replace(value.where, line=1, column=1) if value.where.source.name == "-e" else None
 
 
 def _items(play: Play) -> Iterator[Item]:
-    """Every entry of a play as it is written, those of skipped includes too."""
+    """Every entry of a play as it is written, including those of skipped includes."""
     files: set[str] = set()
     yield from _below(play, play.items, files)
     for part in play.files.read:
@@ -81,13 +81,13 @@ def _below(play: Play, items: Iterable[Item], files: set[str]) -> Iterator[Item]
             files.add(path)
             try:
                 part = play.files.part(path)
-            except PlaybookError:  # it is skipped, or the error was reported where it is included
+            except PlaybookError:  # the include is skipped, or the error was already reported there
                 continue
             yield from _below(play, part.items, files)
 
 
 def _included(item: Item) -> str:
-    """The file that an entry includes; empty where there is none, or an expression says which."""
+    """The file that an entry includes; empty if there is none, or if its path is an expression."""
     node = item.params
     if item.key != INCLUDE or not isinstance(node, Scalar) or not isinstance(node.value, str):
         return ""
@@ -97,7 +97,7 @@ def _included(item: Item) -> str:
 
 
 def _nodes(plays: Iterable[Play], layers: Iterable[Mapping[str, Any]]) -> Iterator[Node | None]:
-    """Everything in which an expression may stand."""
+    """All nodes that may contain an expression."""
     for layer in layers:
         yield from (value for value in layer.values() if isinstance(value, Node))
     for play in plays:
@@ -109,14 +109,14 @@ def _nodes(plays: Iterable[Play], layers: Iterable[Mapping[str, Any]]) -> Iterat
 
 
 def _conditions(when: Node | None) -> Iterator[Node]:
-    """Conditions as if they had braces: they are expressions without."""
+    """Conditions with braces added: they are expressions without braces."""
     for each in when.items if isinstance(when, Listing) else (when,):
         if isinstance(each, Scalar):
             yield replace(each, value=f"{{{{ {each.value} }}}}")
 
 
 def _words(node: Node | None) -> Iterator[str]:
-    """The words of all expressions below a node, names of variables among them."""
+    """The words of all expressions below a node, which include the names of variables."""
     if isinstance(node, Listing):
         yield from (word for item in node.items for word in _words(item))
     elif isinstance(node, Table):

@@ -1,4 +1,4 @@
-"""Inventories, in Ansible's shape: which hosts there are, in which groups, and what is known of each."""
+"""Inventories in Ansible's format: hosts, groups and their variables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOWHERE = Position(Source("", ""))
 
 @dataclass(frozen=True)
 class Connection:
-    """How a host is reached. ``become`` is put before every command, as the words of an argv."""
+    """How to reach a host. ``become``: the words of an argv that are put before every command."""
 
     kind: Literal["local", "ssh"]
     host: str
@@ -38,7 +38,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Target:
-    """A host of the inventory: its variables, merged, and the groups that it is in."""
+    """A host of the inventory: its merged variables and its groups."""
 
     name: str
     vars: Vars = field(default_factory=dict)
@@ -47,11 +47,11 @@ class Target:
 
     @property
     def all_vars(self) -> Vars:
-        """Its variables, and what is known of every host."""
+        """Its variables, plus those that every host has: ``inventory_hostname`` and ``group_names``."""
         return {**self.vars, "inventory_hostname": self.name, "group_names": sorted(self.groups)}
 
     def connection(self, extra: Vars | None = None) -> Connection:
-        """How it is reached. Raises ``PlaybookError`` where its variables do not say."""
+        """How to reach the host. Raises ``PlaybookError`` if its connection variables are wrong."""
         return _connection(self, Scope(extra or {}, (self.all_vars,)))
 
 
@@ -66,10 +66,10 @@ class Inventory:
     groups: frozenset[str] = frozenset({"all"})
 
     def matching(self, pattern: str, where: Position | None = None) -> tuple[Target, ...]:
-        """The hosts that a pattern means: names, groups and wildcards, with ``:`` or ``,`` between;
-        ``!`` before one takes its hosts away, ``&`` keeps only those.
+        """The hosts that match a pattern: names, groups and wildcards, separated by ``:`` or ``,``;
+        ``!`` before one removes its hosts, ``&`` keeps only its hosts.
 
-        Raises ``PlaybookError`` for a name that there is not. ``where`` is the position of the pattern.
+        Raises ``PlaybookError`` for an unknown name. ``where`` is the position of the pattern.
         """
         where = where or Position(Source("--limit", pattern))
         chosen = list[Target]()
@@ -89,7 +89,7 @@ class Inventory:
         if found or fnmatch.filter(known, word):
             return found
         if word == "localhost":
-            return (LOCALHOST,)  # as in Ansible: there always is one
+            return (LOCALHOST,)  # it always exists, as in Ansible
         raise PlaybookError(
             f"there is no host and no group `{word}`",
             advice=did_you_mean(word, known, otherwise=f"the inventory has {', '.join(sorted(known))}"),
@@ -111,7 +111,7 @@ class _Group:
 
 
 class _Reader:
-    """Reads the tree of groups. A host or group may stand in several places: they add up."""
+    """Reads the tree of groups. A host or group may be in several places; their variables are merged."""
 
     def __init__(self) -> None:
         self.problems = Problems()
@@ -150,7 +150,7 @@ class _Reader:
         for key, where in node.keys.items():
             if key not in known:
                 listed = "a group has `hosts`, `vars` and `children`"
-                advice = did_you_mean(key, known, otherwise=f"{listed}; groups in a group stand in `children`")
+                advice = did_you_mean(key, known, otherwise=f"{listed}; write groups of a group into `children`")
                 self._note(f"the group `{name}` has no `{key}`", advice, where)
         return node.items
 
@@ -175,7 +175,7 @@ class _Reader:
         self.members.setdefault(name, []).append(group)
 
     def _vars(self, node: Node | None) -> Mapping[str, Node]:
-        """Variables, and a note of those that look like ours and are not."""
+        """The variables; misspelt connection variables are reported."""
         found = table_of_vars(node)
         for name in found:
             ours = name.replace("ansible_", "subfloor_")
@@ -201,7 +201,7 @@ def load(path: Path) -> Inventory:
     for name, value in node.items.items():
         if name in ("hosts", "vars", "children"):
             raise PlaybookError(
-                f"`{name}` stands in no group",
+                f"`{name}` is outside of any group",
                 advice="write `all:` above it, and indent it",
                 where=node.keys[name],
             )
@@ -214,14 +214,14 @@ def _targets(reader: _Reader) -> Iterable[Target]:
     for name, own in reader.hosts.items():
         depths = _depths(reader, reader.members[name])
         vars_: dict[str, Node] = {}
-        # From the outermost group to the innermost; among equals, by name, as in Ansible.
+        # From the outermost group to the innermost; on the same level, by name, as in Ansible.
         for group in sorted(depths, key=lambda each: (depths[each], each)):
             vars_ |= reader.groups[group].vars if group in reader.groups else {}
         yield Target(name, {**vars_, **own}, tuple(sorted(depths)), reader.places[name])
 
 
 def _depths(reader: _Reader, groups: Iterable[str]) -> dict[str, int]:
-    """These groups and those around them, each with its greatest distance from ``all``."""
+    """These groups and their parents, each with its greatest distance from ``all``."""
     depths = {"all": 0}
 
     def depth(group: str) -> int:

@@ -1,6 +1,6 @@
-"""From what was asked for on the command line to what is to be done, host by host.
+"""From the request of the command line to the job: the work on each host.
 
-Nothing is looked at here, so every mistake in a playbook is told before anything happens.
+Nothing is looked at here, so every mistake in a playbook is reported before anything happens.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from subfloor.playbook.selection import select
 from subfloor.playbook.variables import Vars, extra_vars
 
 Present = Callable[[], Sequence[str]]
-"""The disks that there are, in words; asked only when a disk is missing."""
+"""Returns the existing disks, in words; called only if a variable for a disk is undefined."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. ``secrets`` are variables too, which win over all others."""
+    """The request of the command line. ``secrets`` are variables that override all others."""
 
     playbook: Path
     inventory: Path | None = None
@@ -41,13 +41,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """The name of what is to be done, and the work on each host."""
+    """The names of the plays, and the work on each host."""
 
     play: str
     works: tuple[Work, ...]
 
     def without_secrets(self, text: str) -> str:
-        """A text in which none of the secrets stands that a task was given."""
+        """The text with every secret of a task replaced by dots."""
         tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
         secrets = {value.reveal() for task in tasks for value in vars(task).values() if isinstance(value, Secret)}
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
@@ -56,7 +56,7 @@ class Job:
 
 
 def read_job(request: Request, present: Present = tuple) -> Job:
-    """Read everything. Raises ``PlaybookError`` with all that is wrong, ``PluginError`` for a broken plugin."""
+    """Read playbook and inventory. Raises ``PlaybookError`` with all mistakes, ``PluginError`` for a broken plugin."""
     registry = Registry([request.playbook.parent / "plugins"])
     plays = playbook.load(request.playbook, registry)
     hosts = inventory.load(request.inventory) if request.inventory else Inventory()
@@ -75,7 +75,7 @@ def read_job(request: Request, present: Present = tuple) -> Job:
 
 
 def _check_names(request: Request, plays: Sequence[Play], targets: Iterable[Target], extra: Vars) -> None:
-    """Raise ``PlaybookError`` for tags and variables of the command line that mean nothing in these plays."""
+    """Raise ``PlaybookError`` for tags and variables of the command line that these plays do not use."""
     problems = Problems()
     for option, tags in (("--tags", request.tags), ("--skip-tags", request.skip_tags)):
         with problems.kept():
@@ -90,7 +90,7 @@ def _name(play: Play, path: Path) -> str:
 
 
 def _targets(plays: Iterable[Play], hosts: Inventory, limit: str | None) -> tuple[tuple[Target, list[Play]], ...]:
-    """The hosts that are meant, in the order of the plays and the inventory, with the plays of each."""
+    """The selected hosts, in the order of the plays and the inventory, with the plays of each."""
     found: dict[str, tuple[Target, list[Play]]] = {}
     allowed = None if limit is None else {target.name for target in hosts.matching(limit)}
     for play in plays:
@@ -100,8 +100,8 @@ def _targets(plays: Iterable[Play], hosts: Inventory, limit: str | None) -> tupl
     if not found:
         where = Position(Source("--limit", limit)) if limit else next(iter(plays)).hosts_where
         raise PlaybookError(
-            "this leaves no host to work on",
-            advice="name hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
+            "no host is selected",
+            advice="select hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
             where=where,
         )
     return tuple(found.values())
@@ -128,7 +128,7 @@ _LIKE_DISKS = ("disk", "device", "drive")
 
 
 def _name_disks(error: PlaybookError, present: Present) -> None:
-    """Where a variable for a disk has no value, say which disks there are."""
+    """Add the existing disks to the advice if a variable for a disk is undefined."""
     for each in error.all:
         if each.undefined and any(word in each.undefined.lower() for word in _LIKE_DISKS):
             disks = "; ".join(present()) or "none"
@@ -136,7 +136,7 @@ def _name_disks(error: PlaybookError, present: Present) -> None:
 
 
 def _from_task(works: Sequence[Work], name: str) -> Iterator[Work]:
-    """The work from the first task of that name on; ``*`` and ``?`` stand for what they do in file names."""
+    """The work from the first task with that name; ``*`` and ``?`` are wildcards as in file names."""
     names = [entry.name for work in works for entry in work.entries]
     if not any(_is_named(each, name) for each in names):
         raise PlaybookError(

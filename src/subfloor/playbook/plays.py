@@ -1,7 +1,7 @@
-"""Playbooks: from YAML to the tasks of each play, ready to be asked for their next step.
+"""Playbooks: from YAML to the tasks of each play.
 
-All of it happens before anything is looked at. So every mistake is found on every machine, also in
-parts that a run would come to late, and told with its place: file, line and column.
+A playbook is read completely before anything is looked at. So every mistake is found on every machine, even in
+parts that a run would reach late, and is reported with file, line and column.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PLAY_KEYS = ("name", "hosts", "seed", "vars", "defaults", "tags", "tasks")
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a play as it is for one host; ``task`` is None where it is skipped."""
+    """An entry of a play for one host; ``task`` is None if it is skipped."""
 
     name: str
     key: str
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Play:
-    """What a play says, for all hosts. ``hosts`` is a pattern for ``Inventory.matching``."""
+    """A play as it is written, for all hosts. ``hosts`` is a pattern for ``Inventory.matching``."""
 
     name: str
     hosts: str
@@ -63,17 +63,17 @@ class Play:
     tags: frozenset[str] = frozenset()
 
     def entries(self, target: Target, extra: Vars | None = None) -> tuple[Entry, ...]:
-        """The entries of this play for a host, included files and loops unrolled.
+        """The entries of this play for a host, with includes and loops expanded.
 
-        Variables count in this order: ``extra``, those of the entry and of the includes around it, the
-        play's, the host's, and defaults. Raises ``PlaybookError`` with all that is wrong.
+        Precedence of variables, highest first: ``extra``, those of the entry and of the includes around it, the
+        play's, the host's, and defaults. Raises ``PlaybookError`` with all mistakes.
         """
         scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,))
         return _Unrolling(self, target, scope).entries()
 
 
 class Files:
-    """The files of a playbook, each read once."""
+    """The included files of a playbook; each is read once."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -81,18 +81,18 @@ class Files:
 
     @property
     def read(self) -> tuple[Part, ...]:
-        """The files that were read so far."""
+        """The contents of the files that were read so far."""
         return tuple(self._parts.values())
 
     def part(self, path: str) -> Part:
-        """The tasks in a file. Raises ``PlaybookError``."""
+        """The tasks in the file at ``path``. Raises ``PlaybookError``."""
         if path not in self._parts:
             self._parts[path] = read_part(Path(path), self.registry)
         return self._parts[path]
 
 
 def load(path: Path, registry: Registry) -> tuple[Play, ...]:
-    """The plays of a playbook. Raises ``PlaybookError`` with all that is wrong with its shape."""
+    """The plays of a playbook. Raises ``PlaybookError`` with all mistakes in its structure."""
     node = strict_yaml.read(path)
     if not isinstance(node, Listing) or not node.items:
         raise PlaybookError(
@@ -162,7 +162,7 @@ _PARTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class _Around:
-    """What surrounds an entry: the scope, tags, and the files that include each other, outermost first."""
+    """The context of an entry: the scope, tags, and the files that include each other, outermost first."""
 
     scope: Scope
     tags: frozenset[str]
@@ -175,7 +175,7 @@ _Unrolled = tuple[Entry, Item]
 
 
 class _Unrolling:
-    """One play for one host: what conditions, loops and includes come to."""
+    """Expands the conditions, loops and includes of one play for one host."""
 
     def __init__(self, play: Play, target: Target, scope: Scope) -> None:
         self._play = play
@@ -215,7 +215,7 @@ class _Unrolling:
             yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
 
     def _loop(self, item: Item, scope: Scope) -> list[Any] | None:
-        """What to loop over; None where the condition says no before that can be known."""
+        """The values of the loop; None if they are undefined and the condition is false anyway."""
         assert item.loop is not None
         try:
             values = scope.render(item.loop)
@@ -257,7 +257,7 @@ class _Unrolling:
             chain = " → ".join((*around.files[around.files.index(path) :], path))
             raise PlaybookError(
                 f"this file includes itself: {chain}",
-                advice="take what both need into a third file",
+                advice="move what both files need into a third file",
                 where=item.params.where,
             )
         part = self._part(path, item.params.where)
@@ -273,19 +273,19 @@ class _Unrolling:
         try:
             return self._play.files.part(path)
         except PlaybookError as error:
-            if not error.where.source.text:  # the file as a whole: what can be shown is who wants it
+            if not error.where.source.text:  # an error of the whole file: the include is shown instead
                 raise PlaybookError(f"{path} {error.what}", advice=error.advice, where=where) from None
             for one in error.all:
                 one.notes += (f"included at {where}",)
             raise
 
     def _plugin(self, item: Item) -> Plugin | None:
-        """The plugin that brings the task; None for an include."""
+        """The plugin of the task; None for an include."""
         return self._play.files.registry.get(item.key)
 
     def _entry(self, item: Item, around: _Around) -> Entry:
         plugin = self._plugin(item)
-        assert plugin is not None  # the list of tasks was checked for it
+        assert plugin is not None  # checked when the task list was read
         values = task_values(around.scope.render(item.params), item.params, plugin.schema)
         problems = Problems()
         for error in check(plugin, values, item.params, item.where):
@@ -296,7 +296,7 @@ class _Unrolling:
         return Entry(_name(item, around.scope, values), item.key, task, around.tags, item.where)
 
     def _within(self, found: tuple[_Unrolled, ...]) -> tuple[Entry, ...]:
-        """Each task as a part of the play."""
+        """Each task after ``Task.within``."""
         play = tuple(entry.task for entry, _ in found if entry.task is not None)
         problems = Problems()
         entries: list[Entry] = []
@@ -318,7 +318,7 @@ class _Unrolling:
         play = self._play
         if play.seed is None:
             raise PlaybookError(
-                "the play has no seed, and it has tasks that derive UUIDs from one",
+                "the play has no seed, but it has tasks that derive UUIDs from a seed",
                 advice='add `seed:` to the play, with any text, such as `seed: "{{ inventory_hostname }}"`',
                 where=play.where,
             )
@@ -340,7 +340,7 @@ def _holds_without_item(when: Node, scope: Scope) -> bool:
 
 
 def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
-    """What a task class answers. Raises ``PlaybookError`` for a value that it refuses."""
+    """The task that a task class returns. Raises ``PlaybookError`` for a value that the class refuses."""
     try:
         task = question()
     except ValueError as error:
@@ -356,7 +356,7 @@ def _asked(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
 
 
 def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:
-    """What the class itself says, at the parameter that its message begins with."""
+    """The error of the class, at the parameter that its message starts with."""
     name = message.partition(":")[0]
     written = item.params.items if isinstance(item.params, Table) else {}
     where = written[name].where if name in written else item.where
@@ -366,7 +366,7 @@ def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:
 
 
 def _name(item: Item, scope: Scope, values: Any) -> str:
-    """The entry's name; without one, the task's and the first thing that it is about."""
+    """The entry's name; without one, the task's key and its first text parameter."""
     if item.name is None:
         telling = next((value for value in values.values() if isinstance(value, str)), "")
         return f"{item.key} {telling}".rstrip()
@@ -381,7 +381,7 @@ def _name(item: Item, scope: Scope, values: Any) -> str:
 
 
 def _skipped(item: Item, around: _Around, why: str, plugin: Plugin | None) -> Entry:
-    """An entry that is skipped: what its expressions need may well not be defined."""
+    """An entry that is skipped; the variables of its expressions may be undefined."""
     try:
         values = around.scope.render(item.params) if item.name is None else {}
         values = task_values(values, item.params, plugin.schema) if plugin else values

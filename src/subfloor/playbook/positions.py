@@ -1,7 +1,7 @@
-"""Where in which file something stands, and the error that shows it.
+"""Positions in files, and the errors that show them.
 
-Everything that is read from YAML keeps its position to the very end, so that an error can point at the
-key or value that a person has to change: also when it comes up hosts and templates later.
+Everything that is read from YAML keeps its position. So an error can point to the key or value that the user
+must change, even if it is found much later, for one host or in a template.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MANY = 100
 
 @dataclass(frozen=True)
 class Source:
-    """A text that was read: ``name`` is a path, or what stands for one (``-e``)."""
+    """A text that was read: ``name`` is a path, or an option such as ``-e``."""
 
     name: str
     text: str = field(repr=False)
 
     def line(self, number: int) -> str:
-        """The line with this number, from 1; empty where there is none."""
+        """The line with this number, counted from 1; empty if it does not exist."""
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
     @cached_property
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a source: line and column count from 1, the column in characters."""
+    """A position in a source: line and column count from 1, the column in characters."""
 
     source: Source
     line: int = 1
@@ -48,18 +48,18 @@ class Position:
         return f"{self.source.name}:{self.line}:{self.column}" if self.source.text else self.source.name
 
     def of(self, word: str) -> Position:
-        """Where ``word`` first stands in this line's next expression; here, when it does not."""
+        """The position of the first ``word`` in the next expression of this line; this position if there is none."""
         text, start = self.source.line(self.line), self.column - 1
         pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
         found = pattern.search(text, max(start, text.find("{{", start))) if word else None
         return replace(self, column=found.start() + 1) if found else self
 
     def unshown(self) -> Position:
-        """The same place, of a line that nobody may see."""
+        """The same position, without the text of the line, which may be a secret."""
         return replace(self, source=Source(str(self), ""))
 
     def shown(self) -> str:
-        """The line, with a caret below the column; empty where the line is."""
+        """The line, with a caret below the column; empty if the line is empty."""
         text, column = self.source.line(self.line), self.column
         if not text:
             return ""
@@ -79,10 +79,10 @@ def _blank(char: str) -> str:
 
 
 class PlaybookError(SubfloorError):
-    """Something in a playbook or an inventory that cannot be meant, and where it stands.
+    """A mistake in a playbook or an inventory, with its position.
 
-    ``undefined`` is the variable that is missing, if that is what is wrong. ``notes`` are lines that say
-    how things came to this place. ``others`` are the errors that were found together with this one.
+    ``undefined``: the name of the missing variable, if that is the mistake. ``notes``: lines that explain the
+    context, such as the includes. ``others``: the errors that were found together with this one.
     """
 
     def __init__(
@@ -115,27 +115,27 @@ class PlaybookError(SubfloorError):
 
 
 class Problems:
-    """Collects errors, so that one run tells a person all of them."""
+    """Collects errors, so that one run reports all of them."""
 
     def __init__(self) -> None:
         self._found: list[PlaybookError] = []
 
     def add(self, error: PlaybookError) -> None:
-        """Keep an error and those that it brings along. Raises them all when there are too many to read."""
+        """Keep an error and its ``others``. Raises all errors if there are too many to read."""
         self._found.extend(error.all)
         if len(self._found) >= _MANY:
             self.settle()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep what goes wrong in the block, and go on after it."""
+        """Keep the ``PlaybookError`` of the block, and continue after it."""
         try:
             yield
         except PlaybookError as error:
             self.add(error)
 
     def settle(self) -> None:
-        """Raise what was collected, if anything was, as one error."""
+        """Raise the collected errors, if any, as one ``PlaybookError``."""
         told = _without_repetition(self._found)
         if told:
             first, *others = told
@@ -163,12 +163,12 @@ def _without_repetition(errors: Iterable[PlaybookError]) -> list[PlaybookError]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was most likely meant."""
+    """The known name that is most similar; None if none is similar."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Advice about an unknown name."""
+    """The advice for an unknown name: the nearest known one, and ``otherwise``."""
     close = nearest(name, known)
     return f"did you mean `{close}`? If not: {otherwise}" if close else otherwise

@@ -1,8 +1,8 @@
-"""Where tasks come from: entry points of installed distributions, and ``plugins/`` beside the playbook.
+"""The task registry: entry points of installed distributions, and ``plugins/`` beside the playbook.
 
-The built-in tasks come in by the same door as everybody else's. Importing all of them to run one would
-cost more than the run, so an entry point is loaded when a task of its name is asked for; only a name
-that no entry point has makes all of them be loaded.
+The built-in tasks are loaded in the same way as those of other plugins. To import all of them would take longer than
+a run, so an entry point is loaded only when a task of its name is needed. A name without an entry point makes all of
+them load.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Plugin:
 
     @cached_property
     def validator(self) -> Validator:
-        """What decides on parameters."""
+        """The validator of the parameters."""
         return _strict()(self.schema)
 
 
 @cache
 def _strict() -> type[Validator]:
-    """JSON Schema, but for 1.0, which is an integer to it: Python would write it as `1.0` everywhere."""
+    """JSON Schema, except that 1.0 is not an integer: Python would write it as `1.0` everywhere."""
     from jsonschema import Draft202012Validator, validators
 
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
@@ -58,10 +58,10 @@ def _strict() -> type[Validator]:
 
 
 class Registry:
-    """The task classes that there are, by the names that playbooks use.
+    """All task classes, by the names that playbooks use.
 
-    ``directories``: each holds plugin files; those that do not exist are passed over.
-    ``offered``: instead of the entry points that are installed, for tests.
+    ``directories``: directories of plugin files; those that do not exist are ignored.
+    ``offered``: replaces the installed entry points in tests.
     """
 
     def __init__(self, directories: Iterable[Path] = (), offered: Iterable[EntryPoint] | None = None) -> None:
@@ -74,19 +74,19 @@ class Registry:
             self._load_directory(directory)
 
     def get(self, name: str) -> Plugin | None:
-        """The task with this name. Raises ``PluginError`` when a plugin that may bring it is broken."""
+        """The task with this name. Raises ``PluginError`` if a plugin that may have it is broken."""
         self._load(each for each in self._offered if each.name == name)
         if name not in self._plugins:
             self._load(self._offered)
         return self._plugins.get(name)
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted. Raises ``PluginError`` when any plugin is broken."""
+        """All names, sorted. Raises ``PluginError`` if any plugin is broken."""
         self._load(self._offered)
         return tuple(sorted(self._plugins))
 
     def register(self, plugin: object, origin: str) -> None:
-        """Take in the tasks of a plugin: a module, or an object, with the hook. Raises ``PluginError``."""
+        """Add the tasks of a plugin: a module or an object with the hook. Raises ``PluginError``."""
         for class_ in _tasks_of(self._manager, plugin, origin):
             schema = task_contract.checked(class_, origin)
             known = self._plugins.get(class_.key)
@@ -131,19 +131,19 @@ def _tasks_of(manager: pluggy.PluginManager, plugin: object, origin: str) -> Ite
 
 
 def _module_from(path: Path) -> ModuleType:
-    """A file as a module, under a name that no other module can have."""
+    """A file as a module, with a unique name."""
     name = f"subfloor_plugin_{os.fsencode(path.resolve()).hex()}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a path that ends in .py has both
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses find the names in their annotations by the module's name.
+    # Dataclasses resolve the names in their annotations through the module's name.
     sys.modules[name] = module
     _guarded(str(path), lambda: spec.loader.exec_module(module))
     return module
 
 
 def _guarded(origin: str, action: Any) -> Any:
-    """The action's result. Raises ``PluginError`` for whatever a plugin raises."""
+    """The action's result. Raises ``PluginError`` for any error of the plugin."""
     try:
         return action()
     except PluginError:
@@ -153,7 +153,7 @@ def _guarded(origin: str, action: Any) -> Any:
 
 
 def broken(origin: str, error: BaseException) -> PluginError:
-    """The error of a plugin that raises what no plugin may raise, with the place where it did."""
+    """The ``PluginError`` for an error that a plugin may not raise, with its file and line."""
     return PluginError(
         f"{origin} failed: {place(error)}{type(error).__name__}: {error}",
         advice="this is a mistake in the plugin, not in the playbook: correct it there, or remove the plugin",
@@ -161,7 +161,7 @@ def broken(origin: str, error: BaseException) -> PluginError:
 
 
 def _installed() -> Iterable[EntryPoint]:
-    """The entry points of our group, of all distributions on the path."""
+    """The entry points of subfloor's group in all distributions on the path."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)

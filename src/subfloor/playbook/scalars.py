@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means, where all readers of YAML agree; else an error.
+"""The value of a plain YAML scalar if all YAML parsers agree on it, otherwise an error.
 
 YAML 1.1 and 1.2, and their libraries, read ``no``, ``0644``, ``1e3`` and ``12:30:00`` differently.
 """
@@ -29,7 +29,7 @@ _AMBIGUOUS = tuple(
 
 
 class AmbiguousError(ValueError):
-    """A plain scalar on whose meaning readers of YAML do not agree."""
+    """A plain scalar that YAML parsers read differently."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what)
@@ -68,7 +68,7 @@ def _short(text: str) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value is, in the words of a message."""
+    """What a value is, as part of a message."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

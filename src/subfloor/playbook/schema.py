@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of playbooks, for editors: completion, hover texts and red underlines.
 
-It is composed of the tasks' own schemas. What a run accepts is decided by ``playbook``; this says the
-same as far as a schema can, and the tests hold the two together.
+It is composed of the tasks' own schemas. ``playbook`` decides what a run accepts; the schema agrees with it as far
+as a schema can, and tests compare the two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _COMMON: Mapping[str, _Schema] = {
 
 
 def playbook_schema(plugins: Iterable[Plugin]) -> _Schema:
-    """The schema of a playbook that may use these tasks. ``#/$defs/part`` is that of a file to include."""
+    """The schema of a playbook that may use these tasks. ``#/$defs/part`` is the schema of an included file."""
     known = {plugin.task.key: plugin for plugin in plugins}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -105,7 +105,7 @@ def _entry(names: list[str]) -> _Schema:
 
 
 def _task(schema: Mapping[str, Any]) -> _Schema:
-    """A task's parameters, or an expression that makes them; nothing, where none is required."""
+    """A task's parameters, or an expression for them; also null, if no parameter is required."""
     properties = {name: _templated(each) for name, each in schema["properties"].items()}
     choices: list[_Schema] = [{**schema, "properties": properties}, _EXPRESSION]
     if not schema["required"]:
@@ -114,7 +114,7 @@ def _task(schema: Mapping[str, Any]) -> _Schema:
 
 
 def _templated(schema: Mapping[str, Any]) -> _Schema:
-    """A schema that lets an expression stand for the value, and for whatever is in it."""
+    """A schema that also allows an expression for the value and for each of its parts."""
     inner = dict(schema)
     about: _Schema = {key: inner.pop(key) for key in ("description", "default", "examples") if key in inner}
     for key in ("items", "additionalProperties"):

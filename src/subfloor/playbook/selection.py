@@ -1,4 +1,4 @@
-"""Which entries of a play are asked for: ``--tags`` and ``--skip-tags``, as in Ansible."""
+"""Select the entries of a play by ``--tags`` and ``--skip-tags``, as in Ansible."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ class Tagged(Protocol):
     """Anything with tags."""
 
     @property
-    def tags(self) -> frozenset[str]: ...
+    def tags(self) -> frozenset[str]:
+        """The names of the tags."""
 
 
 T = TypeVar("T", bound=Tagged)
 
 
 def select(entries: Iterable[T], tags: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[T, ...]:
-    """The entries that are asked for; without ``tags``, all that are not tagged ``never``.
+    """The selected entries; without ``tags``, all that are not tagged ``never``.
 
-    ``always`` comes along whatever is asked for, ``never`` only by another of its tags. ``all``,
-    ``tagged`` and ``untagged`` may stand for tags in both lists.
+    Entries with the tag ``always`` are always selected, those with ``never`` only by another of their tags. Both lists
+    may contain ``all``, ``tagged`` and ``untagged``.
     """
     wanted, unwanted = frozenset(tags) or frozenset({"all"}), frozenset(skip)
     return tuple(each for each in entries if _wanted(each.tags, wanted) and not _skipped(each.tags, unwanted))

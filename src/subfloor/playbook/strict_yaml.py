@@ -1,8 +1,8 @@
-"""YAML that keeps its positions, and refuses what is treacherous.
+"""Strict YAML: keeps positions and refuses ambiguous values.
 
-A playbook is run by root on disks. So what readers of YAML disagree about (``no``, ``0644``,
-``12:30:00``) is an error here, with a position, and never a guess. The tree is built from the
-parser's events: that bounds depth and expansion, and keeps the mark of every scalar.
+Root runs playbooks on disks. So a value that YAML parsers read differently (``no``, ``0644``, ``12:30:00``) is an
+error with a position, never a guess. The tree is built from the parser's events: this limits depth and expansion,
+and keeps the position of every scalar.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_DEPTH = 64
 TOO_DEEP = (f"this is nested more than {MAX_DEPTH} deep", "make it flatter")
 MAX_EXPANDED = 10_000
 
-# What YAML does not allow in a stream, and a terminal should not be sent.
+# Characters that YAML does not allow in a stream, and that should not be sent to a terminal.
 _UNPRINTABLE: Any = yaml.reader.Reader.NON_PRINTABLE
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -31,7 +31,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text, number, truth value or nothing. ``raw`` is how it is written."""
+    """A text, number, boolean or null. ``raw`` is the text as it is written."""
 
     value: str | int | float | bool | None
     where: Position
@@ -48,7 +48,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Table:
-    """A mapping of names to nodes; ``keys`` holds where each name stands."""
+    """A mapping of names to nodes; ``keys`` holds the position of each name."""
 
     items: Mapping[str, Node]
     keys: Mapping[str, Position]
@@ -59,7 +59,7 @@ Node = Scalar | Listing | Table
 
 
 def plain(node: Node) -> Any:
-    """The node as Python's own values, without positions."""
+    """The node as plain Python values, without positions."""
     if isinstance(node, Scalar):
         return node.value
     if isinstance(node, Listing):
@@ -68,14 +68,14 @@ def plain(node: Node) -> Any:
 
 
 def kind(node: Node) -> str:
-    """What a node is, in the words of a message."""
+    """What a node is, as part of a message."""
     if isinstance(node, Listing):
         return "a list"
     return "a mapping" if isinstance(node, Table) else scalars.kind(node.value)
 
 
 def read(path: Path) -> Node:
-    """The one document in a file. Raises ``PlaybookError``."""
+    """The only document in a file. Raises ``PlaybookError``."""
     nowhere = Position(Source(str(path), ""))
     try:
         with path.open("rb") as file:
@@ -111,11 +111,11 @@ def _position_after(source: Source, before: str) -> Position:
 
 
 def parse(source: Source) -> Node:
-    """The one document in a text. Raises ``PlaybookError`` with all that is wrong with it."""
+    """The only document in a text. Raises ``PlaybookError`` with all mistakes."""
     unprintable = _UNPRINTABLE.search(source.text)
     if unprintable:
         raise PlaybookError(
-            f"the character U+{ord(unprintable[0]):04X} cannot stand in YAML",
+            f"the character U+{ord(unprintable[0]):04X} is not allowed in YAML",
             advice='remove it, or write it as an escape in double quotes, such as "\\0"',
             where=_position_after(source, source.text[: unprintable.start()]),
         )
@@ -134,22 +134,22 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> PlaybookError:
 
 
 def _in_our_words(line: str, problem: str) -> tuple[str, str]:
-    """What is wrong with a line, and what to do; where it is not plain, in the parser's words."""
-    if "nesting depth" in problem:  # libyaml has a bound of its own, far beyond ours
+    """What is wrong with a line, and what to do; if the cause is not known, the parser's message."""
+    if "nesting depth" in problem:  # libyaml has its own limit, far above ours
         return TOO_DEEP
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands in the indentation", "indent with spaces: YAML allows no tabs there"
+        return "there is a tab in the indentation", "indent with spaces: YAML allows no tabs there"
     if re.search(r"[-:,\[{]\s*\{\{", line):
         return "an expression without quotes is not YAML", 'put quotes around the whole value: "{{ … }}"'
     if "mapping values" in problem:
         advice = "put quotes around a text that contains `: `, or check the indentation"
-        return "a second `: ` cannot stand here", advice
+        return "a second `: ` is not allowed here", advice
     advice = "check the indentation, brackets and quotes here and on the line before"
     return f"this is not YAML: {problem}", advice
 
 
 class _Reader:
-    """Builds the tree from the parser's events, and collects what is wrong on the way."""
+    """Builds the tree from the parser's events, and collects the mistakes."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -214,8 +214,8 @@ class _Reader:
         if size < 0:
             raise self._error(event, f"nothing is named `&{event.anchor}`", "name a value before using its alias")
         if node is None:
-            raise self._error(event, f"`*{event.anchor}` stands inside of what it names", "write the value out")
-        # A billion laughs is a short file: what counts is how large it becomes.
+            raise self._error(event, f"`*{event.anchor}` is inside of the value that it names", "write the value out")
+        # A "billion laughs" file is short: its expanded size is limited.
         self._aliased += size
         self._size += size
         if self._aliased > MAX_EXPANDED:
@@ -255,7 +255,7 @@ class _Reader:
         return Table(items, keys, self._at(event))
 
     def _key(self, key: Node, where: Position, value: Node, seen: Mapping[str, Position]) -> str:
-        """The name that a key is; empty, and a problem noted, when it cannot be one."""
+        """The name of a key; empty, with an error noted, if the key is not valid."""
         name = key.value if isinstance(key, Scalar) else None
         if not isinstance(name, str) or not name:
             self._problems.add(_bad_key(key, where, value))
@@ -263,7 +263,7 @@ class _Reader:
         if name in seen:
             self._problems.add(
                 PlaybookError(
-                    f"the key `{name}` stands here a second time (first on line {seen[name].line})",
+                    f"the key `{name}` is here a second time (first on line {seen[name].line})",
                     advice="remove one of the two",
                     where=where,
                 )
@@ -272,7 +272,7 @@ class _Reader:
         return name
 
     def _merged(self, value: Node) -> list[Table]:
-        """What ``<<`` merges in: of several, an earlier one wins."""
+        """The mappings that ``<<`` merges in; an earlier one overrides a later one."""
         tables = value.items if isinstance(value, Listing) else (value,)
         wrong = [each for each in tables if not isinstance(each, Table)]
         for each in wrong:

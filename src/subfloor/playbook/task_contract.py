@@ -1,6 +1,6 @@
-"""Whether a class is a task: what the engine and the playbook rely on, checked once, when it comes in.
+"""Check once, when a plugin is loaded, that a class is a task as the engine and the playbook need it.
 
-A mistake in a plugin should be told to its author in words, before a disk is looked at.
+So the author of a plugin gets a clear message about a mistake before a disk is looked at.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from subfloor.core.parameters import schema_of
 from subfloor.core.task import Task
 
 RESERVED = frozenset({"name", "when", "loop", "tags", "vars", "include"})
-"""Keys of a playbook's entry that cannot be the name of a task."""
+"""Keys of a playbook entry that cannot be the key of a task."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def checked(class_: Any, origin: str) -> dict[str, Any]:
-    """The schema of a task class's parameters. Raises ``PluginError`` where it is not a task class."""
+    """The schema of a task class's parameters. Raises ``PluginError`` if the class is not a valid task."""
     for wrong, advice in _complaints(class_):
         raise PluginError(f"{_called(class_)} of {origin} {wrong}", advice=advice)
     try:
@@ -45,7 +45,7 @@ def _called(class_: Any) -> str:
 
 
 def _complaints(class_: Any) -> Iterator[tuple[str, str]]:
-    """What keeps a class from being a task, and what to do about it."""
+    """Why a class is not a valid task, and what to do."""
     if not (isinstance(class_, type) and issubclass(class_, Task)):
         yield "is not a task class", "return classes that derive from subfloor.plugin.Task"
         return
@@ -71,7 +71,7 @@ def _naming_complaints(class_: type[Task]) -> Iterator[tuple[str, str]]:
             f"has the key `{name}`, which every entry of a playbook may have as a key",
             "choose another",
         )
-    # Without a docstring, a dataclass makes up one of its own from the fields.
+    # Without a docstring, a dataclass generates one from the fields.
     if not class_.__doc__ or class_.__doc__.startswith(f"{class_.__name__}("):
         yield (
             "has no docstring",

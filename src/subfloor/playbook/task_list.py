@@ -1,6 +1,6 @@
-"""The entries of a task list as they are written: read once a file, for all hosts.
+"""The entries of a task list as they are written: each file is read once for all hosts.
 
-What an entry comes to on one host (its conditions, loops and expressions) is ``playbook``'s affair.
+``plays`` evaluates the conditions, loops and expressions of an entry for each host.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from subfloor.playbook.variables import plain_condition, table_of_vars
 
 INCLUDE = "include"
 COMMON = ("name", "when", "loop", "tags", "vars")
-"""The keys that every entry may have beside its task's."""
+"""The keys that every entry may have besides the key of its task."""
 
 _FROM_ANSIBLE: Mapping[str, str] = {
     "include_tasks": "write `include: FILE`",
@@ -39,7 +39,7 @@ _FROM_ANSIBLE: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One entry: a task's key over its parameters, or ``include`` over a path."""
+    """One entry: a task's key with its parameters, or ``include`` with a path."""
 
     key: str
     params: Node
@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Part:
-    """A file to include: tasks, with defaults for the variables that they use."""
+    """An included file: tasks, with defaults for the variables that they use."""
 
     items: tuple[Item, ...]
     defaults: Mapping[str, Node] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def required(table: Table, key: str, what: str) -> Node:
 
 
 def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
-    """Raises ``PlaybookError`` for the keys that have no meaning here: they may be others, misspelt."""
+    """Raise ``PlaybookError`` for unknown keys, which may be misspelt."""
     problems = Problems()
     for key, where in table.keys.items():
         if key not in known:
@@ -95,7 +95,7 @@ def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
 
 
 def items_of(node: Node, registry: Registry) -> tuple[Item, ...]:
-    """The entries of a list of tasks. Raises ``PlaybookError`` with all that is wrong with them."""
+    """The entries of a list of tasks. Raises ``PlaybookError`` with all mistakes."""
     if isinstance(node, Scalar) and node.value is None:
         return ()
     if not isinstance(node, Listing):
@@ -143,7 +143,7 @@ def _check_condition(when: Node | None) -> None:
 
 
 def _key(entry: Table, registry: Registry) -> str:
-    """The one key of an entry that names its task."""
+    """The key of an entry that names its task."""
     candidates = [key for key in entry.items if key not in COMMON]
     if not candidates:
         raise PlaybookError(
@@ -164,11 +164,11 @@ def _key(entry: Table, registry: Registry) -> str:
 
 
 def _unknown(key: str, where: Position, named: bool, registry: Registry) -> PlaybookError:
-    """A key that is no task: where the entry has one already, it was meant for something else."""
+    """The error for an unknown key; ``named``: the entry already has a task, so the key is no misspelt task."""
     if key in _FROM_ANSIBLE:
         return PlaybookError(f"there is no `{key}`", advice=_FROM_ANSIBLE[key], where=where)
     if named:
-        listed = f"beside its task an entry has {', '.join(f'`{each}`' for each in COMMON)}"
+        listed = f"besides its task an entry has {', '.join(f'`{each}`' for each in COMMON)}"
         advice = did_you_mean(key, COMMON, otherwise=listed)
         return PlaybookError(f"an entry has no `{key}`", advice=advice, where=where)
     known = (*registry.names(), INCLUDE, *COMMON)
@@ -177,7 +177,7 @@ def _unknown(key: str, where: Position, named: bool, registry: Registry) -> Play
 
 
 def tags_of(node: Node | None) -> frozenset[str]:
-    """Tags: a list of names, or names with commas between. Raises ``PlaybookError``."""
+    """Tags: a list of names, or names separated by commas. Raises ``PlaybookError``."""
     if node is None:
         return frozenset()
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a task is given: its parameters once every expression in them is evaluated."""
+"""The values of a task's parameters after all expressions in them are evaluated."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Schema = Mapping[str, Any]
 
 
 def task_values(values: Any, node: Node, schema: Schema) -> Any:
-    """The parameters, from how they are written and what that came to; anything but a mapping stays.
+    """The parameters, from their evaluated ``values`` and the ``node`` as written; any other value is unchanged.
 
-    What need not be given, and whose expression comes to nothing, is not given: so a variable can stand
-    for a parameter that is left out. What nobody may see is a secret from here on.
+    An optional parameter whose expression is null counts as not given: so a variable can leave out a parameter.
+    The value of a secret parameter becomes a ``Secret``.
     """
     if values is None or not isinstance(values, dict):
         return {} if values is None else values
@@ -24,7 +24,7 @@ def task_values(values: Any, node: Node, schema: Schema) -> Any:
 
 
 def _written_as_nothing(node: Node) -> set[str]:
-    """The parameters that somebody wrote without a value: a mistake, which is told."""
+    """The parameters that are written without a value: a mistake that is reported."""
     items = node.items if isinstance(node, Table) else {}
     return {name for name, each in items.items() if isinstance(each, Scalar) and each.value is None}
 
@@ -34,5 +34,5 @@ def _veiled(name: str, value: Any, schema: Schema) -> Any:
 
 
 def is_secret(name: str, schema: Schema) -> bool:
-    """Whether nobody may see what is given for a parameter."""
+    """Whether the value of a parameter is secret."""
     return bool(schema["properties"].get(name, {}).get("writeOnly"))

@@ -1,8 +1,8 @@
-"""Jinja2 expressions in values, with native types, and nothing undefined.
+"""Jinja2 expressions in values, with native types; an undefined variable is an error.
 
-A value that is one expression becomes what the expression is; one that mixes text and expressions
-becomes text. Nothing is read back from text: ``"{{ label }}"`` with the label ``"0644"`` stays text.
-Jinja2 is imported on the first expression: it costs more than Python's own start.
+A value that is one expression has the type of the expression; a mix of text and expressions becomes text. Text is
+never parsed again: ``"{{ label }}"`` with the label ``"0644"`` stays text. Jinja2 is imported at the first
+expression: its import takes longer than the start of Python.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _SCOPE = "the scope, under a name that no template can spell"
 
 
 class ExpressionError(Exception):
-    """An expression that has no value. ``undefined`` is the variable that it lacks, if that is why;
-    ``near`` is a word of the expression that the reason is about."""
+    """An expression without a value. ``undefined``: the name of the missing variable, if that is the reason;
+    ``near``: a word of the expression that the reason concerns."""
 
     def __init__(self, what: str, *, undefined: str | None = None, near: str = "") -> None:
         super().__init__(what)
@@ -34,11 +34,11 @@ class ExpressionError(Exception):
 
 
 Lookup = Callable[[str], Any]
-"""A variable's value by its name. Raises ``KeyError`` for one that is not defined."""
+"""A variable's value by its name. Raises ``KeyError`` for an undefined variable."""
 
 
 def has_expression(text: str) -> bool:
-    """Whether a text is a template at all."""
+    """Whether a text contains an expression."""
     return "{{" in text or "{%" in text or "{#" in text
 
 
@@ -68,7 +68,7 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
             context = template.new_context({_SCOPE: lookup})
             return _joined(template.root_render_func(context))
     except SubfloorError:
-        raise  # a variable that the expression uses has no value itself
+        raise  # a variable that the expression uses has no value
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
@@ -95,7 +95,7 @@ def _end(message: str | None) -> str:
 
 
 def _joined(pieces: Iterable[Any]) -> Any:
-    """One piece as it is; several as text."""
+    """A single piece unchanged; several pieces as text."""
     values = list(pieces)
     if len(values) == 1:
         return _plain(values[0])
@@ -103,7 +103,7 @@ def _joined(pieces: Iterable[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML could have said it: what Jinja2 leaves lazy is made a list."""
+    """A value with YAML's types: Jinja2's lazy values become lists."""
     if isinstance(value, str):
         return _bounded(str(value))
     if value is None or isinstance(value, bool | int | float | Secret):
@@ -112,8 +112,8 @@ def _plain(value: Any) -> Any:
         return {_name(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | range | set | frozenset | Iterator):
         return [_plain(item) for item in value]
-    str(value)  # raises for what is undefined
-    raise TypeError(f"a {type(value).__name__} is no value for a parameter")
+    str(value)  # raises if it is undefined
+    raise TypeError(f"a {type(value).__name__} is not a valid value for a parameter")
 
 
 def _name(key: Any) -> str:
@@ -130,7 +130,7 @@ def _bounded(text: str) -> str:
 
 @functools.cache
 def _environment() -> SandboxedEnvironment:
-    """The one environment: sandboxed, native, strict about what is undefined."""
+    """The environment: sandboxed, with native types, strict about undefined variables."""
     from jinja2 import StrictUndefined, UndefinedError
     from jinja2.nativetypes import NativeCodeGenerator
     from jinja2.runtime import Context
@@ -138,7 +138,7 @@ def _environment() -> SandboxedEnvironment:
     from jinja2.utils import missing
 
     class Missing(StrictUndefined):
-        """Says by its error which name is undefined, and whether that is a variable's part."""
+        """Its error has the undefined name, and whether that is a part of a variable."""
 
         def __init__(
             self,
@@ -155,7 +155,7 @@ def _environment() -> SandboxedEnvironment:
             super().__init__(hint, obj, name, failed)  # type: ignore[arg-type]
 
     class LazyContext(Context):
-        """Asks the scope for a variable when an expression comes to it, and not before."""
+        """Gets a variable from the scope only when an expression uses it."""
 
         def resolve_or_missing(self, key: str) -> Any:
             if key in self.vars:
@@ -166,7 +166,7 @@ def _environment() -> SandboxedEnvironment:
                 return self.parent.get(key, missing)
 
     class CodeGenerator(NativeCodeGenerator):
-        """Leaves a constant that stands alone as it is: nothing reads it back from text."""
+        """Keeps the type of a single constant: it is not converted to text and parsed again."""
 
         def _output_const_repr(self, group: Iterable[Any]) -> str:
             values = list(group)
@@ -189,7 +189,7 @@ def _environment() -> SandboxedEnvironment:
 
 
 def _refuse_huge(operator: str, left: Any, right: Any) -> None:
-    """An expression that would fill the memory is a mistake: stop it before it starts."""
+    """Raise ``ValueError`` for an operation whose result would fill the memory, before it starts."""
     if operator == "**":
         size = left.bit_length() * abs(right) if isinstance(left, int) and isinstance(right, int) else 0
     else:
@@ -200,7 +200,7 @@ def _refuse_huge(operator: str, left: Any, right: Any) -> None:
 
 
 def _truth(value: Any) -> bool:
-    """As Ansible's ``bool``, but nothing is false by being unknown."""
+    """Like Ansible's ``bool``, but an unknown word is an error instead of false."""
     if isinstance(value, bool):
         return value
     word = str(value).lower()
@@ -212,16 +212,16 @@ def _truth(value: Any) -> bool:
 
 
 def _mandatory(value: Any) -> Any:
-    """As Ansible's ``mandatory``: what is undefined is an error here anyway."""
+    """Like Ansible's ``mandatory``: here an undefined variable is always an error."""
     str(value)
     return value
 
 
 def _partition(disk: Any, number: Any) -> str:
-    """The node of a disk's partition: ``p`` before the number, or ``-part``, where the name needs it."""
+    """The node of a disk's partition, with ``p`` or ``-part`` before the number if the name needs it."""
     from subfloor.storage.devices import partition_node
 
-    str(disk), str(number)  # raises for what is undefined
+    str(disk), str(number)  # raises if one is undefined
     if not isinstance(disk, str) or isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError("`partition` wants a disk's path, and a number: disk | partition(1)")
+        raise TypeError("`partition` needs a disk's path and a number: disk | partition(1)")
     return partition_node(disk, number)

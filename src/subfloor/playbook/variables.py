@@ -1,7 +1,7 @@
-"""Variables: layers of them, and templated when they are used.
+"""Variables in layers, evaluated when they are used.
 
-As in Ansible, a variable may refer to others, whichever layer they come from, and what counts is
-where it is used: a task's ``disk`` changes what the play's ``part: "{{ disk }}1"`` means there.
+As in Ansible, a variable may refer to variables of any layer, and is evaluated in the scope where it is used:
+a task's ``disk`` changes the value of the play's ``part: "{{ disk }}1"`` in that task.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from subfloor.playbook.positions import PlaybookError, Position, Problems, Sourc
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 Vars = Mapping[str, Any]
-"""Variables by name: nodes of YAML, which are templated when used, or values that are ready."""
+"""Variables by name: YAML nodes, which are evaluated when used, or final values."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What the names in an expression stand for. ``layers``: the first one that has a name wins.
+    """The variables that an expression can use. ``layers``: the first layer that has a name wins.
 
-    ``extra`` variables win over everything, ``defaults`` give way to everything.
+    ``extra`` variables override everything, everything overrides ``defaults``.
     """
 
     extra: Vars = field(default_factory=dict)
@@ -36,12 +36,12 @@ class Scope:
     _pending: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def inside(self, *layers: Vars) -> Scope:
-        """A scope in which these variables win over all but the extra ones; the first one first."""
+        """A scope in which these layers override all but the extra variables; the first layer wins."""
         new = tuple(layer for layer in layers if layer)
         return replace(self, layers=new + self.layers) if new else self
 
     def above(self, defaults: Vars) -> Scope:
-        """A scope that falls back on these when nothing else has a name."""
+        """A scope that uses these defaults for names that nothing else defines."""
         return replace(self, defaults=(*self.defaults, defaults)) if defaults else self
 
     def names(self) -> Iterable[str]:
@@ -54,7 +54,7 @@ class Scope:
     def lookup(self, name: str) -> Any:
         """A variable's value.
 
-        Raises ``KeyError`` for what is not defined, ``PlaybookError`` for what has no value.
+        Raises ``KeyError`` if it is undefined, ``PlaybookError`` if it cannot be evaluated.
         """
         if name not in self._known:
             layer = next((layer for layer in self._all() if name in layer), None)
@@ -79,7 +79,7 @@ class Scope:
             self._pending.pop()
 
     def render(self, node: Node) -> Any:
-        """A node as a value, all expressions in it evaluated. Raises ``PlaybookError``."""
+        """The value of a node, with all expressions evaluated. Raises ``PlaybookError``."""
         if isinstance(node, Listing):
             return [self.render(item) for item in node.items]
         if isinstance(node, Table):
@@ -89,13 +89,13 @@ class Scope:
         return self._evaluated(templates.render, node.value, node.where)
 
     def holds(self, node: Node) -> bool:
-        """Whether a condition holds: an expression without braces, or a list of which all must hold."""
+        """Whether a condition is true: an expression without braces, or a list of them that must all be true."""
         if isinstance(node, Listing):
             return all(self.holds(item) for item in node.items)
         value = plain_condition(node)
         if isinstance(value, str):
             value = self._evaluated(templates.evaluate, value, node.where)
-        # Not so in Python and in older Ansible: there the text "false" holds.
+        # Unlike Python and older Ansible, where the text "false" is true.
         if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
             return bool(value)
         raise PlaybookError(
@@ -123,7 +123,7 @@ class Scope:
 
 
 def plain_condition(node: Node) -> Any:
-    """A condition's expression, or its value. Raises ``PlaybookError`` for what can be neither."""
+    """A condition's expression or its value. Raises ``PlaybookError`` if it is neither."""
     if not isinstance(node, Scalar) or node.value is None:
         raise PlaybookError(
             f"a condition must be an expression, and this is {strict_yaml.kind(node)}",
@@ -132,7 +132,7 @@ def plain_condition(node: Node) -> Any:
         )
     if isinstance(node.value, str) and templates.has_expression(node.value):
         raise PlaybookError(
-            "a condition is an expression already", advice="remove the braces `{{ }}`", where=node.where
+            "a condition is already an expression", advice="remove the braces `{{ }}`", where=node.where
         )
     return node.value
 
@@ -140,7 +140,7 @@ def plain_condition(node: Node) -> Any:
 def table_of_vars(node: Node | None) -> Mapping[str, Node]:
     """The variables that a mapping defines.
 
-    Raises ``PlaybookError`` for names that no expression can spell.
+    Raises ``PlaybookError`` for names that an expression cannot use.
     """
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
@@ -156,7 +156,7 @@ def table_of_vars(node: Node | None) -> Mapping[str, Node]:
             problems.add(
                 PlaybookError(
                     f"`{name}` is not a valid variable name",
-                    advice="use letters, digits and underscores, and begin with no digit",
+                    advice="use letters, digits and underscores, and do not start with a digit",
                     where=where,
                 )
             )
@@ -167,7 +167,7 @@ def table_of_vars(node: Node | None) -> Mapping[str, Node]:
 def extra_vars(arguments: Iterable[str]) -> Mapping[str, Node]:
     """The variables of ``-e`` arguments, each ``NAME=VALUE`` or ``@FILE``; a later one wins.
 
-    A value is YAML, and as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false.
+    A value is YAML, as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false.
     """
     found: dict[str, Node] = {}
     for argument in arguments:

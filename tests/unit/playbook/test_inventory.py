@@ -149,15 +149,15 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "hosts:\n  web1:\n",
-            "hosts.yml:1:1: `hosts` stands in no group\n    hosts:\n    ^\n  → write `all:` above it, and indent it",
+            "hosts.yml:1:1: `hosts` is outside of any group\n    hosts:\n    ^\n  → write `all:` above it, and indent it",
         ),
         (
             "all:\n  host: {web1: }\n  servers: {}\n",
             "hosts.yml:2:3: the group `all` has no `host`\n      host: {web1: }\n      ^\n"
             "  → did you mean `hosts`? If not: a group has `hosts`, `vars` and `children`; "
-            "groups in a group stand in `children`\n\n"
+            "write groups of a group into `children`\n\n"
             "hosts.yml:3:3: the group `all` has no `servers`\n      servers: {}\n      ^\n"
-            "  → a group has `hosts`, `vars` and `children`; groups in a group stand in `children`",
+            "  → a group has `hosts`, `vars` and `children`; write groups of a group into `children`",
         ),
         (
             "all:\n  hosts: [web1]\n",
