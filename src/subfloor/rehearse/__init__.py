@@ -1,9 +1,9 @@
-"""A throwaway virtual machine to rehearse a playbook in, and to test on.
+"""A temporary virtual machine for rehearsals and tests.
 
-It boots a kernel with the host's own root under a memory overlay: all the host's programs are there, all
-that is written outside the guest's own disks is forgotten. The pure parts (`initrd`, `qemu`, `scripts`)
-say what to boot; `kernel` and `accel` find what this host has; `start` boots it and `session` talks to
-it; `agent` is the only part that runs inside.
+It boots a kernel with the host's own root under an overlay in memory: it has all programs of the host, and
+everything that is written outside the guest's own disks is lost at the end. The pure parts (`initrd`, `qemu`,
+`scripts`) describe what to boot; `kernel` and `accel` find what this host has; `start` boots the guest and `session`
+talks to it; `agent` is the only part that runs inside.
 """
 
 from subfloor.rehearse.kernel import find as find_kernel

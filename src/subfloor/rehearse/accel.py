@@ -1,8 +1,8 @@
-"""Whether KVM works here, found out rather than assumed.
+"""Test whether KVM works on this host.
 
-A /dev/kvm that can be opened may still hang, or be far slower than emulation (nested without hardware
-support). So a few bytes of guest are run under it, with a short deadline, and the answer is
-remembered until the next boot of this host.
+A /dev/kvm that can be opened may still hang, or be far slower than emulation (nested without hardware support).
+So a guest of a few bytes is run under it with a short deadline, and the result is remembered until the next boot
+of this host.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BOOT_SECTOR = bytes.fromhex("ba0105b010eef4ebfd").ljust(510, b"\0") + b"\x55\xa
 
 
 def choose(wanted: Literal["auto", "kvm", "tcg"] = "auto") -> Accelerator:
-    """The accelerator to use: what is asked for (also by $SUBFLOOR_ACCEL), or KVM only where it works."""
+    """The accelerator to use: the wanted one (also from $SUBFLOOR_ACCEL), or KVM if it works. Raises `VmError`."""
     asked = os.environ.get("SUBFLOOR_ACCEL", "auto") if wanted == "auto" else wanted
     match asked:
         case "kvm":
@@ -33,7 +33,7 @@ def choose(wanted: Literal["auto", "kvm", "tcg"] = "auto") -> Accelerator:
             return "tcg"
         case "auto":
             return "kvm" if _kvm_works() else "tcg"
-    raise VmError(f"SUBFLOOR_ACCEL={asked}: there is no such accelerator", advice="Say auto, kvm or tcg")
+    raise VmError(f"SUBFLOOR_ACCEL={asked}: there is no such accelerator", advice="Set it to auto, kvm or tcg")
 
 
 def _kvm_works() -> bool:

@@ -1,10 +1,10 @@
-"""What runs in the guest, and the wire between it and the host.
+"""The agent that runs in the guest, and the protocol between it and the host.
 
-The agent is a single file of the standard library, because it is copied into the guest and run by
-itself; the host imports the wire's format from here, so that there is one account of it. A serial
-console would mix what the kernel says with what commands say, so the wire is a virtio port of its own.
+The agent is a single file that uses only the standard library, because it is copied into the guest and run alone.
+The host imports the protocol from here, so it is defined once. A serial console would mix the output of the kernel
+with that of commands, so the agent has its own virtio port.
 
-A frame is a kind (one byte), a length (four bytes, big-endian), and so many bytes.
+A frame is a kind (one byte), a length (four bytes, big-endian), and that many bytes.
 From the host: RUN (JSON), INPUT (an empty one ends it), KILL (one byte: the signal).
 From the guest: HELLO, OUTPUT, ERROR, EXIT (a decimal status), and one EXIT for every RUN.
 """
@@ -33,23 +33,23 @@ HELLO, OUTPUT, ERROR, EXIT = b"H", b"O", b"E", b"X"
 NOT_STARTED = 127  # the exit status of a command that could not be executed, as a shell gives it
 
 _HEAD = struct.Struct(">cI")
-CHUNK = 1 << 16  # bytes moved at once: what a pipe holds
-_END_OF_FILE = b"\x04"  # as typed on a terminal
+CHUNK = 1 << 16  # bytes moved at once: the size of a pipe's buffer
+_END_OF_FILE = b"\x04"  # Ctrl-D on a terminal
 
 
 def frame(kind: bytes, payload: bytes = b"") -> bytes:
-    """One frame, as it goes over the wire."""
+    """The bytes of one frame."""
     return _HEAD.pack(kind, len(payload)) + payload
 
 
 class Frames:
-    """Cuts a stream of bytes, fed in any pieces, into frames."""
+    """Splits a stream of bytes, fed in any pieces, into frames."""
 
     def __init__(self) -> None:
         self._held = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The frames that are whole, now that `data` has come too; each is (kind, payload)."""
+        """The frames that `data` completes; each is (kind, payload)."""
         self._held += data
         while len(self._held) >= _HEAD.size:
             kind, length = _HEAD.unpack_from(self._held)
@@ -61,7 +61,7 @@ class Frames:
 
 
 class Port:
-    """The guest's end of the wire, and the frames that have come and were not taken yet."""
+    """The guest's end of the connection, and the received frames that were not taken yet."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -69,26 +69,27 @@ class Port:
         self._cutter = Frames()
 
     def send(self, kind: bytes, payload: bytes = b"") -> None:
+        """Write one frame completely. Raises `OSError`."""
         data = memoryview(frame(kind, payload))
         while data:
             data = data[os.write(self.descriptor, data) :]
 
     def fill(self) -> None:
-        """Wait for bytes. Raises `EOFError` when the host has hung up."""
+        """Wait for bytes. Raises `EOFError` if the host has disconnected."""
         data = os.read(self.descriptor, CHUNK)
         if not data:
             raise EOFError
         self.frames.extend(self._cutter.feed(data))
 
     def take(self) -> tuple[bytes, bytes]:
-        """The next frame. Raises `EOFError` when the host has hung up."""
+        """The next frame. Raises `EOFError` if the host has disconnected."""
         while not self.frames:
             self.fill()
         return self.frames.popleft()
 
 
 class Job:
-    """A command that was started, and our ends of its streams. Raises `OSError` where it cannot be."""
+    """A started command, and the agent's ends of its streams. Raises `OSError` if it cannot be started."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.outputs: dict[int, bytes] = {}
@@ -128,7 +129,7 @@ class Job:
             os.close(descriptor)
 
     def obey(self, kind: bytes, payload: bytes) -> None:
-        """Do what a frame says."""
+        """Process a frame from the host: KILL or INPUT."""
         if kind == KILL:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, payload[0])
@@ -139,17 +140,18 @@ class Job:
             self._pending += _END_OF_FILE if self._terminal else b""
 
     def wants_to_write(self) -> list[int]:
-        """The descriptor to wait for, where there is input to pass on; closes it after the last."""
+        """The descriptor to wait for, if there is input to pass on; closes it after the last input."""
         if not self._pending and self._input_ended and not self._terminal:
             self._close_input()
         return [self._input] if self._pending and self._input >= 0 else []
 
     def write(self) -> None:
+        """Pass on as much input as the command accepts now."""
         try:
             del self._pending[: os.write(self._input, self._pending)]
         except BlockingIOError:
             pass
-        except OSError:  # it reads no more: what is left has no reader
+        except OSError:  # it reads no more: the rest of the input is dropped
             self._pending.clear()
             self._input_ended = True
 
@@ -160,7 +162,7 @@ class Job:
             self._input = -1
 
     def read(self, descriptor: int) -> bytes | None:
-        """What the command has written; None where there is nothing now, or never will be again."""
+        """What the command has written; None if there is nothing now, or the stream has ended."""
         try:
             data = os.read(descriptor, CHUNK)
         except BlockingIOError:
@@ -172,7 +174,7 @@ class Job:
         return data or None
 
     def finish(self) -> int:
-        """Collect the process and let go of everything; its status, or minus the signal that ended it."""
+        """Wait for the process and close everything; its exit status, or minus the signal that ended it."""
         status = self.process.wait()
         self._close_all([*self._mine, self.ended])
         return status
@@ -183,7 +185,7 @@ def _take_terminal() -> None:
 
 
 def run(port: Port, request: dict[str, Any]) -> None:
-    """Run one command to its end, passing on its streams as they come."""
+    """Run one command to its end, and pass on its streams as they come."""
     try:
         job = Job(request)
     except OSError as error:
@@ -196,8 +198,8 @@ def run(port: Port, request: dict[str, Any]) -> None:
     except EOFError:
         job.obey(KILL, bytes([signal.SIGKILL]))
         raise
-    # The process has ended; what it left in the pipes is still to come. One that it left behind may
-    # hold them open and write on, so nobody waits for their end.
+    # The process has ended; its pipes may still hold output. A process that it left running may keep
+    # them open and write more, so this does not wait for their end.
     for descriptor, kind in tuple(job.outputs.items()):
         while (data := job.read(descriptor)) is not None:
             port.send(kind, data)
@@ -205,7 +207,7 @@ def run(port: Port, request: dict[str, Any]) -> None:
 
 
 def _pass_on(port: Port, job: Job) -> bool:
-    """Wait for whatever comes first and pass it on; whether the process has ended."""
+    """Wait for the next input or output and pass it on; returns whether the process has ended."""
     while port.frames:
         job.obey(*port.frames.popleft())
     waiting = [port.descriptor, job.ended, *job.outputs]
@@ -222,20 +224,20 @@ def _pass_on(port: Port, job: Job) -> bool:
 
 
 def open_port(name: str) -> Port:
-    """The virtio port of that name, once the host is connected. Raises `LookupError` where there is none."""
+    """The virtio port of that name, after the host has connected. Raises `LookupError` if there is none."""
     for directory in Path("/sys/class/virtio-ports").glob("*"):
         if (directory / "name").read_text().strip() == name:
             descriptor = os.open(f"/dev/{directory.name}", os.O_RDWR)
             watch = select.poll()
             watch.register(descriptor, 0)
-            while watch.poll(0):  # hung up: not connected yet
+            while watch.poll(0):  # POLLHUP: not connected yet
                 time.sleep(0.01)
             return Port(descriptor)
     raise LookupError(f"the machine has no port named {name}")
 
 
 def serve(port: Port) -> None:
-    """Run what the host asks for, one command after another, until it hangs up."""
+    """Run the commands that the host sends, one after another, until it disconnects."""
     port.send(HELLO)
     try:
         while True:

@@ -1,7 +1,7 @@
-"""The kernel proper out of a bootable image.
+"""Unpack the ELF kernel from a bootable image.
 
-A vmlinuz unpacks itself when it starts, which takes an emulated processor several seconds. QEMU can also
-start the unpacked kernel by its PVH entry, so it is unpacked here, where possible. Pure.
+A vmlinuz unpacks itself when it starts, which takes several seconds on an emulated processor. QEMU can also
+start the unpacked kernel by its PVH entry, so it is unpacked here if possible. Pure.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import lzma
 import struct
 import zlib
 
-# Where the boot protocol (Documentation/arch/x86/boot.rst) keeps things.
+# Offsets of the boot protocol (Documentation/arch/x86/boot.rst).
 _SETUP_SECTORS, _MAGIC, _PAYLOAD = 0x1F1, 0x202, 0x248
 _SECTOR = 512
 
-# The head of the ELF note that gives the PVH entry (XEN_ELFNOTE_PHYS32_ENTRY), for either size of address.
+# The head of the ELF note with the PVH entry (XEN_ELFNOTE_PHYS32_ENTRY), for both sizes of addresses.
 _PVH_NOTES = tuple(struct.pack("<3I4s", 4, size, 18, b"Xen\0") for size in (4, 8))
 
 
 def vmlinux(image: bytes) -> bytes | None:
-    """The ELF kernel inside a bzImage; None where its packing is not known here, or it has no PVH entry."""
+    """The ELF kernel inside a bzImage; None if its compression is not supported here, or it has no PVH entry."""
     if len(image) < _PAYLOAD + 8 or image[_MAGIC : _MAGIC + 4] != b"HdrS":
         return None
     offset, length = struct.unpack_from("<II", image, _PAYLOAD)
@@ -31,7 +31,7 @@ def vmlinux(image: bytes) -> bytes | None:
 
 
 def _unpacked(payload: bytes) -> bytes:
-    """The payload, unpacked; empty where that cannot be done. The length that follows it is ignored."""
+    """The payload, unpacked; empty if that is not possible. The length that follows it is ignored."""
     try:
         if payload.startswith(b"\xfd7zXZ"):
             return lzma.LZMADecompressor().decompress(payload)

@@ -1,7 +1,7 @@
-"""The guest's first filesystem, built in memory.
+"""Build the guest's initrd in memory. Pure.
 
-An initrd is only a cpio archive, so it is written here rather than by tools which the host may
-lack: busybox, a handful of kernel modules, and two scripts. Nothing in this module touches the world.
+An initrd is only a cpio archive, so it is written here without tools that the host may lack. It has busybox, a few
+kernel modules, and two scripts.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# What it takes to reach the shared root and the agent's port; all else the guest loads from the share.
+# Needed for the shared root and the agent's port; the guest loads all other modules from the share.
 EARLY_MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay")
 _COMPRESSED = (".gz", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of an archive: a regular file, or a directory where `content` is None."""
+    """One entry of an archive: a regular file, or a directory if `content` is None."""
 
     path: str
     content: bytes | None = None
@@ -28,7 +28,7 @@ class Entry:
 
 
 def archive(entries: Iterable[Entry]) -> bytes:
-    """A gzipped cpio archive (newc), which the kernel unpacks as its initial root."""
+    """A gzipped cpio archive (newc), which the kernel unpacks as its first root."""
     parts: list[bytes] = []
     for number, entry in enumerate((*entries, Entry("TRAILER!!!", b"", 0)), start=1):
         parts.append(_record(number, entry))
@@ -51,14 +51,14 @@ def _pad(data: bytes) -> bytes:
 
 
 def module_name(path: str) -> str:
-    """The name under which the kernel knows the module in this file: `kernel/fs/9p/9p.ko.xz` is `9p`."""
+    """The kernel's name for the module in this file: `kernel/fs/9p/9p.ko.xz` is `9p`."""
     return PurePosixPath(path).name.split(".ko", 1)[0].replace("-", "_")
 
 
 def load_order(modules_dep: str, builtin: str, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The module files to load, each after those it depends on, from a kernel's own index files.
+    """The module files to load, each after its dependencies, from a kernel's own index files.
 
-    Raises `LookupError`, naming the module, for one that the kernel has neither as a file nor built in.
+    Raises `LookupError` with the name of a module that the kernel has neither as a file nor built in.
     """
     needs: dict[str, tuple[str, ...]] = {}
     for line in modules_dep.splitlines():
@@ -72,25 +72,25 @@ def load_order(modules_dep: str, builtin: str, wanted: Sequence[str]) -> tuple[s
             continue
         if name not in by_name:
             raise LookupError(name)
-        # modules.dep lists all that a module needs, the nearest first.
+        # modules.dep lists all dependencies of a module, the nearest first.
         for path in (*reversed(needs[by_name[name]]), by_name[name]):
             order.setdefault(path)
     return tuple(order)
 
 
 def plain(path: str, content: bytes) -> bytes:
-    """A module's bytes, uncompressed. Raises `ValueError` for a compression Python does not have."""
+    """A module's bytes, uncompressed. Raises `ValueError` for a compression that Python does not support."""
     if path.endswith(".gz"):
         return gzip.decompress(content)
     if path.endswith(".xz"):
         return lzma.decompress(content)
     if path.endswith(_COMPRESSED):
-        raise ValueError(f"{path}: the modules are compressed in a way that cannot be read here")
+        raise ValueError(f"{path}: the compression of the modules is not supported")
     return content
 
 
 def build(busybox: bytes, modules: Mapping[str, bytes], scripts: Mapping[str, bytes]) -> bytes:
-    """The initrd: busybox, the modules in the mapping's order, and scripts under their absolute paths."""
+    """The initrd: busybox, the modules in the mapping's order, and the scripts by their absolute paths."""
     directories = ("bin", "dev", "lower", "modules", "new", "proc", "sys", "writable")
     entries = [Entry(name) for name in directories]
     entries.append(Entry("bin/busybox", busybox))

@@ -1,6 +1,6 @@
-"""Find a kernel with its modules for the guest: the one given, the running one, or Debian's.
+"""Find a kernel with its modules for the guest: the given one, the running one, or Debian's.
 
-Debian's comes out of its package, unpacked into a cache: nothing is installed and no root is needed.
+Debian's package is unpacked into a cache: nothing is installed, and root is not needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _FETCH_DEADLINE = 600  # seconds
 
 
 def find(image: Path | None = None) -> Kernel:
-    """The kernel to boot guests with. Raises `NoKernel`, or `NoTool` where one cannot be fetched."""
+    """The kernel for guests. Raises `NoKernel`, or `NoTool` if a program to fetch one is missing."""
     if image is not None:
         return given(image)
     return running() or cached() or fetch()
 
 
 def given(image: Path) -> Kernel:
-    """The kernel in a vmlinuz-RELEASE file, its modules in /lib/modules or beside it. Raises `NoKernel`."""
+    """The kernel in a vmlinuz-RELEASE file, with modules in /lib/modules or beside it. Raises `NoKernel`."""
     image = image.absolute()
     if not os.access(image, os.R_OK):
         raise NoKernel(f"{image}: this kernel cannot be read", advice="Give the path of a vmlinuz file")
@@ -53,9 +53,9 @@ def given(image: Path) -> Kernel:
 
 
 def running() -> Kernel | None:
-    """The running system's kernel, where it can be read and has what a guest needs."""
+    """The running system's kernel; None if it cannot be read or lacks what a guest needs."""
     release = os.uname().release
-    booted = Path("/run/booted-system")  # of a NixOS
+    booted = Path("/run/booted-system")  # on NixOS
     places = (
         Kernel(Path(f"/boot/vmlinuz-{release}"), Path("/lib/modules") / release),
         Kernel(booted / "kernel", booted / "kernel-modules/lib/modules" / release),
@@ -64,7 +64,7 @@ def running() -> Kernel | None:
 
 
 def cached() -> Kernel | None:
-    """The newest kernel fetched before."""
+    """The newest kernel in the cache; None if there is none."""
     kernels = [
         Kernel(image, image.parent.parent / "lib/modules" / image.name.removeprefix("vmlinuz-"))
         for image in cache().glob("kernel/*/boot/vmlinuz-*")
@@ -77,7 +77,7 @@ def _version(release: str) -> list[int]:
 
 
 def usable(kernel: Kernel) -> bool:
-    """Whether the kernel can be read and has, built in or as modules, what a guest starts with."""
+    """Whether the kernel can be read and has the modules, or built-in parts, that a guest needs to start."""
     if not os.access(kernel.image, os.R_OK):
         return False
     try:
@@ -90,7 +90,7 @@ def usable(kernel: Kernel) -> bool:
 def early_modules(kernel: Kernel) -> tuple[str, ...]:
     """The module files that the initrd loads, relative to the kernel's modules.
 
-    Raises `LookupError` for one the kernel lacks, `OSError` where it has no index.
+    Raises `LookupError` for a module that the kernel lacks, `OSError` if it has no index.
     """
     index = (kernel.modules / "modules.dep").read_text()
     builtin = (kernel.modules / "modules.builtin").read_text()
@@ -98,7 +98,7 @@ def early_modules(kernel: Kernel) -> tuple[str, ...]:
 
 
 def quick_start(kernel: Kernel) -> Path:
-    """The file to start the kernel from without firmware: unpacked, in the cache, where that can be done."""
+    """The file to start the kernel from without firmware: unpacked in the cache if possible, else its image."""
     of = kernel.image.stat()
     kept = cache() / "vmlinux" / f"{kernel.release}-{of.st_size}-{of.st_mtime_ns}"
     if kept.exists():
@@ -117,7 +117,7 @@ def fetch() -> Kernel:
     """Debian's kernel, downloaded and unpacked into the cache. Raises `NoKernel` or `NoTool`."""
     if NIXOS.exists():
         raise NoKernel(
-            "No kernel for the virtual machine: that of /run/booted-system lacks what a guest starts with",
+            "No kernel for the virtual machine: that of /run/booted-system lacks what a guest needs to start",
             advice="Give another: --kernel /path/to/vmlinuz-RELEASE, with its modules in lib/modules/RELEASE beside it",
         )
     apt, dpkg, depmod = tool("apt-get"), tool("dpkg"), tool("depmod")
@@ -140,7 +140,7 @@ def fetch() -> Kernel:
         root.rename(target)
     found = cached()
     if found is None:
-        raise NoKernel(f"{target}: what was unpacked here cannot start a guest", advice="Give one: --kernel PATH")
+        raise NoKernel(f"{target}: this kernel cannot start a guest", advice="Give another one: --kernel PATH")
     return found
 
 
@@ -152,7 +152,7 @@ def _alone() -> Iterator[None]:
 
 
 def _download(apt: Path, work: Path) -> Path:
-    """The kernel's package, as a file in `work`; with lists of our own where the system's do not do."""
+    """The kernel's package as a file in `work`; if apt's lists do not have it, with freshly fetched lists."""
     try:
         return _download_with([], apt, work)
     except NoKernel:
@@ -180,7 +180,7 @@ def _download_with(options: list[str], apt: Path, work: Path) -> Path:
 
 
 def _tell(argv: list[str], work: Path) -> str:
-    """Run a command in `work`; its output. Raises `NoKernel` where it fails."""
+    """Run a command in `work`; returns its output. Raises `NoKernel` if it fails."""
     try:
         done = subprocess.run(
             argv, cwd=work, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,

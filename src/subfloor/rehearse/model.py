@@ -1,7 +1,6 @@
-"""The values that say what virtual machine is wanted, and the errors that say why there is none.
+"""The values that describe a virtual machine, and the errors of starting and running one.
 
-They live apart from what starts QEMU, so that a guest can be described, compared and tested
-without one.
+They are separate from the code that starts QEMU, so that a guest can be described, compared and tested without it.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from subfloor.core.errors import SubfloorError
 
 Accelerator = Literal["kvm", "tcg"]
 
-_SERIAL_MAX = 20  # bytes; what virtio-blk can tell its guest
+_SERIAL_MAX = 20  # bytes; the limit of virtio-blk
 _MEMORY_MIN = 512  # MiB
 _NAME_OF_DRIVE = "abcdefghijklmnopqrstuvwxyz"
 
 
 class VmError(SubfloorError):
-    """There is no virtual machine, or no longer one."""
+    """The virtual machine could not be started, or has failed."""
 
 
 class NoTool(VmError):
-    """A program that the machine is made with is not installed."""
+    """A program that the virtual machine needs is not installed."""
 
 
 class NoKernel(VmError):
@@ -34,7 +33,7 @@ class NoKernel(VmError):
 
 
 class GuestLost(VmError):
-    """The guest hung or ended; carries the end of its console."""
+    """The guest hung or ended; the error has the end of its console output."""
 
     def __init__(self, what: str, console: str, *, advice: str) -> None:
         tail = console or "(the console is empty)"
@@ -48,7 +47,7 @@ class CommandTimeout(VmError):
     def __init__(self, argv: tuple[str, ...], timeout: float, stdout: bytes, stderr: bytes) -> None:
         said = (stderr or stdout)[-2000:].decode(errors="replace")
         super().__init__(
-            f"{' '.join(argv)}: not done in the guest after {timeout:g} s, and killed. It said:\n{said}",
+            f"{' '.join(argv)}: did not end in the guest within {timeout:g} s and was killed. Its output:\n{said}",
             advice="Give it a longer deadline, or look at the guest while it runs",
         )
         self.argv = argv
@@ -59,9 +58,9 @@ class CommandTimeout(VmError):
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of the guest. Sizes are bytes; 0 for the I/O hints means that the disk gives none.
+    """A disk of the guest. Sizes are in bytes; an I/O hint of 0 means that the disk has no such hint.
 
-    With `image` an existing raw image is used as it is, otherwise a sparse file is made.
+    With `image` an existing raw image is used unchanged, otherwise a sparse file is made.
     """
 
     size: int = 0
@@ -82,13 +81,14 @@ class Disk:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A Linux kernel: its bootable image, and the directory /lib/modules/RELEASE that belongs to it."""
+    """A Linux kernel: its bootable image, and its directory /lib/modules/RELEASE."""
 
     image: Path
     modules: Path
 
     @property
     def release(self) -> str:
+        """The release as in `uname -r`: the name of the directory of modules."""
         return self.modules.name
 
 
@@ -98,7 +98,7 @@ class Guest:
 
     `share` is the directory that becomes the guest's root; `udev` starts udevd in it. `firmware`
     "uefi" boots the same kernel through OVMF, so that the guest sees EFI variables (slower).
-    `memory_mib` is in MiB, and half of it is the room for everything the guest writes outside its disks.
+    `memory_mib` is in MiB; half of it is for everything that the guest writes outside its disks.
     """
 
     kernel: Kernel
@@ -116,7 +116,7 @@ class Guest:
 
 @dataclass(frozen=True)
 class Firmware:
-    """UEFI: the code (shared, read-only) and the machine's own writable copy of its variables."""
+    """UEFI firmware: the code (shared, read-only) and the machine's own writable copy of the variables."""
 
     code: Path
     variables: Path

@@ -1,4 +1,4 @@
-"""Where things are kept on this host, and which programs it has."""
+"""Find the cache directory and the programs of this host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from subfloor.rehearse.model import NoTool
 
 NIXOS = Path("/etc/NIXOS")
-"""A file that every NixOS has."""
+"""A file that exists on every NixOS."""
 
 _PACKAGES = {
     "apt-get": "apt",
@@ -22,7 +22,7 @@ _PACKAGES = {
 
 
 def cache() -> Path:
-    """The directory, made where it is missing, for what can be fetched or found out again."""
+    """The directory for what can be fetched or computed again; made if it is missing."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     path = (Path(base) if base else Path.home() / ".cache") / "subfloor"
     path.mkdir(parents=True, exist_ok=True)
@@ -30,11 +30,11 @@ def cache() -> Path:
 
 
 def tool(name: str) -> Path:
-    """A program's path: the one that SUBFLOOR_NAME in the environment says, else from the PATH.
+    """A program's path: from the environment variable SUBFLOOR_NAME, else from the PATH.
 
     Raises `NoTool`, which says what to install.
     """
-    # A user's PATH on Debian lacks the directories where depmod and its like live.
+    # A user's PATH on Debian lacks the directories of depmod and similar programs.
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
     told = os.environ.get(f"SUBFLOOR_{re.sub('[^A-Za-z0-9]', '_', name).upper()}")
     found = told or shutil.which(name, path=path)
@@ -47,7 +47,7 @@ def tool(name: str) -> Path:
 
 
 def install(package: str) -> str:
-    """What to do where something is missing. On NixOS there is no apt: the flake has it in its package."""
+    """The advice for a missing package. NixOS has no apt: there the flake's package includes it."""
     if NIXOS.exists():
         return "Run the package of subfloor's flake, which brings it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
     return f"Install it (on Debian: apt-get install {package}) and try again"

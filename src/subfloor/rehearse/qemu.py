@@ -1,4 +1,4 @@
-"""From the value of a guest to QEMU's argument list. Pure: no file is looked at, no process started."""
+"""Make QEMU's argument list for a guest. Pure: it reads no file and starts no process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from subfloor.rehearse.scripts import AGENT_PORT
 
 QEMU = "qemu-system-x86_64"
 
-# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that lives for
-# minutes and runs only what its maker runs anyway needs no mitigations, and emulated they are dear.
+# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that runs for minutes, and
+# only what its user runs anyway, needs no mitigations, which are slow under emulation.
 _KERNEL_OPTIONS = (
     "console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "nokaslr", "no_timer_check",
     "cryptomgr.notests", "random.trust_cpu=on", "audit=0", "net.ifnames=0",
@@ -21,7 +21,7 @@ _KERNEL_OPTIONS = (
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a running QEMU is connected to: its console's log, its disks' images, the agent's socket."""
+    """What QEMU is connected to: the log of the console, the images of the disks, the agent's socket."""
 
     console: Path
     images: tuple[Path, ...]
@@ -31,7 +31,7 @@ class Wiring:
 
 
 def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> list[str]:
-    """QEMU with the guest's kernel started directly from this file, its root and modules shared."""
+    """QEMU that starts the guest's kernel directly from this file, with shared root and modules."""
     return [
         *machine_argv(guest.memory_mib, guest.cpus, wiring),
         *disks_argv(guest.disks, wiring.images),
@@ -46,7 +46,7 @@ def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> lis
 def disk_argv(
     disks: Sequence[Disk], memory_mib: int, cpus: int, wiring: Wiring, shares: Mapping[str, Path] | None = None
 ) -> list[str]:
-    """QEMU with the firmware looking for something to boot on the disks, in their order; with directories to share."""
+    """QEMU whose firmware boots from the disks, in their order; `shares`: directories to share, by tag."""
     return [
         *machine_argv(memory_mib, cpus, wiring),
         *disks_argv(disks, wiring.images, bootable=True),
@@ -60,7 +60,7 @@ def machine_argv(memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:
         QEMU,
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-machine", "q35", "-accel", wiring.accelerator),
-        # Emulated, a processor with AVX is a fifth slower than one without: the C library then uses it.
+        # An emulated processor with AVX is a fifth slower than one without, since the C library then uses AVX.
         *("-cpu", "host" if wiring.accelerator == "kvm" else "Westmere"),
         *("-smp", str(cpus), "-m", str(memory_mib)),
         *_firmware(wiring.firmware),
@@ -72,13 +72,13 @@ def machine_argv(memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:
 
 
 def disks_argv(disks: Sequence[Disk], images: Sequence[Path], bootable: bool = False) -> list[str]:
-    """Every disk with its image, in order."""
+    """The arguments for all disks with their images, in order."""
     argv: list[str] = []
     for number, (disk, image) in enumerate(zip(disks, images, strict=True)):
         device = _disk_device(disk, number)
         if bootable:
             device += f",bootindex={number}"
-        # A host's crash is not rehearsed: its page cache may hold what the guest flushed.
+        # A crash of the host is not rehearsed, so its page cache may hold what the guest has flushed.
         drive = f"file={_escape(image)},if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap"
         argv += ["-drive", drive, "-device", device]
     return argv
@@ -113,5 +113,5 @@ def _firmware(firmware: Firmware | None) -> list[str]:
 
 
 def _escape(path: Path) -> str:
-    """A path as QEMU's option parser reads it back: a comma is written twice."""
+    """A path escaped for QEMU's option parser: each comma is doubled."""
     return str(path).replace(",", ",,")

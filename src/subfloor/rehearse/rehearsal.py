@@ -1,7 +1,7 @@
-"""Rehearse a playbook: apply it in a virtual machine with blank disks, which is thrown away.
+"""Rehearse a playbook: apply it in a temporary virtual machine with blank disks.
 
-Three runs have to behave: the first applies everything, the second changes nothing, and a check finds
-nothing to do. What they come to is read from their exit statuses and JSON reports.
+Three runs must succeed: the first applies everything, the second changes nothing, and a check finds nothing to do.
+Their exit statuses and JSON reports show the result.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from subfloor.storage import sizes
 
 _REPORT = "/run/subfloor-report.json"
 _FORCED = ("-e", "subfloor_connection=local", "-e", "subfloor_become=[]")
-"""Whatever the inventory says of ways to the host: in the rehearsal, the guest is the host."""
+"""Overrides the connection in the inventory: in a rehearsal, the guest is the host."""
 
 DEFAULT_DISK = "30GiB"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the rehearsal takes place in. ``timeout``, in seconds, is for all of it."""
+    """The virtual machine of a rehearsal. ``timeout``, in seconds, is for the whole rehearsal."""
 
     disks: tuple[rehearse.Disk, ...]
     kernel: Path | None = None
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of subfloor in the guest: the arguments, the exit status, and the report, if one came."""
+    """One run of subfloor in the guest: the arguments, the exit status, and the report, if there is one."""
 
     arguments: tuple[str, ...]
     status: int
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Act:
-    """One of the three runs: what is done, and what is wrong with how it came out, if anything."""
+    """One of the three runs: its title and command; ``judge`` returns what is wrong with its result, or None."""
 
     title: str
     command: tuple[str, ...]
@@ -78,7 +78,7 @@ def disk_of(text: str) -> rehearse.Disk:
 
 
 def disks_in_words(disks: Sequence[rehearse.Disk]) -> tuple[str, ...]:
-    """The guest's disks, as a missing variable's advice names them."""
+    """The guest's disks as text, for the advice about an undefined variable."""
     return tuple(
         f"{name} ({sizes.show(disk.size)})" for name, disk in zip(rehearse.device_names(disks), disks, strict=True)
     )
@@ -115,7 +115,7 @@ ACTS = (
 
 
 def complaint(act: Act, run: Run) -> str | None:
-    """What is wrong with a run, None if it behaved. One that left no report did not."""
+    """What is wrong with a run, None if it succeeded. A run without a report did not."""
     return act.judge(run) or (None if run.report else "it left no report")
 
 
@@ -123,7 +123,7 @@ def complaint(act: Act, run: Run) -> str | None:
 
 
 class Stage:
-    """A booted guest, and what can be done in it until the time is up."""
+    """A booted guest in which commands can be run until the deadline."""
 
     def __init__(self, machine: rehearse.Machine, deadline: float, output: Callable[[str], None], colour: bool) -> None:
         self.machine = machine
@@ -131,7 +131,7 @@ class Stage:
         self._deadline, self._output, self._colour = deadline, output, colour
 
     def run(self, command: Sequence[str], arguments: Sequence[str]) -> Run:
-        """Run subfloor, showing what it says."""
+        """Run subfloor in the guest and show its output."""
         argv = [sys.executable, "-m", "subfloor", *command, *arguments, *_FORCED, "--report", _REPORT]
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.machine.run(["rm", "-f", _REPORT])
@@ -145,11 +145,11 @@ class Stage:
         return Run(tuple(argv[3:]), done.returncode, self._report())
 
     def say(self, *argv: str) -> str:
-        """What a program in the guest says."""
+        """The standard output of a program in the guest."""
         return self.machine.run(argv, timeout=min(60.0, self._left())).stdout.decode("utf-8", "replace")
 
     def disk(self, path: str) -> DiskState | None:
-        """What is to be seen of a disk."""
+        """The state of a disk in the guest; None if it cannot be read."""
         probes = tuple(dict.fromkeys(Disk(path).probes()))
         mark = os.urandom(16).hex()
         said = self.machine.run(["sh"], stdin=script(probes, mark).encode(), timeout=self._left()).stdout
@@ -161,7 +161,7 @@ class Stage:
         return state if isinstance(state, DiskState) else None
 
     def bootable(self, disks: Sequence[str]) -> bool:
-        """Whether firmware finds something to start on one of the disks."""
+        """Whether firmware finds a boot loader on one of the disks."""
         return self.machine.run(["sh", "-c", _BOOTABLE, "sh", *disks], timeout=self._left()).returncode == 0
 
     def _left(self) -> float:
@@ -184,7 +184,7 @@ class Stage:
         return report
 
 
-# The kernel is started directly; what is rehearsed is meant for a machine that firmware starts, by UEFI as a rule.
+# QEMU starts the kernel directly, but the playbook is for a machine that firmware starts, usually UEFI.
 _LIKE_UEFI = "[ -d /sys/firmware/efi ] || { mount -t tmpfs tmpfs /sys/firmware && mkdir /sys/firmware/efi; }"
 
 _BOOTABLE = """
@@ -209,7 +209,7 @@ def stage(setting: Setting, workdir: Path, output: Callable[[str], None], *, col
 
 @contextlib.contextmanager
 def workplace(keep: bool) -> Iterator[Path]:
-    """A directory for the disks' images, thrown away unless it is to be kept."""
+    """A directory for the disks' images, removed at the end unless ``keep``."""
     if keep:
         yield Path(tempfile.mkdtemp(prefix="subfloor-rehearsal-"))
         return

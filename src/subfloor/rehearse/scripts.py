@@ -1,8 +1,8 @@
-"""What the guest runs before any command of ours: two short shell scripts.
+"""The two shell scripts that the guest runs before the agent.
 
-The first one runs in the initrd and makes the root; the second one runs in that root as process 1,
-brings up what a booted machine has (modules, udev, loopback), and hands over to the agent.
-Both are run by the busybox that is in the initrd, so neither depends on the shared root's userland.
+The first one runs in the initrd and makes the root. The second one runs in that root as process 1, starts what a
+booted machine has (modules, udev, loopback), and then runs the agent. The busybox of the initrd runs both, so
+neither depends on the programs of the shared root.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AGENT_PORT = "subfloor.agent"
 GUEST_DIRECTORY = "/run/subfloor"
 AGENT = f"{GUEST_DIRECTORY}/agent.py"
 
-# Loaded ahead; what a mount needs the kernel loads by itself.
+# Loaded in advance; the kernel itself loads the modules that a mount needs.
 _ALWAYS = ("virtio_rng", "loop")
 _FOR_BUS = {"virtio": "virtio_blk", "nvme": "nvme"}
 
@@ -75,7 +75,7 @@ def init(release: str, msize: int = 1 << 19) -> bytes:
 
 
 def stage2(guest: Guest, python: Sequence[str]) -> bytes:
-    """What process 1 does in the new root; `python` starts the interpreter that the agent runs in."""
+    """The script of process 1 in the new root; `python` starts the interpreter that the agent runs in."""
     modules = sorted({*_ALWAYS, *(_FOR_BUS[disk.bus] for disk in guest.disks)})
     return _STAGE2.format(
         directory=GUEST_DIRECTORY,

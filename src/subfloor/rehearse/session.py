@@ -1,7 +1,7 @@
-"""Talk to a guest that has been started: run commands in it, and end it.
+"""Run commands in a started guest, and end it.
 
-One boot serves any number of commands, one after another. Everything that can wait has a deadline,
-and a guest that misses one is ended; what it last said on its console comes with the error.
+One boot is enough for any number of commands, one after another. Every wait has a deadline, and a guest that misses
+one is ended; the error then has the end of its console output.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from subprocess import CompletedProcess
 from subfloor.rehearse import agent
 from subfloor.rehearse.model import CommandTimeout, GuestLost
 
-_KILL_GRACE = 20.0  # seconds for a killed command to be gone, then the guest counts as hung
-_CONSOLE_TAIL = 4000  # bytes of it that an error shows
+_KILL_GRACE = 20.0  # seconds until a killed command must have ended; after that the guest counts as hung
+_CONSOLE_TAIL = 4000  # bytes of the console that an error shows
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,9 +38,9 @@ _ENVIRONMENT = {
 
 
 class Machine:
-    """A guest that has started. Ends with the `with` that made it.
+    """A started guest. It ends with the `with` block that made it.
 
-    `images` are its disks' image files by the name of the device in the guest; `console` is its log.
+    `images`: the image files of its disks, by the name of the device in the guest; `console`: the log of its console.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Machine:
     ) -> CompletedProcess[bytes]:
         """Run a command as root and wait for its end; `timeout` in seconds.
 
-        `output` is given standard output and error as they come. `env` is added to a plain environment.
-        A status below 0 is a signal; 127 a command that could not be started. Raises `CommandTimeout`
-        after killing the command's process group, and `GuestLost`.
+        `output` receives standard output and error as they come. `env` is added to a minimal environment.
+        A negative status is a signal; 127 means that the command could not be started. Raises `CommandTimeout`
+        after the command's process group was killed, and `GuestLost`.
         """
         self._ask(argv, cwd, env)
         for start in range(0, len(stdin), agent.CHUNK):
@@ -83,7 +83,7 @@ class Machine:
         return CompletedProcess(list(argv), self._status, b"".join(said[agent.OUTPUT]), b"".join(said[agent.ERROR]))
 
     def interact(self, argv: Sequence[str], *, cwd: str = "/", env: Mapping[str, str] | None = None) -> int:
-        """Run a command on this process's terminal, without a deadline; its exit status."""
+        """Run a command on this process's terminal, without a deadline; returns its exit status."""
         size = shutil.get_terminal_size()
         term = {"TERM": os.environ.get("TERM", "dumb")}
         self._ask(argv, cwd, {**term, **(env or {})}, terminal=(size.lines, size.columns))
@@ -95,12 +95,12 @@ class Machine:
                     os.write(1, payload)
 
     def power_off(self, timeout: float = 30.0) -> None:
-        """Let the guest flush its disks and end. Raises `GuestLost` where it does not."""
+        """Make the guest flush its disks and end; `timeout` in seconds. Raises `GuestLost` if it does not end."""
         self._wire.shutdown(socket.SHUT_RDWR)
         self.wait(timeout)
 
     def wait(self, timeout: float) -> None:
-        """Wait for the guest to end by itself. Raises `GuestLost` where it does not."""
+        """Wait until the guest ends by itself; `timeout` in seconds. Raises `GuestLost` if it does not end."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -108,19 +108,19 @@ class Machine:
             raise self._lost(f"The guest did not end within {timeout:g} s") from None
 
     def cut_power(self) -> None:
-        """End the guest at once, as a power cut would; its disks stay as they are."""
+        """End the guest at once, like a power cut; its disks stay as they are."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """End the guest, if it has not ended, and let go of it."""
+        """End the guest if it still runs, and close the connection to it."""
         self.cut_power()
         self._wire.close()
         if self._process.stderr is not None:
             self._process.stderr.close()
 
     def wait_for_agent(self, timeout: float) -> None:
-        """Wait until commands can be run. Raises `GuestLost`."""
+        """Wait until commands can be run; `timeout` in seconds. Raises `GuestLost`."""
         deadline = time.monotonic() + timeout
         while not any(kind == agent.HELLO for kind, _ in self._receive(deadline)):
             if time.monotonic() >= deadline:
@@ -128,7 +128,7 @@ class Machine:
                 raise self._lost(f"The guest did not start within {timeout:g} s, and was ended")
 
     def console_tail(self) -> str:
-        """The end of what the guest said on its console."""
+        """The end of the guest's console output."""
         with contextlib.suppress(OSError):
             return self.console.read_bytes()[-_CONSOLE_TAIL:].decode(errors="replace").strip()
         return ""
@@ -146,13 +146,13 @@ class Machine:
         self._unsent += agent.frame(agent.RUN, json.dumps(request).encode())
 
     def _put(self, data: bytes) -> None:
-        """Input for the command; nothing is the end of it."""
+        """Send input to the command; empty input is the end of it."""
         self._unsent += agent.frame(agent.INPUT, data)
 
     def _until_exit(
         self, timeout: float, argv: Sequence[str], said: Mapping[bytes, list[bytes]]
     ) -> Iterator[tuple[bytes, bytes]]:
-        """The frames of the command that runs, up to its exit, which is kept. Kills it at its deadline."""
+        """The frames of the running command until its exit, whose status is kept. Kills it at its deadline."""
         deadline = time.monotonic() + timeout
         killed = False
         while True:
@@ -174,7 +174,7 @@ class Machine:
             self._unsent += agent.frame(agent.KILL, bytes([signal.SIGKILL]))
 
     def _receive(self, deadline: float | None, keys: int | None = None) -> list[tuple[bytes, bytes]]:
-        """Send what is unsent and take what has come; nothing, at the deadline. Raises `GuestLost`."""
+        """Send unsent data and return the received frames; none at the deadline. Raises `GuestLost`."""
         waiting: list[socket.socket | int] = [self._wire] if keys is None else [self._wire, keys]
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
@@ -196,7 +196,7 @@ class Machine:
         return list(self._frames.feed(data))
 
     def _end(self) -> None:
-        """The wire is closed, so QEMU is ending: give it the time to say why."""
+        """The connection is closed, so QEMU is ending: give it time to print the reason."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         self.cut_power()
@@ -206,13 +206,13 @@ class Machine:
         return GuestLost(
             f"{problem}\n{said}".strip() if said else problem,
             self.console_tail(),
-            advice="Try again with a longer deadline or more memory; failing that, the console says where it stood",
+            advice="Try again with a longer deadline or more memory; if that fails, see the console above",
         )
 
 
 @contextmanager
 def _raw_terminal() -> Iterator[int]:
-    """Standard input with every key passed on as it is; put back afterwards."""
+    """Standard input in raw mode, so that every key is passed on; restored afterwards."""
     if not sys.stdin.isatty():
         yield 0
         return

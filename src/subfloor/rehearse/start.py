@@ -1,4 +1,4 @@
-"""Start a guest: gather what it boots from, connect it, and wait until it answers."""
+"""Start a guest: make what it boots from, connect it, and wait until it answers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def boot(
     accelerator: Literal["auto", "kvm", "tcg"] = "auto",
     python: Sequence[str] = (sys.executable, "-I", "-S"),
 ) -> Iterator[Machine]:
-    """A booted guest, ended with the `with`. Its images and console log are in `workdir`, or thrown away.
+    """A booted guest, which ends with the `with` block. Its images and console log are in `workdir`, or temporary.
 
-    In a `workdir` used again the disks are blank again (see `Disk.image`), the firmware's variables are not.
-    `python` starts the interpreter that the agent runs in, as the guest sees it. Raises `VmError`.
+    If a `workdir` is used again, the disks are blank again (see `Disk.image`), but the firmware's variables are kept.
+    `deadline`, in seconds, is for the boot. `python` starts the agent's interpreter in the guest. Raises `VmError`.
     """
     with _workdir(workdir) as work:
         archive = work / "initrd"
@@ -61,10 +61,10 @@ def boot_from_disk(
     accelerator: Literal["auto", "kvm", "tcg"] = "auto",
     shares: Mapping[str, Path] | None = None,
 ) -> Iterator[Machine]:
-    """A machine that its UEFI firmware boots from its own disks: what a reboot after an installation finds.
+    """A machine that its UEFI firmware boots from its own disks, like a reboot after an installation.
 
-    `shares`: directories that it may mount, read-only, by 9p and under these tags.
-    Whether an agent answers is up to what is installed: see `Machine.wait_for_agent`, `Machine.wait`.
+    `shares`: directories that it may mount read-only by 9p, by their tags.
+    Whether an agent answers depends on the installed system: see `Machine.wait_for_agent`, `Machine.wait`.
     Raises `VmError`.
     """
     with _workdir(workdir) as work:
@@ -83,7 +83,7 @@ def run(
     env: Mapping[str, str] | None = None,
     workdir: Path | None = None,
 ) -> int:
-    """Boot, run one command, throw the guest away; its exit status. `deadline`, in seconds, is for it all."""
+    """Boot, run one command, end the guest; returns the exit status. `deadline`, in seconds, is for all of it."""
     began = time.monotonic()
     with boot(guest, workdir=workdir, deadline=deadline) as machine:
         left = deadline - (time.monotonic() - began)
@@ -91,7 +91,7 @@ def run(
 
 
 def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
-    """The guest's initrd. Raises `NoTool` without a busybox."""
+    """The guest's initrd. Raises `NoTool` if there is no busybox."""
     kernel = guest.kernel
     modules = {path: (kernel.modules / path).read_bytes() for path in early_modules(kernel)}
     return initrd.build(
@@ -106,9 +106,9 @@ def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
 
 
 def find_firmware(work: Path) -> Firmware:
-    """UEFI firmware, with variables of the machine's own, kept in `work`. Raises `VmError` where there is none.
+    """UEFI firmware, with the machine's own variables in `work`. Raises `VmError` if there is no firmware.
 
-    SUBFLOOR_OVMF names a directory with OVMF_CODE.fd and OVMF_VARS.fd, as the package of the flake does.
+    SUBFLOOR_OVMF names a directory with OVMF_CODE.fd and OVMF_VARS.fd; the flake's package sets it.
     """
     told = os.environ.get("SUBFLOOR_OVMF")
     for name in (
@@ -171,6 +171,6 @@ def _started(argv: Callable[[Wiring], list[str]], wiring: Wiring, disks: Sequenc
 
 
 def _dies_with_us() -> list[str]:
-    """A prefix that ends QEMU when this process is killed. Without it only a guest that listens ends."""
+    """A prefix that ends QEMU when this process is killed. Without it, only a guest with a running agent ends."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []

@@ -149,7 +149,8 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "hosts:\n  web1:\n",
-            "hosts.yml:1:1: `hosts` is outside of any group\n    hosts:\n    ^\n  → write `all:` above it, and indent it",
+            "hosts.yml:1:1: `hosts` is outside of any group\n    hosts:\n    ^\n"
+            "  → write `all:` above it, and indent it",
         ),
         (
             "all:\n  host: {web1: }\n  servers: {}\n",
