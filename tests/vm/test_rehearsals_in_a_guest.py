@@ -29,7 +29,7 @@ def rehearse(path: Path, tasks: Sequence[object], *options: str) -> subprocess.C
 def test_what_converges_is_shown_to(tmp_path: Path) -> None:
     done = rehearse(tmp_path, TASKS, "--disk", "1GiB", "--report", "report.json", "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "The rehearsal went well" in done.stdout
+    assert "The rehearsal succeeded" in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["behaved"]
     outcomes = [run["report"]["hosts"]["localhost"]["outcome"] for run in report["runs"]]

@@ -180,7 +180,7 @@ def _lacking(commands: tuple[Command, ...], seen: Machine) -> Refused | None:
     if missing := sorted({command.argv[0] for command in commands if not seen[Tool(command.argv[0])]}):
         return Refused(
             f"{', '.join(missing)} is not installed",
-            advice="install the package that brings it (on Debian `apt install PACKAGE`, on NixOS "
+            advice="install the package that has it (on Debian `apt install PACKAGE`, on NixOS "
             "`nix-shell -p PACKAGE`), then run this again",
         )
     for command in commands:

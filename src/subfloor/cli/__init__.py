@@ -71,7 +71,7 @@ def _told(error: Exception, traceback: bool) -> int:
 
 def _fault(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"subfloor: {error}\n  → see to what it names, and run the same command again"
+        return f"subfloor: {error}\n  → fix the cause, then run the same command again"
     return (
         f"subfloor: {type(error).__name__}: {error}\n"
         "  → this is a bug in subfloor: report it with the output of --traceback"
@@ -194,12 +194,11 @@ def check(argv: list[str], /, **given: Any) -> int:
 @_log
 @click.pass_obj
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
-    """Make the machine what the playbook says, one verified step after another.
+    """Bring the machine to the state that the playbook describes; verify each step.
 
-    On a terminal it shows the plan and asks once. Data is lost only where --destroy names the device, or
-    its name is typed when asked. Ended by Ctrl-C, SIGTERM or SIGHUP, it ends the command that runs and
-    says where it stands; run again, to resume. If the reader of its output leaves, it
-    goes on in silence.
+    On a terminal it shows the plan and asks once. It destroys data only if --destroy names the device, or
+    you type its name when asked. On Ctrl-C, SIGTERM or SIGHUP it stops the running command and reports
+    where it stands; run it again to resume. If the reader of its output exits, it continues without output.
     """
     from subfloor.cli import running
 
@@ -244,9 +243,9 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 def rehearse(argv: list[str], /, **given: Any) -> int:
     """Try a playbook in a virtual machine with blank disks.
 
-    It is applied, applied again (which must change nothing) and checked (which must find nothing to do);
-    then the disks are thrown away. The virtual machine sees the programs of this one, and can write to
-    none of its files. With --format json the three reports are one document.
+    It applies the playbook, applies it again (which must change nothing) and checks it (which must find no
+    drift); then it deletes the disks. The virtual machine has the programs of this machine, but cannot
+    write to its files. With --format json the three reports are one document.
     """
     from subfloor.cli import rehearsing
     from subfloor.cli.resume import command_line

@@ -120,7 +120,7 @@ class _Rehearsal:
             with contextlib.suppress(rehearse.GuestLost):  # a system that still runs at the end is no error
                 machine.wait(self._setting.timeout)
             self._output(machine.console_tail() + "\n")
-        self._say("The machine was ended. What it did is on its console, for you to judge.")
+        self._say("The machine was stopped. Check its console output above.")
         return []
 
     def _conclude(self, runs: Sequence[Run], complaints: Sequence[str], images: Mapping[str, Path]) -> None:
@@ -137,7 +137,7 @@ class _Rehearsal:
         if complaints:
             self.screen.print([self._style.paint(f"The rehearsal failed: {'; '.join(complaints)}.", "red")])
         else:
-            good = "The rehearsal went well: applied, unchanged by a second apply, in sync."
+            good = "The rehearsal succeeded: applied, unchanged by a second apply, in sync."
             self.screen.print([self._style.paint(good, "green")])
 
     def _headline(self, title: str) -> None:

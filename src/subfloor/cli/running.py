@@ -180,7 +180,7 @@ def _terminal(manner: Manner) -> Terminal | None:
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):
         if manner.step:
-            raise click.UsageError("--step asks before each step, and there is no terminal to ask on")
+            raise click.UsageError("--step asks before each step, but there is no terminal to ask on")
         return None
     from subfloor.cli.asking import Terminal
 

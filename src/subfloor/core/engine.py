@@ -90,7 +90,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
             steps += [StepRecord(step, differences(machine, step.after))] if taken else []
             machine = after
         raise PluginError(
-            f"{entry.key} asks for ever more steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
+            f"{entry.key} never stops asking for steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
             advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
         )
     except SubfloorError as error:
@@ -107,7 +107,7 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
             seen = seen.updated(look({needed.subject}))
         else:
             return replace(step, after=step.after.only(machine)) if step else None
-    raise PluginError(f"{task.key} asks for ever more looks", advice="this is a fault of the task: report it")
+    raise PluginError(f"{task.key} never stops asking for looks", advice="this is a bug in the task: report it")
 
 
 def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
@@ -168,9 +168,9 @@ def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
 def _without_conflicts(
     entries: Sequence[Entry], reports: Sequence[TaskReport], machines: Sequence[Machine], look: Look
 ) -> tuple[TaskReport, ...]:
-    """The reports, with every task refused that undoes an earlier one: no run of such a play comes to an end.
+    """The reports; every task that undoes an earlier one is refused: such a play would change something in each run.
 
-    ``machines``: what each task left. Where anything else is refused, more than that cannot be foretold.
+    ``machines``: the machine after each task. If anything else is refused or fails, conflicts cannot be predicted.
     """
     found = list(reports)
     if any(report.error and report.outcome is not Outcome.NOT_VISIBLE for report in reports):
@@ -196,8 +196,8 @@ def _wants(task: Task, machine: Machine, look: Look) -> str:
 
 def _conflict(earlier: TaskReport, later: TaskReport, lacks: str) -> Refused:
     return Refused(
-        f"“{later.name}” undoes “{earlier.name}”, which would then be wrong again: {lacks}",
-        advice="two tasks of the play want different things of one place: keep one of them, or have both want the same",
+        f"“{later.name}” undoes “{earlier.name}”, which would then be out of sync again: {lacks}",
+        advice="two tasks of the play declare different states for one thing: remove one of them, or make them agree",
     )
 
 
@@ -247,6 +247,6 @@ def _lacks(task: Task, machine: Machine, look: Look = blind) -> str:
 def _undone(report: TaskReport, lacks: str) -> Unverified:
     return Unverified(
         f"“{report.name}” was applied, but at the end of the run it no longer holds: {lacks}",
-        advice="another program has undone it meanwhile, or one task of the play undoes another: see which; "
-        "to mend it, run the same command again",
+        advice="another program has undone it, or one task of the play undoes another: find out which; "
+        "then run the same command again",
     )

@@ -45,7 +45,7 @@ def place(error: BaseException) -> str:
 def _fault(asker: object, what: str) -> PluginError:
     return PluginError(
         f"{_called(asker)} {what}",
-        advice="this is a fault of the plugin: correct it there, or report it; run with --traceback to see where",
+        advice="this is a bug in the plugin: fix it there, or report it; --traceback shows where",
     )
 
 

@@ -39,11 +39,11 @@ class Param:
     def __post_init__(self) -> None:
         bounds = (self.minimum, self.maximum, self.min_length, self.min_items)
         if wrong := [bound for bound in bounds if bound is not None and type(bound) is not int]:
-            raise ValueError(f"{wrong[0]!r} is no bound: give a whole number")
+            raise ValueError(f"{wrong[0]!r} is not a valid bound: give a whole number")
         try:
             re.compile(self.pattern or "")
         except re.error as error:
-            raise ValueError(f"{self.pattern!r} is no pattern: {error}") from None
+            raise ValueError(f"{self.pattern!r} is not a valid pattern: {error}") from None
 
     def keywords(self) -> dict[str, Any]:
         """The JSON Schema keywords (draft 2020-12) of the documentation and the checks."""

@@ -92,7 +92,7 @@ class Registry:
             known = self._plugins.get(class_.key)
             if known and known.task is not class_:
                 raise PluginError(
-                    f"two plugins bring a task `{class_.key}`: {known.origin} and {origin}",
+                    f"two plugins have a task `{class_.key}`: {known.origin} and {origin}",
                     advice="remove one of them, or give its task another name",
                 )
             self._plugins[class_.key] = Plugin(class_, schema, origin)
@@ -118,7 +118,7 @@ def _tasks_of(manager: pluggy.PluginManager, plugin: object, origin: str) -> Ite
     hooks = [each for each in manager.hook.subfloor_tasks.get_hookimpls() if each.plugin is plugin]
     if not hooks:
         raise PluginError(
-            f"{origin} brings no tasks",
+            f"{origin} has no tasks",
             advice="add a function `subfloor_tasks`, marked with `@hookimpl`, that returns the task classes",
         )
     for hook in hooks:
@@ -156,7 +156,7 @@ def broken(origin: str, error: BaseException) -> PluginError:
     """The ``PluginError`` for an error that a plugin may not raise, with its file and line."""
     return PluginError(
         f"{origin} failed: {place(error)}{type(error).__name__}: {error}",
-        advice="this is a mistake in the plugin, not in the playbook: correct it there, or remove the plugin",
+        advice="this is a bug in the plugin, not in the playbook: fix it there, or remove the plugin",
     )
 
 

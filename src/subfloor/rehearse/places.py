@@ -40,7 +40,7 @@ def tool(name: str) -> Path:
     found = told or shutil.which(name, path=path)
     if found is None:
         raise NoTool(
-            f"There is no {name} here, and the virtual machine needs it",
+            f"{name} is not installed, but the virtual machine needs it",
             advice=install(_PACKAGES.get(name, name)),
         )
     return Path(found)
@@ -49,5 +49,5 @@ def tool(name: str) -> Path:
 def install(package: str) -> str:
     """The advice for a missing package. NixOS has no apt: there the flake's package includes it."""
     if NIXOS.exists():
-        return "Run the package of subfloor's flake, which brings it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
+        return "Run the package of subfloor's flake, which includes it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
     return f"Install it (on Debian: apt-get install {package}) and try again"

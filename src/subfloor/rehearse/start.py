@@ -124,7 +124,7 @@ def find_firmware(work: Path) -> Firmware:
                 shutil.copyfile(variables, own)
             return Firmware(code, own)
     raise VmError(
-        "There is no UEFI firmware for virtual machines here (OVMF)",
+        "UEFI firmware for virtual machines (OVMF) is not installed",
         advice=install("ovmf"),
     )
 

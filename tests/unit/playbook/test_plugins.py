@@ -100,7 +100,7 @@ def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginError) as caught:
         Registry([tmp_path], offered=())
     assert str(caught.value) == (
-        f"two plugins bring a task `same`: {tmp_path}/one.py and {tmp_path}/two.py\n"
+        f"two plugins have a task `same`: {tmp_path}/one.py and {tmp_path}/two.py\n"
         "  → remove one of them, or give its task another name"
     )
 
@@ -140,7 +140,7 @@ def test_a_local_plugin_and_an_entry_point_of_one_name_are_refused(
     offered = offer(tmp_path, monkeypatch, "one")
     (tmp_path / "plugins").mkdir()
     written(tmp_path / "plugins", plugin_text("one"), "mine.py")
-    with pytest.raises(PluginError, match=r"two plugins bring a task `one`: .*mine\.py and offered_"):
+    with pytest.raises(PluginError, match=r"two plugins have a task `one`: .*mine\.py and offered_"):
         Registry([tmp_path / "plugins"], offered=offered).get("one")
 
 
@@ -151,7 +151,7 @@ def test_a_local_plugin_and_an_entry_point_of_one_name_are_refused(
         ("def (:\n", "{path} failed: SyntaxError: invalid syntax (broken.py, line 1)"),
         ("import no_such_module_at_all\n", "{path} failed: {path}:1: ModuleNotFoundError: No module named"),
         ("raise SystemExit(3)\n", "{path} failed: {path}:1: SystemExit: 3"),
-        ("x = 1\n", "{path} brings no tasks\n  → add a function `subfloor_tasks`"),
+        ("x = 1\n", "{path} has no tasks\n  → add a function `subfloor_tasks`"),
         (
             "from subfloor.core.task import hookimpl\n@hookimpl\ndef subfloor_tasks():\n    raise OSError('disk')\n",
             "{path} failed: {path}:4: OSError: disk",
@@ -233,7 +233,7 @@ def test_a_distribution_brings_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"pattern": "("}, r"'\(' is no pattern: missing \)"),
+        ({"pattern": "("}, r"'\(' is not a valid pattern: missing \)"),
         ({"minimum": "3"}, "'3' is no bound"),
         ({"maximum": 2.5}, "2.5 is no bound"),
         ({"min_length": True}, "True is no bound"),
