@@ -234,9 +234,9 @@ def test_a_distribution_brings_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("wrong", "says"),
     [
         ({"pattern": "("}, r"'\(' is not a valid pattern: missing \)"),
-        ({"minimum": "3"}, "'3' is no bound"),
-        ({"maximum": 2.5}, "2.5 is no bound"),
-        ({"min_length": True}, "True is no bound"),
+        ({"minimum": "3"}, "'3' is not a valid bound"),
+        ({"maximum": 2.5}, "2.5 is not a valid bound"),
+        ({"min_length": True}, "True is not a valid bound"),
     ],
 )
 def test_a_check_that_cannot_be_made_is_refused_where_it_is_written(wrong: dict[str, Any], says: str) -> None:
