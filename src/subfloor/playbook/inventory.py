@@ -14,8 +14,8 @@ from subfloor.playbook.strict_yaml import Node, Scalar, Table
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
 
 CONNECTION_VARS: Mapping[str, str] = {
-    "subfloor_connection": "`local` or `ssh`; without it, `local` for localhost and `ssh` for all others",
-    "subfloor_host": "the name or address to connect to; without it, the host's name",
+    "subfloor_connection": "`local` or `ssh`; default: `local` for localhost and `ssh` for all others",
+    "subfloor_host": "the name or address to connect to; default: the host's name",
     "subfloor_port": "the port to connect to",
     "subfloor_user": "the user to connect as",
     "subfloor_become": "a command to put before every command, such as `sudo`",
@@ -126,7 +126,7 @@ class _Reader:
             group.parents.append(parents[-1])
         if name in parents:
             chain = " → ".join((*parents[parents.index(name) :], name))
-            self._note(f"the group `{name}` is a part of itself: {chain}", "take it out of its own children", where)
+            self._note(f"the group `{name}` contains itself: {chain}", "remove it from its own children", where)
             return
         parts = self._parts(name, node)
         with self.problems.kept():
@@ -194,7 +194,7 @@ def load(path: Path) -> Inventory:
     if not isinstance(node, Table):
         raise PlaybookError(
             f"an inventory is a mapping of groups, and this is {strict_yaml.kind(node)}",
-            advice="begin with `all:`, and below it `hosts:`",
+            advice="start with `all:`, and below it `hosts:`",
             where=node.where,
         )
     reader = _Reader()

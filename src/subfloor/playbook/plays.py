@@ -97,7 +97,7 @@ def load(path: Path, registry: Registry) -> tuple[Play, ...]:
     if not isinstance(node, Listing) or not node.items:
         raise PlaybookError(
             f"a playbook is a list of plays, and this is {strict_yaml.kind(node)}",
-            advice="begin with `- hosts: all`, and below it `tasks:`",
+            advice="start with `- hosts: all`, and below it `tasks:`",
             where=node.where,
         )
     problems = Problems()
@@ -209,7 +209,7 @@ class _Unrolling:
             return
         values = self._loop(item, around.scope)
         if not values:
-            why = "there is nothing to loop over" if values == [] else _why(item)
+            why = "the loop is empty" if values == [] else _why(item)
             yield _skipped(item, around, why, self._plugin(item)), item
         for value in values or ():
             yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
@@ -361,7 +361,7 @@ def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:
     written = item.params.items if isinstance(item.params, Table) else {}
     where = written[name].where if name in written else item.where
     where = where.unshown() if is_secret(name, plugin.schema) else where
-    advice = f"correct it; `subfloor tasks {item.key}` says what it takes"
+    advice = f"correct it; `subfloor tasks {item.key}` documents the parameters"
     return PlaybookError(f"`{item.key}`: {message}", advice=advice, where=where)
 
 

@@ -17,13 +17,13 @@ _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,29})\.[0-9]{1,30}")
 _AMBIGUOUS = tuple(
     (re.compile(pattern, re.IGNORECASE), what)
     for pattern, what in (
-        (r"[-+]?0o?[0-9_]+", "an octal number to some readers of YAML"),
-        (r"[-+]?0(x[0-9a-f_]+|b[01_]+)", "a hexadecimal or binary number to some readers of YAML"),
-        (r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", "a number of base 60 to some readers of YAML"),
-        (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?", "a number to some readers of YAML only"),
-        (r"[-+]?\.[0-9_]+(e[-+]?[0-9]+)?", "a number to some readers of YAML only"),
+        (r"[-+]?0o?[0-9_]+", "an octal number for some YAML parsers"),
+        (r"[-+]?0(x[0-9a-f_]+|b[01_]+)", "a hexadecimal or binary number for some YAML parsers"),
+        (r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", "a number of base 60 for some YAML parsers"),
+        (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?", "a number only for some YAML parsers"),
+        (r"[-+]?\.[0-9_]+(e[-+]?[0-9]+)?", "a number only for some YAML parsers"),
         (r"[-+]?\.inf|\.nan", "not a finite number"),
-        (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t \t].*)?", "a date to some readers of YAML"),
+        (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t \t].*)?", "a date for some YAML parsers"),
     )
 )
 
@@ -55,7 +55,7 @@ def _refuse_ambiguous(text: str) -> None:
     if _TRUTH.fullmatch(text):
         truth = "true" if text.lower() in ("y", "yes", "on", "true") else "false"
         raise AmbiguousError(
-            f"`{text}` is true or false to some readers of YAML, and text to others",
+            f"`{text}` is true or false for some YAML parsers, and text for others",
             f'write {truth}, or quote it: "{text}"',
         )
     for pattern, what in _AMBIGUOUS:

@@ -27,18 +27,18 @@ _TAGS: _Schema = {
 }
 
 _COMMON: Mapping[str, _Schema] = {
-    "name": {**_TEXT, "description": "What this entry is called in reports."},
+    "name": {**_TEXT, "description": "The name of this entry in reports."},
     "when": {
-        "description": "An expression without braces, or a list of which all must hold; else the entry is skipped.",
+        "description": "An expression without braces, or a list of them; the entry is skipped unless all are true.",
         "anyOf": [_CONDITION, {"type": "array", "items": _CONDITION}],
     },
     "loop": {
-        "description": "The entry stands here once for each of these, as `item`.",
+        "description": "Repeat the entry for each of these values; the value is the variable `item`.",
         "anyOf": [{"type": "array"}, _EXPRESSION],
     },
     "tags": _TAGS,
     "vars": _VARS,
-    "include": {**_TEXT, "description": "A file of tasks, relative to this one, to stand here."},
+    "include": {**_TEXT, "description": "A file of tasks to insert here; its path is relative to this file."},
 }
 
 
@@ -66,17 +66,20 @@ def _play() -> _Schema:
     return {
         "type": "object",
         "properties": {
-            "name": {**_TEXT, "description": "What this play is called in reports."},
+            "name": {**_TEXT, "description": "The name of this play in reports."},
             "hosts": {
-                "description": "Which hosts of the inventory: names, groups and wildcards, with `:` between.",
+                "description": "The hosts of the inventory: names, groups and wildcards, separated by `:`.",
                 "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
             },
             "seed": {
                 **_TEXT,
-                "description": "From it, the host's name and the names of things, all UUIDs are derived.",
+                "description": "All UUIDs are derived from it, the host's name and the names of things.",
             },
             "vars": _VARS,
-            "defaults": {**_VARS, "description": "Variables that give way to all others, the inventory's included."},
+            "defaults": {
+                **_VARS,
+                "description": "Variables that all others override, also those of the inventory.",
+            },
             "tags": _TAGS,
             "tasks": {"$ref": "#/$defs/tasks"},
         },

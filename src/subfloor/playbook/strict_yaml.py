@@ -168,7 +168,7 @@ class _Reader:
         next(self._events)  # the end of the document
         event = next(self._events)
         if not isinstance(event, yaml.StreamEndEvent):
-            raise self._error(event, "a second document starts here", "keep one document a file: remove this `---`")
+            raise self._error(event, "a second document starts here", "write one document per file: remove this `---`")
         self._problems.settle()
         return node
 

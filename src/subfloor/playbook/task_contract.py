@@ -64,7 +64,7 @@ def _naming_complaints(class_: type[Task]) -> Iterator[tuple[str, str]]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield (
             f"has the key {name!r}",
-            "set `key` to lower-case words with hyphens between, as playbooks spell it",
+            "set `key` to lower-case words separated by hyphens, as playbooks write it",
         )
     elif name in RESERVED:
         yield (
@@ -75,5 +75,5 @@ def _naming_complaints(class_: type[Task]) -> Iterator[tuple[str, str]]:
     if not class_.__doc__ or class_.__doc__.startswith(f"{class_.__name__}("):
         yield (
             "has no docstring",
-            "say in one what it is when this task is done: it is the task's documentation",
+            "describe the desired state of the task in one: it is the task's documentation",
         )

@@ -24,16 +24,16 @@ _FROM_ANSIBLE: Mapping[str, str] = {
     "import_tasks": "write `include: FILE`",
     "import_playbook": "name several playbooks on the command line, or `include` their tasks",
     "with_items": "write `loop:`",
-    "register": "tasks look for themselves; nothing is passed on between them",
-    "notify": "put the task where its work is due; it does nothing when nothing is to be done",
-    "handlers": "put the task where its work is due; it does nothing when nothing is to be done",
-    "block": "put the tasks into a file of their own, and `include` it",
+    "register": "remove it: each task looks at the machine itself; tasks pass no values to each other",
+    "notify": "put the task where it is needed; it does nothing if it is already in sync",
+    "handlers": "put the task where it is needed; it does nothing if it is already in sync",
+    "block": "put the tasks into a separate file, and `include` it",
     "roles": "write `include: FILE` in `tasks`",
     "gather_facts": "remove it: no facts are gathered, tasks look at what they need",
     "become": "set `subfloor_become: sudo` for the host in the inventory",
     "vars_files": "give the file on the command line: `-e @FILE`",
     "ignore_errors": "remove it: after an error the state of a disk is not safe to continue from",
-    "changed_when": "remove it: a task changes something exactly if it has a step to take",
+    "changed_when": "remove it: a task counts as changed if it takes a step",
 }
 
 
@@ -101,7 +101,7 @@ def items_of(node: Node, registry: Registry) -> tuple[Item, ...]:
     if not isinstance(node, Listing):
         raise PlaybookError(
             f"tasks are a list, and this is {strict_yaml.kind(node)}",
-            advice="begin each task with `- `",
+            advice="start each task with `- `",
             where=node.where,
         )
     problems = Problems()
@@ -117,7 +117,7 @@ def _item(entry: Node, registry: Registry) -> Item:
     if not isinstance(entry, Table):
         raise PlaybookError(
             f"a task is a mapping, and this is {strict_yaml.kind(entry)}",
-            advice="write the task's key over its parameters, such as `wipefs: {device: /dev/vda}`",
+            advice="write the task's key with its parameters, such as `wipefs: {device: /dev/vda}`",
             where=entry.where,
         )
     key = _key(entry, registry)
@@ -158,7 +158,7 @@ def _key(entry: Table, registry: Registry) -> str:
             problems.add(_unknown(key, entry.keys[key], bool(known), registry))
     for key in known[1:]:
         what = f"this entry names a second task, `{key}` beside `{known[0]}`"
-        problems.add(PlaybookError(what, advice="begin a new entry with `- `", where=entry.keys[key]))
+        problems.add(PlaybookError(what, advice="start a new entry with `- `", where=entry.keys[key]))
     problems.settle()
     return known[0]
 
@@ -172,7 +172,7 @@ def _unknown(key: str, where: Position, named: bool, registry: Registry) -> Play
         advice = did_you_mean(key, COMMON, otherwise=listed)
         return PlaybookError(f"an entry has no `{key}`", advice=advice, where=where)
     known = (*registry.names(), INCLUDE, *COMMON)
-    advice = did_you_mean(key, known, otherwise="`subfloor tasks` lists what there is")
+    advice = did_you_mean(key, known, otherwise="`subfloor tasks` lists all tasks")
     return PlaybookError(f"there is no task `{key}`", advice=advice, where=where)
 
 

@@ -147,7 +147,7 @@ def table_of_vars(node: Node | None) -> Mapping[str, Node]:
     if not isinstance(node, Table):
         raise PlaybookError(
             f"variables are a mapping of names to values, and this is {strict_yaml.kind(node)}",
-            advice="write `name: value`, one a line",
+            advice="write `name: value`, one per line",
             where=node.where,
         )
     problems = Problems()

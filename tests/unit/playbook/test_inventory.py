@@ -145,7 +145,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         (
             "- web1\n",
             "hosts.yml:1:1: an inventory is a mapping of groups, and this is a list\n    - web1\n    ^\n"
-            "  → begin with `all:`, and below it `hosts:`",
+            "  → start with `all:`, and below it `hosts:`",
         ),
         (
             "hosts:\n  web1:\n",
@@ -167,9 +167,9 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "a: {children: {b: {children: {a: }}}}\n",
-            "hosts.yml:1:31: the group `a` is a part of itself: a → b → a\n"
+            "hosts.yml:1:31: the group `a` contains itself: a → b → a\n"
             "    a: {children: {b: {children: {a: }}}}\n                                  ^\n"
-            "  → take it out of its own children",
+            "  → remove it from its own children",
         ),
         (
             "all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n",
@@ -188,9 +188,9 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         (
             "all:\n  hosts: {h: text}\n  vars: [1]\n",
             "hosts.yml:3:9: variables are a mapping of names to values, and this is a list\n"
-            "      vars: [1]\n            ^\n  → write `name: value`, one a line\n\n"
+            "      vars: [1]\n            ^\n  → write `name: value`, one per line\n\n"
             'hosts.yml:2:14: variables are a mapping of names to values, and this is the text "text"\n'
-            "      hosts: {h: text}\n                 ^\n  → write `name: value`, one a line",
+            "      hosts: {h: text}\n                 ^\n  → write `name: value`, one per line",
         ),
         (
             "all: text\n",

@@ -197,7 +197,7 @@ def test_a_loop_over_nothing_is_skipped(tmp_path: Path) -> None:
         ),
     )
     assert [entry.why_skipped for entry in entries(path)] == [
-        "there is nothing to loop over",
+        "the loop is empty",
         "when: disks is defined",
     ]
 
@@ -320,7 +320,7 @@ def test_extra_variables_are_as_strict_as_files(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError) as caught:
         entries(path, "disk=/dev/vda", "swap=no")
     assert str(caught.value) == (
-        "-e:1:6: `no` is true or false to some readers of YAML, and text to others\n"
+        "-e:1:6: `no` is true or false for some YAML parsers, and text for others\n"
         '    swap=no\n         ^\n  → write false, or quote it: "no"'
     )
     with pytest.raises(PlaybookError, match="neither NAME=VALUE nor @FILE"):
