@@ -115,8 +115,8 @@ class Shell:
     def look(self, text: str, *, timeout: float, watch: Watch) -> bytes:
         """Run a piece of sh that changes nothing; returns all of its output.
 
-        If ``watch`` raises an error, or anything else ends this call, nobody waits for the end of the sh: a read from
-        a device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
+        If ``watch`` raises an error, or anything else ends this call, it does not wait for the end of the sh: a read
+        from a device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
         """
         frame, limits = Frame(text), _Limits(timeout, "the look", watch=watch, reads_only=True)
         return self._exchange(frame, frame.looking(self._relays), limits).stdout

@@ -53,7 +53,7 @@ Look = Callable[[Iterable[AnySubject]], Machine]
 def blind(subjects: Iterable[AnySubject]) -> Machine:
     """A look that is not possible: raises ``PluginError``, since tasks must use what was already seen."""
     listed = ", ".join(map(str, subjects))
-    raise PluginError(f"{listed} was not looked at", advice="look at it before this task is asked")
+    raise PluginError(f"{listed} was not looked at", advice="look at it before this task decides")
 
 
 @dataclass(frozen=True)

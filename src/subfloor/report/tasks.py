@@ -40,7 +40,7 @@ def page(plugin: Plugin, style: Style) -> Iterator[str]:
 
 
 def documentation(plugin: Plugin) -> str:
-    """A task's own documentation, without its indentation."""
+    """A task's docstring without its indentation."""
     doc = plugin.task.__doc__ or ""
     first, _, rest = doc.strip().partition("\n")
     return f"{first}\n{textwrap.dedent(rest)}".strip()
@@ -59,7 +59,7 @@ def _parameters(schema: Mapping[str, Any], style: Style) -> Iterator[str]:
 
 
 def need(name: str, about: Mapping[str, Any], required: Iterable[str]) -> str:
-    """Whether a parameter must be given, and what it is where it is not."""
+    """Whether a parameter is required or optional, or its default value."""
     if name in required:
         return "required"
     return "optional" if about.get("default") in (None, "", [], {}) else f"default {_yaml(about['default'])}"
