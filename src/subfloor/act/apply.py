@@ -341,7 +341,7 @@ class Executor:
             if not broken:
                 break
             if time.monotonic() > deadline:
-                listed = "; ".join(map(str, broken))
+                listed = "; ".join(each.unmet for each in broken)
                 raise Unverified(
                     f"“{step.says}” was applied, but verification failed: {listed}",
                     advice="run the same command again; if it fails again, report it with these lines",

@@ -7,6 +7,7 @@ to simulate a step means to make another machine.
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
@@ -137,8 +138,16 @@ class Difference:
     after: Any
 
     def __str__(self) -> str:
-        where = f"{self.subject}: {self.property}" if self.property else self.subject
-        return f"{where}: {shown(self.before)} → {shown(self.after)}"
+        return f"{self._where}: {shown(self.before)} → {shown(self.after)}"
+
+    @builtins.property
+    def unmet(self) -> str:
+        """A difference between what was expected and what was found, as text for people."""
+        return f"{self._where}: expected {shown(self.before)}, found {shown(self.after)}"
+
+    @builtins.property
+    def _where(self) -> str:
+        return f"{self.subject}: {self.property}" if self.property else self.subject
 
 
 def shown(value: Any) -> str:
@@ -192,7 +201,17 @@ def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, prom
     old, new = getattr(before, item.name), getattr(after, item.name)
     if promise and item.metadata.get("at_least") and old <= new:
         return
-    yield from _changes(f"{name}.{item.name}" if name else item.name, old, new, promise=promise)
+    yield from _changes(_joined(name, words_of(type(before), item.name)), old, new, promise=promise)
+
+
+def words_of(class_: type[Any], name: str) -> str:
+    """A field as people call it: by the class's ``WORDS``, or its name; "" where it adds nothing to its owner's."""
+    words: Mapping[str, str] = getattr(class_, "WORDS", {})
+    return words.get(name, name.replace("_", " "))
+
+
+def _joined(*names: str) -> str:
+    return ", ".join(filter(None, names))
 
 
 def _keyed(values: tuple[Any, ...]) -> bool:
@@ -204,4 +223,4 @@ def _keyed_changes(name: str, before: Any, after: Any, *, promise: bool) -> Iter
     old = {item.number: item for item in before}
     new = {item.number: item for item in after}
     for number in sorted(old.keys() | new.keys()):
-        yield from _changes(f"{name}[{number}]", old.get(number), new.get(number), promise=promise)
+        yield from _changes(f"{name} {number}", old.get(number), new.get(number), promise=promise)

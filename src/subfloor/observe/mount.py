@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from subfloor.core.machine import AnySubject, Machine, Output, Subject, at_least
 from subfloor.observe import mountinfo
@@ -50,6 +51,13 @@ class MountState:
     ``automount``: whoever looks into the directory has systemd (or another automounter) mount something here;
     that is a way of mounting, and no mount of its own.
     """
+
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "top": "",
+        "under": "mounts under it",
+        "real": "real path",
+        "buried": "hidden mounts",
+    }
 
     top: Mounted | None = None
     under: tuple[Mounted, ...] = ()

@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 from uuid import UUID
 
 from subfloor.storage import mbr
@@ -27,6 +28,13 @@ NAME_UNITS = 36
 @dataclass(frozen=True)
 class Entry:
     """One partition as the table has it; ``start`` and ``size`` in logical sectors, ``attrs`` as bits."""
+
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "start": "first sector",
+        "size": "sectors",
+        "uuid": "PARTUUID",
+        "attrs": "attributes",
+    }
 
     number: int
     start: int
@@ -51,6 +59,14 @@ class Gpt:
     where the entries of the first copy begin. ``hybrid``: the first sector has partitions of its own; ``slots`` are
     its slots and signature as they should be (see ``mbr``), empty where they need no mending.
     """
+
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "id": "label-id",
+        "first_lba": "first usable sector",
+        "last_lba": "last usable sector",
+        "length": "slots",
+        "entries": "entry",
+    }
 
     id: UUID
     first_lba: int

@@ -189,7 +189,7 @@ def test_a_promise_that_does_not_hold_stops_the_run(tmp_path: Path, monkeypatch:
     reports = applied(Count(path=path, promise=2), Count(path=path))
     assert [report.outcome for report in reports] == [Outcome.FAILED]
     assert isinstance(reports[0].error, Unverified)
-    assert f"number {path}: 2 → 1" in str(reports[0].error)
+    assert f"number {path}: expected 2, found 1" in str(reports[0].error)
 
 
 def test_a_command_that_does_nothing_and_says_it_went_well_is_found_out_case_56(

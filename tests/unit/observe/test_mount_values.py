@@ -143,7 +143,7 @@ def test_promises_of_options_leave_room_for_the_kernels_own() -> None:
         return Machine({Mount("/x"): MountState(Mounted("tmpfs", "tmpfs", "/", frozenset(options)))})
 
     assert broken_promises(seen("rw"), seen("rw", "relatime")) == ()
-    assert [str(each) for each in broken_promises(seen("ro"), seen("rw"))] == ["mount point /x: top.options: ro → rw"]
+    assert [str(each) for each in broken_promises(seen("ro"), seen("rw"))] == ["mount point /x: options: ro → rw"]
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -156,7 +156,7 @@ def test_use_that_appears_breaks_no_promise(whole: bool) -> None:
 
     assert broken_promises(seen(used=False), seen(used=True)) == ()
     assert [each.property for each in broken_promises(seen(used=True), seen(used=False))] == [
-        "in_use" if whole else "volumes[1].in_use"
+        "in use" if whole else "partition 1, in use"
     ]
 
 

@@ -38,7 +38,10 @@ WIPE = StepRecord(
         Machine(),
         (Loss("/dev/vda", "/dev/vda", "/dev/vda (30.0 GiB QEMU serial 7), a GPT, /dev/vda1: ext4 labelled 'photos'"),),
     ),
-    (Difference("disk /dev/vda", "signatures", ("ext4",), ()), Difference("disk /dev/vda", "table.damage", (), "x")),
+    (
+        Difference("disk /dev/vda", "signatures", ("ext4",), ()),
+        Difference("disk /dev/vda", "partition table, damage", (), "x"),
+    ),
 )
 
 PARTITION = StepRecord(
@@ -51,8 +54,8 @@ PARTITION = StepRecord(
         Machine(),
     ),
     (
-        Difference("disk /dev/vda", "table.entries[1]", None, ENTRY),
-        Difference("disk /dev/vda", "volumes[1]", None, Volume(1, Unknown())),
+        Difference("disk /dev/vda", "partition table, entry 1", None, ENTRY),
+        Difference("disk /dev/vda", "partition 1", None, Volume(1, Unknown())),
     ),
 )
 
@@ -158,7 +161,7 @@ def test_the_document_says_all_but_secrets() -> None:
     assert told["hosts"]["localhost"]["broke_off"] == PARTITION.step.says
     assert [each.get("warnings", []) for each in told["hosts"]["localhost"]["tasks"]].count([FORGOTTEN]) == 1
     difference = told["hosts"]["localhost"]["tasks"][3]["steps"][0]["differences"][0]
-    assert difference["property"] == "table.entries[1]"
+    assert difference["property"] == "partition table, entry 1"
     assert difference["after"]["type"] == str(ESP)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from subfloor.core.machine import Unknown, at_least
 from subfloor.observe.disk.probes import SAMPLE, SAMPLES
@@ -33,6 +34,8 @@ class Content:
     ``use``: how full it is and when it was last used, in words, where it was looked at so closely.
     """
 
+    WORDS: ClassVar[Mapping[str, str]] = {"uuid": "UUID"}
+
     type: str
     label: str = ""
     uuid: str = ""
@@ -61,6 +64,8 @@ class Volume:
     the table says that it lies, which may be beyond the end of the disk, or over another one. A desktop may
     mount it as soon as it is made, so a promise that nobody uses it is kept by whatever is seen.
     """
+
+    WORDS: ClassVar[Mapping[str, str]] = {"known": "known to the kernel"}
 
     number: int
     content: Content | Unknown | None = None
@@ -103,6 +108,13 @@ class DiskState:
     ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
     the last; never of what was observed. ``use``: as of a ``Content``, of what is on the disk as a whole.
     """
+
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "volumes": "partition",
+        "table": "partition table",
+        "node": "kernel name",
+        "stray": "partitions that only the kernel knows",
+    }
 
     node: str
     size: int
