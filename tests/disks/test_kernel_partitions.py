@@ -20,7 +20,7 @@ PLAY = TESTS / "crash" / "plays" / "beside.yml"
 @pytest.mark.parametrize("numbers", [(3,), (7,), (3, 9)], ids=str)
 def test_those_that_the_table_has_not_are_forgotten_case_54(disk: MakeDisk, numbers: tuple[int, ...]) -> None:
     vda = disk("64MiB")
-    variables = {"disk": vda.node, "seed": "case-54", "second_type": "swap", "second_size": "4MiB"}
+    variables = {"disk": vda.node, "seed": f"case-54 {vda.image}", "second_type": "swap", "second_size": "4MiB"}
     words = [str(PLAY), *(word for name, value in variables.items() for word in ("-e", f"{name}={value}"))]
     made = subfloor("apply", *words)
     assert made.status == 0, made.said

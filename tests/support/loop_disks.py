@@ -51,6 +51,12 @@ class LoopDisk:
     image: Path
     node: str
 
+    def forget_partitions(self) -> None:
+        """Take the kernel's partitions away; partx fails where one of them is gone already."""
+        subprocess.run(["partx", "--delete", "--nr", "1:16", self.node], check=False, capture_output=True)
+        left = [number for number in range(1, 17) if Path(self.partition(number)).exists()]
+        assert not left, left
+
     def partition(self, number: int) -> str:
         return f"{self.node}p{number}"
 
