@@ -1,7 +1,8 @@
-"""What the README and the guide show works as it is shown."""
+"""What the README, the guide and the troubleshooting page show works as it is shown."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -74,3 +75,32 @@ def test_the_guide_says_what_the_playbook_persists() -> None:
 
 def test_the_guide_has_no_place_left_to_fill() -> None:
     assert not re.findall(r"^@[A-Z]+@$", (ROOT / GUIDE).read_text(), re.M)
+
+
+def _messages() -> str:
+    """Every string of the code, with ``…`` in place of what is filled in."""
+    found = []
+    for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "plugins").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            if isinstance(node, ast.JoinedStr):
+                pieces = (each.value if isinstance(each, ast.Constant) else "…" for each in node.values)
+                found.append("".join(map(str, pieces)))
+    return "\n".join(found)
+
+
+def test_the_messages_that_troubleshooting_explains_are_the_code_s() -> None:
+    page, messages = (ROOT / "docs/troubleshooting.md").read_text("utf-8"), _messages()
+    titles = re.findall(r"^## (.+)$", page, re.M)
+    assert len(titles) >= 10 and [each for each in titles if each not in messages] == []
+    for title in titles:
+        shown = re.findall(r"^    +(.*)$", page.partition(f"## {title}\n")[2].partition("\n## ")[0], re.M)
+        assert any(title in line for line in shown), title
+
+
+def test_the_advice_that_troubleshooting_shows_is_the_code_s() -> None:
+    """What lies between the values that are filled in, piece by piece."""
+    advice = re.findall(r"^    → (.+)$", (ROOT / "docs/troubleshooting.md").read_text("utf-8"), re.M)
+    known = [re.escape(line).replace("…", ".*") for line in _messages().splitlines() if len(line) > 12]
+    assert advice and [each for each in advice if not any(re.fullmatch(pattern, each) for pattern in known)] == []
