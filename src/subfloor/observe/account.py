@@ -21,10 +21,12 @@ class Account(Subject[bool]):
         return f"{self.kind} {self.name}"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: getent(1), or the database in /etc where there is no getent."""
         database = "passwd" if self.kind == "user" else "group"
         return (f"database={database}; name={shlex.quote(self.name)}\n{_PROBE}",)
 
     def parse(self, *outputs: Output) -> bool:
+        """Whether the account exists. Raises ``LookFailed`` where getent(1) fails."""
         (found,) = outputs
         if found.status not in (0, 2):  # getent(1): 2 where the name could not be found
             raise LookFailed(

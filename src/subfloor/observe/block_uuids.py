@@ -73,9 +73,11 @@ class BlockUuids(Subject[tuple[UuidHolder, ...]]):
         return "UUIDs of all devices"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[UuidHolder, ...]:
+        """Every device with every UUID that it carries."""
         devices = dict(_devices(outputs[0].text))
         return tuple(
             UuidHolder(

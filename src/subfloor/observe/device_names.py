@@ -34,10 +34,12 @@ class DeviceNode(Subject[str]):
         return f"device {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         path = shlex.quote(self.path)
         return (f"{CANONICAL}\n[ -b {path} ] && canonical {path} && printf '%s\\n' \"$node\"",)
 
     def parse(self, *outputs: Output) -> str:
+        """The kernel's path of the node, or ""."""
         return outputs[0].text.removesuffix("\n") if outputs[0].status == 0 else ""
 
 
@@ -59,7 +61,9 @@ class DeviceNames(Subject[tuple[str, ...]]):
         return "names of block devices"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (_LIST,)
 
     def parse(self, *outputs: Output) -> tuple[str, ...]:
+        """The names, as absolute paths."""
         return tuple(outputs[0].text.splitlines())

@@ -40,9 +40,11 @@ class Tracking(Located[RepositoryState]):
         return f"what git tracks in {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (f"d={shlex.quote(self.path)}\n{_LISTED}",)
 
     def parse(self, *outputs: Output) -> RepositoryState:
+        """The repository; None where there is none. Raises ``LookFailed`` where git fails."""
         (found,) = outputs
         if found.status == 3:
             return None
@@ -56,6 +58,7 @@ class Tracking(Located[RepositoryState]):
         return Repository(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> RepositoryState:
+        """The value in an empty directory."""
         return None
 
 

@@ -51,6 +51,7 @@ class Hidden(Located[HidingState]):
         return f"what {self.source} would hide at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         given = {
             "t": self.path,
             "s": self.source,
@@ -61,6 +62,7 @@ class Hidden(Located[HidingState]):
         return ("; ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"\n{_HIDDEN}",)
 
     def parse(self, *outputs: Output) -> HidingState:
+        """What would be hidden. Raises ``LookFailed`` where the comparison fails."""
         (found,) = outputs
         records = [record for record in found.text.split("\0") if record]
         if found.status or not records or records.pop() != _END or not _are_whole(records):
@@ -73,9 +75,11 @@ class Hidden(Located[HidingState]):
         return Hiding(missing[:MOST_HIDDEN], different[:MOST_HIDDEN], _LEFT in records)
 
     def in_empty(self) -> HidingState:
+        """The value in an empty directory."""
         return Hiding()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> HidingState:
+        """The value once a filesystem is mounted at the path; see ``Located``."""
         return Hiding()
 
 

@@ -16,6 +16,7 @@ class MemoryState:
 
     @property
     def pages(self) -> int:
+        """The memory in pages."""
         return self.total // self.page
 
 
@@ -27,8 +28,10 @@ class Memory(Subject[MemoryState]):
         return "memory"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: memory in KiB, page size in bytes."""
         return ("grep '^MemTotal:' /proc/meminfo", "getconf PAGESIZE || echo 4096")
 
     def parse(self, *outputs: Output) -> MemoryState:
+        """Memory and page size, in bytes."""
         total, page = outputs
         return MemoryState(int(total.text.split()[1]) * 1024, int(page.text))

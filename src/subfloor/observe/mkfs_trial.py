@@ -42,12 +42,14 @@ class Trial(Subject[str]):
         return f"trial of `{shlex.join(self.argv)}` on {self.size} bytes"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe that runs the program on a sparse file; none where the size is unknown."""
         if not self.size:
             return ()
         env = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.env)
         return (_TRY.format(size=self.size, env=env, argv=shlex.join(self.argv)),)
 
     def parse(self, *outputs: Output) -> str:
+        """The lines that give the reason of a failure; "" on success."""
         if not outputs or not outputs[0].status:
             return ""
         lines = [line.strip() for line in outputs[0].text.splitlines() if line.strip()]

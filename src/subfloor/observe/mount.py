@@ -68,6 +68,7 @@ class MountState:
 
     @property
     def stack(self) -> tuple[Mounted, ...]:
+        """All mounts at the path, the visible one last."""
         return (*self.under, self.top) if self.top else ()
 
 
@@ -81,9 +82,11 @@ class Mount(Subject[MountState]):
         return f"mount point {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: the list of mounts, and the real path."""
         return (mountinfo.PROBE, real_path(self.path))
 
     def parse(self, *outputs: Output) -> MountState:
+        """The mounts at and below the path."""
         mounts, real = outputs
         where = real.text.removesuffix("\n")
         every = mountinfo.parse(mounts.stdout)
@@ -128,9 +131,11 @@ class DevicesMounted(Subject[InUse]):
         return "devices that are mounted"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (mountinfo.PROBE,)
 
     def parse(self, *outputs: Output) -> InUse:
+        """The mounts whose source is a path."""
         (mounts,) = outputs
         found = (m for m in mountinfo.parse(mounts.stdout) if m.source.startswith("/"))
         return InUse(tuple((m.source, m.path, m.options) for m in found))
@@ -163,9 +168,11 @@ class UnderlyingMount(Subject[MountLocation]):
         return f"filesystem under {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: the list of mounts, and the real path."""
         return (mountinfo.PROBE, real_path(self.path))
 
     def parse(self, *outputs: Output) -> MountLocation:
+        """The mount that the path lies on."""
         mounts, real = outputs
         crossed = mountinfo.way(mountinfo.parse(mounts.stdout), real.text.removesuffix("\n"))
         # In a chroot that is no mount point itself, nothing is known of the filesystem under it.

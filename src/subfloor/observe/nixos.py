@@ -67,10 +67,12 @@ class Configuration(Located[SourcesState]):
         return f"configuration in {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: the SHA-256 of each file."""
         listed = "-name .git -prune -o -xtype f ! -name '.subfloor-*.unfinished' -exec sha256sum -z -- {} +"
         return (f"[ -d {shlex.quote(self.path)} ] || exit 0; cd -- {shlex.quote(self.path)} && find . {listed}",)
 
     def parse(self, *outputs: Output) -> Sources:
+        """The files by name. Raises ``LookFailed`` where one cannot be read."""
         (found,) = outputs
         if found.status:
             raise LookFailed(f"{self.path} cannot be read", advice="see whether every file in it can be read, as root")
@@ -78,6 +80,7 @@ class Configuration(Located[SourcesState]):
         return Sources(tuple(sorted((name.removeprefix("./"), digest) for digest, name in entries)))
 
     def in_empty(self) -> SourcesState:
+        """The value in an empty directory."""
         return Sources()
 
 
@@ -117,13 +120,16 @@ class InstalledSystem(Located[SystemState]):
 
     @property
     def places(self) -> tuple[str, ...]:
+        """Every path that it is about."""
         return (self.path, posixpath.join(self.path, PROFILES), self.record, *((self.boot,) if self.boot else ()))
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         given = f"r={shlex.quote(self.path.rstrip('/'))}; b={shlex.quote(self.boot)}; c={shlex.quote(self.record)}"
         return (f"{given}\n{_STORED}{_SYSTEM}",)
 
     def parse(self, *outputs: Output) -> SystemState:
+        """The system, or ``Absent``. Raises ``LookFailed`` where it cannot be read."""
         (found,) = outputs
         if found.status:
             raise LookFailed(
@@ -138,6 +144,7 @@ class InstalledSystem(Located[SystemState]):
         return System(said["system"], made_from, not self.boot or {"loader", "entry"} <= said.keys())
 
     def in_empty(self) -> SystemState:
+        """The value in an empty directory."""
         return Absent()
 
 
@@ -195,19 +202,23 @@ class BootLeftovers(Located[LeftoversState]):
 
     @property
     def places(self) -> tuple[str, ...]:
+        """Every path that it is about."""
         return (self.path, posixpath.join(self.root, PROFILES), self.record)
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         given = f"r={shlex.quote(self.root.rstrip('/'))}; b={shlex.quote(self.path)}; c={shlex.quote(self.record)}"
         return (f"{given}\n{_STORED}{_LEFTOVERS}",)
 
     def parse(self, *outputs: Output) -> Leftovers:
+        """The paths. Raises ``LookFailed`` where the partition cannot be read."""
         (found,) = outputs
         if found.status:
             raise LookFailed(f"{self.path} cannot be looked at", advice="see that its filesystem is sound")
         return Leftovers(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> LeftoversState:
+        """The value in an empty directory."""
         return Leftovers()
 
 

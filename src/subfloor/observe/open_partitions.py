@@ -36,9 +36,11 @@ class DeviceUsers(Subject[tuple[DeviceUser, ...]]):
         return f"who has partitions of {self.disk} open"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (f"n={shlex.quote(self.disk)}\n{_OPEN}",)
 
     def parse(self, *outputs: Output) -> tuple[DeviceUser, ...]:
+        """The processes, sorted by process id."""
         lines = [line.split(" ", 2) for line in outputs[0].text.split("\n") if line.count(" ") >= 2]
         found = {DeviceUser(int(pid), program, node) for pid, node, program in lines if self._is_partition(node)}
         return tuple(sorted(found, key=lambda opener: (opener.pid, opener.node)))

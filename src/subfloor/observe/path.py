@@ -127,12 +127,14 @@ class Path(Located[PathState]):
         return self.path
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: the real parent directory, and stat(1) of the path."""
         path = shlex.quote(self.path)
         # The names of owners that a directory service knows may have spaces in them.
         look = f"p={path}\n{_IS_THERE} && stat -c '%f %u %g|%U|%G' -- \"$p\" || {{ {_NOTHING} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
+        """What is at the path. Raises ``LookFailed`` where that cannot be seen."""
         parent, found = outputs
         real = parent.text.removesuffix("\n")
         if real != posixpath.dirname(self.path):
@@ -144,9 +146,11 @@ class Path(Located[PathState]):
         return _node(found.text) if found.text else Absent()
 
     def in_empty(self) -> PathState:
+        """The value in an empty directory."""
         return Absent()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> PathState:
+        """The value once a filesystem is mounted at the path; see ``Located``."""
         return root
 
 
@@ -199,10 +203,12 @@ class TextFile(Located[TextState]):
         return f"content of {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: the first ``LONGEST`` bytes of the file."""
         path = shlex.quote(self.path)
         return (f"[ -f {path} ] || exit 3; head -c {LONGEST} -- {path}",)
 
     def parse(self, *outputs: Output) -> TextState:
+        """The text, or ``Absent``. Raises ``LookFailed`` where the file cannot be read."""
         (read,) = outputs
         if read.status not in (0, 3):
             raise LookFailed(
@@ -212,6 +218,7 @@ class TextFile(Located[TextState]):
         return Absent() if read.status == 3 else Text(read.stdout)
 
     def in_empty(self) -> TextState:
+        """The value in an empty directory."""
         return Absent()
 
 

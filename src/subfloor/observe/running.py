@@ -28,9 +28,11 @@ class RunningSystem(Subject[OsRelease]):
         return "the system that runs"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: the first readable os-release file."""
         return ("for f in /etc/os-release /usr/lib/os-release; do [ ! -r $f ] || { cat $f; break; }; done",)
 
     def parse(self, *outputs: Output) -> OsRelease:
+        """The release; fields that the file does not have are empty."""
         said = dict(_assignment(line) for line in outputs[0].text.splitlines() if "=" in line)
         return OsRelease(said.get("ID", ""), said.get("VERSION_ID", ""), said.get("BUILD_ID", ""))
 
@@ -52,7 +54,9 @@ class StartedByUefi(Subject[bool]):
         return "start by UEFI"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: whether /sys/firmware/efi exists."""
         return ("[ -d /sys/firmware/efi ]",)
 
     def parse(self, *outputs: Output) -> bool:
+        """True for UEFI."""
         return outputs[0].status == 0

@@ -19,9 +19,11 @@ class SecretFile(Located[Secret | Absent | NotYetVisible]):
         return f"secret in {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probe of ``TextFile``."""
         return TextFile(self.path).probes()
 
     def parse(self, *outputs: Output) -> Secret | Absent | NotYetVisible:
+        """The content as a secret, or ``Absent``. Raises ``LookFailed`` where the file cannot be read."""
         read: TextState = TextFile(self.path).parse(*outputs)
         # Bytes that are no text survive as halves of characters: a hash has none, so they equal none.
         return (
@@ -31,4 +33,5 @@ class SecretFile(Located[Secret | Absent | NotYetVisible]):
         )
 
     def in_empty(self) -> Absent:
+        """The value in an empty directory."""
         return Absent()

@@ -67,9 +67,11 @@ class Swap(Subject[SwapState]):
         return f"swap area {self.device}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: the device's node, and the swap areas in use."""
         return (_node(self.device), PROBE)
 
     def parse(self, *outputs: Output) -> SwapState:
+        """Whether the area is active. Raises ``LookFailed`` where /proc/swaps cannot be read."""
         node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
         if outputs[1].status:
             raise LookFailed("/proc/swaps cannot be read", advice="see that /proc is mounted where this runs")

@@ -36,9 +36,11 @@ class Tag(Subject[tuple[Tagged, ...]]):
         return f"device with {self.tag}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
+        """The devices. Raises ``LookFailed`` where blkid is missing or a device gives no answer."""
         (found,) = outputs
         if found.status == 127:
             raise LookFailed(f"{self} cannot be looked for: blkid is missing", advice="install util-linux")

@@ -18,9 +18,11 @@ class Tool(Subject[bool]):
         return f"program {self.program}"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: ``command -v``."""
         return (f"command -v -- {shlex.quote(self.program)} >/dev/null",)
 
     def parse(self, *outputs: Output) -> bool:
+        """Whether the program is on the path."""
         return outputs[0].status == 0
 
 
@@ -32,7 +34,9 @@ class Privilege(Subject[bool]):
         return "privilege"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: ``id -u``."""
         return ("id -u",)
 
     def parse(self, *outputs: Output) -> bool:
+        """Whether the user id is 0."""
         return outputs[0].text.strip() == "0"

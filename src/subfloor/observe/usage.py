@@ -30,10 +30,12 @@ class Usage(Located[UsedState]):
         return f"what is in use at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe: statfs(2) by stat(1), except where an automounter waits."""
         given = f"p={shlex.quote(self.path)}; mounted={shlex.quote(mountinfo.escaped(self.path))}"
         return (f"{given}\n{_USAGE}",)
 
     def parse(self, *outputs: Output) -> UsedState:
+        """The bytes in use; an empty ``Used`` where they are unknown."""
         (found,) = outputs
         if found.status:
             return Used()
@@ -41,6 +43,7 @@ class Usage(Located[UsedState]):
         return Used(block * (blocks - free))
 
     def in_empty(self) -> UsedState:
+        """The value in an empty directory."""
         return Used()
 
 

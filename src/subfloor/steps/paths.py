@@ -105,10 +105,12 @@ def _kept(there: frozenset[str], wanted: frozenset[str]) -> frozenset[str]:
 
 
 def chown(path: str, owner: str, group: str) -> tuple[Command, ...]:
+    """Commands that set owner and group of a path, names or numbers."""
     return (Command(("chown", f"{owner}:{group}", "--", path)),)
 
 
 def chmod(path: str, mode: str) -> tuple[Command, ...]:
+    """Commands that set the mode of a path, in octal."""
     return (Command(("chmod", mode, "--", path)),)
 
 

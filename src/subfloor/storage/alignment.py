@@ -32,6 +32,7 @@ class Grid:
         return (sector - self.offset) // self.grain * self.grain + self.offset
 
     def aligned(self, sector: int) -> bool:
+        """Whether the sector is on the grid."""
         return (sector - self.offset) % self.grain == 0
 
 

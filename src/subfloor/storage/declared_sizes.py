@@ -30,6 +30,7 @@ def is_all(size: str) -> bool:
 
 
 def percent(size: str) -> int | None:
+    """The number before ``%``; None for another kind of size."""
     found = _PERCENT.fullmatch(size)
     return int(found[1]) if found else None
 

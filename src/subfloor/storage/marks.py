@@ -26,4 +26,5 @@ def final(name: str) -> str:
 
 
 def is_final(name: str) -> bool:
+    """Whether the name has no such end: the partition is finished."""
     return not name.endswith(STAGES)

@@ -13,13 +13,16 @@ class ProbeOutput:
 
     @classmethod
     def of(cls, text: str) -> ProbeOutput:
+        """The pairs in the text of a probe."""
         parts = (line.partition(" ") for line in text.split("\n") if line)
         return cls(tuple((key, value) for key, _, value in parts))
 
     def many(self, key: str) -> list[str]:
+        """All values of a key, in their order."""
         return [value for name, value in self.pairs if name == key]
 
     def one(self, key: str) -> str:
+        """The first value of a key, or ""."""
         return next(iter(self.many(key)), "")
 
     def number(self, key: str, default: int = 0) -> int:
@@ -39,13 +42,16 @@ class KernelPartition:
 
     @classmethod
     def of(cls, line: str) -> KernelPartition:
+        """Reads a line ``NUMBER START SIZE MAJOR:MINOR NODE``. Raises ``ValueError``."""
         number, start, size, device, node = line.split()
         return cls(int(number), start, size, device, node)
 
     def is_at(self, start: str, size: str) -> bool:
+        """Whether it has this start and size, in 512-byte sectors."""
         return (self.start, self.size) == (start, size)
 
 
 def kernel_partitions(facts: ProbeOutput) -> dict[int, KernelPartition]:
+    """The kernel's partitions by number."""
     found = map(KernelPartition.of, facts.many("partition"))
     return {partition.number: partition for partition in found}

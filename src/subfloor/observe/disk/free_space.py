@@ -60,9 +60,11 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
         return tuple(sorted(place for place in likely if start <= place < end))
 
     def probes(self) -> tuple[str, ...]:
+        """The probes to run, as pieces of sh."""
         return (probe(self.path, self.places(), self.hole[1]),)
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
+        """What was found, by place. Raises ``LookFailed`` where the disk cannot be read."""
         (output,) = outputs
         facts = ProbeOutput.of(output.text)
         if output.status:

@@ -29,9 +29,11 @@ class Holdings(Subject[tuple[Remains, ...]]):
         return f"what {self.path} holds"
 
     def probes(self) -> tuple[str, ...]:
+        """One probe for each extent and each hole."""
         return tuple(probe(self.path, places, end) for places, end in self._spaces())
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
+        """Everything found, unreadable places included."""
         spaces = zip(self._spaces(), outputs, strict=True)
         return tuple(found for (places, _), output in spaces for found in _found(places, output))
 

@@ -47,11 +47,13 @@ class Content:
 
     @property
     def named(self) -> str:
+        """The type, and the label where there is one."""
         label = f" labelled {self.label!r}" if self.label else ""
         return f"{self.type}{label}"
 
     @property
     def in_use(self) -> str:
+        """How full it is and when it was last used, in brackets; "" where that is unknown."""
         return f" ({self.use})" if self.use else ""
 
 
@@ -137,10 +139,12 @@ class DiskState:
 
     @property
     def sectors(self) -> int:
+        """The size of the disk in logical sectors."""
         return self.size // self.limits.sector
 
     @property
     def grid(self) -> alignment.Grid:
+        """The grid on which partitions are aligned."""
         limits = self.limits
         return alignment.optimal(
             sector=limits.sector,
@@ -158,6 +162,7 @@ class DiskState:
 
     @property
     def is_busy(self) -> bool:
+        """Whether the disk or one of its partitions is in use."""
         return self.in_use or any(volume.in_use for volume in self.volumes)
 
     def is_cleared(self, start: int, end: int) -> bool:
@@ -165,13 +170,16 @@ class DiskState:
         return any(first <= start and end <= last for first, last in self.cleared)
 
     def entry(self, number: int) -> gpt.Entry | None:
+        """The GPT entry with this number; None where there is none."""
         entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
         return next((entry for entry in entries if entry.number == number), None)
 
     def volume(self, number: int) -> Volume | None:
+        """The content of the partition with this number; None where there is none."""
         return next((volume for volume in self.volumes if volume.number == number), None)
 
     def partition_node(self, number: int) -> str:
+        """The path of the node of the partition with this number."""
         return partition_node(self.node, number)
 
     def place(self, volume: Volume) -> tuple[int, int]:

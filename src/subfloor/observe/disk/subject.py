@@ -44,6 +44,7 @@ class Disk(Subject[DiskState | Missing]):
         return f"disk {self.path}"
 
     def probes(self) -> tuple[str, ...]:
+        """The probes: facts, both ends, signatures, partitions, mounts, swap, zeros and further table pieces."""
         find = f"n={shlex.quote(self.path)}\n{FIND}"
         return (
             f"{find}\n{FACTS}",
@@ -58,6 +59,7 @@ class Disk(Subject[DiskState | Missing]):
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
+        """The disk, or ``Missing``. Raises ``LookFailed`` where the disk cannot be read."""
         facts, head, tail, signatures, volumes, mounts, swaps, zeros, elsewhere = outputs
         seen = ProbeOutput.of(facts.text)
         if facts.status or mounts.status or swaps.status or not mounts.stdout:

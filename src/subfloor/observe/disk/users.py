@@ -20,6 +20,7 @@ class Users:
 
     @classmethod
     def of(cls, facts: ProbeOutput, mounts: Output, swaps: Output) -> Users:
+        """The users of the disk and its partitions, from the facts, the mounts and the swap areas."""
         kernel = kernel_partitions(facts).values()
         nodes = {partition.number: partition.node for partition in kernel}
         by_device = {partition.device: partition.node for partition in kernel}
@@ -27,9 +28,11 @@ class Users:
         return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, by_device)))
 
     def of_disk(self) -> tuple[str, ...]:
+        """What uses the whole disk."""
         return self._of(self.disk)
 
     def of_partition(self, number: int) -> tuple[str, ...]:
+        """What uses the partition with this number."""
         return self._of(self.nodes.get(number, ""))
 
     def of_stray(self, number: int) -> tuple[str, ...]:
