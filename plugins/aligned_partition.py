@@ -67,19 +67,19 @@ Attribute = Literal["required", "no-block-io", "legacy-boot", "read-only", "hidd
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedPartition(Task):
-    """A partition of our own with this number, name, type and size, optimally aligned.
+    """Create a partition with this number, name, type and size, optimally aligned.
 
-    It starts at the first aligned sector where it fits, or at `start`; `rest` takes the largest free
-    space. It is born with a name that ends in `.unfinished`, which the task that fills it (`mkfs`) takes
-    away at the very end; `raw: true` says that nothing will fill it.
+    It starts at the first aligned sector with enough room, or at `start`; `rest` takes the largest free space.
+    A new partition has a name that ends in `.unfinished`. The task that fills it (`mkfs`) sets the final name
+    as its last step; `raw: true` declares that no task fills it.
 
-    Free space is looked at before it is taken: a filesystem that is still in it is a loss, and needs consent.
-    Where the entry of a partition of ours was deleted, and its filesystem is still there, the entry is put back.
+    subfloor reads free space before it uses it. A filesystem that is still there is a loss and needs consent.
+    If the entry of one of our partitions was deleted and its filesystem is still there, the entry is put back.
 
-    A name, type or attribute that was changed is set back. A partition grows where it is declared larger and
-    there is room behind it; what it holds keeps its size. One of ours that has another size, place or name than
-    the play says, or is in the way, is removed and made anew, with consent for it or for the disk; without asking
-    where it never held anything finished. One that is not ours is left alone.
+    A changed name, type or attribute is set back. A partition grows if it is declared larger and there is room
+    behind it; the filesystem on it keeps its size. One of our partitions with another size, place or name, or
+    one in the way, is removed and made again. That needs consent for it or for the disk, unless it never held
+    anything finished. A partition that is not ours stays as it is.
     """
 
     key: ClassVar[str] = "aligned-partition"

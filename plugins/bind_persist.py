@@ -49,22 +49,22 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class BindPersist(Task):
-    """A directory, or file, that is kept in the persistent store, and bound from there to its place.
+    """Keep a directory or file in the persistent store, and bind it from there to its place.
 
-    `path` and `store` are as the installed system has them; `root` is where that is mounted now. So with
-    `root: /mnt` the path `/etc/nixos` is `/mnt/nix/persist/etc/nixos`, bound to `/mnt/etc/nixos`. What is
-    in the store has this owner, group and mode; it is made where it is not there.
+    `path` and `store` are paths of the installed system; `root` is where that system is mounted now. With
+    `root: /mnt` the path `/etc/nixos` is `/mnt/nix/persist/etc/nixos`, bound to `/mnt/etc/nixos`. The entry in
+    the store has this owner, group and mode; it is created if it is missing.
 
-    A bind that is there is known by the place in the filesystem that it shows, so binds never stack.
-    Content at the place that the store lacks is never hidden unasked: it is refused, or copied into the
-    store first, whole trees with their links, owners, modes, ACLs, extended attributes and holes. The copy is
-    made beside its place in the store, and moved there when it is complete and flushed. Where the two differ,
-    in content, kind, owner or mode, it is always refused. So is opening what is kept more widely than it is,
-    unless `mode` says so.
+    An existing bind is recognised by the place in the filesystem that it shows, so binds never stack. Content
+    at the place that the store lacks is never hidden without a question: the task refuses, or copies it into
+    the store first (whole trees, with links, owners, modes, ACLs, extended attributes and holes). The copy is
+    made beside its place in the store, and moved there when it is complete and flushed. If both exist and
+    differ in content, kind, owner or mode, the task always refuses. It also refuses to make stored data
+    readable to more users, unless `mode` says so.
 
-    Directories above it that are not there are made too, in the store and at its place. In a home directory
-    they are its user's, whose number a `nixos-config` of the play declares; else they are the owner's of what is
-    kept. The home directory has mode 0700, like `/var/lib/private`. All others are root's, of mode 0755.
+    Missing directories above it are created too, in the store and at its place. In a home directory they belong
+    to its user, whose number a `nixos-config` of the play declares; else to the owner of the entry. The home
+    directory has mode 0700, like `/var/lib/private`. All others belong to root and have mode 0755.
     """
 
     key: ClassVar[str] = "bind-persist"

@@ -64,12 +64,12 @@ class Condition(Subject[bool]):
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Task):
-    """What a command makes is there, or what it is for is so already.
+    """Run a command unless its result already exists.
 
-    For what has no task of its own yet. `creates` names a path that it makes; `unless` is a piece of sh
-    that must change nothing, since checking runs it too. Without one of them it could not be said
-    whether anything is left to do, so one is needed. What the command destroys nobody is asked about:
-    it must not touch a disk that holds data.
+    For jobs that have no task of their own. `creates` names a path that the command makes; `unless` is a piece
+    of sh that must change nothing, since a check runs it too. One of them is required; without it subfloor
+    cannot tell whether the command is needed. No consent is asked for what the command destroys: it must not
+    touch a disk that holds data.
     """
 
     key: ClassVar[str] = "command"

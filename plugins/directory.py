@@ -29,10 +29,10 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class Directory(Task):
-    """A directory with this owner, group and mode, at a place that no symbolic link leads to.
+    """Create a directory with this owner, group and mode.
 
-    It is made where it is not there, its parents too (root's, of mode 0755); owner, group and mode that
-    differ are mended. What is in it is left alone.
+    Missing parents are created too, with owner root and mode 0755. Different owner, group or mode are
+    corrected. The content stays as it is. A path that leads through a symbolic link is refused.
     """
 
     key: ClassVar[str] = "directory"

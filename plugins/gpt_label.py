@@ -45,18 +45,18 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class GptLabel(Task):
-    """A GPT with our label-id, both copies sound, and the kernel's partitions those of the table.
+    """Create or repair a GPT with our label-id, with both copies sound and known to the kernel.
 
-    Repairs a copy that is damaged, or that is not at the end of a disk that has grown, also while its partitions
-    are mounted; where the first copy is lost, from the copy at the old end. Only zeros and damaged copies of that very
-    table are written over unasked: where something else was put on the disk since, consent is needed. A foreign table,
-    or a filesystem on the whole disk, is erased only with consent for this device; a GPT without a partition in it is
-    no loss.
+    The task repairs a damaged copy, or a copy that is not at the end of a disk that has grown, also while
+    partitions are mounted. If the first copy is lost, it uses the copy at the old end. Only zeros and damaged
+    copies of the same table are overwritten without a question; other data there needs consent. A foreign
+    table, or a filesystem on the whole disk, is erased only with consent for this device. A GPT without a
+    partition is no loss.
 
-    With `existing: keep` a GPT that is there is taken as it is, whoever made it: it is repaired, partitions can be
-    added to it, and it is never erased. A blank disk gets a GPT of ours.
+    With `existing: keep` an existing GPT is kept, whoever made it: it is repaired, partitions can be added to
+    it, and it is never erased. A blank disk gets a GPT of ours.
 
-    To lay out the whole of a disk anew that is ours, give it another name with `disk:`, here and in `wipefs`, and
+    To lay out one of our disks from the beginning, give it another name with `disk:`, here and in `wipefs`, and
     consent.
     """
 

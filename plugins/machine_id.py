@@ -83,11 +83,11 @@ _NEW = ("sed", "s/-//g", "/proc/sys/kernel/random/uuid")
 
 @dataclass(frozen=True, kw_only=True)
 class KeptMachineId(Task):
-    """An id of the machine that outlives a boot: the journal, DHCP and D-Bus know the machine by it.
+    """Keep the machine id across reboots; the journal, DHCP and D-Bus identify the machine by it.
 
-    It is a random one, made once and kept in `store`; NixOS links `/etc/machine-id` to it, since systemd
-    reads it before it mounts anything. One that is there is kept. `store` is as the installed system has
-    it; `root` is where that is mounted now.
+    A random id is created once and kept in `store`. NixOS links `/etc/machine-id` to it, since systemd reads it
+    before it mounts anything. An existing id is kept. `store` is a path of the installed system; `root` is
+    where that is mounted now.
     """
 
     key: ClassVar[str] = "machine-id"

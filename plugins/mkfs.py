@@ -70,19 +70,19 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Mkfs(Task):
-    """A finished filesystem, or swap area, of this type and label on a partition of ours.
+    """Make a filesystem or swap area of this type and label on a partition of ours.
 
-    That a partition shows a type and a label does not mean that its making came to an end. So the
-    partition's name says whether it did: it ends in `.unfinished` until the extent has been wiped, the
-    filesystem made, flushed and checked. Unfinished work of our own is done again without asking; a
-    finished filesystem may hold data, so its label is repaired in place, and anything more needs consent; so
-    does whatever else is on the partition, and this play would not have made.
+    A type and a label do not prove that mkfs finished. So the name of the partition ends in `.unfinished` until
+    the extent is wiped, and the filesystem is made, flushed and checked. Our own unfinished work is repeated
+    without a question. A finished filesystem may hold data: its label is repaired in place, and everything else
+    needs consent. Other content that this play would not have made needs consent too.
 
-    A partition of another system is taken over with consent for it, where no task of the play makes it: it keeps
-    its place, number, type and name, gets a UUID of ours, and is made anew. The other partitions stay as they are.
+    A partition of another system is taken over with consent for it, if no task of the play makes it. It keeps
+    its place, number, type and name, gets a UUID of ours, and a new filesystem. The other partitions stay as
+    they are.
 
-    While a label is changed the name ends in `.labelling`: where that breaks off, the next run mends what a
-    power cut may have torn, and labels it again. What it holds is never made again for that.
+    While a label is changed, the name ends in `.labelling`. If that is interrupted, the next run repairs what a
+    power cut may have damaged, and sets the label again. The filesystem is never made again for that.
     """
 
     key: ClassVar[str] = "mkfs"

@@ -40,16 +40,16 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class MountFilesystem(Task):
-    """This filesystem mounted at this path, with at least these options.
+    """Mount this filesystem at this path, with at least these options.
 
-    The source is a partition's path, or a tag, which is looked for on the play's own disks first; a tag
-    that two devices carry is refused. What is not finished, or holds another type, is not mounted.
+    The source is a path of a partition, or a tag. Tags are looked up on the disks of the play first; a tag that
+    two devices carry is refused. A filesystem that is unfinished or has another type is not mounted.
 
-    Options that differ are changed by a remount where the kernel can, and are refused where it cannot, as
-    those that it keeps for every mount of a filesystem. Options that it does not show (`nofail`, `x-…`, a
-    filesystem's defaults) or spells in a way that cannot be predicted are passed on, and not looked for.
-    Where something else is mounted, or the right thing twice, or under something else, it is refused.
-    With `x-systemd.automount` a place where systemd waits to mount it is as declared.
+    Different options are changed by a remount if the kernel can change them, and refused if not, such as
+    options that it keeps for every mount of a filesystem. Options that it does not show (`nofail`, `x-…`,
+    defaults of a filesystem) or spells in an unpredictable way are passed on, and not verified. The task
+    refuses if something else is mounted there, or if the filesystem is mounted twice or under another mount.
+    With `x-systemd.automount` a place where systemd waits to mount it is in sync.
     """
 
     key: ClassVar[str] = "mount"

@@ -67,28 +67,26 @@ _TARBALL = f"https://github.com/nix-community/impermanence/archive/{_IMPERMANENC
 
 @dataclass(frozen=True, kw_only=True)
 class NixosConfig(Task):
-    """The files of a NixOS configuration are as they are generated from this play.
+    """Generate the NixOS configuration from this play.
 
-    `filesystems.nix` has what the play's other tasks mount, keep and swap on, as far as it lies under
-    `root`: a layout and a configuration that disagree cannot be. `configuration.nix` imports it, and
-    `hardware-configuration.nix` and, where it is there, `local.nix`, which is yours. With `flake: true`
-    there is a `flake.nix`, too.
+    `filesystems.nix` contains what the other tasks of the play mount, keep and swap on below `root`, so layout
+    and configuration cannot disagree. `configuration.nix` imports it, and also `hardware-configuration.nix` and
+    your own `local.nix` if it exists. With `flake: true` there is a `flake.nix`, too.
 
-    `hardware-configuration.nix` is made where it is not there, by `nixos-generate-config` if the machine
-    has it, and then left alone. Each other file says by a checksum whether it is as it was generated. One
-    that was generated from another version of the play is written anew. One that somebody edited is shown
-    as a diff, and refused, unless `overwrite` is given.
+    `hardware-configuration.nix` is created once, by `nixos-generate-config` if the machine has it. Each other
+    file contains a checksum that shows whether it was edited. A file generated from another version of the play
+    is written again. An edited file is shown as a diff and refused, unless `overwrite` is given.
 
-    `state_version` and the nixpkgs of a flake are those that the configuration names already; else those of
-    the NixOS that runs, which is the installer. On any other system `state_version` has to be given. For an
-    installed system it never changes, whatever installer runs the play again.
+    `state_version` and the nixpkgs of a flake come from the existing configuration, else from the NixOS that
+    runs, which is the installer. On any other system, `state_version` is required. It never changes on an
+    installed system.
 
-    A flake in a git repository has only what git tracks. Git is told of what is generated; that it does not
-    track another file, such as `local.nix`, is refused, since Nix would leave that out without a word.
+    A flake in a git repository contains only files that git tracks. The task adds the generated files to git.
+    It refuses if another file, such as `local.nix`, is not tracked, since Nix would leave it out silently.
 
-    Where the root is a tmpfs, a path that a system needs again after a boot and that no task keeps is
-    warned of, each with the reason; `not_persisted` says of which that is meant. So is what services keep that
-    `local.nix` switches on, or whose group a user is in.
+    If the root is a tmpfs, the task warns about each path that a system needs after a reboot and that no task
+    keeps. `not_persisted` lists the paths that are left out on purpose. It also warns about the state of
+    services that `local.nix` switches on, or whose group a user is in.
     """
 
     key: ClassVar[str] = "nixos-config"

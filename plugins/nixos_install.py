@@ -52,25 +52,25 @@ _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 @dataclass(frozen=True, kw_only=True)
 class NixosInstall(Task):
-    """The configuration that is there now was installed by nixos-install, and the boot loader starts it.
+    """Install the current configuration with nixos-install, with a boot loader that starts it.
 
-    That is so when the system profile under `root` leads to a system that is there, when it was made from
-    the configuration as it is now, and when the boot partition has a boot loader and an entry that starts
-    this very system, its kernel and initrd as long as in the store. What a system was made from is recorded
-    in `state`, last of all; so an installation that broke off is never taken for one that is done. The next
-    run removes what it left on the boot partition, and goes on: what was built is in the store.
+    The task is satisfied if the system profile below `root` leads to a system that exists and was made from the
+    current configuration, and if the boot partition has a boot loader and an entry for this system, with kernel
+    and initrd of the same length as in the store. The source of a system is recorded in `state` as the last
+    step, so an interrupted installation never counts as finished. The next run removes what it left on the boot
+    partition, and resumes: what was built is in the store.
 
-    Temporary files go to `state` too, since there is little room in a root in memory. Nothing is installed
-    where nothing is mounted, or where the store or `state` would lie in memory.
+    Temporary files go to `state` too, since a root in memory has little room. The task refuses if nothing is
+    mounted, or if the store or `state` would be in memory.
 
-    A flake in a git repository that does not track one of its files, such as `local.nix`, is refused: Nix would
-    leave the file out without a word.
+    It refuses a flake in a git repository that does not track one of its files, such as `local.nix`: Nix would
+    leave the file out silently.
 
-    A configuration by which nobody could log in and become root is not installed, and that is said before
-    anything is written, unless a local.nix is there, which may say who can.
+    It refuses a configuration with which nobody could log in and become root, before anything is written,
+    unless there is a `local.nix`, which may declare who can.
 
-    With `root: /` nothing is ever installed: a running system is changed by nixos-rebuild. There it is
-    refused to call a configuration installed that was changed after it was, and was not rebuilt.
+    With `root: /` nothing is installed: use nixos-rebuild on a running system. There the task refuses if the
+    configuration was changed after it was installed, and was not rebuilt.
     """
 
     key: ClassVar[str] = "nixos-install"

@@ -36,12 +36,12 @@ from subfloor.plugin import PasswordFile as Installed
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordFile(Task):
-    """A file with the hash of a user's password, which the installed system sets at every boot.
+    """Keep the hash of a user's password in a file, from which the installed system sets it at every boot.
 
-    `hash` is a secret: it is given to a command's standard input, and shown nowhere. The way to give it is
-    `--ask-password NAME` on the command line, which asks for a password and sets the variable NAME to its
-    hash; or take it from a file of variables, `-e @FILE`. Where it is not given, the file that is there
-    stays, and there must be one. A `nixos-config` of the same play tells the user's `hashedPasswordFile`.
+    `hash` is a secret: it goes to the standard input of a command and is shown nowhere. Give it with
+    `--ask-password NAME` on the command line, which asks for a password and sets the variable NAME to its hash,
+    or in a file of variables, `-e @FILE`. Without it the existing file is kept, and must exist. A
+    `nixos-config` of the same play sets the `hashedPasswordFile` of the user.
     """
 
     key: ClassVar[str] = "password-file"

@@ -80,11 +80,11 @@ esac
 
 @dataclass(frozen=True, kw_only=True)
 class SshHostKeys(Task):
-    """Host keys for sshd, made once by `ssh-keygen` and kept: clients know the machine by them.
+    """Create host keys for sshd once, with `ssh-keygen`, and keep them: clients identify the machine by them.
 
-    sshd would make them at its first start. What decrypts secrets with them, such as sops-nix and agenix, wants
-    them before that. A private key that is there is never replaced; its mode is set to 0600. A public key that is
-    missing is derived from its private key again. A `nixos-config` of the same play tells sshd where they are.
+    sshd would create them at its first start. Programs that decrypt secrets with them, such as sops-nix and
+    agenix, need them earlier. An existing private key is never replaced; its mode is set to 0600. A missing
+    public key is derived again from its private key. A `nixos-config` of the same play tells sshd their paths.
     """
 
     key: ClassVar[str] = "ssh-host-keys"

@@ -28,14 +28,14 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveSwap(Task):
-    """The swap area on this device is active, with this priority.
+    """Activate the swap area on this device, with this priority.
 
-    With another priority it is taken out of use and put back: the kernel changes it in no other way.
-    Whether freed pages are discarded is nowhere to be seen, so it takes effect when the area is activated.
+    To change the priority, the task deactivates the area and activates it again: the kernel has no other way.
+    The kernel does not show the discard setting, so it takes effect only on activation.
 
-    With `encryption: random` the installed system makes the area anew at every boot, with a key that it
-    forgets; so hibernation cannot be. Nothing is activated now, and the partition is to be a `raw` one.
-    One that holds anything but swap is refused, since that would be lost at the next boot.
+    With `encryption: random` the installed system creates the area again at every boot, with a new key;
+    hibernation is not possible then. Nothing is activated now, and the partition must be `raw`. A partition
+    with content other than swap is refused, since that would be lost at the next boot.
     """
 
     key: ClassVar[str] = "swap"

@@ -47,14 +47,14 @@ _PERCENT = re.compile(r"([1-9]\d?|100)%")
 
 @dataclass(frozen=True, kw_only=True)
 class TmpfsMount(Task):
-    """A tmpfs of this size at this path, and its root directory with this mode.
+    """Mount a tmpfs of this size at this path, and set the mode of its root directory.
 
-    Size and flags that differ are changed in place, by a remount, and the mode by chmod: what the tmpfs
-    holds stays. The directory is made where there is none. Where something else is mounted, or other
-    mounts would be buried, it is refused. Over `/` nothing is ever mounted: there it is only compared.
+    Different size and flags are changed in place by a remount, the mode by chmod; the content stays. A missing
+    directory is created. The task refuses if something else is mounted there, or if other mounts would be
+    hidden. Over `/` nothing is mounted: there the task only compares.
 
-    The mode is 0755 and not the kernel's 1777, since a root directory that everybody can write to is
-    refused by sshd and others.
+    The default mode is 0755, not the 1777 of the kernel, since sshd and others refuse a root directory that all
+    users can write to.
     """
 
     key: ClassVar[str] = "tmpfs-mount"

@@ -36,14 +36,16 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class Wipefs(Task):
-    """No signature on the disk but our own label.
+    """Erase all signatures from a disk that is neither blank nor already ours.
 
-    Satisfied on a blank disk, and on one that this play has labelled already, whatever its partitions hold by now:
-    so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`, here and
-    in `gpt-label`. Anything else is erased, the signatures of the partitions first and those of the disk last, with
-    the first 8 MiB and the last 2 MiB of each, and what may lie where the play makes its partitions; and that needs
-    consent for this device. So does a disk on which no program knows anything, unless its first and last MiB are
-    zeros, and 200 samples of 4 KiB between them: it may be encrypted.
+    The task is satisfied on a blank disk, and on a disk that this play has labelled, whatever its partitions
+    hold; so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`,
+    here and in `gpt-label`.
+
+    Anything else is erased with consent for this device: the signatures of the partitions first and those of
+    the disk last, with the first 8 MiB and the last 2 MiB of each, and the places where the play makes its
+    partitions. A disk without a known signature needs consent too, unless its first and last MiB and 200
+    samples of 4 KiB between them are zeros: it may be encrypted.
     """
 
     key: ClassVar[str] = "wipefs"
