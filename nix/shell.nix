@@ -24,6 +24,7 @@ mkShell {
       packages: with packages; [
         click
         hypothesis
+        mkdocs-material
         jinja2
         jsonschema
         pluggy

@@ -112,7 +112,7 @@ def test_a_disk_that_turns_read_only_under_us_is_told_case_21(tmp_path: Path) ->
     for number in sample(range(1, 30), 2, seed="read-only"):
         with stand(tmp_path) as at:
             ran = subfloor("apply", *job.words(at), first=before(number, partial(_set, "ro", at)))
-            _failed(ran, "ended with status", "read_only: no → yes")
+            _failed(ran, "ended with status", "read only: expected no, found yes")
             _set("rw", at)
             assert subfloor("apply", *job.words(at)).status == 0, number
             at.prove()
