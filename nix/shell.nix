@@ -24,9 +24,9 @@ mkShell {
       packages: with packages; [
         click
         hypothesis
-        mkdocs-material
         jinja2
         jsonschema
+        mkdocs-material
         pluggy
         pytest
         pytest-testinfra

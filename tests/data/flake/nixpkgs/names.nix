@@ -32,6 +32,7 @@
   python = [
     "click"
     "hypothesis"
+    "mkdocs-material"
     "jinja2"
     "jsonschema"
     "pluggy"
