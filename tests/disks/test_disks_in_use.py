@@ -18,6 +18,7 @@ from disks.laying_out import SMALL, judge, on, untouched
 from disks.plays import applied, converged, refusal
 from foreign_disks import FOREIGN
 from loop_disks import MakeDisk, Mounter, disk, mounted, run, said
+from subfloor.observe.open_partitions import DeviceUsers
 
 pytestmark = pytest.mark.root
 
@@ -70,12 +71,12 @@ def test_a_disk_behind_another_is_in_use(disk: MakeDisk) -> None:
 
 
 @contextmanager
-def _open(node: str, seconds: float) -> Iterator[None]:
+def _open(node: str, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
     """Somebody has a partition open, for so long at the most."""
     program = f"import time; file = open({node!r}, 'rb'); print('open', flush=True); time.sleep({seconds})"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline()
-        yield
+        yield holder
         holder.kill()
 
 
@@ -83,6 +84,19 @@ def test_a_partition_that_somebody_has_open_for_a_moment_case_53(disk: MakeDisk)
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     with _open(vda.partition(3), 1.5):
+        assert not [report.error for report in applied(on(vda, *SMALL), vda.node) if report.error]
+    judge(vda, SMALL)
+
+
+def test_a_partition_is_closed_while_its_users_are_searched_for_case_53(
+    disk: MakeDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vda = disk()
+    converged(on(vda, *SMALL), seed="another")
+    search = DeviceUsers.probes
+    with _open(vda.partition(3), 60.0) as holder:
+        ends = f"kill {holder.pid} 2>/dev/null; sleep 1\n"
+        monkeypatch.setattr(DeviceUsers, "probes", lambda users: tuple(ends + probe for probe in search(users)))
         assert not [report.error for report in applied(on(vda, *SMALL), vda.node) if report.error]
     judge(vda, SMALL)
 

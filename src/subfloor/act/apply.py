@@ -303,12 +303,13 @@ class Executor:
     def _run(self, command: Command) -> None:
         start = time.monotonic()
         for pause in _pauses():
+            waited = time.monotonic() - start
             result = self._ran(command)
             if command.went_well(result.status):
                 return
             openers = self._openers(command)
-            # A program that had it open may have closed it by now, so another try may succeed.
-            if time.monotonic() - start >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
+            # What had it open may have closed it since the command failed. So the time counts to the command's start.
+            if waited >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
                 raise _failure(command, result, openers)
             time.sleep(pause)
 

@@ -18,6 +18,10 @@ MEMORY = 256 << 20
 """Bytes by which the evaluation may make the process grow."""
 
 
+_AGAIN = 0.5
+"""Seconds of processor time after which it is raised again: an exception in a finalizer is printed, and lost."""
+
+
 class Overdue(BaseException):
     """The evaluation takes too long. Not an ``Exception``, so that no filter catches it."""
 
@@ -40,7 +44,7 @@ def bounds() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     try:
         _limit_memory(soft, hard)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS, _AGAIN)
         yield
     finally:
         _bounded = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import time
@@ -42,6 +43,22 @@ def test_an_expression_ends_with_an_error_and_soon(monkeypatch: pytest.MonkeyPat
         render(text, _unknown)
     assert time.process_time() - started < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 600_000, "KiB"
+
+
+def test_the_limit_of_time_holds_after_a_finalizer_lost_its_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SECONDS", 0.1)
+    lost = []
+
+    def swallowed(_name: str) -> object:
+        with contextlib.suppress(bounds.Overdue):
+            while True:
+                pass
+        lost.append(time.process_time())
+        return range(99999)
+
+    with pytest.raises(ExpressionError):
+        render("{% for _ in long %}" + LOOP + "{% endfor %}", swallowed)
+    assert lost and time.process_time() - lost[0] < 5
 
 
 def test_the_bounds_end_with_the_expression() -> None:
