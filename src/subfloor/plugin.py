@@ -24,7 +24,9 @@ from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown
 from subfloor.core.parameters import FromPlay, Param, checked
 from subfloor.core.secret import Secret
 from subfloor.core.task import Claim, Command, Loss, Step, Task, hookimpl
-from subfloor.nixos import boot, crypt, filesystems, generated, lint, releases, system, tracked, users
+from subfloor.nixos import boot, crypt, filesystems, generated, lint, releases, system, tracked, users, writing
+from subfloor.nixos.declaration import Declaration
+from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.hardware import plain
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.releases import Releases
@@ -80,7 +82,7 @@ from subfloor.observe.secret_file import SecretFile
 from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
-from subfloor.steps import block_devices, mount_options, mounts, parents, paths
+from subfloor.steps import block_devices, mount_options, mounts, parameters, parents, paths
 from subfloor.steps.files import keep_output, write_file, write_secret
 from subfloor.steps.losses import loss, loss_of_remains, losses_of_partitions
 from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
@@ -238,6 +240,7 @@ TOOLBOX = (
     "mount",
     "mount_options",
     "mounts",
+    "parameters",
     "parents",
     "partitions_of",
     "paths",
@@ -289,6 +292,8 @@ TOOLBOX = (
     "whole_disk",
     "without",
     # A NixOS configuration as text.
+    "ConfigurationDirectory",
+    "Declaration",
     "Device",
     "Layout",
     "Name",
@@ -305,6 +310,7 @@ TOOLBOX = (
     "tracked",
     "under",
     "users",
+    "writing",
 )
 """The names that may change together with the built-in tasks."""
 
@@ -333,8 +339,10 @@ __all__ = [
     "Claim",
     "Command",
     "Configuration",
+    "ConfigurationDirectory",
     "Content",
     "Contribution",
+    "Declaration",
     "Device",
     "DevicesMounted",
     "Disk",
@@ -442,6 +450,7 @@ __all__ = [
     "mount_options",
     "mounting",
     "mounts",
+    "parameters",
     "parents",
     "partition_of",
     "partitions_of",
@@ -483,4 +492,5 @@ __all__ = [
     "writable",
     "write_file",
     "write_secret",
+    "writing",
 ]

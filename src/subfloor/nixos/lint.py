@@ -165,3 +165,9 @@ def is_locked_out(who: Administrators, layout: Layout) -> bool:
     files = (*who.password_files, *layout.passwords)
     able = {each.user for each in files if each.user in who.names and layout.keeps(each.path)}
     return not (who.excused or who.by_ssh or able)
+
+
+def locked_out(who: Administrators, layout: Layout) -> Iterator[str]:
+    """A warning where nobody could log in and become root."""
+    if is_locked_out(who, layout):
+        yield f"{LOCKED_OUT}, unless local.nix says who; {LET_IN}"

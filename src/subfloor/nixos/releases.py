@@ -8,13 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from subfloor.core.errors import Refused
-from subfloor.observe.path import Absent, Text
-from subfloor.observe.running import OsRelease
+from subfloor.core.machine import Machine
+from subfloor.core.parameters import Param
+from subfloor.nixos.directory import ConfigurationDirectory
+from subfloor.observe.path import Absent, Node, NotYetVisible, Path, Text, TextFile, seen
+from subfloor.observe.running import OsRelease, RunningSystem
 
-PATTERN = r"^[0-9]{2}\.[0-9]{2}$"
-"""How a release is written."""
+_PATTERN = r"^[0-9]{2}\.[0-9]{2}$"
+_DOC = "The NixOS release of the first installation; default: as the configuration says, else the installer's"
+
+Release = Annotated[str, Param(_DOC, pattern=_PATTERN, examples=("25.11",))]
+"""A release of NixOS, as ``system.stateVersion`` has it."""
 
 _STATED = re.compile(rb'^[^#\n]*\bstateVersion\s*=\s*"([0-9]{2}\.[0-9]{2})"\s*;', re.M)
 _BRANCH = "github:NixOS/nixpkgs/nixos-"
@@ -27,6 +34,10 @@ class Releases:
 
     state_version: str
     nixpkgs: str
+
+
+NOT_YET_KNOWN = Releases("00.00", "")
+"""A placeholder until the machine has been looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +53,18 @@ class Known:
     running: OsRelease
     is_installed: bool
     is_running: bool
+
+
+def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
+    """What a machine says about the releases. Raises ``NotVisible``."""
+    return Known(
+        configuration=seen(machine, TextFile(directory.file("configuration.nix"))),
+        flake=seen(machine, TextFile(directory.file("flake.nix"))) if directory.flake else Absent(),
+        running=machine[RunningSystem()],
+        # A profile that cannot be seen yet may lead to a system.
+        is_installed=isinstance(machine[Path(directory.profile)], Node | NotYetVisible),
+        is_running=directory.root == "/",
+    )
 
 
 def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
@@ -92,7 +115,7 @@ def _branch(known: Known) -> str:
 
 
 def _is_nixos(running: OsRelease) -> bool:
-    return running.id == "nixos" and bool(re.match(PATTERN, running.version))
+    return running.id == "nixos" and bool(re.match(_PATTERN, running.version))
 
 
 def _found(pattern: re.Pattern[bytes], file: Text | Absent) -> str | None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from subfloor.core.contributions import HostKey
+from subfloor.core.parameters import Param
 from subfloor.nixos import nix
 
+HostName = Annotated[str, Param("The host's name", pattern="^$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")]
+TimeZone = Annotated[
+    str, Param("The time zone; default: UTC", pattern="^[A-Za-z0-9_+/-]+$", examples=("Europe/Zurich",))
+]
 Loader = Literal["systemd-boot", "grub", "none"]
 
 _FILES = "./filesystems.nix ./hardware-configuration.nix"
@@ -49,6 +54,12 @@ class System:
     builds: bool = False
     flakes: bool = False
     impermanence: str | None = None
+
+
+def check_one_line(text: str) -> None:
+    """Raise ``ValueError`` for text with an end of line. A schema's pattern lets one pass at the end of a text."""
+    if "\n" in text:
+        raise ValueError(f"{text!r} is not one line")
 
 
 def configuration(system: System) -> str:

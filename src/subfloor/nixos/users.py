@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from subfloor.core.contributions import Administrators, PasswordFile
+from subfloor.core.contributions import Administrators, Home, PasswordFile
 from subfloor.core.parameters import Param
 from subfloor.nixos import nix
 from subfloor.nixos.layout import Layout
+from subfloor.observe.path import check_clean
 
 Name = Annotated[str, Param("A user's name, as useradd(8) takes it", pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 
@@ -37,6 +38,9 @@ class User:
     ] = None
 
 
+ByName = Mapping[Name, User]
+"""Users, by name."""
+
 # What NixOS has for its own: users of these names are system users, and cannot be normal ones as well.
 _SYSTEM = re.compile(
     r"nobody|messagebus|polkituser|sshd|nscd|rtkit|avahi|colord|geoclue|usbmux|nm-openvpn|dhcpcd|"
@@ -47,6 +51,13 @@ _NORMAL = range(1000, 65534)
 _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
 )
+
+
+def check_paths(users: Mapping[str, User]) -> None:
+    """Raise ``ValueError`` for a home directory or password file that is no clean absolute path."""
+    for user in users.values():
+        for path in filter(None, (user.home, user.password_file)):
+            check_clean(path)
 
 
 def check(users: Mapping[str, User]) -> None:
@@ -131,6 +142,14 @@ def administrators(users: Mapping[str, User], path: str, openssh: bool, excused:
 def homes(users: Mapping[str, User]) -> dict[str, str]:
     """The users' home directories."""
     return {name: _home(name, user) for name, user in users.items()}
+
+
+def contributed_homes(users: Mapping[str, User], root: str) -> tuple[Home, ...]:
+    """The home directories as they are now, below ``root``, with the owner's uid where it is declared."""
+    return tuple(
+        Home(posixpath.join(root, _home(name, user)[1:]), "root" if name == "root" else f"{user.uid or ''}")
+        for name, user in users.items()
+    )
 
 
 def _home(name: str, user: User) -> str:

@@ -27,7 +27,7 @@ def configuration(esp: str | None, **values: Any) -> str:
     others = [ROOT, *([("mount", {"path": esp, "source": "/dev/vda1", "type": "vfat"})] if esp else [])]
     config = task("nixos-config", {"state_version": "25.11", **values})
     within = config.within((*(task(*each) for each in others), config))
-    return str(within._texts(within.layout, Releases("25.11", ""))[1])  # type: ignore[attr-defined]
+    return str(within._declaration.texts(within.layout, Releases("25.11", ""))[1])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("esp", "place"), [("/mnt/boot", None), ("/mnt/efi", "/efi"), ("/mnt/boot/efi", "/boot/efi")])

@@ -207,6 +207,6 @@ def test_host_keys_that_the_play_makes_are_sshds_and_are_kept(path: str | None, 
     )
     config = play[-1].within(play)
     assert len([each for each in config.warnings() if "host keys" in each]) == told
-    (said,) = [text for text in config._texts(config.layout, Releases("25.11", "")) if "hostKeys" in text]  # type: ignore[attr-defined]
+    (said,) = [text for text in config._declaration.texts(config.layout, Releases("25.11", "")) if "hostKeys" in text]  # type: ignore[attr-defined]
     assert f"{path or '/nix/persist/etc/ssh'}/ssh_host_ed25519_key" in said
     assert "rsa" not in said

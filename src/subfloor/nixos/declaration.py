@@ -1,0 +1,85 @@
+"""What a play declares about a system, and the texts of the configuration that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from subfloor.nixos import filesystems, users
+from subfloor.nixos.layout import Layout
+from subfloor.nixos.releases import Releases
+from subfloor.nixos.system import Loader, System, configuration, flake
+from subfloor.nixos.users import User
+
+# The generated text is written for this revision of the module. No other setting fixes the revision.
+_IMPERMANENCE = "f868c97f9e7f62879a97b4ad0e00b64782a845db"
+_FLAKE = f"github:nix-community/impermanence/{_IMPERMANENCE}"
+_TARBALL = f"https://github.com/nix-community/impermanence/archive/{_IMPERMANENCE}.tar.gz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The settings of a system that do not follow from its layout. Paths are as the installed system has them.
+
+    ``no_login``: nobody needs to log in. ``store``: where ssh host keys are kept, unless the play creates them.
+    ``boot_loader``: None for the default, systemd-boot. ``impermanence``: where the module is fetched from; None for
+    the default. ``not_persisted``: paths that need not survive a reboot, with the reason.
+    """
+
+    hostname: str
+    timezone: str | None
+    users: Mapping[str, User]
+    no_login: bool
+    openssh: bool
+    store: str
+    boot_loader: Loader | None
+    grub_device: str
+    efi_variables: bool
+    generations: int
+    systemd_initrd: bool
+    persistence: filesystems.Persistence
+    not_persisted: Mapping[str, str]
+    impermanence: str | None
+    flake: bool
+
+    def texts(self, layout: Layout, releases: Releases) -> tuple[str, ...]:
+        """``filesystems.nix``, ``configuration.nix`` and, if declared, ``flake.nix``.
+
+        ``layout``: with devices as the installed system finds them. Raises ``ValueError`` for text that no Nix
+        string can hold.
+        """
+        texts = (self._filesystems(layout), configuration(self._system(layout, releases.state_version)))
+        if not self.flake:
+            return texts
+        return (*texts, flake(self.hostname or "nixos", releases.nixpkgs, self._module(_FLAKE)))
+
+    def _filesystems(self, layout: Layout) -> str:
+        homes = users.homes(self.users)
+        passwords = tuple(users.password_files(self.users, layout).values())
+        return filesystems.module(layout, self.persistence, homes, self.not_persisted, passwords)
+
+    def _module(self, usual: str) -> str | None:
+        """Where the module impermanence is fetched from; None if it is not used."""
+        return (self.impermanence or usual) if self.persistence == "impermanence" else None
+
+    def _system(self, layout: Layout, state_version: str) -> System:
+        return System(
+            hostname=self.hostname,
+            state_version=state_version,
+            users=users.settings(self.users, layout, self.no_login),
+            programs=users.programs(self.users),
+            store=self.store,
+            timezone=self.timezone,
+            loader=self.boot_loader or "systemd-boot",
+            esp=layout.esp or "/boot",
+            grub_device=self.grub_device,
+            efi_variables=self.efi_variables,
+            generations=self.generations,
+            systemd_initrd=self.systemd_initrd,
+            openssh=self.openssh,
+            host_keys=layout.is_forgetful and layout.keeps(self.store),
+            made_keys=layout.host_keys,
+            builds=layout.is_forgetful and layout.keeps("/nix/var"),
+            flakes=self.flake,
+            impermanence=None if self.flake else self._module(_TARBALL),
+        )

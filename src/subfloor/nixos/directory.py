@@ -1,0 +1,68 @@
+"""Where the files of a NixOS configuration are, below the install root."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from subfloor.core.machine import AnySubject, Machine
+from subfloor.observe.git import Repository, Tracking
+from subfloor.observe.nixos import PROFILES
+from subfloor.observe.path import Path, TextFile, seen
+
+
+@dataclass(frozen=True)
+class ConfigurationDirectory:
+    """The directory of a configuration that subfloor generates.
+
+    ``root``: where the installed system's root is mounted now. ``path``: the directory, as the installed system has
+    it. ``flake``: there is a ``flake.nix``. All paths that it returns are valid now, with ``root`` in them.
+    """
+
+    root: str
+    path: str
+    flake: bool
+
+    @property
+    def here(self) -> str:
+        """The directory itself."""
+        return posixpath.join(self.root, self.path[1:])
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """The generated files, in the order in which they are written: an imported file first."""
+        return tuple(map(self.file, ("filesystems.nix", "configuration.nix", *(("flake.nix",) if self.flake else ()))))
+
+    @property
+    def hardware(self) -> str:
+        """The file that describes the hardware. It is created once."""
+        return self.file("hardware-configuration.nix")
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """All files that subfloor writes."""
+        return (*self.generated, self.hardware)
+
+    @property
+    def local(self) -> str:
+        """The user's own module."""
+        return self.file("local.nix")
+
+    @property
+    def profile(self) -> str:
+        """The link that leads to the installed system."""
+        return posixpath.join(self.root, PROFILES, "system")
+
+    def file(self, name: str) -> str:
+        """A file in the directory."""
+        return posixpath.join(self.here, name)
+
+    def subjects(self) -> frozenset[AnySubject]:
+        """Everything to look at before the files are written."""
+        files = frozenset[AnySubject](kind(path) for path in self.ours for kind in (Path, TextFile))
+        more = {Tracking(self.here)} if self.flake else set[AnySubject]()
+        return files | more | {Path(self.profile), TextFile(self.local)}
+
+    def repository(self, machine: Machine) -> Repository | None:
+        """The git repository of a flake; None if there is none. Raises ``NotVisible``."""
+        return seen(machine, Tracking(self.here)) if self.flake else None

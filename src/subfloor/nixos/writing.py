@@ -1,0 +1,97 @@
+"""Steps that write the files of a configuration, and make git track them."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import Literal
+
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine, Unknown
+from subfloor.core.task import Command, Step
+from subfloor.nixos import generated, tracked
+from subfloor.nixos.directory import ConfigurationDirectory
+from subfloor.nixos.hardware import plain
+from subfloor.observe.git import Tracking
+from subfloor.observe.path import FILE, ROOT, Absent, Node, Text, TextFile, seen
+from subfloor.observe.tool import Tool
+from subfloor.steps import paths
+from subfloor.steps.files import keep_output, write_file
+
+SCANNER = "nixos-generate-config"
+"""The program that describes the hardware it runs on. NixOS and its installer have it."""
+
+Source = Literal["scan", "plain"]
+"""Where the description of the hardware is from: from ``SCANNER`` if the machine has it, or always a general one."""
+
+
+def check_tracked(machine: Machine, directory: ConfigurationDirectory) -> None:
+    """Raise ``Refused`` if git does not track a file of the flake, other than those that subfloor writes."""
+    tracked.check(directory.repository(machine), directory.here, map(posixpath.basename, directory.ours))
+
+
+def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source, platform: str) -> Step | None:
+    """A step that describes the hardware. An existing file is kept: it may be better than a new one."""
+    path = directory.hardware
+    if isinstance(paths.there(machine, path, FILE), Node):
+        return None
+    if source == "plain" or not machine[Tool(SCANNER)]:
+        return _written(machine, directory, path, generated.marked(plain(platform)))
+    # It refuses `--root /`, which is its default (nixos-generate-config.pl).
+    root = () if directory.root == "/" else ("--root", directory.root)
+    scan = (SCANNER, "--no-filesystems", "--show-hardware-config", *root)
+    return Step(
+        says=f"Write {path}, of what {SCANNER} finds",
+        commands=(*keep_output(path, scan), *_track(machine, directory, path)),
+        after=_made(machine, path, Unknown()),
+    )
+
+
+def file(machine: Machine, directory: ConfigurationDirectory, path: str, text: str, overwrite: bool) -> Step | None:
+    """A step that writes a generated file; None if the file has this text.
+
+    Raises ``Refused`` for a file that was edited, unless ``overwrite`` is given.
+    """
+    content = generated.marked(text)
+    paths.there(machine, path, FILE)
+    there: Text | Absent = seen(machine, TextFile(path))
+    if there == Text(content):
+        return None
+    if isinstance(there, Text) and not generated.is_intact(there.content) and not overwrite:
+        raise Refused(
+            f"{path} was edited, or is not from here; it differs from what would be written:\n"
+            + generated.difference(there.content, content, path),
+            advice="move your own settings into local.nix beside it and remove the file, or give `overwrite: true`",
+        )
+    return _written(machine, directory, path, content)
+
+
+def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:
+    """A step that makes git track the files that were written before; None if it tracks all of them."""
+    repository = directory.repository(machine)
+    untracked = [path for path in directory.ours if repository and posixpath.basename(path) in repository.untracked]
+    if not repository or not untracked:
+        return None
+    names = frozenset(map(posixpath.basename, untracked))
+    return Step(
+        says=f"Have git track {', '.join(sorted(names))} in {directory.here}",
+        commands=(tracked.track(untracked),),
+        after=machine.with_(Tracking(directory.here), replace(repository, untracked=repository.untracked - names)),
+    )
+
+
+def _written(machine: Machine, directory: ConfigurationDirectory, path: str, content: bytes) -> Step:
+    return Step(
+        says=f"Write {path}",
+        commands=(*write_file(path, content), *_track(machine, directory, path)),
+        after=_made(machine, path, Text(content)),
+    )
+
+
+def _track(machine: Machine, directory: ConfigurationDirectory, path: str) -> tuple[Command, ...]:
+    """Commands that make git track a file that was just written, if the flake is in a repository."""
+    return (tracked.track((path,)),) if directory.repository(machine) else ()
+
+
+def _made(machine: Machine, path: str, content: Text | Unknown) -> Machine:
+    return paths.made(machine, path, Node(FILE, 0o644, ROOT, ROOT)).updated({TextFile(path): content})
