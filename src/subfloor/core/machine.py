@@ -120,9 +120,15 @@ def at_least(default: frozenset[str] | bool = frozenset()) -> Any:
     return field(default=default, metadata={"at_least": True})
 
 
+ESTIMATED: Mapping[str, bool] = MappingProxyType({"estimated": True})
+"""The metadata of a dataclass field that a promise only estimates: any seen value keeps it."""
+
+
 @dataclass(frozen=True)
 class Unknown:
-    """A value that is not known before it is seen; any seen value keeps this promise."""
+    """A value that is not known before it is seen; any seen value of the type ``of`` keeps this promise."""
+
+    of: ClassVar[type] = object
 
     def __str__(self) -> str:
         return "not known yet"
@@ -185,7 +191,7 @@ _Change = tuple[str, Any, Any]
 
 
 def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
-    if before == after or (promise and isinstance(before, Unknown)):
+    if before == after or (promise and isinstance(before, Unknown) and isinstance(after, before.of)):
         return
     if is_dataclass(before) and type(before) is type(after):
         for item in fields(before):
@@ -199,7 +205,7 @@ def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_
 
 def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
     old, new = getattr(before, item.name), getattr(after, item.name)
-    if promise and item.metadata.get("at_least") and old <= new:
+    if promise and (item.metadata.get("estimated") or (item.metadata.get("at_least") and old <= new)):
         return
     yield from _changes(_joined(name, words_of(type(before), item.name)), old, new, promise=promise)
 

@@ -6,38 +6,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
+from subfloor.observe.device_names import NODE
 
 # What udev knows costs no read, so a disk that no longer answers holds up nothing. Only where udev knows nothing of
 # a device is it read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
-_PROBE = r"""
+_PROBE = rf"""
+{NODE}
+show() {{ node_of "$2"; echo "$1 ${{node#/dev/}}"; }}
 for s in /sys/class/block/*; do
-    name=${s##*/}
+    name=${{s##*/}}
     case $name in ram*|zram*|sr*|fd*) continue;; esac
     size=0; number=
     read -r size < "$s/size" && [ "$size" -gt 0 ] && read -r number < "$s/dev" || continue
-    echo "device $name"
-    [ ! -e "$s/partition" ] || { of=$(cd -P "$s/.." && pwd); echo "partition-of ${of##*/}"; }
-    for below in "$s"/slaves/*; do [ ! -e "$below" ] || echo "above ${below##*/}"; done
-    [ ! -r "$s/loop/backing_file" ] || { read -r file < "$s/loop/backing_file"
-        [ ! -b "$file" ] || echo "above ${file#/dev/}"; }
+    show device "$name"
+    [ ! -e "$s/partition" ] || {{ of=$(cd -P "$s/.." && pwd); show partition-of "${{of##*/}}"; }}
+    for below in "$s"/slaves/*; do [ ! -e "$below" ] || show above "${{below##*/}}"; done
+    [ ! -r "$s/loop/backing_file" ] || {{ read -r file < "$s/loop/backing_file"
+        [ ! -b "$file" ] || echo "above ${{file#/dev/}}"; }}
     if [ -r "/run/udev/data/b$number" ]; then
         while read -r line; do
             case $line in
-                E:ID_PART_TABLE_UUID=*) echo "table ${line#*=}";;
-                E:ID_PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
-                E:ID_FS_UUID=*) echo "holds ${line#*=}";;
-                E:ID_FS_UUID_SUB=*) echo "member ${line#*=}";;
+                E:ID_PART_TABLE_UUID=*) echo "table ${{line#*=}}";;
+                E:ID_PART_ENTRY_UUID=*) echo "entry ${{line#*=}}";;
+                E:ID_FS_UUID=*) echo "holds ${{line#*=}}";;
+                E:ID_FS_UUID_SUB=*) echo "member ${{line#*=}}";;
             esac
         done < "/run/udev/data/b$number"
         continue
     fi
-    node=/dev/$name; case $name in *!*) node=/dev/$(printf %s "$name" | tr '!' /);; esac
+    node_of "$name"
     timeout -k 1 5 blkid -p -o export -- "$node" | while read -r line; do
         case $line in
-            PTUUID=*) echo "table ${line#*=}";;
-            PART_ENTRY_UUID=*) echo "entry ${line#*=}";;
-            UUID=*) echo "holds ${line#*=}";;
-            UUID_SUB=*) echo "member ${line#*=}";;
+            PTUUID=*) echo "table ${{line#*=}}";;
+            PART_ENTRY_UUID=*) echo "entry ${{line#*=}}";;
+            UUID=*) echo "holds ${{line#*=}}";;
+            UUID_SUB=*) echo "member ${{line#*=}}";;
         esac
     done
 done

@@ -7,21 +7,39 @@ from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
 
-CANONICAL = r"""
-canonical() { # a path below /dev; the device's number, MAJOR:MINOR, where it is known. Sets $node.
-    node=$1 number=${2-}
-    [ ! -L "$node" ] || node=$(readlink -f -- "$node")
-    [ ! -e "/sys/class/block/${node#/dev/}" ] || return 0
-    case "$number" in 0:* | '')
-        [ -b "$node" ] && number=$(stat -c '0x%t 0x%T' -- "$node") || return 0
-        number=$((${number% *})):$((${number#* }))
+NODE = r"""
+node_of() { # the name of a block device in sysfs. Sets $node.
+    case $1 in
+        *!*) node=/dev/$(printf %s "$1" | tr '!' /); return 0;;
+        dm-*) read -r node < "/sys/class/block/$1/dm/name" 2>/dev/null && [ -b "/dev/mapper/$node" ] &&
+            { node=/dev/mapper/$node; return 0; };;
     esac
-    number=$(readlink -- "/sys/dev/block/$number") || return 0
-    node=/dev/$(printf %s "${number##*/}" | tr '!' /)
+    node=/dev/$1
 }
 """
-"""A function in sh. A mapped device has one node of its own (``/dev/dm-0``) and, by udev or device-mapper, links or
-further nodes (``/dev/mapper/vg0-root``, ``/dev/vg0/root``); programs and the kernel show any of them."""
+"""A function in sh: the node of a block device. The kernel numbers mapped devices in the order in which they appear,
+so one is known by the name that whoever made it gave it (``/dev/mapper/vg0-root``, not ``/dev/dm-0``)."""
+
+CANONICAL = rf"""
+{NODE}
+canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, where it is known. Sets $node, and its $block.
+    node=$1 number=${{2-}}
+    [ ! -L "$node" ] || node=$(readlink -f -- "$node")
+    block=${{node#/dev/}}
+    case $block in */*) block=$(printf %s "$block" | tr / '!');; esac
+    if [ ! -e "/sys/class/block/$block" ]; then
+        case "$number" in 0:* | '')
+            [ -b "$node" ] && number=$(stat -c '0x%t 0x%T' -- "$node") || return 0
+            number=$((${{number% *}})):$((${{number#* }}))
+        esac
+        number=$(readlink -- "/sys/dev/block/$number") || return 0
+        block=${{number##*/}}
+    fi
+    node_of "$block"
+}}
+"""
+"""A function in sh: the one name of a block device. A device may have links and further nodes, by udev or device-mapper
+(``/dev/dm-0``, ``/dev/vg0/root``, ``/dev/disk/by-id/…``); programs and the kernel show any of them."""
 
 
 @dataclass(frozen=True)

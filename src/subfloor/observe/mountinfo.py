@@ -15,7 +15,9 @@ printf '%s\n' "$mounts"
 while IFS= read -r line; do
     source=${{line##* - }}; source=${{source#* }}; source=${{source%% *}}
     case "$source" in *\\*) continue;; /dev/*) ;; *) continue;; esac
-    [ -L "$source" ] || [ ! -e "/sys/class/block/${{source#/dev/}}" ] || continue
+    case "$source" in /dev/dm-*) ;; *)
+        [ -L "$source" ] || [ ! -e "/sys/class/block/${{source#/dev/}}" ] || continue
+    esac
     line=${{line#* }}; line=${{line#* }}
     canonical "$source" "${{line%% *}}"
     [ "$node" = "$source" ] || printf '@ %s %s\n' "$source" "$node"

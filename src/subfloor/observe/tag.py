@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
+from subfloor.observe.device_names import NODE
 from subfloor.observe.disk.subject import decoded
 
 
@@ -90,19 +91,20 @@ def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 # What udev knows of a device costs no read, so one that no longer answers holds up nothing. Only one that udev does not
 # know is read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
-_PROBE = r"""
+_PROBE = rf"""
+{NODE}
 command -v blkid >/dev/null || exit 127
 [ -e /sys/class/block ] || exit 1
 for s in /sys/class/block/*; do
-    name=${s##*/}
+    name=${{s##*/}}
     case $name in ram*|fd*) continue;; esac
     size=0; number=
     read -r size < "$s/size" && [ "$size" -gt 0 ] && read -r number < "$s/dev" || continue
-    node=/dev/$name; case $name in *!*) node=/dev/$(printf %s "$name" | tr '!' /);; esac
+    node_of "$name"
     echo "device $node"
     if [ -r "/run/udev/data/b$number" ]; then
         while IFS= read -r line; do
-            case $line in E:ID_FS_*=* | E:ID_PART_ENTRY_*=*) printf '%s\n' "${line#E:}";; esac
+            case $line in E:ID_FS_*=* | E:ID_PART_ENTRY_*=*) printf '%s\n' "${{line#E:}}";; esac
         done < "/run/udev/data/b$number"
         continue
     fi

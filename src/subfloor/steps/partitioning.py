@@ -327,7 +327,9 @@ def _sampled(disk: DiskState) -> Command:
 
 def erased(disk: DiskState) -> DiskState:
     """The disk after ``erase``."""
-    return replace(disk, table=None, volumes=(), signatures=(), stray=(), filled=False, cleared=((0, disk.sectors),))
+    return replace(
+        disk, table=None, volumes=(), signatures=(), content=None, stray=(), filled=False, cleared=((0, disk.sectors),)
+    )
 
 
 def known_to_kernel(disk: DiskState) -> DiskState:

@@ -3,7 +3,18 @@
 from subfloor.observe.disk.free_space import FreeSpace, Remains
 from subfloor.observe.disk.holdings import Holdings
 from subfloor.observe.disk.probes import ENDS, SAMPLE, SAMPLE_PLACES
-from subfloor.observe.disk.state import LOST_GPT, UNKNOWN_DATA, Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.observe.disk.state import (
+    LOST_GPT,
+    UNKNOWN_DATA,
+    Content,
+    DiskState,
+    Limits,
+    Mapped,
+    Missing,
+    OtherTable,
+    Unopened,
+    Volume,
+)
 from subfloor.observe.disk.subject import Disk
 
 __all__ = [
@@ -18,8 +29,10 @@ __all__ = [
     "FreeSpace",
     "Holdings",
     "Limits",
+    "Mapped",
     "Missing",
     "OtherTable",
     "Remains",
+    "Unopened",
     "Volume",
 ]

@@ -16,10 +16,7 @@ UNREADABLE = 74
 # Programs are started only where a plain word will not do: looks are many, and each start costs.
 FIND = rf"""
 {CANONICAL}
-canonical "$n"; n=$node
-in_sysfs() {{ name=$1; case "$1" in */*) name=$(printf %s "$1" | tr / '!');; esac; }}
-in_dev() {{ node=/dev/$1; case "$1" in *!*) node=/dev/$(printf %s "$1" | tr '!' /);; esac; }}
-in_sysfs "${{n#/dev/}}"
+canonical "$n"; n=$node name=$block
 s=/sys/class/block/$name
 """
 
@@ -36,13 +33,13 @@ if [ ! -b "$n" ]; then
         [ ! -r "$s/device/model" ] || read -r model < "$s/device/model" || :
         [ ! -r "$s/serial" ] || read -r serial < "$s/serial" || :
         about="$((size / 2097152)) GiB${model:+ $model}${serial:+ $serial}"
-        in_dev "${s##*/}"; echo "present $node ($about)"
+        node_of "${s##*/}"; echo "present $node ($about)"
     done
     exit 0
 fi
 show() { if [ -r "$2" ]; then read -r value < "$2"; echo "$1 $value"; fi; }
 users() { # the directory in sysfs, the node
-    for h in "$1"/holders/*; do [ ! -e "$h" ] || echo "holder $2 ${h##*/}"; done
+    for h in "$1"/holders/*; do [ ! -e "$h" ] || { node_of "${h##*/}"; echo "holder $2 ${node##*/}"; }; done
     for b in /sys/fs/btrfs/*/devices/"${1##*/}"; do
         [ ! -e "$b" ] || { b=${b%/devices/*}; echo "btrfs $2 ${b##*/}"; }
     done
@@ -63,6 +60,10 @@ show alignment_offset "$s/alignment_offset"
 show model "$s/device/model"
 if [ -r "$s/serial" ]; then show serial "$s/serial"; else show serial "$s/device/serial"; fi
 users "$s" "$n"
+if [ -r "$s/dm/uuid" ]; then
+    show mapped "$s/dm/uuid"
+    for l in "$s"/slaves/*; do [ ! -e "$l" ] || { node_of "${l##*/}"; echo "below $node"; }; done
+fi
 for l in /sys/block/loop*/loop/backing_file; do
     if [ -r "$l" ] && IFS= read -r file < "$l"; then l=${l%/loop/*}; echo "loop $file ${l##*/}"; fi
 done
@@ -70,7 +71,7 @@ for p in "$s"/"$name"*; do
     [ -r "$p/partition" ] || continue
     read -r number < "$p/partition" && read -r start < "$p/start" && read -r size < "$p/size" &&
         read -r dev < "$p/dev" || continue
-    in_dev "${p##*/}"
+    node_of "${p##*/}"
     echo "partition $number $start $size $dev $node"
     users "$p" "$node"
 done
@@ -232,8 +233,9 @@ read -r whole < "$s/size" || exit
 command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
 list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
 echo "partx $?"
+# What is on the disk as a whole, where no table lists partitions, is told as of a number 0, which no partition has.
 while read -r number start size; do
-    [ -n "$number" ] || continue
+    [ -n "$number" ] || { [ -z "$list" ] || continue; number=0 start=0 size=$whole; }
     echo "$number.start $start"
     echo "$number.size $size"
     found=$n from=$start
@@ -241,7 +243,7 @@ while read -r number start size; do
     for p in "$s"/"$name"*; do
         [ -r "$p/partition" ] && read -r k < "$p/partition" && read -r kstart < "$p/start" &&
             read -r ksize < "$p/size" || continue
-        in_dev "${p##*/}"
+        node_of "${p##*/}"
         if [ "$k $kstart $ksize" = "$number $start $size" ] && [ -b "$node" ]; then found=$node from=0; fi
     done
     [ "$from" -eq 0 ] && [ "$found" != "$n" ] || [ "$size" -le $((whole - start)) ] || size=$((whole - start))

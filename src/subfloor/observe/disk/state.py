@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from subfloor.core.machine import Unknown, at_least
+from subfloor.core.machine import ESTIMATED, Unknown, at_least
 from subfloor.observe.disk.probes import SAMPLE, SAMPLES
 from subfloor.storage import alignment, gpt
 from subfloor.storage.devices import partition_node
@@ -79,6 +79,19 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """What device-mapper says of a mapped device: its ``uuid``, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
+
+    ``below``: the nodes of the devices that it lies on.
+    """
+
+    WORDS: ClassVar[Mapping[str, str]] = {"uuid": "device-mapper UUID"}
+
+    uuid: str
+    below: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
 class OtherTable:
     """A partition table that is no GPT, such as ``dos``; ``number`` of partitions in it."""
 
@@ -109,6 +122,8 @@ class DiskState:
     ``filled``: its GPT has no partition, and yet the samples between the disk's ends are not all zeros.
     ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
     the last; never of what was observed. ``use``: as of a ``Content``, of what is on the disk as a whole.
+    ``content``: what is on the disk as a whole, as blkid says, where there is no table. ``mapped``: what
+    device-mapper says of a mapped device.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -120,12 +135,14 @@ class DiskState:
 
     node: str
     size: int
-    limits: Limits = Limits()
+    limits: Limits = field(default=Limits(), metadata=ESTIMATED)
     table: gpt.Gpt | OtherTable | None = None
     volumes: tuple[Volume, ...] = ()
     signatures: tuple[str, ...] = ()
     stray: tuple[int, ...] = ()
     in_use: bool = at_least(default=False)
+    content: Content | None = None
+    mapped: Mapped | None = None
     read_only: bool = False
     kind: str = "disk"
     users: tuple[str, ...] = field(default=(), compare=False)
@@ -257,6 +274,18 @@ class Missing:
     """There is no such block device; ``present``: the disks that there are, in words."""
 
     present: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Unopened(Unknown):
+    """A device that is going to be there, and whose content cannot be seen before; ``by``: what makes it appear."""
+
+    of: ClassVar[type] = DiskState
+
+    by: str
+
+    def __str__(self) -> str:
+        return f"not visible until {self.by}"
 
 
 def _described(content: Content | Unknown | None) -> str:

@@ -29,7 +29,17 @@ from subfloor.observe.disk.probes import (
     VOLUMES,
     ZEROS,
 )
-from subfloor.observe.disk.state import LOST_GPT, UNKNOWN_DATA, Content, DiskState, Limits, Missing, OtherTable, Volume
+from subfloor.observe.disk.state import (
+    LOST_GPT,
+    UNKNOWN_DATA,
+    Content,
+    DiskState,
+    Limits,
+    Mapped,
+    Missing,
+    OtherTable,
+    Volume,
+)
 from subfloor.observe.disk.users import Users
 from subfloor.storage import gpt
 
@@ -116,6 +126,7 @@ def _bare(facts: ProbeOutput) -> DiskState:
         model=facts.one("model"),
         serial=facts.one("serial"),
         seq=facts.number("diskseq"),
+        mapped=Mapped(facts.one("mapped"), tuple(facts.many("below"))) if facts.one("mapped") else None,
     )
 
 
@@ -142,6 +153,7 @@ def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> D
         disk,
         table=table or other,
         volumes=seen,
+        content=None if table or other else content_of(_by_number(listed).get(_WHOLE, {})),
         signatures=kinds,
         labels=tuple(sorted({(kind, label) for kind, label in found if label})),
         stray=tuple(stray),
@@ -237,15 +249,26 @@ def _volumes(
     """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
     if not facts.one("partx"):
         raise ValueError("partx was not asked")
+    found = _by_number(facts)
+    found.pop(_WHOLE, None)
+    seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
+    hidden = [entry for entry in entries if entry.number not in found]
+    unseen = [_unseen(entry, disk.limits.sector, kernel.get(entry.number), users) for entry in hidden]
+    return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
+
+
+_WHOLE = 0
+"""The number under which the probe tells what is on the disk as a whole."""
+
+
+def _by_number(facts: ProbeOutput) -> dict[int, dict[str, str]]:
+    """What was printed of each partition, and of the whole disk where there is none."""
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, dot, about = key.partition(".")
         if dot:
             found.setdefault(int(number), {})[about] = value
-    seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
-    hidden = [entry for entry in entries if entry.number not in found]
-    unseen = [_unseen(entry, disk.limits.sector, kernel.get(entry.number), users) for entry in hidden]
-    return tuple(sorted([*seen, *unseen], key=lambda volume: volume.number))
+    return found
 
 
 def _unseen(entry: gpt.Entry, sector: int, kernel: KernelPartition | None, users: Users) -> Volume:
