@@ -20,11 +20,11 @@ from subfloor.plugin import (
     Identity,
     Machine,
     Param,
+    PartitionState,
     Refused,
     Remains,
     Step,
     Task,
-    Volume,
     check_expressible,
     checked,
     declared_sizes,
@@ -292,7 +292,7 @@ class AlignedPartition(Task):
         return self._bear(machine, disk, born, found)
 
     def _bear(self, machine: Machine, disk: DiskState, born: gpt.Entry, lost: tuple[Remains, ...]) -> Step:
-        unfinished = with_partition(disk, born, Volume(self.number))
+        unfinished = with_partition(disk, born, PartitionState(self.number))
         node = disk.partition_node(self.number)
         ended = rename(unfinished, self.number, self.name) if self.raw else ()
         after = unfinished.with_entry(replace(born, name=self.name)) if self.raw else unfinished
@@ -316,7 +316,7 @@ class AlignedPartition(Task):
     ) -> Step:
         """The entry alone was deleted. Whether what it led to was ever finished nobody knows: `mkfs` checks it."""
         entry = replace(born, name=self.name if self.raw else self.name + LABELLING)
-        after = with_partition(disk, entry, Volume(self.number, kept.content))
+        after = with_partition(disk, entry, PartitionState(self.number, kept.content))
         return Step(
             says=f"Put partition {self.number} {self.name!r} of {self.device} back: {type_name(entry.type)}, "
             f"{extent(disk, entry)}, with the {kept.content.named} that it held",
@@ -477,7 +477,7 @@ class AlignedPartition(Task):
             return self._remove_namesake(machine, disk, table, clash)
         grown = wanted.size - there.size
         lost = remains(machine, self.device, disk, table, there.end, grown) if grown else ()
-        after = with_partition(disk, wanted, disk.volume(self.number) or Volume(self.number))
+        after = with_partition(disk, wanted, disk.volume(self.number) or PartitionState(self.number))
         return Step(
             self._says(disk, there, wanted),
             rewrite(disk, after),
@@ -504,7 +504,7 @@ class AlignedPartition(Task):
     def _finish(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step:
         """It is raw, and its making broke off before it got its final name; or it was not declared so."""
         node, volume = disk.partition_node(self.number), disk.volume(self.number)
-        after = disk.with_entry(replace(there, name=self.name)).with_volume(Volume(self.number))
+        after = disk.with_entry(replace(there, name=self.name)).with_volume(PartitionState(self.number))
         by_hand = shlex.join(("sfdisk", "--part-label", disk.node, str(self.number), self.name))
         about = f"not made by this play; to keep it, and the partition as it is, run `{by_hand}`"
         worthless = holds_nothing_finished(self.identity, table, there, volume)

@@ -31,7 +31,7 @@ from subfloor.nixos.hardware import plain
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.releases import Releases
 from subfloor.nixos.users import Name, User
-from subfloor.observe.disk import Content, Disk, DiskState, Remains, Volume
+from subfloor.observe.disk import Content, Disk, DiskState, PartitionState, Remains
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import MOST_HIDDEN, Hidden, Hiding, staging
 from subfloor.observe.memory import Memory, MemoryState
@@ -82,7 +82,7 @@ from subfloor.observe.secret_file import SecretFile
 from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
-from subfloor.steps import block_devices, mount_options, mounts, parameters, parents, paths
+from subfloor.steps import block_devices, contents, mount_options, mounts, parameters, parents, paths, relabelling
 from subfloor.steps.files import keep_output, write_file, write_secret
 from subfloor.steps.losses import loss, loss_of_remains, losses_of_partitions
 from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
@@ -111,6 +111,7 @@ from subfloor.steps.partitioning import (
     writable,
 )
 from subfloor.steps.planned import partitions_of, planned
+from subfloor.steps.volumes import Location, Volume, locate
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.allocation import in_the_way, largest_gap, room_after, start_for, without
 from subfloor.storage.devices import device, partition_of, whole_disk
@@ -166,6 +167,7 @@ STABLE = (
     "Mounted",
     "Node",
     "NotYetVisible",
+    "PartitionState",
     "Path",
     "PathState",
     "SecretFile",
@@ -174,7 +176,6 @@ STABLE = (
     "Text",
     "TextFile",
     "Tool",
-    "Volume",
     "check_clean",
     "mode_of",
     "seen",
@@ -218,8 +219,13 @@ TOOLBOX = (
     "staging",
     "unfinished",
     # Steps that several tasks share.
+    "Location",
+    "Volume",
     "block_devices",
     "check_expressible",
+    "contents",
+    "locate",
+    "relabelling",
     "check_free",
     "check_not_another",
     "disk_at",
@@ -315,22 +321,6 @@ TOOLBOX = (
 """The names that may change together with the built-in tasks."""
 
 __all__ = [
-    "DIRECTORY",
-    "FILE",
-    "LABELLING",
-    "LONGEST",
-    "LONGEST_NAME",
-    "MIB",
-    "MODE_PATTERN",
-    "MOST_HIDDEN",
-    "PROFILES",
-    "ROOT",
-    "STABLE",
-    "SYSTEM_OF",
-    "TOOLBOX",
-    "TOOLS",
-    "UNFINISHED",
-    "VERSION",
     "Absent",
     "Administrators",
     "AnySubject",
@@ -342,12 +332,14 @@ __all__ = [
     "ConfigurationDirectory",
     "Content",
     "Contribution",
+    "DIRECTORY",
     "Declaration",
     "Device",
     "DevicesMounted",
     "Disk",
     "DiskState",
     "Entry",
+    "FILE",
     "FileSystem",
     "FromPlay",
     "Gpt",
@@ -357,11 +349,18 @@ __all__ = [
     "HostKey",
     "Identity",
     "InstalledSystem",
+    "LABELLING",
+    "LONGEST",
+    "LONGEST_NAME",
     "Layout",
     "Leftovers",
     "Located",
+    "Location",
     "LookFailed",
     "Loss",
+    "MIB",
+    "MODE_PATTERN",
+    "MOST_HIDDEN",
     "Machine",
     "Memory",
     "MemoryState",
@@ -374,16 +373,21 @@ __all__ = [
     "NotVisible",
     "NotYetVisible",
     "Output",
+    "PROFILES",
     "Param",
+    "PartitionState",
     "PasswordFile",
     "Path",
     "PathState",
     "Persisted",
+    "ROOT",
     "Refused",
     "Releases",
     "Remains",
     "Repository",
     "RunningSystem",
+    "STABLE",
+    "SYSTEM_OF",
     "Secret",
     "SecretFile",
     "StartedByUefi",
@@ -394,17 +398,21 @@ __all__ = [
     "SwapState",
     "System",
     "SystemState",
+    "TOOLBOX",
+    "TOOLS",
     "Task",
     "Text",
     "TextFile",
     "Tool",
     "Tracking",
     "Trial",
+    "UNFINISHED",
     "UnderlyingMount",
     "Unknown",
     "Usage",
     "Used",
     "User",
+    "VERSION",
     "Volume",
     "block_devices",
     "boot",
@@ -415,6 +423,7 @@ __all__ = [
     "check_not_another",
     "check_options",
     "checked",
+    "contents",
     "crypt",
     "declared_sizes",
     "device",
@@ -442,6 +451,7 @@ __all__ = [
     "largest_gap",
     "least_sectors",
     "lint",
+    "locate",
     "loss",
     "loss_of_remains",
     "losses_of_partitions",
@@ -458,6 +468,7 @@ __all__ = [
     "place",
     "plain",
     "planned",
+    "relabelling",
     "releases",
     "remains",
     "remount",

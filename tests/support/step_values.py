@@ -57,8 +57,8 @@ from subfloor.observe.disk import (
     Limits,
     Missing,
     OtherTable,
+    PartitionState,
     Remains,
-    Volume,
 )
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
@@ -244,7 +244,7 @@ def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None
 
 def _partitions(
     listed: Iterable[Mapping[str, Any]], table: gpt.Gpt | OtherTable | None, sector: int
-) -> Iterator[tuple[gpt.Entry | None, Volume | None]]:
+) -> Iterator[tuple[gpt.Entry | None, PartitionState | None]]:
     place, number = sizes.MIB // sector, 0
     for about in listed:
         number = about.get("number", number + 1)
@@ -254,7 +254,7 @@ def _partitions(
         holds = _content(about.get("holds"), entry, bool(about.get("fresh")))
         start, size = (entry.start, entry.size) if entry else (place, sizes.parse("1GiB") // sector)
         where = {"start": start * sector, "size": size * sector}
-        volume = Volume(number, holds, about.get("known", True), in_use, users, **where)
+        volume = PartitionState(number, holds, about.get("known", True), in_use, users, **where)
         place = start + size
         yield entry, None if about.get("volume") == "none" else volume
 

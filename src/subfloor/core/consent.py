@@ -117,5 +117,5 @@ def _parted(word: str, hosts: Sequence[str]) -> tuple[str, str]:
 
 def names_of(loss: Loss) -> frozenset[str]:
     """Every name that may be used to consent to this loss."""
-    named = {loss.device, loss.node}
+    named = {loss.device, loss.node, *loss.disks}
     return frozenset(named | {device(name).disk for name in named})

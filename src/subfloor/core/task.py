@@ -63,12 +63,14 @@ class Command:
 class Loss:
     """What a step destroys: data on ``device``; ``what`` describes it so that a person recognises it.
 
-    ``device`` is the path in the play, ``node`` the kernel's own; consent may name either.
+    ``device`` is the path in the play, ``node`` the kernel's own; consent may name either, or one of the ``disks``
+    that the device lies on, where its own name does not show that.
     """
 
     device: str
     node: str
     what: str
+    disks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Literal
 from subfloor.core.errors import NotVisible, Refused
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.task import Task
-from subfloor.observe.disk import Content, Disk, DiskState, Missing, Volume
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState
 from subfloor.observe.tag import Tag
 from subfloor.storage.devices import device
 from subfloor.storage.marks import LABELLING, STAGES, is_final
@@ -209,7 +209,7 @@ def _whole(source: str, disk: str, state: DiskState, kind: str) -> Source:
     return Source(state.node, disk, called=source if state.node.startswith("/dev/dm-") else "")
 
 
-def _check_finished(source: str, state: DiskState, volume: Volume) -> None:
+def _check_finished(source: str, state: DiskState, volume: PartitionState) -> None:
     entry = state.entry(volume.number)
     if entry and not is_final(entry.name):
         raise _unfinished(source, entry.name)
@@ -255,7 +255,7 @@ def check_forgettable(machine: Machine, source: str) -> None:
         )
 
 
-def _type(volume: Volume) -> str:
+def _type(volume: PartitionState) -> str:
     return volume.content.type if isinstance(volume.content, Content) else ""
 
 
@@ -302,7 +302,7 @@ def _own(machine: Machine, tag: tuple[str, str], disks: tuple[str, ...]) -> Iter
                 yield state.partition_node(volume.number), (disk, volume.number)
 
 
-def _value(state: DiskState, volume: Volume, kind: str) -> str | None:
+def _value(state: DiskState, volume: PartitionState, kind: str) -> str | None:
     """What a volume carries as a tag of this kind; a UUID in lower case."""
     if kind.startswith("PART"):
         entry = state.entry(volume.number)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Loss
-from subfloor.observe.disk import Content, DiskState, Holdings, Remains, Volume
+from subfloor.observe.disk import Content, DiskState, Holdings, PartitionState, Remains
 from subfloor.storage import superblocks
 from subfloor.storage.devices import partition_node
 from subfloor.storage.gpt import Entry
@@ -45,14 +45,14 @@ def losses_of_partitions(
 
     Raises ``LookNeeded``.
     """
-    volumes = {entry: disk.volume(entry.number) or Volume(entry.number) for entry in entries}
+    volumes = {entry: disk.volume(entry.number) or PartitionState(entry.number) for entry in entries}
     found = _look(machine, path, tuple(filter(None, (_extent(disk, volume) for volume in volumes.values()))), ())
     return tuple(
         _loss_of_partition(path, disk, entry, _closer(disk, volume, found), about) for entry, volume in volumes.items()
     )
 
 
-def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Volume, about: str) -> Loss:
+def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: PartitionState, about: str) -> Loss:
     node = partition_node(path, entry.number)
     content = volume.content or "nothing recognisable"
     what = f"{node} {entry.name!r} of a disk of {disk.about}: {content} ({about})"
@@ -73,7 +73,7 @@ def _look(machine: Machine, path: str, extents: tuple[_Extent, ...], holes: tupl
     return machine.further(Holdings(path, extents, holes)) if extents or holes else ()
 
 
-def _extent(disk: DiskState, volume: Volume) -> _Extent | None:
+def _extent(disk: DiskState, volume: PartitionState) -> _Extent | None:
     """Where to look for more of what a partition holds, in bytes; None where nothing more is to be learned of it."""
     content, (start, size) = volume.content, disk.place(volume)
     end = min(start + size, disk.size)
@@ -81,7 +81,7 @@ def _extent(disk: DiskState, volume: Volume) -> _Extent | None:
     return None if content is None or known or end <= start else (start, end)
 
 
-def _closer(disk: DiskState, volume: Volume, found: Iterable[Remains]) -> Volume:
+def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -> PartitionState:
     """The partition with what was found at its start, where that is what it was seen to hold, or nothing was seen."""
     start, _ = disk.place(volume)
     here = next((each.content for each in found if each.start == start), None)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
-from subfloor.observe.disk import Content, DiskState, FreeSpace, Remains, Volume
+from subfloor.observe.disk import Content, DiskState, FreeSpace, PartitionState, Remains
 from subfloor.storage.allocation import hole_around
 from subfloor.storage.filesystems import TOOLS, uuid_on_disk
 from subfloor.storage.gpt import Entry, Gpt
@@ -24,13 +24,13 @@ def is_our_content(identity: Identity, partition: UUID, content: Content) -> boo
     A swap area has its UUID and the word that it is known by in sectors of their own, so one that was being made
     when the power failed may show no UUID.
     """
-    if content.type not in TOOLS:
+    if content.type not in (*TOOLS, "crypto_LUKS"):
         return False
     ours = uuid_on_disk(content.type, identity.filesystem(partition))
     return content.uuid in ("", ours)
 
 
-def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume: Volume | None) -> bool:
+def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume: PartitionState | None) -> bool:
     """Whether it is unfinished work of our own: what we would have made there, or nothing recognisable."""
     content = volume.content if volume else None
     ours = content is None or (isinstance(content, Content) and is_our_content(identity, entry.uuid, content))

@@ -12,7 +12,7 @@ from uuid import UUID
 from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine
 from subfloor.core.task import Command
-from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, Volume
+from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, PartitionState
 from subfloor.storage import gpt, mbr
 from subfloor.storage.allocation import without
 from subfloor.storage.sizes import MIB, show
@@ -338,7 +338,7 @@ def known_to_kernel(disk: DiskState) -> DiskState:
     return replace(disk, volumes=volumes, stray=())
 
 
-def with_partition(disk: DiskState, entry: gpt.Entry, volume: Volume) -> DiskState:
+def with_partition(disk: DiskState, entry: gpt.Entry, volume: PartitionState) -> DiskState:
     """The disk once a partition was made or changed, and the kernel told."""
     return known_to_kernel(disk.with_entry(entry).with_volume(volume))
 

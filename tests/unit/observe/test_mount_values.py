@@ -10,7 +10,7 @@ import pytest
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Machine, Output, broken_promises
 from subfloor.observe import mountinfo
-from subfloor.observe.disk import Content, Disk, DiskState, Volume
+from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.observe.hidden import Hidden, Hiding
 from subfloor.observe.memory import Memory, MemoryState
 from subfloor.observe.mount import Mount, Mounted, MountLocation, MountState, UnderlyingMount, mounting
@@ -151,7 +151,7 @@ def test_use_that_appears_breaks_no_promise(whole: bool) -> None:
     """A desktop mounts what was just made. But where a step is to bring about use, it must be there."""
 
     def seen(used: bool) -> Machine:
-        volume = Volume(1, Content("ext4"), in_use=used and not whole)
+        volume = PartitionState(1, Content("ext4"), in_use=used and not whole)
         return Machine({Disk("/dev/x"): DiskState("/dev/x", 1 << 30, volumes=(volume,), in_use=used and whole)})
 
     assert broken_promises(seen(used=False), seen(used=True)) == ()

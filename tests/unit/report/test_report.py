@@ -17,7 +17,7 @@ from subfloor.core.errors import CommandFailed, NotVisible, Refused, Unreachable
 from subfloor.core.machine import Difference, Machine, Unknown
 from subfloor.core.outcome import HostReport, Outcome, StepRecord, TaskReport
 from subfloor.core.task import Command, Loss, Step
-from subfloor.observe.disk import Content, DiskState, Volume
+from subfloor.observe.disk import Content, DiskState, PartitionState
 from subfloor.observe.path import Absent, Text
 from subfloor.report import disk, text
 from subfloor.report.json import SCHEMA, document
@@ -55,7 +55,7 @@ PARTITION = StepRecord(
     ),
     (
         Difference("disk /dev/vda", "partition table, entry 1", None, ENTRY),
-        Difference("disk /dev/vda", "partition 1", None, Volume(1, Unknown())),
+        Difference("disk /dev/vda", "partition 1", None, PartitionState(1, Unknown())),
     ),
 )
 
@@ -103,7 +103,7 @@ DISK = DiskState(
             gpt.Entry(3, 17827840, 20971520, LINUX, UUID(int=3), "nix.unfinished"),
         ),
     ),
-    volumes=(Volume(1, Content("vfat", "boot")), Volume(2, Content("swap", "swap")), Volume(3, Unknown())),
+    volumes=(PartitionState(1, Content("vfat", "boot")), PartitionState(2, Content("swap", "swap")), PartitionState(3, Unknown())),
 )  # fmt: skip
 
 CASES: dict[str, Callable[[Style], Iterator[str]]] = {

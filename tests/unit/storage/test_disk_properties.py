@@ -20,7 +20,7 @@ from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
 from subfloor.core.outcome import Outcome, TaskReport
 from subfloor.core.task import Task
-from subfloor.observe.disk import Content, Disk, DiskState, Limits, OtherTable, Volume
+from subfloor.observe.disk import Content, Disk, DiskState, Limits, OtherTable, PartitionState
 from subfloor.storage import gpt
 from toys import AnEntry
 
@@ -83,7 +83,9 @@ def disks(draw: st.DrawFn) -> DiskState:
             disk, signatures=tuple(draw(st.sets(st.sampled_from(["ext4", "crypto_LUKS", "zfs_member"]), min_size=1)))
         )
     elif kind == "dos":
-        disk = replace(disk, table=OtherTable("dos", 1), signatures=("dos",), volumes=(Volume(1, draw(contents)),))
+        disk = replace(
+            disk, table=OtherTable("dos", 1), signatures=("dos",), volumes=(PartitionState(1, draw(contents)),)
+        )
     elif kind == "foreign":
         disk = _with_table(disk, UUID(int=9), draw)
     elif kind == "ours":
@@ -98,7 +100,7 @@ def _with_table(disk: DiskState, label: UUID, draw: st.DrawFn) -> DiskState:
         gpt.Entry(n, 4096 * n, 2048, UUID(int=7), UUID(int=n), draw(st.sampled_from(["", "ESP", "data"])))
         for n in sorted(numbers)
     )
-    volumes = tuple(Volume(entry.number, draw(contents)) for entry in entries)
+    volumes = tuple(PartitionState(entry.number, draw(contents)) for entry in entries)
     return replace(disk, table=replace(table, entries=entries), volumes=volumes)
 
 

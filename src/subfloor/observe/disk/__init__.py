@@ -12,8 +12,8 @@ from subfloor.observe.disk.state import (
     Mapped,
     Missing,
     OtherTable,
+    PartitionState,
     Unopened,
-    Volume,
 )
 from subfloor.observe.disk.subject import Disk
 
@@ -32,7 +32,7 @@ __all__ = [
     "Mapped",
     "Missing",
     "OtherTable",
+    "PartitionState",
     "Remains",
     "Unopened",
-    "Volume",
 ]

@@ -58,7 +58,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Volume:
+class PartitionState:
     """A partition apart from its table entry: what it holds, and what the kernel makes of it.
 
     ``known``: the kernel has it with the start and size that the table says. Its content is unknown
@@ -137,7 +137,7 @@ class DiskState:
     size: int
     limits: Limits = field(default=Limits(), metadata=ESTIMATED)
     table: gpt.Gpt | OtherTable | None = None
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[PartitionState, ...] = ()
     signatures: tuple[str, ...] = ()
     stray: tuple[int, ...] = ()
     in_use: bool = at_least(default=False)
@@ -191,7 +191,7 @@ class DiskState:
         entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
         return next((entry for entry in entries if entry.number == number), None)
 
-    def volume(self, number: int) -> Volume | None:
+    def volume(self, number: int) -> PartitionState | None:
         """The content of the partition with this number; None where there is none."""
         return next((volume for volume in self.volumes if volume.number == number), None)
 
@@ -199,7 +199,7 @@ class DiskState:
         """The path of the node of the partition with this number."""
         return partition_node(self.node, number)
 
-    def place(self, volume: Volume) -> tuple[int, int]:
+    def place(self, volume: PartitionState) -> tuple[int, int]:
         """Where a partition is, in bytes: start and size."""
         entry, sector = self.entry(volume.number), self.limits.sector
         return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
@@ -215,7 +215,7 @@ class DiskState:
         entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
         return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
 
-    def with_volume(self, volume: Volume) -> DiskState:
+    def with_volume(self, volume: PartitionState) -> DiskState:
         """This disk with that volume in place of any with its number."""
         volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
         return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
@@ -254,11 +254,11 @@ class DiskState:
         elif self.table:
             yield f"a {self.table.type} partition table"
 
-    def _named(self, volume: Volume) -> str:
+    def _named(self, volume: PartitionState) -> str:
         entry = self.entry(volume.number)
         return f"{entry.name!r} " if entry and entry.name else ""
 
-    def _beyond(self, volume: Volume) -> str:
+    def _beyond(self, volume: PartitionState) -> str:
         """How far a partition lies beyond the end of the disk: one of a larger disk, of which this is a copy."""
         if volume.size and volume.start >= self.size:
             return " (lies beyond the end of the disk)"

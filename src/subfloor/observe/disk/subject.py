@@ -38,7 +38,7 @@ from subfloor.observe.disk.state import (
     Mapped,
     Missing,
     OtherTable,
-    Volume,
+    PartitionState,
 )
 from subfloor.observe.disk.users import Users
 from subfloor.storage import gpt
@@ -245,7 +245,7 @@ def _volumes(
     kernel: dict[int, KernelPartition],
     users: Users,
     entries: tuple[gpt.Entry, ...],
-) -> tuple[Volume, ...]:
+) -> tuple[PartitionState, ...]:
     """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
     if not facts.one("partx"):
         raise ValueError("partx was not asked")
@@ -271,14 +271,16 @@ def _by_number(facts: ProbeOutput) -> dict[int, dict[str, str]]:
     return found
 
 
-def _unseen(entry: gpt.Entry, sector: int, kernel: KernelPartition | None, users: Users) -> Volume:
+def _unseen(entry: gpt.Entry, sector: int, kernel: KernelPartition | None, users: Users) -> PartitionState:
     used = users.of_partition(entry.number)
     start, size = entry.start * sector, entry.size * sector
     known = kernel is not None and kernel.is_at(str(start // 512), str(size // 512))
-    return Volume(entry.number, Unknown(), known, bool(used), used, start, size)
+    return PartitionState(entry.number, Unknown(), known, bool(used), used, start, size)
 
 
-def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartition | None, users: Users) -> Volume:
+def _volume(
+    node: str, number: int, facts: dict[str, str], kernel: KernelPartition | None, users: Users
+) -> PartitionState:
     if facts["status"] not in _BLKID:
         raise LookFailed(
             f"what partition {number} of {node} holds cannot be read (status {facts['status']})",
@@ -287,7 +289,7 @@ def _volume(node: str, number: int, facts: dict[str, str], kernel: KernelPartiti
     used = users.of_partition(number)
     known = kernel is not None and kernel.is_at(facts["start"], facts["size"])
     start, size = int(facts["start"]) * 512, int(facts["size"]) * 512
-    return Volume(number, content_of(facts), known, bool(used), used, start, size)
+    return PartitionState(number, content_of(facts), known, bool(used), used, start, size)
 
 
 _BLKID = ("0", "2", "8", "outside")

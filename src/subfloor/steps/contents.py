@@ -1,0 +1,66 @@
+"""How a volume gets its content: unfinished until it is made, flushed and checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from subfloor.core.errors import Refused
+from subfloor.core.task import Command, Step
+from subfloor.observe.disk import Content, Disk, DiskState
+from subfloor.steps.volumes import Volume
+from subfloor.storage.marks import UNFINISHED
+
+
+def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) -> Step:
+    """A step that makes content on a volume, whatever is there; ``making`` makes it, flushes it, and checks it.
+
+    The name is final at the very end, after all else is proven. Raises ``Refused`` and ``LookNeeded``.
+    """
+    volume.check_writable()
+    volume.check_unused()
+    check_unique(volume, wanted)
+    name = volume.final_name
+    return Step(
+        says=says,
+        commands=(
+            *volume.reveal(),
+            # A label that broke off is one no more; with that name, what is wiped would be taken for torn.
+            *(volume.mark(name) if volume.is_labelling else ()),
+            # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
+            *volume.wipe(),
+            # Not before there is nothing left to lose: what is unfinished is made again unasked.
+            *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),
+            *making,
+            *volume.mark(name),
+        ),
+        after=volume.holding(replace(wanted, fresh=True), name),
+        destroys=() if volume.holds_nothing_finished else volume.losses(_why(volume)),
+        locks=volume.locks,
+    )
+
+
+def take_over(volume: Volume) -> Step:
+    """A step that makes another system's volume ours, empty and unfinished. Raises ``Refused``."""
+    volume.check_writable()
+    volume.check_unused()
+    return volume.take_over()
+
+
+def _why(volume: Volume) -> str:
+    return "not made by this play" if volume.is_unfinished else "finished once"
+
+
+def check_unique(volume: Volume, wanted: Content) -> None:
+    """Raise ``Refused`` where a copy of what this made once is there: the UUID would not identify one device."""
+    for subject, seen in volume.machine.items():
+        if not isinstance(subject, Disk) or not isinstance(seen, DiskState):
+            continue
+        held = [(seen.partition_node(each.number), each.content) for each in seen.volumes]
+        for node, content in (*held, (seen.node, seen.content)):
+            if node != volume.node and isinstance(content, Content) and content.uuid == wanted.uuid:
+                raise Refused(
+                    f"{node} has the very UUID that {volume.path} is to get, {wanted.uuid}: "
+                    "it is a copy of what this play made",
+                    advice="give the copy another UUID, detach its disk, or choose another `seed`; then run this again",
+                )

@@ -1,0 +1,62 @@
+"""How a finished filesystem gets another label, under a name of its volume that shows that this is going on. Pure."""
+
+from __future__ import annotations
+
+from subfloor.core.errors import Refused
+from subfloor.core.task import Command, Step
+from subfloor.observe.disk import Content
+from subfloor.steps.partitioning import guard
+from subfloor.steps.volumes import Volume
+from subfloor.storage.filesystems import TOOLS, Call, Tools
+from subfloor.storage.marks import LABELLING
+
+_UNSOUND = (
+    "where it was only not unmounted cleanly, mount {0} once and unmount it; else repair it with its own fsck, "
+    "after a copy of what matters"
+)
+
+
+def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
+    """A step that labels the filesystem of this type as ``wanted`` says, and first repairs what an interrupted one left.
+
+    Raises ``Refused`` where the filesystem takes no label while it is in use.
+    """
+    volume.check_writable()
+    tools, broke_off = TOOLS[kind], not volume.is_final
+    if volume.in_use and not tools.relabels_in_use:
+        raise Refused(
+            f"{volume.path} is {', '.join(volume.users)}, and {kind} takes no label while it is in use",
+            advice="unmount it, or `swapoff`, and run this again",
+        )
+    return Step(
+        says=f"Label {volume.path} {wanted.label!r}" + (", which broke off" if broke_off else ""),
+        commands=(
+            *(_marked(volume, tools) if not volume.in_use else ()),
+            Command(tools.relabel(volume.node, wanted.label)),
+            Command(("sync", volume.node)),
+            *(() if volume.in_use else (_check(volume, tools),)),
+            *(volume.mark(volume.final_name) if broke_off or not volume.in_use else ()),
+        ),
+        after=volume.holding(wanted, volume.final_name, known=volume.known or not volume.in_use),
+        locks=volume.locks,
+    )
+
+
+def _marked(volume: Volume, tools: Tools) -> tuple[Command, ...]:
+    """What comes before the label is written: the name says so; or what broke off is made whole."""
+    broke_off = not volume.is_final
+    sound = () if broke_off or tools.settle else (_check(volume, tools),)
+    marked = () if broke_off else volume.mark(volume.final_name + LABELLING)
+    mend = (tools.mend,) if tools.mend and broke_off else ()
+    settle = (tools.settle,) if tools.settle else ()
+    writing = (_command(call(volume.node), volume.node) for call in (*mend, *settle))
+    return (*volume.reveal(), guard(volume.node), *sound, *marked, *writing)
+
+
+def _check(volume: Volume, tools: Tools) -> Command:
+    """A command that fails where what is there is not sound, and writes nothing."""
+    return Command(tools.check(volume.node), timeout=3600.0, advice=_UNSOUND.format(volume.node))
+
+
+def _command(call: Call, node: str) -> Command:
+    return Command(call.argv, timeout=3600.0, accepts=call.accepts, advice=_UNSOUND.format(node))

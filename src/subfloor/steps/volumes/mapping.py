@@ -1,0 +1,150 @@
+"""An open LUKS container, as a volume: the label in the container's header carries the mark.
+
+cryptsetup writes a LUKS2 header twice, one copy after the other, each with a checksum and a sequence number; so a crash
+leaves the label as it was or as it is to be (LUKS2 on-disk format, section 2.4).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from subfloor.core.errors import NotVisible, Refused
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject, Machine
+from subfloor.core.task import Command, Loss, Step, Task
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, Unopened
+from subfloor.steps.losses import loss
+from subfloor.steps.volumes.volume import Locate, Location, Volume
+
+LUKS = "crypto_LUKS"
+"""The type of a container, as blkid has it."""
+
+_MAPPED = re.compile(r"/dev/mapper/([^/]+)")
+
+
+def node_of(name: str) -> str:
+    """The node of a mapped device."""
+    return f"/dev/mapper/{name}"
+
+
+def dm_uuid(container: UUID | str, name: str) -> str:
+    """The UUID that cryptsetup gives to the mapped device of an open LUKS2 container."""
+    return f"CRYPT-LUKS2-{str(container).replace('-', '')}-{name}"
+
+
+@dataclass(frozen=True)
+class MappingAt(Location):
+    """The inside of the container ``below``, which a task of the play opens under this path; None: no task does."""
+
+    path: str
+    below: Location | None
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Disk(self.path)}) | (self.below.subjects() if self.below else frozenset())
+
+    def on(self, machine: Machine, identity: Identity) -> Volume:
+        if self.below is None:
+            raise Refused(
+                f"{self.path} is opened by no `luks` task of the play",
+                advice="put one before this task: it makes the container, or opens it",
+            )
+        below = self.below.on(machine, identity)
+        uuid = identity.filesystem(below.uuid)
+        disk = self._open(machine, uuid)
+        header = below.content
+        if not isinstance(header, Content) or header.type != LUKS or header.uuid != str(uuid):
+            raise Refused(
+                f"{self.path} was not opened from a container that this play made on {below.path}",
+                advice="put a `luks` task for it before this one",
+            )
+        return Mapping(
+            machine=machine,
+            identity=identity,
+            path=self.path,
+            node=disk.node,
+            size=disk.size,
+            sector=disk.limits.sector,
+            name=header.label,
+            uuid=uuid,
+            ours=below.ours and below.is_final,
+            content=disk.content,
+            users=disk.users,
+            in_use=disk.is_busy,
+            read_only=disk.read_only,
+            disks=below.disks,
+            locks=below.locks,
+            below=below,
+            header=header,
+            disk=disk,
+        )
+
+    def _open(self, machine: Machine, uuid: UUID) -> DiskState:
+        disk = machine[Disk(self.path)]
+        if isinstance(disk, Unopened):
+            raise NotVisible(
+                f"what {self.path} holds cannot be seen until {disk.by}",
+                advice="its `luks` task opens it; a check opens nothing",
+            )
+        if isinstance(disk, Missing):
+            raise Refused(f"there is no {self.path}", advice="put a `luks` task that opens it before this one")
+        found = disk.mapped.uuid if disk.mapped else ""
+        if found != dm_uuid(uuid, self.path.rpartition("/")[2]):
+            raise Refused(
+                f"{self.path} is another device than this play opens there",
+                advice="close it (`cryptsetup close`), or choose another name; `dmsetup ls --tree` shows what it is",
+            )
+        return disk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapping(Volume):
+    """An open container on a machine; ``below``: the volume that holds it, and ``header``: as what that is known."""
+
+    below: Volume
+    header: Content
+    disk: DiskState
+
+    @property
+    def whole(self) -> str:
+        return self.node
+
+    def reveal(self) -> tuple[Command, ...]:
+        return ()
+
+    def mark(self, name: str) -> tuple[Command, ...]:
+        return relabel(self.below, name)
+
+    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        signatures = (content.type,) if content else ()
+        disk = replace(self.disk, content=content, signatures=signatures, table=None, volumes=(), filled=False)
+        header = replace(self.header, label=name)
+        return self.below.holding(header, self.below.name, known=self.below.known).with_(Disk(self.path), disk)
+
+    def losses(self, about: str) -> tuple[Loss, ...]:
+        lost = loss(self.machine, self.path, self.disk)
+        return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
+
+    def take_over(self) -> Step:
+        raise Refused(
+            f"{self.path} was not made by this play",
+            advice=f"put a `luks` task for {self.below.path} before this one, and consent to its loss",
+        )
+
+
+def relabel(container: Volume, label: str) -> tuple[Command, ...]:
+    """Commands that give a container another label, and flush it."""
+    config = ("cryptsetup", "config", "--batch-mode", "--label", label, "--subsystem", "", "--", container.node)
+    return (Command(config), Command(("sync", container.node)))
+
+
+def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:
+    """The inside of the container that a task of the play opens under this path; None for any other path."""
+    found = _MAPPED.fullmatch(path)
+    if not found:
+        return None
+    for task in play:
+        if task.key == "luks" and getattr(task, "name", None) == found[1]:
+            return MappingAt(path, locate(str(getattr(task, "device", "")), play))
+    return MappingAt(path, None)

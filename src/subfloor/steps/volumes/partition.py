@@ -1,0 +1,145 @@
+"""A partition of a GPT, as a volume: the name in its table entry carries the mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from subfloor.core.errors import Refused
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject, Machine
+from subfloor.core.task import Command, Loss, Step, Task
+from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
+from subfloor.steps.losses import losses_of_partitions
+from subfloor.steps.ownership import is_our_partition
+from subfloor.steps.partitioning import check_expressible, disk_at, rename, stamp, table_of, tell_kernel
+from subfloor.steps.volumes.volume import Locate, Location, Volume
+from subfloor.storage.devices import partition_of
+from subfloor.storage.gpt import Entry, Gpt
+from subfloor.storage.marks import LONGEST_NAME, UNFINISHED
+
+
+@dataclass(frozen=True)
+class PartitionAt(Location):
+    """The partition of this number; ``declared``: the name that a task of the play gives it."""
+
+    path: str
+    declared: str = ""
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Disk(self._disk)})
+
+    def on(self, machine: Machine, identity: Identity) -> Volume:
+        disk = disk_at(machine, self._disk)
+        table = table_of(self._disk, disk)
+        entry, seen = disk.entry(self._number), disk.volume(self._number)
+        if not entry or not seen:
+            raise Refused(
+                f"there is no {self.path}: {self._disk} has no partition {self._number}",
+                advice="put an `aligned-partition` task before this one",
+            )
+        ours = is_our_partition(identity, table, entry)
+        if not ours and self.declared:
+            raise self._another(identity, table, entry)
+        return Partition(
+            machine=machine,
+            identity=identity,
+            path=self.path,
+            node=disk.partition_node(self._number),
+            size=entry.size * disk.limits.sector,
+            sector=disk.limits.sector,
+            name=entry.name,
+            uuid=entry.uuid,
+            ours=ours,
+            content=seen.content,
+            users=seen.users,
+            in_use=seen.in_use,
+            read_only=disk.read_only,
+            known=seen.known,
+            disks=(self._disk, disk.node),
+            locks=(disk.node,),
+            disk=disk,
+            entry=entry,
+            seen=seen,
+        )
+
+    @property
+    def _disk(self) -> str:
+        return partition_of(self.path)[0]
+
+    @property
+    def _number(self) -> int:
+        return partition_of(self.path)[1]
+
+    def _another(self, identity: Identity, table: Gpt, entry: Entry) -> Refused:
+        if entry.uuid == identity.partition(table.id, entry.number, self.declared):
+            return Refused(
+                f"{self.path} is the {self.declared!r} of this play, and was renamed: now it is {entry.name!r}",
+                advice="run the `aligned-partition` task before this one too: it sets the name back",
+            )
+        return Refused(
+            f"{self.path} ({entry.name!r}) was not made by this play, and is left alone",
+            advice=f"make {self.declared!r} under a number that is free; or, to make a filesystem on this partition "
+            "as it is, leave out the `aligned-partition` task for it, and consent",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition(Volume):
+    """A partition on a machine; ``seen``: it, apart from its table entry."""
+
+    disk: DiskState
+    entry: Entry
+    seen: PartitionState
+
+    @property
+    def whole(self) -> str:
+        return self.disk.node
+
+    def reveal(self) -> tuple[Command, ...]:
+        return () if self.known else tell_kernel(self.disk, self.disk)
+
+    def mark(self, name: str) -> tuple[Command, ...]:
+        return rename(self.disk, self.entry.number, name)
+
+    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        return self._with(replace(self.entry, name=name), content, known=known)
+
+    def losses(self, about: str) -> tuple[Loss, ...]:
+        return losses_of_partitions(self.machine, self.disks[0], self.disk, (self.entry,), about)
+
+    def take_over(self) -> Step:
+        """All about the partition stays, but for its name and its UUID."""
+        table = table_of(self.disks[0], self.disk)
+        check_expressible(self.disks[0], table)
+        name = self.final_name[:LONGEST_NAME]
+        uuid = self.identity.partition(table.id, self.entry.number, name)
+        taken = replace(self.entry, name=name + UNFINISHED, uuid=uuid)
+        return Step(
+            says=f"Take over {self.path} {self.name!r}, and empty it",
+            commands=(
+                *self.reveal(),
+                *self.wipe(),
+                # The UUID last: until then it is another system's, and asked about.
+                *self.mark(taken.name),
+                *stamp(self.disk, self.entry.number, uuid),
+            ),
+            after=self._with(taken, None, known=True),
+            destroys=self.losses("not made by this play"),
+            locks=self.locks,
+        )
+
+    def _with(self, entry: Entry, content: Content | None, *, known: bool) -> Machine:
+        seen = replace(self.seen, content=content, known=known)
+        return self.machine.with_(Disk(self.disks[0]), self.disk.with_entry(entry).with_volume(seen))
+
+
+def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:
+    """The partition that a path means. Raises ``ValueError`` for a path that means none."""
+    where = partition_of(path)
+    return PartitionAt(path, next(filter(None, (_name_given_by(task, where) for task in play)), ""))
+
+
+def _name_given_by(task: Task, where: tuple[str, int]) -> str:
+    """The name of this partition, if that task makes it."""
+    makes = (getattr(task, "device", None), getattr(task, "number", None)) == where
+    return str(getattr(task, "name", "")) if makes and task.key == "aligned-partition" else ""
