@@ -13,6 +13,7 @@ _GPT = "src/subfloor/storage/gpt.py"
 _HOST = "src/subfloor/act/host.py"
 _FILES = "src/subfloor/steps/files.py"
 _MKFS = "plugins/mkfs.py"
+_CONTENTS = "src/subfloor/steps/contents.py"
 _PARTITION = "plugins/aligned_partition.py"
 _LABEL = "plugins/gpt_label.py"
 _WIPEFS = "plugins/wipefs.py"
@@ -39,38 +40,35 @@ MUTANTS = (
     ),
     Mutant(
         "the final name is written before the filesystem is made",
-        _MKFS,
-        """                *self._making(disk, entry),
-                *rename(disk, self._number, name),
+        _CONTENTS,
+        """            *making,
+            *volume.mark(name),
 """,
-        """                *rename(disk, self._number, name),
-                *self._making(disk, entry),
+        """            *volume.mark(name),
+            *making,
 """,
         _steps("mkfs"),
     ),
     Mutant(
         "a finished partition that is made again keeps its final name meanwhile",
-        _MKFS,
-        "*(rename(disk, self._number, name + UNFINISHED) if finished else ()),",
+        _CONTENTS,
+        "*(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),",
         "",
         _steps("mkfs"),
     ),
     Mutant(
         "what was made is not flushed before it is named",
         _MKFS,
-        """            Command(("sync", node)),
-            *self._checked(node),
-        )
-
-    def _trial""",
-        "            *self._checked(node),\n        )\n\n    def _trial",
+        """            Command(("sync", volume.node)),
+            Command(tools.check""",
+        "            Command(tools.check",
         _steps("mkfs"),
     ),
     Mutant(
         "what was made is not checked before it is named",
         _MKFS,
-        "            *self._checked(node),\n        )\n\n    def _trial",
-        "        )\n\n    def _trial",
+        "            Command(tools.check(volume.node), timeout=3600.0),\n",
+        "",
         _steps("mkfs"),
     ),
     Mutant(
@@ -161,13 +159,13 @@ MUTANTS = (
     ),
     Mutant(
         "the name of a finished partition is taken back before it is wiped, which fails where it is in use",
-        _MKFS,
-        """                *wipe(disk.partition_node(self._number)),
-                # Not before there is nothing left to lose: what is unfinished is made again unasked.
-                *(rename(disk, self._number, name + UNFINISHED) if finished else ()),
+        _CONTENTS,
+        """            *volume.wipe(),
+            # Not before there is nothing left to lose: what is unfinished is made again unasked.
+            *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),
 """,
-        """                *(rename(disk, self._number, name + UNFINISHED) if finished else ()),
-                *wipe(disk.partition_node(self._number)),
+        """            *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),
+            *volume.wipe(),
 """,
         (*_RACES, "-k", "finished_and_mounted"),
     ),
@@ -194,9 +192,9 @@ MUTANTS = (
     ),
     Mutant(
         "a partition that is seen to be in use is made again",
-        _MKFS,
-        'if volume.in_use:\n            raise Refused(\n                f"{self.device} is in use',
-        'if False:\n            raise Refused(\n                f"{self.device} is in use',
+        "src/subfloor/steps/volumes/volume.py",
+        "if self.in_use:",
+        "if False:",
         _steps("mkfs"),
     ),
     Mutant(
@@ -253,7 +251,7 @@ MUTANTS = (
     Mutant(
         "somebody else's partition of that number is formatted",
         _MKFS,
-        "if not is_our_partition(self.identity, table_of(self._disk.path, disk), entry):",
+        "if not volume.ours:",
         "if False:",
         _steps("mkfs"),
     ),
@@ -273,9 +271,9 @@ MUTANTS = (
     ),
     Mutant(
         "a copy of our filesystem elsewhere is no obstacle",
-        _MKFS,
-        "self._check_unique(machine, wanted)\n        finished",
-        "finished",
+        _CONTENTS,
+        "    check_unique(volume, wanted)\n",
+        "",
         _steps("mkfs"),
     ),
     Mutant(
@@ -308,8 +306,8 @@ MUTANTS = (
     ),
     Mutant(
         "another system's partition is taken over unasked",
-        _MKFS,
-        """            destroys=losses_of_partitions(machine, self._disk.path, disk, (entry,), "not made by this play"),
+        "src/subfloor/steps/volumes/partition.py",
+        """            destroys=self.losses("not made by this play"),
 """,
         "",
         _steps("mkfs"),
@@ -323,8 +321,8 @@ MUTANTS = (
     ),
     Mutant(
         "a label that is changed is not marked as being changed",
-        _MKFS,
-        "*(self._labelling(disk, volume, name, broke_off) if not volume.in_use else ()),",
+        "src/subfloor/steps/relabelling.py",
+        "*(_marked(volume, tools) if not volume.in_use else ()),",
         "",
         _steps("mkfs"),
     ),

@@ -17,7 +17,7 @@ _UNSOUND = (
 
 
 def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
-    """A step that labels the filesystem of this type as ``wanted`` says, and first repairs what an interrupted one left.
+    """A step that labels the filesystem as ``wanted`` says, and first repairs what an interrupted change left.
 
     Raises ``Refused`` where the filesystem takes no label while it is in use.
     """

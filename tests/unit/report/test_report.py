@@ -103,7 +103,11 @@ DISK = DiskState(
             gpt.Entry(3, 17827840, 20971520, LINUX, UUID(int=3), "nix.unfinished"),
         ),
     ),
-    volumes=(PartitionState(1, Content("vfat", "boot")), PartitionState(2, Content("swap", "swap")), PartitionState(3, Unknown())),
+    volumes=(
+        PartitionState(1, Content("vfat", "boot")),
+        PartitionState(2, Content("swap", "swap")),
+        PartitionState(3, Unknown()),
+    ),
 )  # fmt: skip
 
 CASES: dict[str, Callable[[Style], Iterator[str]]] = {

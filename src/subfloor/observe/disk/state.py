@@ -77,6 +77,9 @@ class PartitionState:
     start: int = field(default=0, compare=False, repr=False)
     size: int = field(default=0, compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return "empty" if self.content is None else str(self.content)
+
 
 @dataclass(frozen=True)
 class Mapped:
@@ -97,6 +100,9 @@ class OtherTable:
 
     type: str
     partitions: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.type}, {self.partitions} partitions"
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,11 @@ class MappingAt(Location):
     below: Location | None
 
     def subjects(self) -> frozenset[AnySubject]:
+        """Everything that ``on`` looks at."""
         return frozenset({Disk(self.path)}) | (self.below.subjects() if self.below else frozenset())
 
     def on(self, machine: Machine, identity: Identity) -> Volume:
+        """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
         if self.below is None:
             raise Refused(
                 f"{self.path} is opened by no `luks` task of the play",
@@ -108,25 +110,31 @@ class Mapping(Volume):
 
     @property
     def whole(self) -> str:
+        """The node of the whole device that it is, or is a part of."""
         return self.node
 
     def reveal(self) -> tuple[Command, ...]:
+        """Commands after which the kernel has the volume."""
         return ()
 
     def mark(self, name: str) -> tuple[Command, ...]:
+        """Commands that give the volume another name, and flush it."""
         return relabel(self.below, name)
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        """The machine once the volume holds this content, under this name."""
         signatures = (content.type,) if content else ()
         disk = replace(self.disk, content=content, signatures=signatures, table=None, volumes=(), filled=False)
         header = replace(self.header, label=name)
         return self.below.holding(header, self.below.name, known=self.below.known).with_(Disk(self.path), disk)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
+        """What the volume holds, as what a step destroys. Raises ``LookNeeded``."""
         lost = loss(self.machine, self.path, self.disk)
         return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
 
     def take_over(self) -> Step:
+        """A step that makes it ours. Raises ``Refused``."""
         raise Refused(
             f"{self.path} was not made by this play",
             advice=f"put a `luks` task for {self.below.path} before this one, and consent to its loss",

@@ -26,9 +26,11 @@ class PartitionAt(Location):
     declared: str = ""
 
     def subjects(self) -> frozenset[AnySubject]:
+        """Everything that ``on`` looks at."""
         return frozenset({Disk(self._disk)})
 
     def on(self, machine: Machine, identity: Identity) -> Volume:
+        """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
         disk = disk_at(machine, self._disk)
         table = table_of(self._disk, disk)
         entry, seen = disk.entry(self._number), disk.volume(self._number)
@@ -93,18 +95,23 @@ class Partition(Volume):
 
     @property
     def whole(self) -> str:
+        """The node of the whole device that it is, or is a part of."""
         return self.disk.node
 
     def reveal(self) -> tuple[Command, ...]:
+        """Commands after which the kernel has the volume."""
         return () if self.known else tell_kernel(self.disk, self.disk)
 
     def mark(self, name: str) -> tuple[Command, ...]:
+        """Commands that give the volume another name, and flush it."""
         return rename(self.disk, self.entry.number, name)
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        """The machine once the volume holds this content, under this name."""
         return self._with(replace(self.entry, name=name), content, known=known)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
+        """What the volume holds, as what a step destroys. Raises ``LookNeeded``."""
         return losses_of_partitions(self.machine, self.disks[0], self.disk, (self.entry,), about)
 
     def take_over(self) -> Step:
