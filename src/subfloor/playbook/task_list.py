@@ -1,6 +1,6 @@
 """The entries of a task list as they are written: each file is read once for all hosts.
 
-``plays`` evaluates the conditions, loops and expressions of an entry for each host.
+``expansion`` evaluates the conditions, loops and expressions of an entry for each host.
 """
 
 from __future__ import annotations
@@ -57,6 +57,25 @@ class Part:
 
     items: tuple[Item, ...]
     defaults: Mapping[str, Node] = field(default_factory=dict)
+
+
+class Files:
+    """The included files of a playbook; each is read once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._parts: dict[str, Part] = {}
+
+    @property
+    def read(self) -> tuple[Part, ...]:
+        """The contents of the files that were read so far."""
+        return tuple(self._parts.values())
+
+    def part(self, path: str) -> Part:
+        """The tasks in the file at ``path``. Raises ``PlaybookError``."""
+        if path not in self._parts:
+            self._parts[path] = read_part(Path(path), self.registry)
+        return self._parts[path]
 
 
 def read_part(path: Path, registry: Registry) -> Part:

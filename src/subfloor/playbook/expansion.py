@@ -1,0 +1,179 @@
+"""The entries of a play for one host: conditions, loops and includes are evaluated here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from subfloor.core.identity import Identity
+from subfloor.playbook import entries, scalars
+from subfloor.playbook.entries import Entry
+from subfloor.playbook.positions import PlaybookError, Position, Problems
+from subfloor.playbook.registry import Plugin
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar
+from subfloor.playbook.task_list import INCLUDE, Files, Item, Part
+from subfloor.playbook.variables import Scope
+
+MAX_ENTRIES = 10_000
+
+
+@dataclass(frozen=True)
+class Around:
+    """The context of an entry: the scope, tags, and the files that include each other, outermost first."""
+
+    scope: Scope
+    tags: frozenset[str]
+    files: tuple[str, ...]
+    includes: tuple[Position, ...] = ()
+
+
+_Expanded = tuple[Entry, Item]
+"""An entry, and how it is written."""
+
+
+class Expansion:
+    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs."""
+
+    def __init__(self, files: Files, identity: Callable[[], Identity]) -> None:
+        self._files = files
+        self._identity = identity
+        self._problems = Problems()
+        self._count = 0
+
+    def entries(self, items: tuple[Item, ...], around: Around) -> tuple[Entry, ...]:
+        """The entries. Raises ``PlaybookError`` with all mistakes."""
+        found = tuple(self._all(items, around))
+        self._problems.settle()
+        return self._within(found)
+
+    def _all(self, items: tuple[Item, ...], around: Around) -> Iterator[_Expanded]:
+        for item in items:
+            found: list[_Expanded] = []
+            try:
+                for each in self._item(item, around):
+                    found.append(each)
+            except PlaybookError as error:
+                for one in error.all:
+                    one.notes += tuple(f"included at {where}" for where in reversed(around.includes))
+                self._problems.add(error)
+            yield from found
+
+    def _item(self, item: Item, around: Around) -> Iterator[_Expanded]:
+        around = replace(around, scope=around.scope.inside(item.vars), tags=around.tags | item.tags)
+        if item.loop is None:
+            yield from self._once(item, around)
+            return
+        values = self._loop(item, around.scope)
+        if not values:
+            why = "the loop is empty" if values == [] else _why(item)
+            yield self._skipped(item, around, why), item
+        for value in values or ():
+            yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
+
+    def _loop(self, item: Item, scope: Scope) -> list[Any] | None:
+        """The values of the loop; None if they are undefined and the condition is false anyway."""
+        assert item.loop is not None
+        try:
+            values = scope.render(item.loop)
+        except PlaybookError as error:
+            if error.undefined and item.when and not _holds_without_item(item.when, scope):
+                return None
+            raise
+        if not isinstance(values, list):
+            raise PlaybookError(
+                f"`loop` needs a list, and this is {scalars.kind(values)}",
+                advice="write a list, or an expression that is one",
+                where=item.loop.where,
+            )
+        return values
+
+    def _once(self, item: Item, around: Around) -> Iterator[_Expanded]:
+        self._count += 1
+        if self._count > MAX_ENTRIES:
+            raise PlaybookError(
+                f"the play has more than {MAX_ENTRIES} tasks", advice="shorten the loops", where=item.where
+            )
+        if item.when is not None and not around.scope.holds(item.when):
+            yield self._skipped(item, around, _why(item)), item
+        elif item.key == INCLUDE:
+            yield from self._included(item, around)
+        else:
+            yield self._entry(item, around), item
+
+    def _included(self, item: Item, around: Around) -> Iterator[_Expanded]:
+        path = around.scope.render(item.params)
+        if not isinstance(path, str) or not path:
+            raise PlaybookError(
+                f"`include` needs a file's path, and this is {scalars.kind(path)}",
+                advice="write it relative to this file",
+                where=item.params.where,
+            )
+        path = os.path.normpath(Path(item.where.source.name).parent / path)
+        if path in around.files:
+            chain = " → ".join((*around.files[around.files.index(path) :], path))
+            raise PlaybookError(
+                f"this file includes itself: {chain}",
+                advice="move what both files need into a third file",
+                where=item.params.where,
+            )
+        part = self._part(path, item.params.where)
+        inner = replace(
+            around,
+            scope=around.scope.above(part.defaults),
+            files=(*around.files, path),
+            includes=(*around.includes, item.params.where),
+        )
+        yield from self._all(part.items, inner)
+
+    def _part(self, path: str, where: Position) -> Part:
+        try:
+            return self._files.part(path)
+        except PlaybookError as error:
+            if not error.where.source.text:  # an error of the whole file: the include is shown instead
+                raise PlaybookError(f"{path} {error.what}", advice=error.advice, where=where) from None
+            for one in error.all:
+                one.notes += (f"included at {where}",)
+            raise
+
+    def _plugin(self, item: Item) -> Plugin | None:
+        """The plugin of the task; None for an include."""
+        return self._files.registry.get(item.key)
+
+    def _entry(self, item: Item, around: Around) -> Entry:
+        plugin = self._plugin(item)
+        assert plugin is not None  # checked when the task list was read
+        return entries.made(item, around.scope, around.tags, plugin, self._identity)
+
+    def _skipped(self, item: Item, around: Around, why: str) -> Entry:
+        return entries.skipped(item, around.scope, around.tags, self._plugin(item), why)
+
+    def _within(self, found: tuple[_Expanded, ...]) -> tuple[Entry, ...]:
+        """Each entry after ``Task.within``."""
+        play = tuple(entry.task for entry, _ in found if entry.task is not None)
+        problems = Problems()
+        after: list[Entry] = []
+        for entry, item in found:
+            with problems.kept():
+                after.append(entries.within(entry, item, self._plugin(item), play))
+        problems.settle()
+        return tuple(after)
+
+
+def _holds_without_item(when: Node, scope: Scope) -> bool:
+    try:
+        return scope.holds(when)
+    except PlaybookError:
+        return True
+
+
+def _why(item: Item) -> str:
+    return f"when: {_condition(item.when)}" if item.when else ""
+
+
+def _condition(node: Node) -> str:
+    if isinstance(node, Listing):
+        return " and ".join(map(_condition, node.items))
+    return node.raw if isinstance(node, Scalar) else ""
