@@ -24,10 +24,25 @@ from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown
 from subfloor.core.parameters import FromPlay, Param, checked
 from subfloor.core.secret import Secret
 from subfloor.core.task import Claim, Command, Loss, Step, Task, hookimpl
-from subfloor.nixos import boot, crypt, filesystems, generated, lint, releases, system, tracked, users, writing
+from subfloor.nixos import (
+    boot,
+    crypt,
+    filesystems,
+    generated,
+    installable,
+    installing,
+    lint,
+    releases,
+    sources,
+    system,
+    tracked,
+    users,
+    writing,
+)
 from subfloor.nixos.declaration import Declaration
 from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.hardware import plain
+from subfloor.nixos.install_target import InstallTarget, check_safe_root
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.releases import Releases
 from subfloor.nixos.users import Name, User
@@ -297,21 +312,26 @@ TOOLBOX = (
     "uuid_on_disk",
     "whole_disk",
     "without",
-    # A NixOS configuration as text.
+    # NixOS: its configuration, and its installation.
     "ConfigurationDirectory",
     "Declaration",
     "Device",
+    "InstallTarget",
     "Layout",
     "Name",
     "Releases",
     "User",
     "boot",
+    "check_safe_root",
     "crypt",
     "filesystems",
     "generated",
+    "installable",
+    "installing",
     "lint",
     "plain",
     "releases",
+    "sources",
     "system",
     "tracked",
     "under",
@@ -362,6 +382,7 @@ __all__ = [
     "Home",
     "HostKey",
     "Identity",
+    "InstallTarget",
     "InstalledSystem",
     "Layout",
     "Leftovers",
@@ -422,6 +443,7 @@ __all__ = [
     "check_label",
     "check_not_another",
     "check_options",
+    "check_safe_root",
     "checked",
     "contents",
     "crypt",
@@ -441,6 +463,8 @@ __all__ = [
     "holds_nothing_finished",
     "hookimpl",
     "in_the_way",
+    "installable",
+    "installing",
     "is_below",
     "is_final",
     "is_our_content",
@@ -480,6 +504,7 @@ __all__ = [
     "seen",
     "show",
     "sizes",
+    "sources",
     "staging",
     "stamp",
     "start_for",

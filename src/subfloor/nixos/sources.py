@@ -1,0 +1,46 @@
+"""The files of a configuration as they are or will be, and the digest that identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from subfloor.core.machine import Machine, Unknown
+from subfloor.observe.nixos import Configuration
+from subfloor.observe.path import LONGEST, Text, TextFile, seen
+
+Files = Mapping[str, str] | Unknown
+"""The SHA-256 of each file, by its name in the configuration's directory."""
+
+Digest = str | Unknown
+"""The SHA-256 of a whole configuration."""
+
+
+def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
+    """The files in a directory. ``written``: paths that other tasks of the play write. Raises ``NotVisible``."""
+    sources = seen(machine, Configuration(directory))
+    if isinstance(sources, Unknown):
+        return sources
+    found = dict(sources.files)
+    for path in written:
+        content = seen(machine, TextFile(path))
+        if isinstance(content, Unknown):
+            return content
+        if isinstance(content, Text) and len(content.content) < LONGEST:
+            found[posixpath.relpath(path, directory)] = hashlib.sha256(content.content).hexdigest()
+    return found
+
+
+def digest(files: Files, flake: str) -> Digest:
+    """The digest of every name and content, and of which configuration of a flake it is."""
+    if isinstance(files, Unknown):
+        return files
+    listed = json.dumps([flake, sorted(files.items())])
+    return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_made_from(recorded: Digest, digest: Digest) -> bool:
+    """Whether a system was made from this configuration. One that a check imagines was made from the current one."""
+    return isinstance(recorded, Unknown) or recorded == digest
