@@ -1,4 +1,4 @@
-"""`aligned-partition`: a partition that is where it should be, and where no write to it costs a read first."""
+"""`aligned-partition`: a partition at an aligned place, so that writes need no read first."""
 
 from __future__ import annotations
 
@@ -92,21 +92,21 @@ class AlignedPartition(Task):
 
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
     number: Annotated[int, Param("The partition's number", minimum=1, maximum=128)]
-    name: Annotated[str, Param(f"Its name in the GPT, up to {LONGEST_NAME} characters", min_length=1)]
-    type: Annotated[str, Param("Its type: a name such as esp, linux, swap, luks, lvm, raid, bios-boot, or a GUID")]
+    name: Annotated[str, Param(f"The name in the GPT, up to {LONGEST_NAME} characters", min_length=1)]
+    type: Annotated[str, Param("The type: a name such as esp, linux, swap, luks, lvm, raid, bios-boot, or a GUID")]
     size: Annotated[
         str,
         Param(
-            "How large: `512MiB`; `25%` of what the disk has to give; `rest` or `100%`, all that is left; "
-            "`-8GiB`, all but the last 8 GiB of the disk"
+            "The size: `512MiB`; `25%` of the usable space of the disk; `rest` or `100%`: all that is left; "
+            "`-8GiB`: all but the last 8 GiB of the disk"
         ),
     ] = ""
     start: Annotated[
-        str, Param("Where it starts, counted from the disk's start, such as `1MiB`; or from its end, such as `-8GiB`")
+        str, Param("Where it starts, from the start of the disk, such as `1MiB`; or from its end, such as `-8GiB`")
     ] = ""
-    end: Annotated[str, Param("Where it ends, instead of `size`, counted as `start` is")] = ""
+    end: Annotated[str, Param("Where it ends, instead of `size`; in the same form as `start`")] = ""
     attributes: Annotated[tuple[Attribute, ...], Param("Attributes in the GPT")] = ()
-    raw: Annotated[bool, Param("Nothing will fill it: it gets its final name at once")] = False
+    raw: Annotated[bool, Param("No task fills it: it gets its final name at once")] = False
     identity: Identity
     others: Annotated[tuple[AlignedPartition, ...], FromPlay()] = ()
     earlier: Annotated[tuple[tuple[int, str], ...], FromPlay()] = ()
@@ -123,7 +123,7 @@ class AlignedPartition(Task):
         if bool(self.size) == bool(self.end):
             raise ValueError("size: give either `size` or `end`")
         if self.end and not self.start:
-            raise ValueError("end: it goes with `start`")
+            raise ValueError("end: it needs `start`")
         if self.end and _before(self.end, self.start):
             raise ValueError(f"end: {self.end} is not after the start, {self.start}")
 
@@ -138,7 +138,7 @@ class AlignedPartition(Task):
         )
 
     def is_same(self, other: AlignedPartition) -> bool:
-        """Whether it is the same partition, whatever is declared of it: a play may go on with it later."""
+        """Whether both tasks are equal, apart from the values that come from the play."""
         return _alone(self) == _alone(other)
 
     def _is_filled_by(self, task: Task) -> bool:
@@ -153,7 +153,7 @@ class AlignedPartition(Task):
             return ()
         return (
             f"no task of the play fills partition {self.number} {self.name!r} of {self.device}, so it stays named "
-            f"{self.name + UNFINISHED!r}: add `mkfs` for it, or `raw: true` if it is to be filled by other means",
+            f"{self.name + UNFINISHED!r}: add `mkfs` for it, or `raw: true` if another tool fills it",
         )
 
     def subjects(self) -> frozenset[AnySubject]:
@@ -196,7 +196,7 @@ class AlignedPartition(Task):
                 )
 
     def _check_uuid(self, table: gpt.Gpt) -> None:
-        """A renumbered or copied entry: the UUID would not identify one devices UUID."""
+        """Refuse a renumbered or copied entry: its UUID would not identify one partition."""
         for entry in table.entries:
             if entry.uuid == self._uuid(table) and entry.number != self.number:
                 raise Refused(
@@ -206,7 +206,7 @@ class AlignedPartition(Task):
                     "give it another UUID (sfdisk --part-uuid); then run this again",
                 )
 
-    # What is wanted.
+    # The desired state.
 
     @property
     def _bits(self) -> int:
@@ -216,7 +216,7 @@ class AlignedPartition(Task):
         return self.identity.partition(table.id, self.number, self.name)
 
     def _sectors(self, disk: DiskState, table: gpt.Gpt) -> int | None:
-        """How many sectors it should have, a whole number of grains; None for all that is left."""
+        """The desired size in sectors, a whole number of grains; None for all that is left."""
         grid, sector = disk.grid, disk.limits.sector
         if self.end:
             return self._from_start_to_end(disk)
@@ -237,17 +237,17 @@ class AlignedPartition(Task):
         return size
 
     def _start(self, disk: DiskState) -> int | None:
-        """The sector it was declared to start at. Raises ``Refused`` where that is off the grid."""
+        """The declared start sector. Raises ``Refused`` if it is not aligned."""
         return self._place_of("start", self.start, disk) if self.start else None
 
     def _place_of(self, parameter: str, text: str, disk: DiskState) -> int:
-        """A place on the disk, in sectors. Raises ``Refused`` where it is off the grid, or before the disk."""
+        """A place on the disk, in sectors. Raises ``Refused`` if it is not aligned, or before the start of the disk."""
         grid, sector = disk.grid, disk.limits.sector
         back = declared_sizes.from_end(text)
         if back is not None:
             if back >= disk.size:
                 raise Refused(
-                    f"{parameter} {text} is before the start of {self.device}, which has {sizes.show(disk.size)}",
+                    f"{parameter} {text} is before the start of {self.device}, whose size is {sizes.show(disk.size)}",
                     advice=f"choose a smaller distance from the end, or `{parameter}: 1MiB` from the start",
                 )
             return grid.down(disk.sectors - -(-back // sector))
@@ -258,17 +258,17 @@ class AlignedPartition(Task):
             places = " or ".join(f"`{parameter}: {each}`" for each in near)
             raise Refused(
                 f"{parameter} {text} is not an aligned place on {self.device}",
-                advice=f"write {places}: writes anywhere else cost a read first",
+                advice=f"write {places}: at other places, each write needs a read first",
             )
         return at
 
     def _within_bounds(self, disk: DiskState, table: gpt.Gpt) -> gpt.Gpt:
-        """The table, without the part at its end that the size leaves free."""
+        """The table without the space at its end that the size leaves free."""
         if declared_sizes.from_end(self.size) is None:
             return table
         return replace(table, last_lba=min(table.last_lba, self._place_of("size", self.size, disk) - 1))
 
-    # A partition that is not there yet.
+    # A partition that does not exist yet.
 
     def _make(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
         tellable(self.device, disk)
@@ -306,7 +306,7 @@ class AlignedPartition(Task):
         )
 
     def _is_own(self, disk: DiskState, born: gpt.Entry, found: Remains) -> bool:
-        """Whether it is what this play made on the very partition that is to be made again, and all of it."""
+        """Whether it is the complete content that this play made on this same partition before."""
         sector = disk.limits.sector
         fits = found.start == born.start * sector and 0 < found.size <= born.size * sector
         return fits and bool(found.content.uuid) and is_our_content(self.identity, born.uuid, found.content)
@@ -314,7 +314,7 @@ class AlignedPartition(Task):
     def _put_back(
         self, machine: Machine, disk: DiskState, born: gpt.Entry, kept: Remains, lost: tuple[Remains, ...]
     ) -> Step:
-        """The entry alone was deleted. Whether what it led to was ever finished nobody knows: `mkfs` checks it."""
+        """Put back an entry that was deleted. Its content may be unfinished: `mkfs` checks it."""
         entry = replace(born, name=self.name if self.raw else self.name + LABELLING)
         after = with_partition(disk, entry, PartitionState(self.number, kept.content))
         return Step(
@@ -327,12 +327,12 @@ class AlignedPartition(Task):
         )
 
     def _place(self, disk: DiskState, table: gpt.Gpt) -> tuple[int, int] | None:
-        """Start and size in sectors; None where there is no room."""
+        """Start and size in sectors; None if there is no room."""
         bounded = self._within_bounds(disk, table)
         return start_for(disk.grid, bounded, self._start(disk), self._sectors(disk, table))
 
     def _make_room(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
-        """Remove what this play has no use for there. Raises ``Refused`` saying how much is missing."""
+        """Remove partitions that this play no longer declares. Raises ``Refused`` with the missing size."""
         gone = in_the_way(table, lambda entry: self._may_go(disk, table, entry), lambda rest: self._place(disk, rest))
         if gone:
             return self._remove(machine, disk, table, gone, f"in the way of {self.name!r}")
@@ -351,11 +351,11 @@ class AlignedPartition(Task):
         for other in self.others:
             if declared_sizes.is_all(other.size) and disk.entry(other.number):
                 return (
-                    f"partition {other.number} {other.name!r} takes the `rest`: let only one partition of the disk "
-                    "take it, and declare that one last"
+                    f"partition {other.number} {other.name!r} takes the `rest`: only one partition of the disk can "
+                    "take it, so declare that one last"
                 )
-        rest = "take what is left with `size: rest`, " if free >= disk.grid.grain else ""
-        return f"{rest}make it smaller, make another one smaller that is not there yet, or choose a larger disk"
+        rest = "use what is left with `size: rest`, " if free >= disk.grid.grain else ""
+        return f"{rest}make it smaller, make another new partition smaller, or choose a larger disk"
 
     def _of_this_name(self, table: gpt.Gpt) -> gpt.Entry | None:
         others = (entry for entry in table.entries if entry.number != self.number)
@@ -364,29 +364,29 @@ class AlignedPartition(Task):
     def _remove_namesake(self, machine: Machine, disk: DiskState, table: gpt.Gpt, entry: gpt.Entry) -> Step:
         if self._may_go(disk, table, entry):
             return self._remove(
-                machine, disk, table, (entry,), f"the play gives its name to partition {self.number} instead"
+                machine, disk, table, (entry,), f"the play now uses its name for partition {self.number}"
             )
         raise Refused(
-            f"{self.device} has a partition named {self.name!r} already, number {entry.number}",
+            f"{self.device} already has a partition named {self.name!r}, number {entry.number}",
             advice="choose another name, or that number; existing partitions are never renumbered",
         )
 
-    # A partition that has to go.
+    # A partition to remove.
 
     def _may_go(self, disk: DiskState, table: gpt.Gpt, entry: gpt.Entry) -> bool:
-        """Whether it is ours, and the play has not said by now that it is to be there as it is."""
+        """Whether the partition is ours and unused, and no earlier task of the play declares it."""
         volume = disk.volume(entry.number)
         declared_before = (entry.number, final(entry.name)) in self.earlier
         used = bool(volume and volume.in_use)
         return is_our_partition(self.identity, table, entry) and not declared_before and not used
 
     def _replace(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step:
-        """The number is taken by another one: of ours, from an earlier form of the play, or somebody else's."""
+        """Another partition has this number: one of an earlier version of this play, or a foreign one."""
         if is_our_partition(self.identity, table, there):
             return self._remove(machine, disk, table, (there,), f"{self.name!r} is declared in its place")
         raise Refused(
             f"{self._found(disk, there)} is not the {self.name!r} that this play makes: it has another UUID",
-            advice="choose a number that is free; or leave this task out, and make a filesystem on the partition as "
+            advice="choose a free number; or remove this task, and make a filesystem on the partition as "
             f"it is with `mkfs`, with consent for it; {_ANEW}",
         )
 
@@ -414,22 +414,22 @@ class AlignedPartition(Task):
         if volume and volume.in_use:
             raise Refused(
                 f"{self._found(disk, entry)} would be removed ({why}), and is in use: {', '.join(volume.users)}",
-                advice="declare it as it is; or unmount it, or `swapoff`, then run this again",
+                advice="declare it as it is; or unmount or `swapoff` it, then run this again",
             )
 
     def _found(self, disk: DiskState, there: gpt.Entry) -> str:
         return f"partition {there.number} of {self.device} ({there.name!r}, {extent(disk, there)})"
 
-    # A partition that is there.
+    # A partition that exists.
 
     def _mend(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step | None:
         start, sector = self._start(disk), disk.limits.sector
         if start is not None and start != there.start:
-            why = f"it starts at {sizes.show(there.start * sector)}, and {sizes.show(start * sector)} is declared"
+            why = f"it starts at {sizes.show(there.start * sector)}, but {sizes.show(start * sector)} is declared"
             return self._remove(machine, disk, table, (there,), why)
         size = self._wanted_size(disk, table, there)
         if size < there.size:
-            why = f"it has {sizes.show(there.size * sector)}, and {sizes.show(size * sector)} is declared"
+            why = f"it has {sizes.show(there.size * sector)}, but {sizes.show(size * sector)} is declared"
             return self._remove(machine, disk, table, (there,), why)
         if size > max(there.size, self._room(disk, table, there)):
             return self._make_room_behind(machine, disk, table, there, size)
@@ -450,7 +450,7 @@ class AlignedPartition(Task):
         bound = self._within_bounds(disk, table).last_lba + 1 - there.start
         if size is None:
             return max(min(there.size, bound // grain * grain), self._room(disk, table, there))
-        # As it was rounded where the disk had another grid, or shares were counted otherwise.
+        # Rounding differs if the disk had another grid, or percentages were computed differently.
         tolerance = 2 * grain if declared_sizes.percent(self.size) else grain
         return there.size if abs(size - there.size) < tolerance else size
 
@@ -464,7 +464,7 @@ class AlignedPartition(Task):
             return self._remove(machine, disk, table, gone, f"in the way of {self.name!r}, which is declared larger")
         sector = disk.limits.sector
         raise Refused(
-            f"partition {self.number} of {self.device} cannot grow to {sizes.show(size * sector)}: behind "
+            f"partition {self.number} of {self.device} cannot grow to {sizes.show(size * sector)}: from "
             f"its start there is room for {sizes.show(self._room(disk, table, there) * sector)}",
             advice=f"declare `size: {sizes.show(there.size * sector)}`, or make room behind it",
         )
@@ -502,7 +502,7 @@ class AlignedPartition(Task):
         return f"Set the {' and the '.join(listed)} of {which}"
 
     def _finish(self, machine: Machine, disk: DiskState, table: gpt.Gpt, there: gpt.Entry) -> Step:
-        """It is raw, and its making broke off before it got its final name; or it was not declared so."""
+        """Finish a raw partition: its creation was interrupted before the final name, or it was not `raw` before."""
         node, volume = disk.partition_node(self.number), disk.volume(self.number)
         after = disk.with_entry(replace(there, name=self.name)).with_volume(PartitionState(self.number))
         by_hand = shlex.join(("sfdisk", "--part-label", disk.node, str(self.number), self.name))
@@ -518,23 +518,23 @@ class AlignedPartition(Task):
 
 
 _ANEW = (
-    "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent with "
+    "to start over on the whole disk, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent with "
     "`--destroy DEVICE`"
 )
 
 
 def _alone(task: AlignedPartition) -> AlignedPartition:
-    """The task without what the play says of it."""
+    """The task without the values that come from the play."""
     return replace(task, others=(), earlier=(), filled=True)
 
 
 def _stage(name: str) -> str:
-    """The end of a name that says how far the partition has come; none where it is finished."""
+    """The suffix of the name that marks an unfinished partition; empty if it is finished."""
     return "" if is_final(name) else name[len(final(name)) :]
 
 
 def _before(end: str, start: str) -> bool:
-    """Whether the end is not after the start, as far as that can be said without the disk."""
+    """Whether the end is not after the start, if this is known without the disk."""
     back = declared_sizes.from_end(end), declared_sizes.from_end(start)
     if back[0] is not None and back[1] is not None:
         return back[0] >= back[1]
@@ -544,10 +544,11 @@ def _before(end: str, start: str) -> bool:
 def _check_name(name: str) -> None:
     if len(name) > LONGEST_NAME or not gpt.expressible(name):
         raise ValueError(
-            f"{name!r} is not a valid partition name: use up to {LONGEST_NAME} characters, and no emoji or the like"
+            f"{name!r} is not a valid partition name: use up to {LONGEST_NAME} characters, "
+            "none outside the first Unicode plane, such as emoji"
         )
     if not is_final(name):
-        raise ValueError(f"{name!r} ends as the name of a partition does that is not finished; choose another")
+        raise ValueError(f"{name!r} has an ending that is reserved for unfinished partitions; choose another")
 
 
 @hookimpl

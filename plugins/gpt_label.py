@@ -1,4 +1,4 @@
-"""`gpt-label`: a GUID partition table that is ours, sound in both copies."""
+"""`gpt-label`: a GUID partition table of this play with two valid copies."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ class GptLabel(Task):
     )
 
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
-    disk: Annotated[str, Param("What the play calls the disk; needed where it lays out more than one")] = "disk"
+    disk: Annotated[str, Param("The name of the disk in the play; needed if the play has more than one disk")] = "disk"
     existing: Annotated[
-        Literal["replace", "keep"], Param("What becomes of a GPT that is not ours: replaced, with consent; or kept")
+        Literal["replace", "keep"],
+        Param("What to do with a GPT that is not ours: replace it, with consent; or keep it"),
     ] = "replace"
     identity: Identity
     others: Annotated[tuple[GptLabel, ...], FromPlay()] = ()
@@ -106,7 +107,7 @@ class GptLabel(Task):
         return (Claim(disk.node, disk.node, "label-id", str(self.label_id)),)
 
     def _accepts(self, disk: DiskState, table: gpt.Gpt) -> bool:
-        """Whether the table stays. One that something else was put over is no longer the disk's table."""
+        """Whether the table stays. A table that was overwritten by something else does not."""
         if is_overwritten(disk):
             return False
         if self.existing == "keep":
@@ -116,8 +117,8 @@ class GptLabel(Task):
 
     def _nothing_to_keep(self, disk: DiskState) -> Refused:
         return Refused(
-            f"{self.device} has no GPT that can be kept, and it is not blank: {disk.describe()}",
-            advice="name another disk; or take `existing: keep` away, and what is on the disk is erased, with consent",
+            f"{self.device} has no GPT to keep, and is not blank: {disk.describe()}",
+            advice="name another disk; or remove `existing: keep`, then the disk is erased, with consent",
         )
 
     def _check_another(self, disk: DiskState) -> None:
@@ -126,18 +127,20 @@ class GptLabel(Task):
 
     @property
     def label_id(self) -> UUID:
+        """The UUID of the table (the disk GUID)."""
         return self.identity.disk(self.disk)
 
     def _check_names(self) -> None:
         if self.wiped and self.existing == "keep":
             raise Refused(
-                f"the play erases {self.device} with `wipefs`, and keeps its table with `existing: keep`",
-                advice="take one of the two out of the play",
+                f"the play erases {self.device} with `wipefs`, but keeps its table with `existing: keep`",
+                advice="remove one of the two from the play",
             )
         for other in self.others:
             if other.disk == self.disk:
                 raise Refused(
-                    f"the play calls both {self.device} and {other.device} “{self.disk}”: they would get one identity",
+                    f"the play calls both {self.device} and {other.device} “{self.disk}”: "
+                    "they would get the same identity",
                     advice="give one of them another name with `disk:`, in `gpt-label` and in `wipefs`",
                 )
 
@@ -172,13 +175,13 @@ class GptLabel(Task):
         return None
 
     def _mend(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
-        """Both copies sound again. A copy is made at the disk's end where it was elsewhere; nothing else moves."""
+        """Make both copies valid. The second copy moves to the end of the disk if needed; nothing else moves."""
         _, end = gpt.usable(disk.sectors, disk.limits.sector, table.length)
         beyond = [entry for entry in table.entries if entry.end - 1 > end]
         if beyond:
             raise Refused(
                 f"partition {beyond[0].number} reaches beyond the end of {self.device}: the disk has shrunk",
-                advice="take a copy of the disk before anything else; then give it its old size again",
+                advice="copy the disk first; then restore its old size",
             )
         check_expressible(self.device, table)
         last = end if gpt.MOVED in table.damage else table.last_lba
@@ -201,7 +204,7 @@ class GptLabel(Task):
 
 
 def _holds_nothing(disk: DiskState) -> bool:
-    """Whether a table can be written without losing anything: blank, or a GPT with nothing in it or beside it."""
+    """Whether writing a table loses nothing: the disk is blank, or has an empty GPT and nothing beside it."""
     if disk.signatures or disk.filled:
         return False
     table = disk.table

@@ -1,4 +1,4 @@
-"""`mkfs`: a partition of ours that holds a finished filesystem, or swap area."""
+"""`mkfs`: a finished filesystem or swap area on a partition of this play."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Mkfs(Task):
     )
 
     device: Annotated[str, Param("The partition", examples=("/dev/vda3", "/dev/disk/by-id/virtio-1234-part3"))]
-    type: Annotated[Literal["ext4", "vfat", "xfs", "btrfs", "f2fs", "swap"], Param("What it holds")]
-    label: Annotated[str, Param("Its label; how long it may be depends on the type")] = ""
+    type: Annotated[Literal["ext4", "vfat", "xfs", "btrfs", "f2fs", "swap"], Param("The filesystem type, or `swap`")]
+    label: Annotated[str, Param("The label; the maximum length depends on the type")] = ""
     options: Annotated[
         tuple[str, ...],
-        Param("Further options for the program that makes it, none of which may name a device or a path"),
+        Param("Further options for the mkfs program; none may name a device or a path"),
     ] = ()
     identity: Identity
     volume: Annotated[Location | None, FromPlay()] = None
@@ -116,11 +116,11 @@ class Mkfs(Task):
         return Content(self.type, self.label, uuid_on_disk(self.type, self.identity.filesystem(volume.uuid)))
 
     def _keep(self, volume: Volume) -> Step | None:
-        """The volume's name says that it was finished once: what is on it may be somebody's data."""
+        """The name of the volume shows that its content was finished once, so it may hold user data."""
         found, wanted = volume.seen_content(), self._wanted(volume)
         if found == wanted and volume.is_final:
             return None
-        # Torn, it may show nothing at all.
+        # An interrupted label change can leave no recognisable content.
         torn = found is None and volume.is_labelling
         if torn or (found and replace(found, label=self.label) == wanted):
             return relabelling.relabel(volume, self.type, wanted)
@@ -147,7 +147,7 @@ class Mkfs(Task):
         )
 
     def _trial(self, size: int) -> Trial:
-        """Its making on a file of as many bytes, under a UUID of its own: mkfs.btrfs refuses one that a device has."""
+        """The same mkfs run on a file of that many bytes, with another UUID: mkfs.btrfs refuses one that is in use."""
         tools = TOOLS[self.type]
         *argv, _ = tools.make("", self.label, _OF_TRIALS, (*tools.dry_run, *self.options))
         return Trial(tuple(argv), size if tools.dry_run else min(size, _ENOUGH), tuple(tools.env.items()))
@@ -156,16 +156,16 @@ class Mkfs(Task):
         least = least_sectors(self.type, volume.sector) * volume.sector
         if volume.size < least:
             raise Refused(
-                f"{self.device} is too small for {self.type}: it has {show(volume.size)}, and a FAT32 needs "
-                f"{-(-least // MIB)}MiB of sectors of {volume.sector} bytes",
-                advice="give the partition more `size`; it is FAT32 that firmware can boot from",
+                f"{self.device} is too small for {self.type}: it has {show(volume.size)}, but FAT32 needs "
+                f"{-(-least // MIB)}MiB with sectors of {volume.sector} bytes",
+                advice="increase the `size` of the partition; firmware boots only from FAT32",
             )
 
 
 _OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")
 
 _ENOUGH = 64 << 30
-"""Bytes beyond which no program finds a device too small; without a dry run, more would fill the memory."""
+"""Bytes that are enough for every program; a larger file without a dry run would fill the memory."""
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""`mount`: a filesystem on a disk, mounted where it belongs."""
+"""`mount`: a filesystem on a disk, mounted at its path."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class MountFilesystem(Task):
     ]
     type: Annotated[str, Param("The filesystem's type, such as ext4, vfat, xfs, btrfs, f2fs", pattern="^[a-z0-9]+$")]
     options: Annotated[tuple[str, ...], Param("Mount options", examples=(["noatime"],))] = ()
-    needed_for_boot: Annotated[bool, Param("The installed system mounts it before it looks for itself")] = False
+    needed_for_boot: Annotated[bool, Param("The installed system mounts it in the initrd")] = False
     disks: Annotated[tuple[str, ...], FromPlay()] = ()
     label: Annotated[str, FromPlay()] = ""
 
@@ -90,7 +90,7 @@ class MountFilesystem(Task):
         state = mounts.place(machine, self.path)
         source = block_devices.found(machine, self.source, self.disks, self.type)
         if state.top is None and state.automount and self._is_on_demand:
-            return None  # that nobody has looked into it yet is as it should be
+            return None  # in sync: systemd mounts it on the first access
         if state.top is None:
             return self._mount(machine, state, source)
         wanted = self._mounted(machine, source)
@@ -111,7 +111,7 @@ class MountFilesystem(Task):
         return "x-systemd.automount" in self.options
 
     def _mounted(self, machine: Machine, source: block_devices.Source) -> Mounted:
-        """What will be mounted. What another mount of the filesystem was given holds for this one, too."""
+        """The mount to expect. Shared options of another mount of the same filesystem apply to this mount, too."""
         root = mount_options.subvolume(self.options) if self.type == "btrfs" else "/"
         there = machine[DevicesMounted()].of(source.node)
         options = self._wanted.mounted(there[-1][1] if there else None)
@@ -136,18 +136,18 @@ class MountFilesystem(Task):
         )
 
     def _check_writable(self, machine: Machine, source: block_devices.Source) -> None:
-        """Of a device that is read-only, mount(8) makes a read-only mount, and only warns."""
+        """Refuse a read-only device: mount(8) would only warn, and mount it read-only."""
         if "ro" not in self.options and block_devices.read_only(machine, source):
             raise Refused(
-                f"{source.name} is read-only, and {self.path} is to be writable",
+                f"{source.name} is read-only, but {self.path} must be writable",
                 advice="see `blockdev --getro` and the disk's write protection, or give the option `ro`",
             )
 
     def _root(self) -> PathState:
-        """The root directory of a filesystem that has just been made."""
+        """The root directory of a new filesystem."""
         if self.type != "vfat":
             return directory()
-        # A vfat has no modes and no owners of its own: the mount says (fs/fat/inode.c).
+        # vfat stores no modes and no owners: mount options set them (fs/fat/inode.c).
         mask = mount_options.value(self.options, "dmask", "umask")
         mode = 0o777 & ~(mount_options.octal(mask or "022") or 0)
         owned = mount_options.value(self.options, "uid", "gid")
@@ -168,23 +168,27 @@ class MountFilesystem(Task):
         )
 
     def _changes(self, options: frozenset[str]) -> str:
-        """The options that are declared, as a person reads them; ``rw`` where it was not writable."""
+        """The declared options for a message; with ``rw`` if the mount was read-only."""
         writable = ("rw",) if "ro" in options and not {"ro", "rw"} & set(self.options) else ()
         return ",".join((*writable, *mount_options.for_kernel(self.options))) or "rw"
 
     def _fixed(self, machine: Machine, top: Mounted, fixed: frozenset[str]) -> Refused:
-        """The refusal of what no remount can change: the kernel keeps it for the whole filesystem, or drops it."""
+        """The refusal for options that a remount cannot change: they belong to the whole filesystem, or are dropped."""
         without, against = sorted(fixed - top.options), sorted(fixed & top.options)
         how = " and ".join(
             f"{word} {','.join(options)}" for word, options in (("without", without), ("with", against)) if options
         )
         others = [path for path, _ in machine[DevicesMounted()].of(top.source) if path != self.path]
-        also = f"; the same filesystem is mounted at {', '.join(others)}, and they share such options" if others else ""
+        also = (
+            f"; the same filesystem is mounted at {', '.join(others)}, and all its mounts share such options"
+            if others
+            else ""
+        )
         places = " ".join(shlex.quote(path) for path in (self.path, *others))
         return Refused(
-            f"{self.path} is mounted {how}, which no remount can change{also}",
-            advice=f"`umount {places}`, then run this again; or, where the kernel drops an option that the device or "
-            "filesystem cannot have, take it out of `options`",
+            f"{self.path} is mounted {how}, which a remount cannot change{also}",
+            advice=f"`umount {places}`, then run this again; or, if the kernel drops an option that the device or "
+            "filesystem does not support, remove it from `options`",
         )
 
 

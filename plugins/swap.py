@@ -1,4 +1,4 @@
-"""`swap`: a swap area that the kernel uses."""
+"""`swap`: an active swap area."""
 
 from __future__ import annotations
 
@@ -47,13 +47,15 @@ class ActiveSwap(Task):
 
     device: Annotated[str, Param("The partition", examples=("/dev/vda2", "/dev/disk/by-id/virtio-1234-part2"))]
     priority: Annotated[
-        int | None, Param("Areas of a higher one are used first; else the kernel chooses", minimum=0, maximum=32767)
+        int | None,
+        Param("Areas with a higher priority are used first; default: the kernel's", minimum=0, maximum=32767),
     ] = None
     discard: Annotated[
-        Literal["none", "once", "pages", "both"], Param("Tell the disk what is free: once, at every page, or both")
+        Literal["none", "once", "pages", "both"],
+        Param("Discard free space: `once` on activation, freed `pages`, or both"),
     ] = "none"
     encryption: Annotated[
-        Literal["none", "random"], Param("`random`: with a new key at every boot of the installed system")
+        Literal["none", "random"], Param("`random`: a new key at every boot of the installed system")
     ] = "none"
     label: Annotated[str, FromPlay()] = ""
 
@@ -79,7 +81,7 @@ class ActiveSwap(Task):
         if self.priority in (None, state.priority):
             return None
         again = (Command(("swapoff", "--", source.node)), self._swapon(source.node))
-        return Step(f"Activate {source.node} as swap anew{self._with}", again, after)
+        return Step(f"Activate {source.node} as swap again{self._with}", again, after)
 
     def contributes(self) -> tuple[Contribution, ...]:
         discard = None if self.discard == "none" else self.discard
@@ -91,7 +93,7 @@ class ActiveSwap(Task):
 
     def _swapon(self, node: str) -> Command:
         priority = () if self.priority is None else ("--priority", str(self.priority))
-        # Without a policy, swapon(8) means both.
+        # swapon(8) does both if no policy is given.
         policies = {"none": (), "both": ("--discard",)}
         discard = policies.get(self.discard, (f"--discard={self.discard}",))
         return Command(("swapon", *priority, *discard, "--", node))
@@ -99,7 +101,7 @@ class ActiveSwap(Task):
 
 def _check_device(path: str) -> None:
     if block_devices.tag_of(path):
-        raise ValueError(f"{path} names what it holds; give the partition's own path, such as /dev/vda2")
+        raise ValueError(f"{path} names the content; give the path of the partition, such as /dev/vda2")
     device(path)
 
 

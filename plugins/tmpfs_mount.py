@@ -64,7 +64,7 @@ class TmpfsMount(Task):
     )
 
     path: Annotated[str, Param("Where to mount it", examples=("/mnt",))]
-    size: Annotated[str, Param("How much it may hold: `2GiB`, or `25%` of the memory", examples=("2GiB", "25%"))]
+    size: Annotated[str, Param("The maximum size: `2GiB`, or `25%` of the memory", examples=("2GiB", "25%"))]
     mode: Annotated[str, Param("The mode of its root directory, in octal", pattern=MODE_PATTERN)] = "0755"
     options: Annotated[tuple[str, ...], Param("Further mount options", examples=(["nosuid", "nodev"],))] = ()
 
@@ -111,7 +111,7 @@ class TmpfsMount(Task):
         )
 
     def _resize(self, machine: Machine, state: MountState, top: Mounted) -> Step | None:
-        """Another size, or flags that are missing: the kernel takes both on a remount, and not the mode."""
+        """Change the size, or add missing flags: a remount changes both, but not the mode."""
         memory = machine[Memory()]
         lacking = mount_options.wanted("tmpfs", self.options).lacking(top.options)
         if _pages(top.options, memory) == self._pages(memory) and not lacking:
@@ -129,16 +129,16 @@ class TmpfsMount(Task):
         )
 
     def _check_room(self, used: object, memory: MemoryState) -> None:
-        """Raise ``Refused`` where it holds more than it is to have room for, which the kernel does not allow."""
+        """Raise ``Refused`` if the content is larger than the declared size: the kernel does not allow that."""
         if isinstance(used, Used) and used.size > self._pages(memory) * memory.page:
             raise Refused(
                 f"the tmpfs at {self.path} holds {sizes.show(used.size)}, which is more than {self._says}",
-                advice="declare a larger `size`, or remove what it need not hold (`du -x` shows what is large), "
+                advice="declare a larger `size`, or remove what is not needed (`du -x` shows what is large), "
                 "then run this again",
             )
 
     def _chmod(self, machine: Machine) -> Step | None:
-        """The mount's own `mode=` is what it was born with, whatever became of its root directory."""
+        """Set the mode of the root directory. The option `mode=` shows only its first mode, not the current one."""
         root, mode = machine[Path(self.path)], mode_of(self.mode)
         if not isinstance(root, Node) or root.mode == mode:
             return None
@@ -149,7 +149,7 @@ class TmpfsMount(Task):
         )
 
     def _shown(self, memory: MemoryState) -> frozenset[str]:
-        """The options that the kernel will show."""
+        """The options that the kernel shows after the mount."""
         pages = self._pages(memory)
         size = frozenset({f"size={pages * memory.page // 1024}k"}) if pages != memory.pages // 2 else frozenset()
         return size | mount_options.wanted("tmpfs", self.options).shown
@@ -162,13 +162,13 @@ class TmpfsMount(Task):
 
 
 def _pages(options: frozenset[str], memory: MemoryState) -> int:
-    """The size of a tmpfs that is there; the kernel's default of half the memory is not shown."""
+    """The size of a mounted tmpfs in pages; the kernel does not show its default, half of the memory."""
     shown = mount_options.size(options)
     return int(shown.removesuffix("k")) * 1024 // memory.page if shown else memory.pages // 2
 
 
 def _for_kernel(size: str) -> str:
-    """A size in the kernel's spelling, whose units are binary: `2G` for `2GiB`."""
+    """A size as the kernel writes it, with binary units: `2G` for `2GiB`."""
     return size.removesuffix("iB").removesuffix("B").replace("K", "k")
 
 
@@ -184,7 +184,7 @@ def _check_options(options: tuple[str, ...]) -> None:
     mount_options.check(options)
     for option in options:
         if option.partition("=")[0] in ("size", "mode", "nr_blocks"):
-            raise ValueError(f"{option} has a parameter of its own; give `size` and `mode`")
+            raise ValueError(f"{option} is not allowed here; use the parameters `size` and `mode`")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""`wipefs`: a disk with nothing recognisable on it, or nothing but our own label."""
+"""`wipefs`: a disk that is blank or already ours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Wipefs(Task):
     examples: ClassVar[tuple[str, ...]] = ("wipefs: {device: /dev/vda}",)
 
     device: Annotated[str, Param("The whole disk", examples=("/dev/vda", "/dev/disk/by-id/virtio-1234"))]
-    disk: Annotated[str, Param("What the play calls the disk, as in `gpt-label`")] = "disk"
+    disk: Annotated[str, Param("The name of the disk in the play, as in `gpt-label`")] = "disk"
     identity: Identity
     others: Annotated[tuple[Wipefs, ...], FromPlay()] = ()
     partitions: Annotated[tuple[Task, ...], FromPlay()] = ()
@@ -90,7 +90,7 @@ class Wipefs(Task):
         return ours and not is_overwritten(disk)
 
     def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:
-        """Something on the whole disk beside our GPT: an array's or a pool's old superblock, say."""
+        """Erase signatures on the whole disk beside our GPT, such as an old superblock of an array or a pool."""
         writable(self.device, unused(self.device, disk))
         kinds = ",".join(dict.fromkeys(disk.signatures))
         return Step(

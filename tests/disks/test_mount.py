@@ -88,7 +88,7 @@ def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, opt
 def test_a_way_of_journalling_that_no_remount_can_change(ext4: str, ground: Ground, there: str, wanted: str) -> None:
     ground.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
     play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
-    with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which no remount can change"):
+    with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which a remount cannot change"):
         ground.apply({"mount": play})
     ground.sh("umount x")
     ground.settle({"mount": play})
@@ -150,7 +150,7 @@ def test_an_option_that_the_kernel_drops_is_refused_with_a_reason(bare: str, gro
     run("mkfs.xfs", "-f", bare)
     ground.sh(f"echo 0 > /sys/block/{Path(bare).name}/queue/discard_max_bytes")
     play = {"path": str(ground.path / "x"), "source": bare, "type": "xfs", "options": ["discard"]}
-    with pytest.raises(SubfloorError, match=r"mounted without discard, which no remount can change"):
+    with pytest.raises(SubfloorError, match=r"mounted without discard, which a remount cannot change"):
         ground.apply({"mount": play})
     ground.settle({"mount": {**play, "options": ["nodiscard"], "path": str(ground.path / "y")}})
 
@@ -216,7 +216,7 @@ def test_mount_of_a_device_that_is_read_only(ext4: str, ground: Ground) -> None:
     run("blockdev", "--setro", ext4)
     play = {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4"}
     try:
-        with pytest.raises(SubfloorError, match=r"is read-only, and .* is to be writable"):
+        with pytest.raises(SubfloorError, match=r"is read-only, but .* must be writable"):
             ground.apply({"mount": play})
         ground.settle({"mount": {**play, "options": ["ro"]}})
     finally:

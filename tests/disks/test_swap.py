@@ -19,7 +19,7 @@ def test_swap(disk: str, ground: Ground) -> None:
     area = f"{disk}p2"
     assert ground.settle({"swap": {"device": area}}) == [f"Activate {area} as swap"]
     assert ground.settle({"swap": {"device": area, "priority": 7, "discard": "once"}}) == [
-        f"Activate {area} as swap anew, with priority 7"
+        f"Activate {area} as swap again, with priority 7"
     ]
     lines = [line.split() for line in Path("/proc/swaps").read_text().splitlines()]
     assert [(line[0], line[-1]) for line in lines if line[0] == area] == [(area, "7")]

@@ -18,7 +18,7 @@ from subfloor.storage.allocation import without
 from subfloor.storage.sizes import MIB, show
 
 START_OVER = (
-    "to lay out the whole disk anew, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "
+    "to start over on the whole disk, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "
     "with `--destroy`"
 )
 """How a disk is erased that is ours: under another name it has another label-id, so what is there is not ours."""
