@@ -33,6 +33,7 @@ from subfloor.nixos import (
     installing,
     lint,
     releases,
+    replaced_files,
     sources,
     system,
     tracked,
@@ -97,7 +98,19 @@ from subfloor.observe.secret_file import SecretFile
 from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
-from subfloor.steps import block_devices, contents, mount_options, mounts, parameters, parents, paths, relabelling
+from subfloor.steps import (
+    binds,
+    block_devices,
+    contents,
+    copies,
+    mount_options,
+    mounts,
+    parameters,
+    parents,
+    paths,
+    relabelling,
+)
+from subfloor.steps.binds import Bind
 from subfloor.steps.files import keep_output, write_file, write_secret
 from subfloor.steps.losses import loss, loss_of_remains, losses_of_partitions
 from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
@@ -234,15 +247,16 @@ TOOLBOX = (
     "staging",
     "unfinished",
     # Steps that several tasks share.
+    "Bind",
     "Location",
     "Volume",
+    "binds",
     "block_devices",
     "check_expressible",
-    "contents",
-    "locate",
-    "relabelling",
     "check_free",
     "check_not_another",
+    "contents",
+    "copies",
     "disk_at",
     "elsewhere",
     "erase",
@@ -255,6 +269,7 @@ TOOLBOX = (
     "is_overwritten",
     "keep_output",
     "known_to_kernel",
+    "locate",
     "loss",
     "loss_of_remains",
     "losses_of_partitions",
@@ -267,6 +282,7 @@ TOOLBOX = (
     "paths",
     "place",
     "planned",
+    "relabelling",
     "remains",
     "remount",
     "remove",
@@ -331,6 +347,7 @@ TOOLBOX = (
     "lint",
     "plain",
     "releases",
+    "replaced_files",
     "sources",
     "system",
     "tracked",
@@ -360,6 +377,7 @@ __all__ = [
     "Absent",
     "Administrators",
     "AnySubject",
+    "Bind",
     "BootLeftovers",
     "Call",
     "Claim",
@@ -435,6 +453,7 @@ __all__ = [
     "Used",
     "User",
     "Volume",
+    "binds",
     "block_devices",
     "boot",
     "check_clean",
@@ -446,6 +465,7 @@ __all__ = [
     "check_safe_root",
     "checked",
     "contents",
+    "copies",
     "crypt",
     "declared_sizes",
     "device",
@@ -499,6 +519,7 @@ __all__ = [
     "remounting",
     "remove",
     "rename",
+    "replaced_files",
     "rewrite",
     "room_after",
     "seen",

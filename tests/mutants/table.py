@@ -490,7 +490,7 @@ MUTANTS = (
     Mutant(
         "content that a bind would hide is hidden",
         "plugins/bind_persist.py",
-        "copy = self._copy(machine, hiding) if hiding != Hiding() else None",
+        'copy = copies.copy(machine, bind, hiding, self.existing == "copy") if hiding != Hiding() else None',
         "copy = None",
         ("tests/disks/test_bind_persist.py", "-k", "bind_over_content"),
     ),

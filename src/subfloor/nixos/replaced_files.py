@@ -1,0 +1,31 @@
+"""Files that programs replace as a whole: they cannot be bound.
+
+A program writes another file and renames it. rename(2) onto a mount point fails (EBUSY). Sources: lckpwdf(3) and
+shadow's commonio.c for the files of users, NixOS's update-users-groups.pl for the same, systemd's
+machine-id-setup.c, hostnamed and timedated.
+"""
+
+from __future__ import annotations
+
+_USER_TOOLS = "programs that change users and passwords"
+REPLACED_BY = {
+    **{f"/etc/{name}": _USER_TOOLS for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")},
+    "/etc/hostname": "`hostnamectl`",
+    "/etc/machine-info": "`hostnamectl`",
+    "/etc/locale.conf": "`localectl`",
+    "/etc/vconsole.conf": "`localectl`",
+    "/etc/adjtime": "`timedatectl`",
+    "/etc/localtime": "`timedatectl`",
+    "/etc/resolv.conf": "resolvconf and NetworkManager",
+}
+"""What replaces each file."""
+
+
+def warning(path: str) -> tuple[str, ...]:
+    """A warning where a file at this path is bound."""
+    if not (who := REPLACED_BY.get(path)):
+        return ()
+    return (
+        f"{path} is replaced as a whole by {who}, which fails while it is bound; "
+        "keep the directory that it is in, or let the configuration make the file",
+    )
