@@ -95,6 +95,7 @@ from subfloor.observe.path import (
 )
 from subfloor.observe.running import RunningSystem, StartedByUefi
 from subfloor.observe.secret_file import SecretFile
+from subfloor.observe.subvolume import Subvolume, SubvolumeState
 from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
@@ -109,6 +110,7 @@ from subfloor.steps import (
     parents,
     paths,
     relabelling,
+    subvolumes,
 )
 from subfloor.steps.binds import Bind
 from subfloor.steps.files import keep_output, write_file, write_secret
@@ -233,6 +235,8 @@ TOOLBOX = (
     "RunningSystem",
     "SYSTEM_OF",
     "StartedByUefi",
+    "Subvolume",
+    "SubvolumeState",
     "System",
     "SystemState",
     "Tracking",
@@ -289,6 +293,7 @@ TOOLBOX = (
     "rename",
     "rewrite",
     "stamp",
+    "subvolumes",
     "table_of",
     "tell_kernel",
     "tellable",
@@ -436,6 +441,8 @@ __all__ = [
     "StartedByUefi",
     "Step",
     "Subject",
+    "Subvolume",
+    "SubvolumeState",
     "Swap",
     "SwapDevice",
     "SwapState",
@@ -529,6 +536,7 @@ __all__ = [
     "staging",
     "stamp",
     "start_for",
+    "subvolumes",
     "system",
     "table_of",
     "tell_kernel",

@@ -32,6 +32,7 @@ Every key names a subject, with defaults for all that a case does not care about
     running: nixos 25.11 25.11.2026     # ID, VERSION_ID and BUILD_ID of os-release(5); else `debian 12`
     uefi: false                         # what started the machine; else UEFI did
     git /mnt/etc/nixos: [local.nix]     # a repository, and what it does not track; `unreadable`; else there is none
+    subvolume /mnt/@x: read-only nocow zstd default quotas 64MiB filled   # any of these words; `absent`, `unseen`
     free /dev/vda:                        # what free space of a disk still holds; else nothing
       - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
 """
@@ -81,6 +82,7 @@ from subfloor.observe.path import (
 )
 from subfloor.observe.running import OsRelease, RunningSystem, StartedByUefi
 from subfloor.observe.secret_file import SecretFile
+from subfloor.observe.subvolume import COMPRESSIONS, Subvolume, SubvolumeState
 from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
@@ -177,6 +179,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (SecretFile, Absent()),
     (Hidden, Hiding()),
     (Account, True),
+    (Subvolume, Absent()),
     (Swap, SwapState()),
     (Tag, ()),
     (Memory, MemoryState(8 << 30)),
@@ -355,6 +358,21 @@ def _secret(path: str, about: Any) -> tuple[AnySubject, Any]:
     return SecretFile(path), _unseen("") if isinstance(about, Mapping) else Secret(about)
 
 
+def _subvolume(path: str, about: str) -> tuple[AnySubject, Any]:
+    words = about.split(" ")
+    if words[0] in ("absent", "unseen"):
+        return Subvolume(path), Absent() if words[0] == "absent" else _unseen("")
+    return Subvolume(path), SubvolumeState(
+        read_only="read-only" in words,
+        nodatacow="nocow" in words,
+        compression=next((word for word in words if word in COMPRESSIONS), ""),
+        default="default" in words,
+        quotas="quotas" in words,
+        limit=next((word for word in words if word[0].isdigit()), None),
+        empty="filled" not in words,
+    )
+
+
 def _swap(device: str, about: str) -> tuple[AnySubject, SwapState]:
     state, _, priority = about.partition(" ")
     return Swap(device), SwapState(state == "active", int(priority) if priority else None)
@@ -428,6 +446,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "path": _path,
     "text": _text,
     "secret": _secret,
+    "subvolume": _subvolume,
     "swap": _swap,
     "tag": _tag,
     "filesystem": _filesystem,

@@ -15,6 +15,7 @@ from subfloor.core.outcome import Outcome
 
 _STORE = {"mount /mnt": "tmpfs tmpfs", "mount /mnt/nix": "/dev/vda3 ext4 rw"}
 _BTRFS = {"disk /dev/vda": {"table": "ours", "partitions": [{"name": "data", "holds": "btrfs data"}]}}
+_TOP = {"mount /top": "/dev/vda1 btrfs", "tool btrfs": True, "tool chattr": True, "tool lsattr": True}
 _FRESH = {"disk /dev/vda": {"table": "ours", "partitions": [{"name": "b", "holds": {"type": "ext4", "fresh": True}}]}}
 
 
@@ -42,6 +43,11 @@ def reported(given: Mapping[str, Any], *play: tuple[str, Mapping[str, Any]]) -> 
             {},
             ("tmpfs-mount", {"path": "/mnt", "size": "1GiB"}),
             ("tmpfs-mount", {"path": "/mnt", "size": "2GiB"}),
+        ),
+        (
+            _TOP,
+            ("btrfs-subvolume", {"path": "/top/@a", "default": True}),
+            ("btrfs-subvolume", {"path": "/top/@b", "default": True}),
         ),
         (
             _FRESH,

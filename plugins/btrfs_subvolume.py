@@ -1,0 +1,170 @@
+"""`btrfs-subvolume`: a subvolume of a btrfs with its properties, and a blank one to roll it back to."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+from subfloor.plugin import (
+    AnySubject,
+    Command,
+    Machine,
+    Param,
+    Refused,
+    Step,
+    Subvolume,
+    SubvolumeState,
+    Task,
+    UnderlyingMount,
+    check_clean,
+    checked,
+    hookimpl,
+    is_below,
+    sizes,
+    subvolumes,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BtrfsSubvolume(Task):
+    """Create a btrfs subvolume, and keep its properties.
+
+    The filesystem must be mounted, usually its top level: `mount` it with the option `subvol=/` at a place of its
+    own, such as `/top`, create the subvolumes there, then mount each where it belongs with `subvol=NAME`. Missing
+    directories above the subvolume are created. A property that is not given stays as it is.
+
+    No subvolume is ever removed, and nothing is moved into one: a directory, or anything else, in its place is
+    refused. `nodatacow` affects only files that are created later, so it is set while the subvolume is empty, and
+    refused after that. A limit switches on the quotas of the whole filesystem, which makes it slower. With
+    `default`, mount the top level with `subvol=/`: without it a mount shows the default subvolume.
+
+    `blank` is a second subvolume: empty, read-only, and with the same properties.
+    """
+
+    key: ClassVar[str] = "btrfs-subvolume"
+    examples: ClassVar[tuple[str, ...]] = (
+        "btrfs-subvolume: {path: /top/@nix, compression: zstd}",
+        "btrfs-subvolume: {path: /top/@root, blank: /top/@root-blank}",
+        "btrfs-subvolume: {path: /top/@swap, nodatacow: true}",
+        "btrfs-subvolume: {path: /top/@home, limit: 100GiB}",
+    )
+
+    path: Annotated[str, Param("Where it is now, below the mount point of its filesystem", examples=("/top/@root",))]
+    nodatacow: Annotated[
+        bool | None, Param("Files are overwritten in place, without checksums or compression; for databases and swap")
+    ] = None
+    compression: Annotated[
+        Literal["zlib", "lzo", "zstd", "none"] | None,
+        Param("How new files are compressed, whatever the mount options say; `none`: not at all"),
+    ] = None
+    default: Annotated[bool, Param("It is what a mount without the option `subvol` shows")] = False
+    limit: Annotated[
+        str | None, Param("The most that it may hold, by its quota group", pattern=sizes.PATTERN, examples=("100GiB",))
+    ] = None
+    blank: Annotated[str | None, Param("Where the blank subvolume is", examples=("/top/@root-blank",))] = None
+
+    def __post_init__(self) -> None:
+        checked("path", check_clean, self.path)
+        if self.path == "/":
+            raise ValueError("path: a filesystem is mounted at /; name a path below its mount point")
+        if self.limit is not None:
+            checked("limit", sizes.parse, self.limit)
+        if self.nodatacow and self.compression not in (None, "none"):
+            raise ValueError("compression: files with `nodatacow` are never compressed; leave one of the two out")
+        if self.blank is not None:
+            checked("blank", check_clean, self.blank)
+            if self.blank == self.path or is_below(self.blank, self.path) or is_below(self.path, self.blank):
+                raise ValueError(f"blank: {self.blank} and {self.path} must not lie in each other")
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return subvolumes.subjects(self.path) | (subvolumes.subjects(self.blank) if self.blank else frozenset())
+
+    def next_step(self, machine: Machine) -> Step | None:
+        state = subvolumes.found(machine, self.path)
+        if state is None:
+            return subvolumes.create(machine, self.path, self._wanted, f"Create the subvolume {self.path}")
+        if state.read_only:
+            raise Refused(
+                f"the subvolume {self.path} is read-only: a snapshot, or received from elsewhere",
+                advice=f"name another path, or make it writable: `btrfs property set {self._quoted} ro false`; "
+                "then run this again",
+            )
+        steps = (self._property(machine, state), self._make_blank(machine), self._rest(machine, state))
+        return next((step for step in steps if step), None)
+
+    @property
+    def _wanted(self) -> subvolumes.Wanted:
+        return subvolumes.Wanted(self.nodatacow, self.compression)
+
+    @property
+    def _quoted(self) -> str:
+        return shlex.quote(self.path)
+
+    def _property(self, machine: Machine, state: SubvolumeState) -> Step | None:
+        """A step that sets NoCOW or the compression, if it differs."""
+        if self.nodatacow is not None and self.nodatacow != state.nodatacow:
+            self._check_empty(state, "+C" if self.nodatacow else "-C")
+            says = f"{'Set' if self.nodatacow else 'Clear'} NoCOW for {self.path}"
+            commands = subvolumes.nocow(self.path, self.nodatacow)
+            return self._changed(machine, says, commands, replace(state, nodatacow=self.nodatacow))
+        if self.compression is not None and self.compression != state.compression:
+            says = f"Set the compression of {self.path} to {self.compression}"
+            commands = subvolumes.compressed(self.path, self.compression)
+            return self._changed(machine, says, commands, replace(state, compression=self.compression))
+        return None
+
+    def _check_empty(self, state: SubvolumeState, flag: str) -> None:
+        if not state.empty:
+            raise Refused(
+                f"{self.path} is not empty, and its files keep copy-on-write as they have it",
+                advice=f"move them out, and run this again; or for new files alone: `chattr {flag} {self._quoted}`",
+            )
+
+    def _make_blank(self, machine: Machine) -> Step | None:
+        """The blank one is created like the other, since both are empty then, and becomes read-only last."""
+        if self.blank is None:
+            return None
+        state, wanted = subvolumes.found(machine, self.blank), replace(self._wanted, read_only=True)
+        sources = [machine[UnderlyingMount(path)].source for path in (self.path, self.blank)]
+        if sources[0] != sources[1]:
+            raise Refused(
+                f"{self.path} lies on {sources[0]}, and its blank {self.blank} on {sources[1]}",
+                advice="name a `blank` on the same filesystem",
+            )
+        if state is None:
+            says = f"Create the blank subvolume {self.blank}, read-only"
+            return subvolumes.create(machine, self.blank, wanted, says)
+        if state.empty and not state.read_only:
+            # An interrupted run left it, or somebody made it by hand: nothing is in it.
+            says, after = f"Finish the blank subvolume {self.blank}, read-only", wanted.applied(state)
+            return Step(says, wanted.commands(self.blank), machine.with_(Subvolume(self.blank), after))
+        if not state.empty or not wanted.is_met(state):
+            what = "has other properties than declared" if state.empty else "is not empty"
+            raise Refused(
+                f"the subvolume {self.blank} {what}",
+                advice=f"name another `blank`; or, if it is not needed, `btrfs subvolume delete "
+                f"{shlex.quote(self.blank)}`, and run this again",
+            )
+        return None
+
+    def _rest(self, machine: Machine, state: SubvolumeState) -> Step | None:
+        """What the filesystem keeps about the subvolume: whether it is the default one, and its limit."""
+        if self.default and not state.default:
+            return subvolumes.set_default(machine, self.path)
+        size = sizes.parse(self.limit) if self.limit else 0
+        if not size or state.limit == sizes.show(size):
+            return None
+        enable = () if state.quotas else (subvolumes.btrfs("quota", "enable", self.path),)
+        says = f"Limit {self.path} to {self.limit}{'' if state.quotas else ', and enable quotas'}"
+        commands = (*enable, subvolumes.btrfs("qgroup", "limit", f"{size}", self.path))
+        return self._changed(machine, says, commands, replace(state, quotas=True, limit=sizes.show(size)))
+
+    def _changed(self, machine: Machine, says: str, commands: tuple[Command, ...], after: SubvolumeState) -> Step:
+        return Step(says, commands, machine.with_(Subvolume(self.path), after))
+
+
+@hookimpl
+def subfloor_tasks() -> Iterable[type[Task]]:
+    return (BtrfsSubvolume,)

@@ -1,0 +1,143 @@
+"""Btrfs subvolumes: where one can be, and the commands that create one with its properties. All of it is pure."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from subfloor.core.errors import Refused
+from subfloor.core.machine import AnySubject, Machine, Unknown
+from subfloor.core.task import Command, Step
+from subfloor.observe.mount import Mount, UnderlyingMount
+from subfloor.observe.path import DIRECTORY, Absent, Path, directory, is_below, seen
+from subfloor.observe.subvolume import Subvolume, SubvolumeState
+from subfloor.observe.tool import Tool
+from subfloor.steps import paths
+
+_AGAIN = "then run this again"
+_TOOLS = {"btrfs": "btrfs-progs", "chattr": "e2fsprogs", "lsattr": "e2fsprogs"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The declared properties of a subvolume; None for those that stay as they are."""
+
+    nodatacow: bool | None = None
+    compression: str | None = None
+    read_only: bool = False
+
+    def applied(self, state: SubvolumeState) -> SubvolumeState:
+        """The subvolume once it has these properties."""
+        return replace(
+            state,
+            read_only=self.read_only,
+            nodatacow=state.nodatacow if self.nodatacow is None else self.nodatacow,
+            compression=self.compression or state.compression,
+        )
+
+    def commands(self, path: str) -> tuple[Command, ...]:
+        """Commands that give an empty subvolume these properties: read-only last, then flushed."""
+        return (
+            *(() if self.nodatacow is None else nocow(path, self.nodatacow)),
+            *(compressed(path, self.compression) if self.compression else ()),
+            *((btrfs("property", "set", path, "ro", "true"),) if self.read_only else ()),
+            btrfs("filesystem", "sync", path),
+        )
+
+    def is_met(self, state: SubvolumeState) -> bool:
+        """Whether NoCOW and compression are as declared."""
+        return self.nodatacow in (None, state.nodatacow) and self.compression in (None, state.compression)
+
+
+def subjects(path: str) -> frozenset[AnySubject]:
+    """Everything that these steps look at."""
+    looks: tuple[AnySubject, ...] = (Path(path), Mount(path), Subvolume(path), UnderlyingMount(path))
+    return frozenset({*looks, *map(Tool, _TOOLS)})
+
+
+def found(machine: Machine, path: str) -> SubvolumeState | None:
+    """The subvolume at a path, None if nothing is there.
+
+    Raises ``Refused`` if something else is there, or if no subvolume can be there; ``NotVisible`` if the filesystem
+    is not mounted yet.
+    """
+    there = paths.there(machine, path, DIRECTORY)
+    state: SubvolumeState | Absent = seen(machine, Subvolume(path))
+    _check_place(machine, path)
+    if isinstance(state, SubvolumeState):
+        return state
+    if isinstance(there, Absent):
+        return None
+    quoted = shlex.quote(path)
+    raise Refused(
+        f"{path} is a plain directory, and a subvolume is wanted",
+        advice=f"`rmdir {quoted}` if it is empty; else rename it, run this again, and move back what is in it",
+    )
+
+
+def _check_place(machine: Machine, path: str) -> None:
+    top, under = machine[Mount(path)].top, machine[UnderlyingMount(path)]
+    if top:
+        raise Refused(
+            f"{top} is mounted at {path}, which hides what is there",
+            advice="name the subvolume by its path below the mount of the btrfs's top level (option `subvol=/`)",
+        )
+    if under.type != "btrfs":
+        raise Refused(
+            f"{path} lies on {under}, which is no btrfs",
+            advice="put a `mount` task for the btrfs before this one, and name a path below its mount point",
+        )
+    if missing := [program for program in _TOOLS if not machine[Tool(program)]]:
+        raise Refused(f"there is no program {missing[0]}", advice=f"install {_TOOLS[missing[0]]}; {_AGAIN}")
+
+
+def create(machine: Machine, path: str, wanted: Wanted, says: str) -> Step:
+    """A step that creates a subvolume, and the directories above it. Each command is whole or not done at all."""
+    around: dict[AnySubject, Any] = {
+        subject: replace(state, empty=False) for subject, state in _states(machine) if is_below(path, subject.path)
+    }
+    # It inherits the compression of the subvolume around it.
+    new = wanted.applied(SubvolumeState(compression=Unknown()))
+    after: dict[AnySubject, Any] = {**around, Subvolume(path): new}
+    above = Command(("mkdir", "-p", "--", posixpath.dirname(path)))
+    return Step(
+        says,
+        (above, btrfs("subvolume", "create", path), *wanted.commands(path)),
+        paths.made(machine, path, directory()).updated(after),
+    )
+
+
+def set_default(machine: Machine, path: str) -> Step:
+    """A step that makes a subvolume the default one; then no other one of its filesystem is."""
+    source = machine[UnderlyingMount(path)].source
+    changes: dict[AnySubject, Any] = {
+        subject: replace(state, default=subject == Subvolume(path))
+        for subject, state in _states(machine)
+        if machine[UnderlyingMount(subject.path)].source == source
+    }
+    says = f"Make {path} the default subvolume of {source}"
+    return Step(says, (btrfs("subvolume", "set-default", path),), machine.updated(changes))
+
+
+def _states(machine: Machine) -> Iterator[tuple[Subvolume, SubvolumeState]]:
+    for subject, state in machine.items():
+        if isinstance(subject, Subvolume) and isinstance(state, SubvolumeState):
+            yield subject, state
+
+
+def nocow(path: str, on: bool) -> tuple[Command, ...]:
+    """Commands that switch copy-on-write off, or on, for files that will be created in a directory."""
+    return (Command(("chattr", "+C" if on else "-C", "--", path)),)
+
+
+def compressed(path: str, how: str) -> tuple[Command, ...]:
+    """Commands that set the compression of files that will be created in a directory."""
+    return (btrfs("property", "set", "-t", "inode", path, "compression", how),)
+
+
+def btrfs(*words: str) -> Command:
+    """A call of btrfs(8). Paths are absolute, so none is taken for an option."""
+    return Command(("btrfs", *words))
