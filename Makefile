@@ -41,7 +41,8 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 
 crash: bootstrap ## Resume a run after every crash that can be made of it, on real disks (docs/reliability.md)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" --ignore $(KILLED) tests/crash \
-	  tests/vm/test_killed.py tests/vm/test_disks_and_udev.py tests/vm/test_erasing.py tests/vm/test_partitions_and_udev.py tests/vm/test_zoo.py
+	  tests/vm/test_killed.py tests/vm/test_disks_and_udev.py tests/vm/test_erasing.py \
+	  tests/vm/test_partitions_and_udev.py tests/vm/test_zoo.py
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) $(KILLED)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 
@@ -49,7 +50,9 @@ mutants: bootstrap ## Break the code in many ways, one at a time; a test must fa
 	PYTHONPATH=tests $(PY) -m mutants
 
 fuzz: bootstrap ## Give every parser a hundred times as much random input as `make test`
-	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 tests/unit/playbook/test_fuzz.py tests/unit/playbook/test_playbook_fuzz.py tests/unit/observe/test_probes.py tests/unit/storage/test_gpt.py
+	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 \
+	  tests/unit/playbook/test_fuzz.py tests/unit/playbook/test_playbook_fuzz.py \
+	  tests/unit/observe/test_probes.py tests/unit/storage/test_gpt.py
 
 bench: bootstrap ## Measure costs as ratios (needs root)
 	$(PY) benchmarks/ratios.py

@@ -23,6 +23,7 @@ from subfloor.plugin import (
     checked,
     hookimpl,
     mode_of,
+    parameters,
     paths,
 )
 
@@ -41,11 +42,11 @@ class Directory(Task):
         'directory: {path: /mnt/srv/data, owner: "1000", group: users, mode: "0750"}',
     )
 
-    path: Annotated[str, Param("Where it is", examples=("/mnt/nix/persist",))]
-    owner: Annotated[str, Param("Whose it is: a name that the machine knows, or a number", min_length=1)] = "root"
-    group: Annotated[str, Param("Its group: a name that the machine knows, or a number", min_length=1)] = "root"
-    mode: Annotated[str, Param("Its mode, in octal", pattern=MODE_PATTERN)] = "0755"
-    parents: Annotated[bool, Param("Make the directories above it where they are not there")] = True
+    path: Annotated[str, Param("The directory", examples=("/mnt/nix/persist",))]
+    owner: parameters.Owner = "root"
+    group: parameters.Group = "root"
+    mode: Annotated[str, Param("The mode, in octal", pattern=MODE_PATTERN)] = "0755"
+    parents: Annotated[bool, Param("Create missing directories above it")] = True
 
     def __post_init__(self) -> None:
         checked("path", check_clean, self.path)

@@ -1,4 +1,4 @@
-"""`machine-id`: a machine that is the same one after every boot."""
+"""`machine-id`: a machine id that survives reboots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import posixpath
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from subfloor.plugin import (
     FILE,
@@ -19,7 +19,6 @@ from subfloor.plugin import (
     Node,
     NotYetVisible,
     Output,
-    Param,
     Path,
     Persisted,
     Refused,
@@ -29,6 +28,7 @@ from subfloor.plugin import (
     checked,
     hookimpl,
     keep_output,
+    parameters,
     paths,
     seen,
 )
@@ -40,9 +40,9 @@ IdState = Literal["absent", "none yet", "valid", "invalid"]
 
 @dataclass(frozen=True)
 class MachineId(Located[IdState | NotYetVisible]):
-    """Whether a file holds the id of a machine, as machine-id(5) has it: 32 hexadecimal digits, not all zero.
+    """Whether a file holds a machine id, as machine-id(5) has it: 32 hexadecimal digits, not all zero.
 
-    Which one it is nothing decides on, so it is not looked at: it is to be kept confidential.
+    The id itself is confidential and no decision needs it, so it is not read.
     """
 
     path: str
@@ -64,7 +64,7 @@ class MachineId(Located[IdState | NotYetVisible]):
         return "absent"
 
 
-# An empty file, or "uninitialized", is what systemd takes for the first boot of an image.
+# systemd takes an empty file, or "uninitialized", as the first boot of an image.
 _PROBE = """
 [ -e "$f" ] || [ -L "$f" ] || { echo absent; exit 0; }
 [ -f "$f" ] && [ -r "$f" ] || exit 1
@@ -77,7 +77,7 @@ case $id in
 esac
 """
 
-# A version 4 UUID without its hyphens is what machine-id(5) asks for.
+# machine-id(5) requires a version 4 UUID without its hyphens.
 _NEW = ("sed", "s/-//g", "/proc/sys/kernel/random/uuid")
 
 
@@ -93,8 +93,8 @@ class KeptMachineId(Task):
     key: ClassVar[str] = "machine-id"
     examples: ClassVar[tuple[str, ...]] = ("machine-id: {root: /mnt}", "machine-id: {root: /mnt, store: /persist}")
 
-    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
-    store: Annotated[str, Param("Where it is kept, as the installed system has it")] = "/nix/persist"
+    root: parameters.InstallRoot = "/"
+    store: parameters.Store = "/nix/persist"
 
     def __post_init__(self) -> None:
         checked("root", check_clean, self.root)

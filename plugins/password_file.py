@@ -27,6 +27,7 @@ from subfloor.plugin import (
     checked,
     crypt,
     hookimpl,
+    parameters,
     paths,
     seen,
     write_secret,
@@ -50,13 +51,13 @@ class PasswordFile(Task):
         "password-file: {user: ada, root: /mnt}",
     )
 
-    user: Annotated[Name, Param("Whose password it is")]
+    user: Annotated[Name, Param("The user")]
     hash: Annotated[Secret | None, Param("The hash, as crypt(5) has it; never the password itself")] = None
-    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
-    store: Annotated[str, Param("Where it is kept, as the installed system has it")] = "/nix/persist"
-    path: Annotated[str | None, Param("The file, as the installed system has it; else passwords/USER in the store")] = (
-        None
-    )
+    root: parameters.InstallRoot = "/"
+    store: parameters.Store = "/nix/persist"
+    path: Annotated[
+        str | None, Param("The file, as the installed system has it; default: passwords/USER in the store")
+    ] = None
 
     def __post_init__(self) -> None:
         for name in ("root", "store", *(("path",) if self.path else ())):

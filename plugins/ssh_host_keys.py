@@ -1,4 +1,4 @@
-"""`ssh-host-keys`: the keys that a machine proves itself by, there before its first boot."""
+"""`ssh-host-keys`: the keys that identify a machine to ssh clients, made before its first boot."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from subfloor.plugin import (
     checked,
     hookimpl,
     keep_output,
+    parameters,
     paths,
     seen,
     unfinished,
@@ -44,7 +45,7 @@ _PRIVATE, _PUBLIC = Node(FILE, 0o600, ROOT, ROOT), Node(FILE, 0o644, ROOT, ROOT)
 
 @dataclass(frozen=True)
 class KeyFile(Located[KeyState | NotYetVisible]):
-    """What kind of key a file holds, by how it begins; the key itself is never looked at."""
+    """What kind of key a file holds, by its first 40 bytes. No more of it is read."""
 
     path: str
 
@@ -93,12 +94,12 @@ class SshHostKeys(Task):
         "ssh-host-keys: {root: /mnt, path: /etc/ssh, types: [ed25519]}",
     )
 
-    root: Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt",))] = "/"
-    store: Annotated[str, Param("Where they are kept, as the installed system has it")] = "/nix/persist"
-    path: Annotated[str | None, Param("Their directory, as the installed system has it; else etc/ssh in the store")] = (
-        None
-    )
-    types: Annotated[tuple[Kind, ...], Param("Which keys")] = ("ed25519", "rsa")
+    root: parameters.InstallRoot = "/"
+    store: parameters.Store = "/nix/persist"
+    path: Annotated[
+        str | None, Param("The keys' directory, as the installed system has it; default: etc/ssh in the store")
+    ] = None
+    types: Annotated[tuple[Kind, ...], Param("The types of the keys")] = ("ed25519", "rsa")
 
     def __post_init__(self) -> None:
         for name in ("root", "store", *(("path",) if self.path else ())):
@@ -111,7 +112,7 @@ class SshHostKeys(Task):
         return frozenset(subject(name) for name in files for subject in (Path, KeyFile))
 
     def next_step(self, machine: Machine) -> Step | None:
-        # All are looked at before the first is made.
+        # All steps are computed before the first is taken: if one key is refused, none is made.
         steps = [self._private(machine, kind) or self._public(machine, kind) for kind in self.types]
         return next((step for step in steps if step), None)
 
@@ -158,12 +159,12 @@ class SshHostKeys(Task):
 
 
 def _generate(path: str, kind: Kind) -> tuple[Command, ...]:
-    """Commands that make a private key, which has its name only when it is whole and flushed.
+    """Commands that make a private key. It gets its name when it is complete and flushed.
 
-    link(2) fails where there is something in the meantime. No comment: it would name the installer.
+    link(2) fails if the name was taken in the meantime. The key has no comment: it would name the installer.
     """
     folder, temporary = posixpath.dirname(path), unfinished(path)
-    # ssh-keygen asks before it overwrites: what an interrupted run left is removed first.
+    # ssh-keygen asks before it overwrites, so the leftovers of an interrupted run are removed first.
     remove = Command(("rm", "-f", "--", temporary, f"{temporary}.pub"))
     make = ("ssh-keygen", "-q", "-t", kind, *_BITS.get(kind, ()), "-N", "", "-C", "", "-f", temporary)
     return (

@@ -1,4 +1,4 @@
-"""Files that are generated, and say so by a checksum: whether somebody edited one can be seen."""
+"""Generated files carry a checksum, which shows whether one was edited."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _NOTE = " of what follows. This file is generated: put what is your own into loc
 
 
 def marked(text: str) -> bytes:
-    """The text under a line that tells what it was."""
+    """The text, below a line with its checksum."""
     return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()}{_NOTE}\n{text}".encode()
 
 
 def is_intact(content: bytes) -> bool:
-    """Whether a file is one of these, and is as it was generated."""
+    """Whether a file was generated and not edited since."""
     first, _, rest = content.partition(b"\n")
     return first.startswith(f"{_MARK}{hashlib.sha256(rest).hexdigest()}".encode())
 
 
 def difference(there: bytes, wanted: bytes, path: str) -> str:
-    """What differs, as a unified diff."""
+    """The difference, as a unified diff."""
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (there, wanted))
     return "\n".join(difflib.unified_diff(old, new, f"{path} as it is", f"{path} as generated", lineterm=""))

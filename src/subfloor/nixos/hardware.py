@@ -1,13 +1,13 @@
-"""The hardware's part of a configuration, where no program is there that looks at the hardware itself.
+"""A general ``hardware-configuration.nix``, for a machine without a program that looks at the hardware.
 
-On a NixOS installer `nixos-generate-config` is, and what it writes is better than this.
+A NixOS installer has `nixos-generate-config`. What that writes is better than this.
 """
 
 from __future__ import annotations
 
 from subfloor.nixos import nix
 
-# What a disk can hang on, and what a keyboard, so that stage 1 finds the one and can be asked by the other.
+# Drivers of disks and keyboards: stage 1 must find the disks, and a person must be able to type.
 _DISKS = ("ahci", "nvme", "sd_mod", "sr_mod", "usb_storage", "uas", "sdhci_pci", "mmc_block")
 _USB = ("xhci_pci", "ehci_pci", "usbhid", "hid_generic")
 _VIRTUAL = ("virtio_pci", "virtio_blk", "virtio_scsi")

@@ -1,6 +1,6 @@
-"""Which releases of NixOS a configuration names: `system.stateVersion`, and the nixpkgs of its flake.
+"""The releases of NixOS that a configuration names: `system.stateVersion`, and the nixpkgs of its flake.
 
-What the configuration says already is kept. Else both are those of the NixOS that runs, which is the installer.
+What the configuration says already is kept. Otherwise both are those of the running NixOS, which is the installer.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ NOT_YET_KNOWN = Releases("00.00", "")
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What there is to go by.
+    """What was seen, from which the releases are chosen.
 
-    ``configuration``, ``flake``: what the files say; ``running``: the system that runs; ``is_installed``: there is
-    a system that was made from the configuration; ``is_running``: it is this very one, so ``running`` is no installer.
+    ``configuration``, ``flake``: the files; ``running``: the running system; ``is_installed``: a system was made from
+    the configuration; ``is_running``: it is the running system, so ``running`` is no installer.
     """
 
     configuration: Text | Absent
@@ -68,7 +68,7 @@ def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
 
 
 def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
-    """The releases: as given, as they are, or the installer's. Raises ``Refused`` where nothing says which."""
+    """The releases: as given, else as in the configuration, else the installer's. Raises ``Refused`` without any."""
     state = _state_version(state_version, known, overwrite)
     return Releases(state, nixpkgs or _found(_LOCATED, known.flake) or _branch(known) or _BRANCH + state)
 
@@ -98,7 +98,7 @@ def _state_version(given: str | None, known: Known, overwrite: bool) -> str:
 
 
 def newer(state_version: str | None, running: OsRelease) -> Iterator[str]:
-    """A warning where a release is given that the NixOS which runs does not have yet."""
+    """A warning if the given release is later than the running NixOS."""
     if state_version and _is_nixos(running) and state_version > running.version:
         yield (
             f"state_version {state_version} is later than the NixOS that runs ({running.version}), which installs the "
@@ -107,7 +107,7 @@ def newer(state_version: str | None, running: OsRelease) -> Iterator[str]:
 
 
 def _branch(known: Known) -> str:
-    """The branch of nixpkgs that the system which runs was built from; before a release its version has `pre` in it."""
+    """The branch of nixpkgs of the running system. The version of an unreleased one contains `pre`."""
     if not _is_nixos(known.running):
         return ""
     unreleased = known.running.build.startswith(f"{known.running.version}pre")

@@ -1,4 +1,4 @@
-"""The module that everything else is imported by, ``configuration.nix``, and the flake that names it."""
+"""The texts of ``configuration.nix``, which imports the other modules, and of ``flake.nix``."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ _BUILDS = "/nix/var/nix/builds"
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What a configuration says of the system as a whole.
+    """The settings of a system as a whole.
 
-    ``store``: where host keys are kept, but for ``made_keys``, which the play itself makes.
-    ``impermanence``: where its source is to be had, if the configuration itself has to fetch it. ``users``,
-    ``programs``: the options of these names. ``generations``: how many the boot partition holds. ``host_keys``:
-    say where sshd's are, also where local.nix may switch it on. ``builds``: let Nix build in its store's
-    filesystem, since the root has little room.
+    ``store``: where host keys are kept, except ``made_keys``, which the play creates. ``impermanence``: where the
+    configuration fetches the module from; None if it does not. ``users``, ``programs``: the options of these names.
+    ``generations``: how many the boot partition holds. ``host_keys``: set the paths of sshd's keys even if only
+    local.nix may enable it. ``builds``: let Nix build in its store's filesystem, since the root has little room.
     """
 
     hostname: str
@@ -66,7 +65,7 @@ def configuration(system: System) -> str:
     """The text of ``configuration.nix``."""
     settings: dict[str, nix.Value] = {
         "imports": nix.Expression(_imports(system)),
-        # Said in either case, since the default depends on the release.
+        # Set in either case, since the default depends on the release.
         "boot": {**_loader(system), "initrd": {"systemd": {"enable": system.systemd_initrd}}},
         "networking": {"hostName": system.hostname},
     }
@@ -96,7 +95,7 @@ def _uses_packages(system: System) -> bool:
 
 
 def _loader(system: System) -> dict[str, nix.Value]:
-    """`boot.loader`; nothing where somebody else says it."""
+    """The option `boot.loader`; nothing if local.nix declares the boot loader."""
     if system.loader == "none":
         return {}
     if system.loader == "grub":
@@ -119,18 +118,18 @@ def _imports(system: System) -> str:
 
 
 def _host_keys(system: System) -> list[nix.Value]:
-    """Those that the play makes; else on the store, where sshd finds them again, and makes them at its first start."""
+    """The keys that the play creates; else keys in the store, which sshd creates at its first start."""
     usual = (HostKey(posixpath.join(system.store, "etc/ssh", f"ssh_host_{kind}_key"), kind) for kind in _KEYS)
     keys = system.made_keys or usual
     return [{"type": each.type, **_BITS.get(each.type, {}), "path": each.path} for each in keys]
 
 
 def flake(hostname: str, nixpkgs: str, impermanence: str | None) -> str:
-    """The text of ``flake.nix``. ``nixpkgs``, ``impermanence``: references to flakes; None: it is not used."""
+    """The text of ``flake.nix``. ``nixpkgs``, ``impermanence``: references to flakes; None: not used."""
     inputs: dict[str, nix.Value] = {"nixpkgs": {"url": nixpkgs}}
     names, modules = "nixpkgs", "./configuration.nix"
     if impermanence:
-        # Its own inputs serve its tests alone; without this a second nixpkgs, and home-manager, are fetched and locked.
+        # Only its tests use its inputs. Without this, a second nixpkgs and home-manager would be fetched and locked.
         follows: dict[str, nix.Value] = {"nixpkgs": {"follows": "nixpkgs"}, "home-manager": {"follows": ""}}
         inputs["impermanence"] = {"url": impermanence, "inputs": follows}
         names, modules = f"{names}, impermanence", f"{modules} impermanence.nixosModules.impermanence"

@@ -1,4 +1,4 @@
-"""A flake in a git repository: Nix sees of it only what git tracks, and says nothing of the rest."""
+"""A flake in a git repository: Nix reads only the files that git tracks, and does not report the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subfloor.observe.git import Repository
 
 
 def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -> None:
-    """Raise ``Refused`` where a file of the flake in ``folder`` would be dropped. ``own``: those that are seen to."""
+    """Raise ``Refused`` if Nix would leave out a file of the flake. ``own``: files that a task makes git track."""
     if repository is None:
         return
     if not repository.readable:
@@ -30,7 +30,7 @@ def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -
 
 
 def track(paths: Collection[str]) -> Command:
-    """The command that makes git track files of one directory, without a commit of them."""
+    """The command that makes git track files of one directory, without a commit."""
     folder = posixpath.dirname(next(iter(paths)))
     git = ("git", "-C", folder, "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
     names = (posixpath.basename(path) for path in paths)

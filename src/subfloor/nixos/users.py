@@ -1,4 +1,4 @@
-"""The users of the installed system. Their passwords are in no configuration: only where their hashes are."""
+"""The users of the installed system. A configuration names the files of their password hashes, never the hashes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ Name = Annotated[str, Param("A user's name, as useradd(8) takes it", pattern=r"^
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A user, by what people set of one; everything else is as NixOS has it."""
+    """A user: the settings that people usually choose. All others are NixOS's defaults."""
 
     uid: Annotated[
-        int | None, Param("The number, from 1000 on; else NixOS takes one that is free", minimum=0, maximum=65533)
+        int | None, Param("The uid, from 1000; default: NixOS chooses a free one", minimum=0, maximum=65533)
     ] = None
-    description: Annotated[str, Param("The full name, perhaps")] = ""
+    description: Annotated[str, Param("A description, such as the full name")] = ""
     groups: Annotated[tuple[str, ...], Param("Further groups", examples=(["wheel", "networkmanager"],))] = ()
     ssh_keys: Annotated[tuple[str, ...], Param("Public keys to log in with by ssh")] = ()
-    home: Annotated[str | None, Param("The home directory; else /home/NAME")] = None
+    home: Annotated[str | None, Param("The home directory; default: /home/NAME")] = None
     shell: Annotated[
         Literal["bash", "fish", "zsh"] | None,
-        Param("The shell to log in with, which is switched on; else as NixOS has it"),
+        Param("The login shell, which is also enabled; default: NixOS's"),
     ] = None
     password_file: Annotated[
-        str | None, Param("A file on the installed system with the password's hash; else a `password-file` task's")
+        str | None, Param("A file on the installed system with the password's hash; default: a `password-file` task's")
     ] = None
 
 
 ByName = Mapping[Name, User]
 """Users, by name."""
 
-# What NixOS has for its own: users of these names are system users, and cannot be normal ones as well.
+# Names of NixOS's own system users. A normal user cannot have one of them.
 _SYSTEM = re.compile(
     r"nobody|messagebus|polkituser|sshd|nscd|rtkit|avahi|colord|geoclue|usbmux|nm-openvpn|dhcpcd|"
     r"nixbld[0-9]*|systemd-.*|wpa_supplicant"
@@ -61,7 +61,7 @@ def check_paths(users: Mapping[str, User]) -> None:
 
 
 def check(users: Mapping[str, User]) -> None:
-    """Raise ``ValueError`` for what NixOS would refuse, or would take and then nobody could log in by.
+    """Raise ``ValueError`` for what NixOS would refuse, or would accept although nobody could log in with it.
 
     After nixos/modules/config/users-groups.nix, and `passwdEntry` and `singleLineStr` of lib/types.nix.
     """
@@ -111,7 +111,7 @@ def _check_unique(users: Mapping[str, User]) -> None:
 
 
 def _check_key(what: str, key: str) -> None:
-    """A line of authorized_keys(5): options perhaps, a type, and a blob that begins with that type."""
+    """A line of authorized_keys(5): optional options, a type, and a blob that begins with that type."""
     if "PRIVATE KEY" in key:
         raise ValueError(f"{what} is a private key; give the public one, from the file that ends in .pub")
     if len(key.strip().splitlines()) != 1:
@@ -132,7 +132,7 @@ def _is_blob(kind: str, blob: list[str]) -> bool:
 
 
 def administrators(users: Mapping[str, User], path: str, openssh: bool, excused: bool) -> Administrators:
-    """Who may become root, by what is declared of the users."""
+    """Who may become root, as the users are declared."""
     names = frozenset({"root", *(name for name, user in users.items() if "wheel" in user.groups)})
     by_ssh = frozenset(name for name in names if openssh and users.get(name, User()).ssh_keys)
     files = tuple(PasswordFile(name, user.password_file) for name, user in users.items() if user.password_file)
@@ -157,9 +157,9 @@ def _home(name: str, user: User) -> str:
 
 
 def settings(users: Mapping[str, User], layout: Layout, no_login: bool = False) -> dict[str, nix.Value]:
-    """`users`: those that are declared, and nobody may change them but by the configuration.
+    """The option `users`: the declared users, which only the configuration may change.
 
-    ``no_login``: nobody has to log in; unless it is told so, NixOS refuses to build such a system.
+    ``no_login``: nobody needs to log in. Without this option NixOS refuses to build such a system.
     """
     files = password_files(users, layout)
     every = {name: users.get(name, User()) for name in (*users, *(each for each in files if each not in users))}
@@ -172,9 +172,9 @@ def settings(users: Mapping[str, User], layout: Layout, no_login: bool = False) 
 
 
 def password_files(users: Mapping[str, User], layout: Layout) -> dict[str, str]:
-    """Where each user's hash is: as declared, or as a task of the play makes it.
+    """The file of each user's hash: as declared, or as a task of the play writes it.
 
-    Raises ``ValueError`` for a password file of nobody who is declared, and where there are two for one.
+    Raises ``ValueError`` for a password file of an undeclared user, and for two files of one user.
     """
     found = {name: user.password_file for name, user in users.items() if user.password_file}
     for each in layout.passwords:
@@ -194,7 +194,7 @@ _SHELLS = {
 
 
 def programs(users: Mapping[str, User]) -> dict[str, nix.Value]:
-    """`programs`: the shells that users log in with, as far as NixOS does not have them anyway."""
+    """The option `programs`: the login shells that NixOS does not enable by default."""
     shells = sorted({user.shell for user in users.values() if user.shell and user.shell != "bash"})
     return {shell: {"enable": True} for shell in shells}
 

@@ -9,8 +9,8 @@ from subfloor.core.parameters import Param
 InstallRoot = Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt", "/"))]
 """The root of the system that is being installed, or ``/`` on a running one."""
 
-Store = Annotated[str, Param("The directory that keeps it across reboots, as the installed system has it")]
-"""The persistent store."""
+Store = Annotated[str, Param("The persistent store, a directory, as the installed system has it")]
+"""The directory that keeps files across reboots."""
 
 Owner = Annotated[str, Param("The owner: a user name that the machine knows, or a number", min_length=1)]
 Group = Annotated[str, Param("The group: a group name that the machine knows, or a number", min_length=1)]
