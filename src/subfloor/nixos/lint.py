@@ -1,6 +1,6 @@
-"""What people forget under a root that is empty after every boot, and then lose.
+"""Warnings about a play: paths that nothing keeps although a system needs them after a reboot, and other risks.
 
-It speaks of the play alone: which of the paths that a system needs again nothing of the play keeps.
+They depend on the play alone, not on the machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from subfloor.storage import devices, sizes
 
 @dataclass(frozen=True)
 class Need:
-    """A path that is wanted again after a boot, and what becomes of the system without it."""
+    """A path that a system needs after a reboot, and what happens without it."""
 
     path: str
     otherwise: str
@@ -39,7 +39,7 @@ COMMON = (
 
 
 def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | None) -> Iterator[Need]:
-    """Everything that this system needs again. ``folder``: its configuration's; ``keys``: sshd's host keys'."""
+    """Everything that this system needs after a reboot. ``folder``: of its configuration; ``keys``: of sshd's keys."""
     yield from COMMON
     yield Need(folder, "the configuration is gone, and with it the way to change the system")
     if keys:
@@ -54,9 +54,9 @@ def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | No
 def forgotten(
     layout: Layout, users: Mapping[str, User], folder: str, store: str | None, excused: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """A warning for each path that is needed, not kept, and not excused (it, or a directory that it lies in).
+    """A warning for each path that is needed and not kept. ``excused``: paths, with all below them, without warning.
 
-    ``store``: where sshd's host keys are, if it runs.
+    ``store``: where sshd's host keys are; None if sshd does not run.
     """
     keys = posixpath.join(store, "etc/ssh") if store else None
     if layout.host_keys:
@@ -67,7 +67,7 @@ def forgotten(
 def forgotten_by_services(
     text: str, layout: Layout, users: Mapping[str, User], excused: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The same of what services keep. ``text``: the module beside the generated ones, which may switch them on."""
+    """The same for the state of services. ``text``: that of local.nix, which may enable them."""
     found = services.switched_on(text, users.values())
     return _lost((Need(each.path, each.otherwise) for each in found), layout, excused)
 
@@ -102,7 +102,7 @@ def small_esps(play: Iterable[object]) -> Iterator[str]:
 
 
 def open_esps(layout: Layout) -> Iterator[str]:
-    """A warning for an EFI system partition that everybody can read: bootctl keeps a random seed there."""
+    """A warning for an EFI system partition that all users can read: bootctl keeps a random seed there."""
     for each in layout.filesystems:
         if each.path == layout.esp and not _is_closed(dict(option.partition("=")[::2] for option in each.options)):
             yield (
@@ -112,17 +112,17 @@ def open_esps(layout: Layout) -> Iterator[str]:
 
 
 def _is_closed(options: Mapping[str, str]) -> bool:
-    """Whether a FAT's masks take all from those who are neither its owner nor in its group (mount(8))."""
+    """Whether the masks of a FAT filesystem deny others everything (mount(8))."""
     masks = (options.get(name, options.get("umask", "")) for name in ("fmask", "dmask"))
     return all(mask.endswith("7") for mask in masks)
 
 
-# What NixOS's manual and the guides that follow it call their filesystems; and subfloor's own playbooks.
+# Labels in the NixOS manual, in guides that follow it, and in subfloor's playbooks.
 _COMMON_LABELS = frozenset({"nixos", "boot", "swap", "root", "home", "data", "nix", "esp", "efi"})
 
 
 def ambiguous_labels(layout: Layout) -> Iterator[str]:
-    """A warning where the configuration finds devices by labels that others may carry, or of several disks."""
+    """A warning if devices are found by labels that other disks often carry, or that are on several disks."""
     found = [each for each in layout.devices if each.label and not each.overwritten]
     common = sorted({each.label for each in found if each.label.lower() in _COMMON_LABELS})
     if common:
@@ -143,7 +143,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _disk_of(path: str) -> str | None:
-    """The disk that a partition is named by; None for what is named by something else."""
+    """The disk of a partition that is named after its disk; None for any other name."""
     try:
         return devices.partition_of(path)[0]
     except ValueError:
@@ -158,9 +158,9 @@ LET_IN = (
 
 
 def is_locked_out(who: Administrators, layout: Layout) -> bool:
-    """Whether nobody could log in and become root. NixOS sees only a part of this.
+    """Whether nobody could log in and become root. NixOS checks only a part of this.
 
-    A key is of use where sshd runs, and a password where its file is on a filesystem that is there after a boot.
+    A key needs sshd. A password needs a file that survives a reboot.
     """
     files = (*who.password_files, *layout.passwords)
     able = {each.user for each in files if each.user in who.names and layout.keeps(each.path)}
@@ -168,6 +168,6 @@ def is_locked_out(who: Administrators, layout: Layout) -> bool:
 
 
 def locked_out(who: Administrators, layout: Layout) -> Iterator[str]:
-    """A warning where nobody could log in and become root."""
+    """A warning if nobody could log in and become root."""
     if is_locked_out(who, layout):
         yield f"{LOCKED_OUT}, unless local.nix says who; {LET_IN}"
