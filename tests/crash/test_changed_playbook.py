@@ -255,7 +255,7 @@ MOUNTED = {
     "options-taken-away": Mounting(data(options=[]), shows="noatime", drifts=False),
     "read-only": Mounting(data(options=["noatime", "ro"]), shows="ro,"),
     "another-source-case-59": Mounting(data(source="{{ disk | partition(4) }}"), ends=REFUSED, says="is mounted"),
-    "another-type": Mounting(data(type="xfs"), ends=REFUSED, says="holds ext4, and xfs is wanted"),
+    "another-type": Mounting(data(type="xfs"), ends=REFUSED, says="holds ext4, but xfs is declared"),
     "mounted-nowhere-any-more": Mounting(without("mount", path="{{ root }}/data"), shows="ext4", drifts=False),
     "mounted-in-a-second-place": Mounting(with_more([mounting(3, "/more")]), "/more", "ext4"),
     "one-more-is-kept": Mounting(

@@ -27,7 +27,7 @@ def test_directory_where_something_else_is_case_63(ground: Ground) -> None:
     for path, words in (
         ("file", "is a file"),
         ("dangling", "is a symbolic link"),
-        ("file/x/y", "file is no directory"),
+        ("file/x/y", "file is not a directory"),
         ("link/x", "leads through a symbolic link"),
         ("dangling/x", "leads through a symbolic link"),
     ):

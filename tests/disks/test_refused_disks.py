@@ -41,4 +41,4 @@ def test_names_of_disks_that_were_swapped_case_20(disk: MakeDisk) -> None:
 
     one, other = disk(), disk()
     converged(play(one, other))
-    assert "is the disk that this play calls “data”" in refusal(play(other, one), one.node, other.node)
+    assert "is the disk “data” of this play" in refusal(play(other, one), one.node, other.node)

@@ -23,5 +23,5 @@ def test_swap(disk: str, ground: Ground) -> None:
     ]
     lines = [line.split() for line in Path("/proc/swaps").read_text().splitlines()]
     assert [(line[0], line[-1]) for line in lines if line[0] == area] == [(area, "7")]
-    with pytest.raises(SubfloorError, match=r"p1 holds ext4, and swap is wanted"):
+    with pytest.raises(SubfloorError, match=r"p1 holds ext4, but swap is declared"):
         ground.apply({"swap": {"device": f"{disk}p1"}})

@@ -161,7 +161,7 @@ MUTANTS = (
         "the name of a finished partition is taken back before it is wiped, which fails where it is in use",
         _CONTENTS,
         """            *volume.wipe(),
-            # Not before there is nothing left to lose: what is unfinished is made again unasked.
+            # Only after the wipe: unfinished content is made again without consent.
             *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),
 """,
         """            *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),

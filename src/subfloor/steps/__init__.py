@@ -1,1 +1,1 @@
-"""What the steps of several tasks have in common: writing tables and files, mounting, finding devices."""
+"""Code that several tasks share: writing tables and files, mounting, finding devices."""

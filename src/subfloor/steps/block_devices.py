@@ -1,7 +1,7 @@
-"""What a mount or a swap area comes from: a partition's path, or a tag such as ``LABEL=nixos``.
+"""The source of a mount or swap area: the path of a partition, or a tag such as ``LABEL=nixos``.
 
-The play's own disks are asked first, by what is seen of them or is about to be there, so nothing waits
-for udev's links. All of it is pure.
+A tag is looked up on the disks of the play first, in their current or planned state, so nothing waits for the
+links of udev. All of it is pure.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LINK = re.compile(r"/dev/disk/by-(label|uuid|partlabel|partuuid)/([^/]+)")
 
 @dataclass(frozen=True)
 class Source:
-    """A device that holds what is wanted; ``node`` is the kernel's own name of it. ``fresh``: known to be empty.
+    """A device with the declared content. ``node``: its name in the kernel. ``fresh``: known to be empty.
 
-    ``called``: the name that the play gives it, where the kernel's own says nothing to a person (``/dev/dm-0``).
+    ``called``: its name in the play, if its name in the kernel tells a person nothing (``/dev/dm-0``).
     """
 
     node: str
@@ -39,18 +39,18 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The device as a person knows it."""
+        """The name of the device in messages."""
         return self.called or self.node
 
 
 def check(text: str) -> None:
-    """Raise ``ValueError`` for what is neither a tag nor a path below /dev."""
+    """Raise ``ValueError`` unless the text is a tag or a path below /dev."""
     if not _TAG.fullmatch(text):
         device(text)
 
 
 def tag_of(text: str) -> tuple[str, str] | None:
-    """The tag's kind and value, also of one of udev's links by a tag; None for any other path."""
+    """The kind and value of a tag, or of a udev link by a tag; None for any other path."""
     if found := _TAG.fullmatch(text):
         return found[1], found[2].strip('"')
     if found := _LINK.fullmatch(text):
@@ -59,7 +59,7 @@ def tag_of(text: str) -> tuple[str, str] | None:
 
 
 def link(text: str) -> str:
-    """A source as a path that the installed system has: a tag becomes udev's link of it."""
+    """A source as a path on the installed system: a tag becomes the link that udev makes for it."""
     tag = tag_of(text)
     return f"/dev/disk/by-{tag[0].lower()}/{_encoded(tag[1])}" if tag else text
 
@@ -70,22 +70,22 @@ def _decoded(name: str) -> str:
 
 
 def _encoded(name: str) -> str:
-    """As udev writes names: what is no letter, digit or one of ``#+-.:=@_`` becomes ``\\xHH`` (libudev's encode)."""
+    """The name as udev writes it: all but letters, digits and ``#+-.:=@_`` become ``\\xHH`` (libudev's encode)."""
     return "".join(
         char if char > "\x7f" or char.isalnum() or char in "#+-.:=@_" else f"\\x{ord(char):02x}" for char in name
     )
 
 
 Naming = Literal["label", "partuuid"]
-"""By what the installed system finds a partition: the label that the play gives to what is on it, or the
-partition's own UUID."""
+"""How the installed system finds a partition: by the label that the play gives to its content, or by its
+partition UUID."""
 
 
 def stable(machine: Machine, source: str, label: str, by: Naming) -> str:
-    """The path by which the installed system finds a device, whatever the kernel will call it there.
+    """The path by which the installed system finds a device, independent of its name in the kernel.
 
-    ``label``: that which the play gives. What is declared by a tag stays so. Raises ``Refused`` where there
-    is nothing but a name that the kernel gives anew at every boot.
+    ``label``: the label that the play gives. A declared tag is kept. Raises ``Refused`` if the device has only a
+    name that the kernel assigns at every boot.
     """
     if by == "label" and label:
         return link(f"LABEL={label}")
@@ -99,25 +99,25 @@ def stable(machine: Machine, source: str, label: str, by: Naming) -> str:
     if not _is_kernels(source):
         return source
     raise Refused(
-        f"{source} is a name that the kernel may give to another device at the next boot, and no partition of a GPT",
+        f"{source} is not a partition of a GPT, and the kernel may give this name to another device at the next boot",
         advice="name it by a link below /dev/disk/by-id, or by a tag such as UUID=; `lsblk -o +UUID,LABEL` shows them",
     )
 
 
 def stable_looks(source: str, label: str, by: Naming) -> frozenset[AnySubject]:
-    """Everything that ``stable`` looks at."""
+    """All subjects that ``stable`` reads."""
     if tag_of(source) or (by == "label" and (label or not _is_kernels(source))):
         return frozenset()
     return frozenset({Disk(device(source).disk)})
 
 
 def _is_kernels(path: str) -> bool:
-    """Whether a device's path is the kernel's own: what lies deeper below /dev are links, which stay."""
+    """Whether the kernel assigned the path of a device; paths deeper below /dev are links, which stay."""
     return posixpath.dirname(path) == "/dev"
 
 
 def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
-    """The disks of a play among which a tag is looked for."""
+    """The disks of a play on which a tag is looked up; none for a path."""
     if tag_of(source) is None:
         return ()
     subjects = (subject for task in play for subject in task.subjects())
@@ -125,7 +125,7 @@ def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
 
 
 def label_in(play: Iterable[Task], source: str) -> str:
-    """The label that a task of the play gives to what is on this device."""
+    """The label that a task of the play gives to the content of this device."""
     for task in play:
         if task.key == "mkfs" and getattr(task, "device", None) == source:
             return str(getattr(task, "label", ""))
@@ -133,7 +133,7 @@ def label_in(play: Iterable[Task], source: str) -> str:
 
 
 def subjects_of(source: str, disks: Iterable[str]) -> frozenset[AnySubject]:
-    """Everything that ``found`` looks at."""
+    """All subjects that ``found`` reads."""
     tag = tag_of(source)
     if tag is None:
         return frozenset({Disk(device(source).disk)})
@@ -143,7 +143,7 @@ def subjects_of(source: str, disks: Iterable[str]) -> frozenset[AnySubject]:
 def found(machine: Machine, source: str, disks: Iterable[str], kind: str) -> Source:
     """The device that holds a finished filesystem (or swap area) of this type.
 
-    Raises ``Refused`` where there is none, or more than one, or it holds something else.
+    Raises ``Refused`` if there is no such device, or more than one, or if it holds something else.
     """
     tag = tag_of(source)
     if tag is None:
@@ -153,7 +153,7 @@ def found(machine: Machine, source: str, disks: Iterable[str], kind: str) -> Sou
 
 
 def in_use(machine: Machine, source: Source, use: str) -> Machine:
-    """The machine once the source is used, such as by being mounted."""
+    """The machine after the source came into use, for example by a mount."""
     node = _node_of(machine, source.disk)
     for subject in machine:
         state = machine[subject] if isinstance(subject, Disk) else None
@@ -163,7 +163,7 @@ def in_use(machine: Machine, source: Source, use: str) -> Machine:
 
 
 def read_only(machine: Machine, source: Source) -> bool:
-    """Whether the disk can only be read."""
+    """Whether the disk is read-only."""
     state = machine.get(Disk(source.disk))
     return isinstance(state, DiskState) and state.read_only
 
@@ -180,14 +180,14 @@ def _used(state: DiskState, number: int | None, use: str) -> DiskState:
     return state.with_volume(replace(volume, in_use=True, users=(*volume.users, use))) if volume else state
 
 
-# By a path.
+# Lookup by path.
 
 
 def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind: str) -> Source:
     state = machine[Disk(disk)]
     if isinstance(state, Missing):
         there = "; ".join(state.present) or "none"
-        raise Refused(f"there is no device {disk}", advice=f"name another disk; those that are here: {there}")
+        raise Refused(f"there is no device {disk}", advice=f"name another disk; this machine has: {there}")
     if number is None:
         return _whole(source, disk, state, kind)
     volume = state.volume(number)
@@ -215,25 +215,25 @@ def _check_finished(source: str, state: DiskState, volume: PartitionState) -> No
         raise _unfinished(source, entry.name)
     if not volume.known:
         raise Refused(
-            f"the kernel does not have {source} as the partition table has it",
-            advice="put a `gpt-label` task for the disk before this one: it tells the kernel",
+            f"the kernel does not have {source} as the partition table defines it",
+            advice="put a `gpt-label` task for the disk before this one: it updates the kernel",
         )
 
 
 def _unfinished(source: str, name: str) -> Refused:
     if name.endswith(LABELLING):
         return Refused(
-            f"the label of {source} was being changed when a run broke off: the partition is named {name!r}",
-            advice="put a `mkfs` task for it before this one: it repairs the content, labels it and loses nothing",
+            f"a label change on {source} was interrupted: the partition is named {name!r}",
+            advice="put a `mkfs` task for it before this one: it repairs the content and sets the label, without loss",
         )
     return Refused(
-        f"what {source} holds is not finished: the partition is named {name!r}",
-        advice="put a `mkfs` task for it before this one: it makes it, or makes it again",
+        f"the content of {source} is unfinished: the partition is named {name!r}",
+        advice="put a `mkfs` task for it before this one: it makes the content again",
     )
 
 
 def check_forgettable(machine: Machine, source: str) -> None:
-    """Raise ``Refused`` unless this is a finished partition that holds nothing, or swap."""
+    """Raise ``Refused`` unless this is a finished partition that is empty or holds swap."""
     named = device(source)
     state = machine[Disk(named.disk)]
     volume = state.volume(named.number) if isinstance(state, DiskState) and named.number is not None else None
@@ -245,13 +245,13 @@ def check_forgettable(machine: Machine, source: str) -> None:
     _check_finished(source, state, volume)
     if isinstance(volume.content, Unknown):
         raise NotVisible(
-            f"what {source} holds cannot be seen until the table of {named.disk} is repaired",
+            f"the content of {source} is unknown until the table of {named.disk} is repaired",
             advice="a `gpt-label` task repairs it",
         )
     if _type(volume) not in ("", "swap"):
         raise Refused(
             f"{source} holds {volume.content}, which would be lost at the next boot",
-            advice="name a partition that is for swap; see `blkid`",
+            advice="name a partition for swap; see `blkid`",
         )
 
 
@@ -266,12 +266,12 @@ def _check_type(source: str, there: str, kind: str) -> None:
         what = "swap area" if kind == "swap" else f"{kind} filesystem"
         raise Refused(f"{source} holds no {what}", advice="put a `mkfs` task for it before this one")
     raise Refused(
-        f"{source} holds {there}, and {kind} is wanted",
-        advice="give the type that is there, or name another device; see `blkid`",
+        f"{source} holds {there}, but {kind} is declared",
+        advice="declare that type, or name another device; see `blkid`",
     )
 
 
-# By a tag.
+# Lookup by tag.
 
 
 def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[str, ...], kind: str) -> Source:
@@ -280,8 +280,8 @@ def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[st
     nodes = sorted(own.keys() | others.keys())
     if len(nodes) > 1:
         raise Refused(
-            f"{source} is ambiguous: {', '.join(nodes)} carry it",
-            advice="name the device by its path, or take a tag that only one carries, such as PARTUUID=",
+            f"{source} is ambiguous: {', '.join(nodes)} have it",
+            advice="name the device by its path, or by a tag that only one device has, such as PARTUUID=",
         )
     if not nodes:
         raise _nowhere(machine, source, tag, disks)
@@ -303,7 +303,7 @@ def _own(machine: Machine, tag: tuple[str, str], disks: tuple[str, ...]) -> Iter
 
 
 def _value(state: DiskState, volume: PartitionState, kind: str) -> str | None:
-    """What a volume carries as a tag of this kind; a UUID in lower case."""
+    """The value of this kind of tag for a volume; a UUID in lower case."""
     if kind.startswith("PART"):
         entry = state.entry(volume.number)
         if entry is None:
@@ -315,7 +315,7 @@ def _value(state: DiskState, volume: PartitionState, kind: str) -> str | None:
 
 
 def _is_of(machine: Machine, node: str, disks: tuple[str, ...]) -> bool:
-    """Whether a device is a partition of one of these disks, which speak for themselves."""
+    """Whether a device is a partition of one of these disks, which are read directly."""
     named = device(node)
     return named.number is not None and named.disk in {state.node for _, state in _states(machine, disks)}
 
@@ -331,4 +331,4 @@ def _nowhere(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[s
     for stage in STAGES if tag[0] == "PARTLABEL" else ():
         for node, _ in _own(machine, (tag[0], tag[1] + stage), disks):
             return _unfinished(node, tag[1] + stage)
-    return Refused(f"no device carries {source}", advice="see `blkid` for those that there are; or put `mkfs` first")
+    return Refused(f"no device has {source}", advice="see `blkid` for all tags; or put a `mkfs` task first")

@@ -1,4 +1,4 @@
-"""How a volume gets its content: unfinished until it is made, flushed and checked. Pure."""
+"""Steps that make the content of a volume: unfinished until it is made, flushed and checked. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from subfloor.storage.marks import UNFINISHED
 
 
 def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) -> Step:
-    """A step that makes content on a volume, whatever is there; ``making`` makes it, flushes it, and checks it.
+    """A step that replaces the content of a volume; ``making`` makes it, flushes it, and checks it.
 
-    The name is final at the very end, after all else is proven. Raises ``Refused`` and ``LookNeeded``.
+    The final name is set last, after all else succeeded. Raises ``Refused`` and ``LookNeeded``.
     """
     volume.check_writable()
     volume.check_unused()
@@ -25,11 +25,11 @@ def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) 
         says=says,
         commands=(
             *volume.reveal(),
-            # A label that broke off is one no more; with that name, what is wiped would be taken for torn.
+            # The mark of an interrupted label change goes first: a wiped volume with it would look damaged.
             *(volume.mark(name) if volume.is_labelling else ()),
-            # Opens it exclusively (O_EXCL), so this fails where anything uses it, in any mount namespace.
+            # Opens the device exclusively (O_EXCL), so this fails if it is in use in any mount namespace.
             *volume.wipe(),
-            # Not before there is nothing left to lose: what is unfinished is made again unasked.
+            # Only after the wipe: unfinished content is made again without consent.
             *(() if volume.is_unfinished else volume.mark(name + UNFINISHED)),
             *making,
             *volume.mark(name),
@@ -41,7 +41,7 @@ def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) 
 
 
 def take_over(volume: Volume) -> Step:
-    """A step that makes another system's volume ours, empty and unfinished. Raises ``Refused``."""
+    """A step that makes a foreign volume ours, empty and unfinished. Raises ``Refused``."""
     volume.check_writable()
     volume.check_unused()
     return volume.take_over()
@@ -52,7 +52,7 @@ def _why(volume: Volume) -> str:
 
 
 def check_unique(volume: Volume, wanted: Content) -> None:
-    """Raise ``Refused`` where a copy of what this made once is there: the UUID would not identify one device."""
+    """Raise ``Refused`` if another device has the UUID: it would not identify one device."""
     for subject, seen in volume.machine.items():
         if not isinstance(subject, Disk) or not isinstance(seen, DiskState):
             continue
@@ -60,7 +60,7 @@ def check_unique(volume: Volume, wanted: Content) -> None:
         for node, content in (*held, (seen.node, seen.content)):
             if node != volume.node and isinstance(content, Content) and content.uuid == wanted.uuid:
                 raise Refused(
-                    f"{node} has the very UUID that {volume.path} is to get, {wanted.uuid}: "
-                    "it is a copy of what this play made",
+                    f"{node} has the same UUID that {volume.path} would get, {wanted.uuid}: "
+                    "it is a copy of content that this play made",
                     advice="give the copy another UUID, detach its disk, or choose another `seed`; then run this again",
                 )

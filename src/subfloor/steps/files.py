@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, and nothing between."""
+"""Writing files atomically: a crash leaves the old file or the new one."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from subfloor.observe.path import unfinished
 
 
 def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, ...]:
-    """Commands that put a file at a path, and make the directories above it.
+    """Commands that write a file, and make the directories above it.
 
-    Its content goes to a name beside it that says that it is unfinished and that no user has given, is flushed,
-    and gets the right name at the end; then the directory is flushed, which is what keeps the name (fsync(2)).
+    The content goes to a temporary file beside it, whose name marks it as unfinished and is not one a user
+    chooses. It is flushed and then renamed; at last the directory is flushed, which persists the name (fsync(2)).
     """
     temporary = unfinished(path)
     return _replaced(path, mode, Command(("dd", f"of={temporary}", "conv=fsync", "status=none"), stdin=content))
 
 
 def keep_output(path: str, argv: Sequence[str], mode: str = "0644") -> tuple[Command, ...]:
-    """Commands that put what a program prints at a path, as ``write_file`` does; if it prints nothing, none."""
+    """Commands that write the output of a program to a file, as ``write_file`` does; empty output fails."""
     temporary = unfinished(path)
     return _replaced(path, mode, Command(("sh", "-euc", _KEEP, "sh", temporary, *argv)))
 
 
 def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
-    """Commands that do as ``write_file`` does, and nobody but root can read the file at any time, or its place.
+    """Commands like those of ``write_file``; at every moment only root can read the file or a new directory for it.
 
-    A directory that is made for it is root's alone; one that is there stays as it is.
+    A new directory is accessible only to root; an existing one stays as it is.
     """
     folder, temporary = posixpath.dirname(path), unfinished(path)
     return (

@@ -1,7 +1,7 @@
-"""What a step destroys, in the words of whoever is asked to consent: all of it, as closely as the disk itself says.
+"""What a step destroys, as the consent question shows it: all of it, with the details that the disk gives.
 
-What is to be lost is looked at once more (``Holdings``): what lies where no partition is, what each filesystem says
-of its use, and what partitions hold that no other program finds. A disk that loses nothing is not looked at.
+A disk with a loss is read once more (``Holdings``): space without a partition, what each filesystem says about its
+use, and content of partitions that no other program finds. A disk without a loss is not read again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _TABLE = 34 * 512
 """Bytes at each end of a disk where tables are."""
 
 _MOST_BEHIND = 16
-"""How many times more a look is taken behind what was found: as many partitions as a disk is likely to have had."""
+"""How often the search continues behind content that was found: as many partitions as a disk is likely to have had."""
 
 _MOST_HOLES = 16
-"""In how many holes a look is taken, the largest ones: tables with more are rare, and each look takes its time."""
+"""How many holes are searched, the largest first: tables with more are rare, and each search takes time."""
 
 
 def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
@@ -41,7 +41,7 @@ def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
 def losses_of_partitions(
     machine: Machine, path: str, disk: DiskState, entries: Iterable[Entry], about: str
 ) -> tuple[Loss, ...]:
-    """What partitions hold, as what a step destroys; ``about`` says why, or of whom it is. ``path``: the disk's.
+    """The content of partitions, as what a step destroys. ``about``: the reason, or the owner. ``path``: of the disk.
 
     Raises ``LookNeeded``.
     """
@@ -60,7 +60,7 @@ def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Partiti
 
 
 def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
-    """What is lost where free space is taken that still holds something."""
+    """The loss if a step uses free space that still holds content."""
     listed = ", ".join(map(str, found))
     what = f"{path} ({disk.about}), in space that no partition has: {listed}"
     return (Loss(path, disk.node, what),) if listed else ()
@@ -74,7 +74,7 @@ def _look(machine: Machine, path: str, extents: tuple[_Extent, ...], holes: tupl
 
 
 def _extent(disk: DiskState, volume: PartitionState) -> _Extent | None:
-    """Where to look for more of what a partition holds, in bytes; None where nothing more is to be learned of it."""
+    """Where to read more about the content of a partition, in bytes; None if reading gives nothing more."""
     content, (start, size) = volume.content, disk.place(volume)
     end = min(start + size, disk.size)
     known = isinstance(content, Content) and (content.fresh or not superblocks.says_more(content.type))
@@ -82,7 +82,7 @@ def _extent(disk: DiskState, volume: PartitionState) -> _Extent | None:
 
 
 def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -> PartitionState:
-    """The partition with what was found at its start, where that is what it was seen to hold, or nothing was seen."""
+    """The partition with the content found at its start, if it agrees with the known content, or none was known."""
     start, _ = disk.place(volume)
     here = next((each.content for each in found if each.start == start), None)
     same = here is not None and (isinstance(volume.content, Unknown) or here == volume.content)
@@ -90,7 +90,7 @@ def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -
 
 
 def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[Remains, ...]:
-    """What is left where no partition is: at usual places, and behind whatever was found so. Raises ``LookNeeded``."""
+    """Content outside of partitions: at usual places, and behind what was found there. Raises ``LookNeeded``."""
     holes = tuple(_holes(disk))
     found = latest = _look(machine, path, (), holes)
     for _ in range(_MOST_BEHIND):
@@ -107,7 +107,7 @@ def _behind(found: Remains, holes: tuple[_Extent, ...]) -> _Extent | None:
 
 
 def _outermost(found: Iterable[Remains]) -> Iterator[Remains]:
-    """Everything but what lies in something else, each once."""
+    """All that does not lie inside something else, without duplicates."""
     end = 0
     for each in sorted(set(found), key=lambda each: each.start):
         if each.start >= end:
@@ -116,9 +116,9 @@ def _outermost(found: Iterable[Remains]) -> Iterator[Remains]:
 
 
 def _holes(disk: DiskState) -> Iterator[_Extent]:
-    """The spaces that no partition takes, in bytes, but for those that are too small to hold anything much.
+    """The spaces without a partition, in bytes, except those smaller than 1 MiB.
 
-    There are none where something takes the whole disk, and none that was emptied in this very (imagined) run.
+    There are none if something takes the whole disk, and none that this (planned) run has emptied.
     """
     if disk.whole:
         return

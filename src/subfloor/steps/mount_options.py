@@ -1,7 +1,7 @@
-"""Mount options: those that were asked for, in the spelling in which the kernel shows them.
+"""Mount options: the declared ones, as the kernel shows them.
 
-A kernel shows some as they were given, some in another spelling, and many not at all (what is a
-filesystem's default, what only mount(8) reads). Only what it shows can be looked for. The spellings are
+The kernel shows some options as given, some in another spelling, and many not at all (defaults of a filesystem,
+and options that only mount(8) reads). Only options that it shows can be verified. The spellings are
 those of the kernel's ``show_options`` functions: fs/proc_namespace.c, fs/ext4/super.c, fs/fat/inode.c,
 fs/btrfs/super.c, fs/xfs/xfs_super.c.
 """
@@ -33,7 +33,7 @@ _CONTRARY: Mapping[str, frozenset[str]] = {
     "data=journal": frozenset({"data=ordered", "data=writeback"}),
     "data=writeback": frozenset({"data=ordered", "data=journal"}),
 }
-"""What the kernel shows where the opposite of an option is in force."""
+"""What the kernel shows if the opposite of an option is in effect."""
 
 _OPPOSITE: Mapping[str, str] = {
     "ro": "rw",
@@ -49,7 +49,7 @@ _OPPOSITE: Mapping[str, str] = {
     "lazytime": "nolazytime",
     "discard": "nodiscard",
 }
-"""What calls an option off, to mount(8)."""
+"""The option that cancels an option in mount(8)."""
 
 _KEPT = frozenset({"nosuid", "nodev", "noexec", "nosymfollow"})
 
@@ -58,18 +58,18 @@ _USERSPACE = _WHO | {"defaults", "auto", "noauto", "nofail", "_netdev"}
 
 
 _SHARED = frozenset({"sync", "dirsync", "lazytime"})
-"""What the kernel keeps for a filesystem as a whole, of the options that every type has."""
+"""Options of every type that the kernel keeps for the whole filesystem."""
 
 _AT_ONCE = frozenset({"noatime", "relatime", "strictatime", "norelatime", "atime", "nostrictatime"})
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What must be shown, and what must not be.
+    """The options that a mount must show, and those that it must not show (``contrary``, and names in ``off``).
 
-    ``fixed``: options that a remount cannot change. ``shared``: the names of those that the kernel keeps for a
-    filesystem as a whole, whichever of its mounts they were given to. ``unsure``: names of options that the
-    kernel drops where the device cannot do what they ask for.
+    ``changeable``: names of the type's own options that a remount can change. ``shared``: names of options that the
+    kernel keeps for the whole filesystem, whichever mount sets them. ``unsure``: names of options that the kernel
+    drops if the device does not support them.
     """
 
     shown: frozenset[str]
@@ -80,9 +80,9 @@ class Wanted:
     unsure: frozenset[str] = frozenset()
 
     def lacking(self, options: frozenset[str], unsure: frozenset[str] = frozenset()) -> frozenset[str]:
-        """What a mount that shows these options lacks, or has against what is wanted.
+        """The drift of a mount with these options: the missing and the contrary ones.
 
-        ``unsure``: names of options that may be in force without being among those that are promised.
+        ``unsure``: names of options that are not compared, since the kernel may have dropped them.
         """
         lacks = frozenset(option for option in self.shown - options if _name(option) not in unsure)
         return lacks | self._against(options)
@@ -91,25 +91,25 @@ class Wanted:
         return (self.contrary & options) | {option for option in options if _name(option) in self.off}
 
     def fixed(self, lacking: frozenset[str]) -> frozenset[str]:
-        """Those of the options that no remount can change."""
+        """The options among these that a remount cannot change."""
         own = self.shared - _SHARED
         return frozenset(each for each in lacking if _name(each) in own and _name(each) not in self.changeable)
 
     def mounted(self, there: frozenset[str] | None) -> frozenset[str]:
-        """What will be shown once it is mounted; ``there``: what a mount of the same filesystem shows already."""
+        """The options shown after the mount; ``there``: those that a mount of the same filesystem already shows."""
         if there is None:
             return frozenset(option for option in self.shown if _name(option) not in self.unsure)
         return self._not_shared(self.shown) | self.shared_of(there)
 
     def remounted(self, options: frozenset[str]) -> frozenset[str]:
-        """What a mount that shows these options will show after a remount with those that are wanted."""
+        """The options that a mount with these options shows after the remount."""
         names = {_name(option) for option in self.shown if "=" in option}
         gone = self._against(options) | {option for option in options if _name(option) in names}
         times = _AT_ONCE if self.shown & _AT_ONCE else frozenset()
         return (options - gone - times) | self.shown
 
     def shared_of(self, options: frozenset[str]) -> frozenset[str]:
-        """Those of the options that the kernel keeps for the filesystem as a whole."""
+        """The options among these that the kernel keeps for the whole filesystem."""
         return options - self._not_shared(options)
 
     def _not_shared(self, options: frozenset[str]) -> frozenset[str]:
@@ -121,7 +121,7 @@ def _name(option: str) -> str:
 
 
 def wanted(kind: str, options: Iterable[str]) -> Wanted:
-    """What these options come to, on a filesystem of this type. Where none says ``ro``, it is to be writable."""
+    """What these options mean on a filesystem of this type. Without ``ro`` it must be writable."""
     given = _in_force(for_kernel(options))
     given = given if "ro" in given else ("rw", *given)
     of_type = _TYPES.get(kind, _Type())
@@ -141,18 +141,17 @@ def wanted(kind: str, options: Iterable[str]) -> Wanted:
 
 
 def _in_force(options: tuple[str, ...]) -> tuple[str, ...]:
-    """The options without those that a later one calls off. Of times, ``noatime`` goes before ``relatime``."""
+    """The options without those that a later one cancels. ``noatime`` takes precedence over ``relatime``."""
     left = tuple(option for at, option in enumerate(options) if _OPPOSITE.get(option) not in options[at + 1 :])
     return tuple(option for option in left if option != "relatime" or "noatime" not in left)
 
 
 def remounting(kind: str, options: Iterable[str], shown: frozenset[str]) -> tuple[str, ...]:
-    """The options to remount with, so that a mount that shows these comes to have those that are wanted.
+    """The options for a remount that changes a mount with the options ``shown`` to the desired ones.
 
-    mount(8) adds the options that it wants to those that are in force, and of two that exclude one another
-    the kernel does not take the later one (``noatime`` goes before ``relatime``). So each that is in the way
-    is called off by its opposite. Flags that are to stay are named, since it takes them from fstab(5) where
-    that knows the place.
+    mount(8) adds new options to those in effect, and of two that exclude each other the kernel does not take the
+    later one (``noatime`` takes precedence over ``relatime``). So each contrary option is cancelled by its opposite.
+    Flags that must stay are named, since mount(8) takes them from fstab(5) if the path is listed there.
     """
     given = for_kernel(options)
     against = wanted(kind, given).contrary & shown
@@ -169,12 +168,12 @@ def for_kernel(options: Iterable[str]) -> tuple[str, ...]:
 
 
 def check(options: Iterable[str]) -> None:
-    """Raise ``ValueError`` for an option that is none, or several at once."""
+    """Raise ``ValueError`` for text that is not exactly one mount option."""
     for option in options:
         if not option or "," in option or option != option.strip() or option.startswith("-"):
-            raise ValueError(f"{option!r} is no mount option; give a list of them, such as [noatime, nodev]")
+            raise ValueError(f"{option!r} is not a mount option; give a list of options, such as [noatime, nodev]")
         if option in ("remount", "bind", "rbind", "move"):
-            raise ValueError(f"{option!r} is no option that a mount can have")
+            raise ValueError(f"{option!r} is not allowed: it is an operation of mount(8), not an option of a mount")
 
 
 def value(options: Iterable[str], *names: str) -> str | None:
@@ -184,25 +183,25 @@ def value(options: Iterable[str], *names: str) -> str | None:
 
 
 def size(options: Iterable[str]) -> str | None:
-    """The size that a tmpfs shows; None where it shows none, since it is the kernel's default."""
+    """The size that a tmpfs shows; None for the kernel's default, which is not shown."""
     return value(options, "size")
 
 
 def subvolume(options: Iterable[str]) -> str:
-    """Which directory of a btrfs is mounted, as the kernel shows it: its ``subvol``, or its top."""
+    """The mounted directory of a btrfs, as the kernel shows it: ``subvol``, or the top level."""
     return posixpath.join("/", value(options, "subvol") or "")
 
 
 Spelt = Mapping[str, str | None]
-"""Options of a type by their names, as the kernel shows them; None where it shows none of this name. What is not
-in it cannot be predicted, and is not looked for."""
+"""Options of a type by name, as the kernel shows them; None if it shows none with this name. An option that is not
+in it cannot be predicted, and is not verified."""
 
 
 @dataclass(frozen=True)
 class _Type:
-    """How a type shows its own options (``names``), given one of them and all of them.
+    """How a filesystem type shows its own options (``names``): ``spell`` gets one option and all of them.
 
-    ``changeable``: those that a remount changes. ``unsure``: those that depend on what the device can do.
+    ``changeable``: those that a remount changes. ``unsure``: those that depend on the features of the device.
     """
 
     spell: Callable[[str, str, tuple[str, ...]], Spelt] = lambda name, value, given: {}
@@ -212,7 +211,7 @@ class _Type:
 
 
 def _discard(name: str) -> Spelt:
-    """``discard`` and ``nodiscard``: the later one counts."""
+    """``discard`` and ``nodiscard``: the last one counts."""
     return {"discard": "discard" if name == "discard" else None} if name in ("discard", "nodiscard") else {}
 
 
@@ -228,13 +227,13 @@ def _number(name: str, text: str, *unseen: int) -> Spelt:
 def _ext4(name: str, text: str, given: tuple[str, ...]) -> Spelt:
     if name == "commit":
         return _number(name, text, 0, 5)  # 5 s is the default
-    if name == "data" and text != "ordered":  # the default, which newer kernels show where it was given
+    if name == "data" and text != "ordered":  # the default, which newer kernels show if it was given
         return {name: f"data={text}"}
     return _discard(name)
 
 
 def octal(text: str) -> int | None:
-    """A mask of permission bits; None for what is none."""
+    """A mask of permission bits; None if the text is not a mask."""
     return int(text, 8) if re.fullmatch("[0-7]{1,6}", text) else None
 
 
@@ -243,7 +242,7 @@ def _vfat(name: str, text: str, given: tuple[str, ...]) -> Spelt:
         mask = octal(text)
         names = ("fmask", "dmask") if name == "umask" else (name,)
         return {} if mask is None else {each: f"{each}={mask:04o}" for each in names}
-    if name in ("uid", "gid"):  # a name becomes a number in mount(8)
+    if name in ("uid", "gid"):  # mount(8) turns a name into a number
         return _number(name, text, 0)
     return _discard(name)
 
@@ -266,7 +265,7 @@ def _btrfs(name: str, text: str, given: tuple[str, ...]) -> Spelt:
 
 
 def _compression(name: str, text: str) -> Spelt:
-    """Compression: zlib where none is named, level 3 where none is named. It is one setting under two names."""
+    """Compression: zlib by default, level 3 by default. Both names are one setting."""
     other = "compress" if name == "compress-force" else "compress-force"
     how, _, level = (text or "zlib").partition(":")
     if how in ("no", "none") and not level:

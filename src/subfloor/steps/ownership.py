@@ -1,4 +1,4 @@
-"""What of a disk this play made itself, and so may make again unasked; everything else is a loss (``losses``)."""
+"""What this play made on a disk, and so may make again without consent; all else is a loss (``losses``)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from subfloor.storage.marks import UNFINISHED, final
 
 
 def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
-    """Whether this play, or an earlier form of it, made the partition under the name that it has."""
+    """Whether this play, or an earlier version of it, made the partition under its current name."""
     return entry.uuid == identity.partition(table.id, entry.number, final(entry.name))
 
 
 def is_our_content(identity: Identity, partition: UUID, content: Content) -> bool:
-    """Whether it is what this play makes on the partition with that UUID.
+    """Whether this play makes such content on the partition with that UUID.
 
-    A swap area has its UUID and the word that it is known by in sectors of their own, so one that was being made
-    when the power failed may show no UUID.
+    A swap area has its UUID and its signature in different sectors, so after a power failure during mkswap it may
+    show no UUID.
     """
     if content.type not in (*TOOLS, "crypto_LUKS"):
         return False
@@ -31,7 +31,7 @@ def is_our_content(identity: Identity, partition: UUID, content: Content) -> boo
 
 
 def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume: PartitionState | None) -> bool:
-    """Whether it is unfinished work of our own: what we would have made there, or nothing recognisable."""
+    """Whether it is our own unfinished work: content that we would make there, or nothing recognisable."""
     content = volume.content if volume else None
     ours = content is None or (isinstance(content, Content) and is_our_content(identity, entry.uuid, content))
     return ours and entry.name.endswith(UNFINISHED) and is_our_partition(identity, table, entry)
@@ -41,9 +41,9 @@ def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume:
 
 
 def remains(machine: Machine, path: str, disk: DiskState, table: Gpt, start: int, size: int) -> tuple[Remains, ...]:
-    """What free space still holds where a partition is to be, in sectors, but for what may be lost already.
+    """What the free space for a new partition (in sectors) still holds, except losses with consent already given.
 
-    A filesystem does not go with the entry of the table that led to it. Raises ``LookNeeded``.
+    Deleting a table entry does not delete the filesystem behind it. Raises ``LookNeeded``.
     """
     if disk.is_cleared(start, start + size):
         return ()

@@ -1,8 +1,8 @@
-"""Directories above what is kept: whose they are and with which mode, in the store and at its place.
+"""Directories above persisted paths: their owner and mode, in the store and at the path itself.
 
-A directory that nobody declares is root's, of mode 0755. Two kinds are not: home directories and what is in
+An undeclared directory belongs to root, with mode 0755. There are two exceptions: home directories and what is in
 them (nixos/modules/config/users-groups.nix: `homeMode` is 0700), and `/var/lib/private`, which systemd refuses
-to use unless it is closed (exec-invoke.c, systemd.exec(5) on `DynamicUser`).
+to use if others can enter it (exec-invoke.c, systemd.exec(5) on `DynamicUser`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _USERS = "100"
 
 @dataclass(frozen=True)
 class Parent:
-    """A directory above what is kept, with what is not as usual: its owner, its group or its mode."""
+    """A directory above a persisted path whose owner, group or mode is not the usual one."""
 
     path: str
     owner: str
@@ -32,14 +32,14 @@ class Parent:
 
     @property
     def node(self) -> Node:
-        """What is wanted at its path."""
+        """The desired state of its path."""
         return paths.node(DIRECTORY, self.owner, self.group, self.mode)
 
 
 def declared(path: str, homes: Iterable[Home], owner: str, group: str) -> tuple[Parent, ...]:
     """The directories above a path, outermost first; all paths as the installed system has them.
 
-    ``owner``, ``group``: those of what is kept; they are a home's too where nothing says whose it is.
+    ``owner``, ``group``: those of the persisted path; also used for a home directory without a declared owner.
     """
     home = _home(path, homes)
     found = (_parent(each, home, owner, group) for each in _above(path))
@@ -52,7 +52,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _home(path: str, homes: Iterable[Home]) -> Home | None:
-    """The home directory that a path lies in: a declared one, or else one at its usual place."""
+    """The home directory that contains a path: a declared one, or else one at its usual place."""
     told = [each for each in (*homes, Home("/root", "root")) if is_below(path, each.path)]
     if told:
         return max(told, key=lambda each: len(each.path))
@@ -72,7 +72,7 @@ def _parent(path: str, home: Home | None, owner: str, group: str) -> Parent | No
 
 
 def next_step(machine: Machine, parents: Iterable[Parent]) -> Step | None:
-    """A step that makes the first that is not there, or mends it; those that cannot be seen yet come later."""
+    """A step for the first directory that is missing or wrong; those that are not visible yet come later."""
     found = (_step(machine, each) for each in parents if not isinstance(machine[Path(each.path)], NotYetVisible))
     return next((step for step in found if step), None)
 
@@ -89,9 +89,9 @@ def _step(machine: Machine, each: Parent) -> Step | None:
 
 
 def _is_wrong(there: Node, each: Parent) -> bool:
-    """Whether it was made for root by something that knew no better, or is too open for systemd.
+    """Whether another tool made it for root by default, or it is too open for systemd.
 
-    Otherwise it is somebody's, who may have given it the owner and mode that it has.
+    Otherwise the user may have set its owner and mode on purpose.
     """
     if each.path.endswith(_PRIVATE):
         return bool(there.mode & ~each.node.mode) or not there.owner & ROOT

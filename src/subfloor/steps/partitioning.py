@@ -1,6 +1,6 @@
-"""What the tasks that write to disks share: which disks they may touch at all, and how a table is written.
+"""Code of the tasks that write to disks: which disks they may change, and how a table is written.
 
-All of it is pure: it makes commands and values, and touches nothing.
+All of it is pure: it returns commands and values, and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ START_OVER = (
     "to start over on the whole disk, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent "
     "with `--destroy`"
 )
-"""How a disk is erased that is ours: under another name it has another label-id, so what is there is not ours."""
+"""How to erase a disk of ours: with another name it gets another label-id, so its content is no longer ours."""
 
 _SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
 
 
 def disk_at(machine: Machine, path: str) -> DiskState:
-    """The disk at a path. Raises ``Refused`` where there is none, or no disk that could be laid out."""
+    """The disk at a path. Raises ``Refused`` if there is none, or if it is not a disk that can be partitioned."""
     disk = machine[Disk(path)]
     if isinstance(disk, Missing):
         there = "; ".join(disk.present) or "none"
-        raise Refused(f"there is no device {path}", advice=f"name another disk; those that are here: {there}")
+        raise Refused(f"there is no device {path}", advice=f"name another disk; this machine has: {there}")
     if disk.kind != "disk":
         what = "a CD-ROM" if disk.kind == "rom" else "a partition"
         raise Refused(f"{path} is {what}, but a whole disk is required", advice="name a disk; lsblk lists them")
     if not disk.size:
-        raise Refused(f"{path} has no size", advice="see that a medium is in it, or name another disk")
+        raise Refused(f"{path} has no size", advice="insert a medium, or name another disk")
     return disk
 
 
 def writable(path: str, disk: DiskState) -> DiskState:
-    """The disk, if it can be written to. Raises ``Refused``."""
+    """The disk, if it is writable. Raises ``Refused``."""
     if disk.read_only:
         raise Refused(
             f"{path} is read-only",
@@ -51,43 +51,43 @@ def writable(path: str, disk: DiskState) -> DiskState:
 
 
 def unused(path: str, disk: DiskState) -> DiskState:
-    """The disk, if nothing uses it or a partition of it. Raises ``Refused``: no consent covers that."""
+    """The disk, if neither it nor a partition is in use. Raises ``Refused``: consent does not help."""
     if disk.is_busy:
         raise Refused(
             f"{path} is in use: {', '.join(disk.busy)}",
-            advice="what is in use is never destroyed; unmount it, `swapoff` or take it apart, then run this again",
+            advice="subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run this again",
         )
     return disk
 
 
 def tellable(path: str, disk: DiskState) -> DiskState:
-    """The disk, if it can be written to and the kernel will then take its table. Raises ``Refused``.
+    """The disk, if it is writable and the kernel will accept a changed table. Raises ``Refused``.
 
-    The kernel keeps a partition in use as it is, whatever has become of the table since.
+    The kernel keeps a partition in use as it is, even if the table has changed.
     """
     writable(path, disk)
     stale = [(disk.partition_node(v.number), v.users) for v in disk.volumes if v.in_use and not v.known]
     used = [(path, disk.users)] if disk.in_use and disk.stray else []
     for node, users in (*stale, *used):
         raise Refused(
-            f"the kernel has other partitions on {path} than its table, and {node} is in use: {', '.join(users)}",
-            advice="unmount it, `swapoff` or take it apart, or reboot; then run this again",
+            f"the partitions of the kernel on {path} differ from its table, and {node} is in use: {', '.join(users)}",
+            advice="unmount, `swapoff` or detach it, or reboot; then run this again",
         )
     return disk
 
 
 def check_not_another(path: str, name: str, disk: DiskState, others: Mapping[UUID, str]) -> None:
-    """Raise ``Refused`` for a disk that the play knows by another name: ``others``, by label-id."""
+    """Raise ``Refused`` for a disk that has another name in the play. ``others``: names by label-id."""
     other = others.get(disk.table.id) if isinstance(disk.table, gpt.Gpt) else None
     if other is not None:
         raise Refused(
-            f"{path} is the disk that this play calls “{other}”, not “{name}”",
-            advice="the devices' names have changed: name the disks by /dev/disk/by-id/…",
+            f"{path} is the disk “{other}” of this play, not “{name}”",
+            advice="the device names have changed: name the disks by /dev/disk/by-id/…",
         )
 
 
 def table_of(path: str, disk: DiskState) -> gpt.Gpt:
-    """The disk's GPT. Raises ``Refused`` where it has none, or a damaged one."""
+    """The GPT of the disk. Raises ``Refused`` if it has none, or a damaged one."""
     if not isinstance(disk.table, gpt.Gpt):
         found = f"a {disk.table.type} partition table" if disk.table else "no partition table"
         raise Refused(f"{path} has {found}, but a GPT is required", advice="put a `gpt-label` task before this one")
@@ -100,12 +100,12 @@ def table_of(path: str, disk: DiskState) -> gpt.Gpt:
 
 
 def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
-    """Commands that make the table of ``after`` from that of ``disk``, and tell the kernel.
+    """Commands that change the table of ``disk`` to that of ``after``, and update the kernel.
 
-    A new table is written from one script, so nothing is left for sfdisk to choose. Of one that is there no more is
-    written than what changes: it keeps its geometry, the place of its entries, every other entry as it is, and the
-    boot code, signature and slots in the first sector. Partitions in use keep the kernel from reading a table anew
-    (BLKRRPART), so it is told of each partition instead, which it takes (partx(8), BLKPG).
+    A new table is written from one script that leaves sfdisk nothing to choose. In an existing table only changes
+    are written: its geometry, the place of its entries, all other entries, and the boot code, signature and slots in
+    the first sector stay. Partitions in use prevent the kernel from rereading a table (BLKRRPART), so it is updated
+    partition by partition, which it accepts (partx(8), BLKPG).
     """
     assert isinstance(after.table, gpt.Gpt)
     there = disk.table if isinstance(disk.table, gpt.Gpt) and disk.table.id == after.table.id else None
@@ -114,7 +114,7 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 
 
 def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
-    """What is damaged first, then what goes, what changes, and what is new: each command is one write of the table."""
+    """Repair first, then deletions, changes and additions: each command writes the table once."""
     if before.damage and not after.damage:
         yield from _mend(disk, before, after)
     old = {entry.number: entry for entry in before.entries}
@@ -129,11 +129,11 @@ def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Comma
 
 
 def _mend(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
-    """Both copies, from the one that is sound: sfdisk finds that one by itself, and any write of it makes both.
+    """Repair both copies from the valid one: sfdisk finds it itself, and each write of sfdisk makes both copies.
 
-    It does not look for one at the end that a disk had before it grew. So the first copy is made from that, its
-    header last. It finds no table without a protective MBR, either. The slots of that are written in one piece, and
-    nothing beside them.
+    sfdisk does not find a copy at the old end of a disk that has grown. So the first copy is written from that one,
+    its header last. It finds no table without a protective MBR, either. The slots of the MBR are written in one
+    piece, and nothing beside them.
     """
     sector = disk.limits.sector
     if gpt.is_at_old_end(before):
@@ -145,7 +145,7 @@ def _mend(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]
 
 
 def _dd(disk: DiskState, block: int, at: int, data: bytes) -> Command:
-    """A command that writes bytes from a block on, of so many bytes each, and flushes them."""
+    """A command that writes data from block ``at`` on, with ``block`` bytes per block, and flushes it."""
     how = ("iflag=fullblock", "conv=notrunc,fsync", "status=none")
     return Command(("dd", f"of={disk.node}", f"bs={block}", f"seek={at}", *how), stdin=data)
 
@@ -155,14 +155,14 @@ def _sfdisk(disk: DiskState, *how: str, script: bytes) -> Command:
 
 
 def tell_kernel(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
-    """Commands that make the kernel's partitions those of ``after``."""
+    """Commands that change the kernel's partitions to those of ``after``."""
     numbers = {volume.number for volume in after.volumes}
     known = {volume.number for volume in disk.volumes if volume.known} | set(disk.stray)
     if not numbers:
         return (forget(disk),) if known else ()
-    # An update tells of what is in the table, and leaves alone what is not.
+    # An update handles partitions in the table, and leaves all others alone.
     gone = (_partx(disk, "--delete", "--nr", f"{number}:{number}") for number in sorted(known - numbers))
-    # Without its last number partx stops at the first gap.
+    # Without a last number partx stops at the first gap.
     return (*gone, _partx(disk, "--update", "--nr", f"1:{max(numbers)}"))
 
 
@@ -171,30 +171,30 @@ _MOST = 256
 
 
 def forget(disk: DiskState) -> Command:
-    """A command after which the kernel has no partition of the disk, whether or not it had one.
+    """A command that removes all partitions of the disk from the kernel; it succeeds if there are none.
 
-    Without the numbers partx(8) fails where there is none any more; and another program, udev first of all, may
-    have had the kernel read the table anew.
+    Without numbers partx(8) fails if there is no partition; and another program, especially udev, may have made the
+    kernel reread the table.
     """
     return _partx(disk, "--delete", "--nr", f"1:{_MOST}")
 
 
 MOMENT = 10.0
-"""Seconds that others are given to let go of a partition: udev and its like look into each that is new."""
+"""Seconds to wait until other programs close a partition: udev and similar programs open each new one."""
 
 
 def _partx(disk: DiskState, *argv: str) -> Command:
-    """A command that tells the kernel of partitions. It does not take that of one that anybody has open (EBUSY)."""
+    """A command that updates the kernel's partitions. The kernel refuses a change of an open one (EBUSY)."""
     return Command(
         ("partx", *argv, disk.node),
         patience=MOMENT,
         needs=disk.node,
-        advice="the kernel keeps a partition that is in use: unmount it, or let what has it open end, or reboot",
+        advice="the kernel keeps a partition that is in use: unmount it, or end the program that uses it, or reboot",
     )
 
 
 def rename(disk: DiskState, number: int, name: str) -> tuple[Command, ...]:
-    """Commands that give a partition a name, and flush it. A final one is given last: it says that all is sound."""
+    """Commands that rename a partition, and flush it. The final name comes last: it marks finished content."""
     return (Command((*_SFDISK, "--part-label", "--", disk.node, str(number), name)),)
 
 
@@ -204,12 +204,12 @@ def stamp(disk: DiskState, number: int, uuid: UUID) -> tuple[Command, ...]:
 
 
 def check_expressible(path: str, table: gpt.Gpt) -> None:
-    """Raise ``Refused`` for a table that sfdisk would not write back as it is: of the rest it writes what it read."""
+    """Raise ``Refused`` for a table that sfdisk would not write back unchanged."""
     at = 0
     for entry in sorted(table.entries, key=lambda entry: entry.start):
         if entry.start < at or entry.size < 1 or not table.first_lba <= entry.start <= table.last_lba:
             raise Refused(
-                f"partition {entry.number} of {path} overlaps another, or lies where no partition may be",
+                f"partition {entry.number} of {path} overlaps another one, or lies outside the usable space",
                 advice="the table is corrupt: copy the disk first, then repair the table with sfdisk or gdisk; or, "
                 + START_OVER,
             )
@@ -217,9 +217,9 @@ def check_expressible(path: str, table: gpt.Gpt) -> None:
 
 
 def is_overwritten(disk: DiskState) -> bool:
-    """Whether something else was put on the disk over its table, so that no more than a copy of it is left.
+    """Whether something else overwrote the table of the disk, so that only a copy of it is left.
 
-    That copy says whose the disk was, and not whose it is.
+    Such a copy shows the former owner of the disk, not the current one.
     """
     if not isinstance(disk.table, gpt.Gpt):
         return False
@@ -229,19 +229,19 @@ def is_overwritten(disk: DiskState) -> bool:
 
 
 def erase(disk: DiskState, besides: Iterable[tuple[int, int]] = ()) -> tuple[Command, ...]:
-    """Commands that leave no signature on the disk: its partitions' first, its own last; and nothing at its ends.
+    """Commands that erase all signatures: those of the partitions first, those of the disk last; and both ends.
 
-    ``besides``: more places that are left empty, start and size in bytes.
+    ``besides``: more places to empty, start and size in bytes.
 
-    A crash on the way leaves something that says that somebody's data were there, and a rerun erases the
-    rest. wipefs(8) writes over no more than the signatures that it knows, and there are tables that it does
-    not know for what they are; so the ends, where tables are, are emptied besides.
+    A crash in between leaves signatures that show that the disk held data, and a rerun erases the rest. wipefs(8)
+    overwrites only the signatures that it knows, and there are tables that it does not recognise; so the ends, where
+    tables are, are emptied too.
 
-    A table is data: its partitions may overlap, lie in each other or beyond the end of the disk, so that the kernel
-    does not have them. So the partitions are emptied by their places on the disk. The first command opens the disk
-    exclusively (O_EXCL), which the kernel denies where anything uses it, in whatever mount namespace; and it
-    writes nothing. The kernel forgets the partitions before anything is written, and once more at the end:
-    wipefs(8) makes it read the table anew.
+    A table may be wrong: its partitions may overlap, lie in each other or beyond the end of the disk, so that the
+    kernel does not have them. So the partitions are emptied by their places on the disk. The first command opens the
+    disk exclusively (O_EXCL), which fails if it is in use in any mount namespace; it writes nothing. The partitions
+    are removed from the kernel before anything is written, and again at the end: wipefs(8) makes the kernel reread
+    the table.
     """
     partitions = [place for volume in disk.volumes for place in _ends(disk, *disk.place(volume))]
     told = [forget(disk)] if disk.volumes or disk.stray else []
@@ -253,15 +253,15 @@ def erase(disk: DiskState, besides: Iterable[tuple[int, int]] = ()) -> tuple[Com
 
 
 def guard(node: str) -> Command:
-    """A command that fails where anything uses the device, in any mount namespace (O_EXCL), and writes nothing."""
+    """A command that fails if the device is in use in any mount namespace (O_EXCL), and writes nothing."""
     return Command(("wipefs", "--all", "--no-act", "--quiet", node))
 
 
 def wipe(*nodes: str) -> tuple[Command, ...]:
-    """Commands that leave no signature on these partitions.
+    """Commands that erase all signatures on these partitions.
 
-    The first opens them exclusively, so it fails where one is in use; but it passes over a partition
-    table inside a partition, such as a virtual machine's disk leaves.
+    The first opens them exclusively, so it fails if one is in use; but it skips a partition table inside a partition,
+    such as one from the disk of a virtual machine. The second one erases that.
     """
     return (
         Command(("wipefs", "--all", "--quiet", *nodes)),
@@ -272,8 +272,8 @@ def wipe(*nodes: str) -> tuple[Command, ...]:
 
 _FROM_START = 8 * MIB
 _TO_END = 2 * MIB
-"""How far from the ends of an extent a signature may be that any program looks for: the second header of LUKS2 up to
-4 MiB from its start, an array's record 1.5 MiB from its end (libblkid, promise_raid); all others are nearer."""
+"""The largest distance of a known signature from the ends of an extent: the second LUKS2 header is up to 4 MiB from
+its start, the record of an array 1.5 MiB from its end (libblkid, promise_raid); all others are nearer."""
 
 _WRITE_ZEROS = r"""
 zeros() {
@@ -290,8 +290,8 @@ zeros() {
     fi
 }
 """
-"""A function that leaves zeros at the places that it reads, start and size in units of 512 bytes. There may be
-hundreds, and to start a program for each takes long."""
+"""A shell function that writes zeros to the places on its input, start and size in units of 512 bytes. There may be
+hundreds, and one program for each would take long."""
 
 _ZEROS = f"""{_WRITE_ZEROS}
 zeros "$1"
@@ -300,7 +300,7 @@ sync "$1"
 
 
 def _ends(disk: DiskState, start: int, size: int) -> list[tuple[int, int]]:
-    """The two ends of an extent, start and size in bytes, as far as they lie on the disk."""
+    """The two ends of an extent, start and size in bytes, limited to the disk."""
     end = min(start + size, disk.size)
     last = max(start, end - _TO_END)
     places = [(start, min(_FROM_START, end - start)), (last, end - last)]
@@ -308,7 +308,7 @@ def _ends(disk: DiskState, start: int, size: int) -> list[tuple[int, int]]:
 
 
 def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
-    """A command that leaves zeros at these places (start and size in bytes), and nothing unflushed."""
+    """A command that writes zeros to these places (start and size in bytes), and flushes them."""
     lines = "".join(f"{start // 512} {size // 512}\n" for start, size in places)
     return Command(("sh", "-euc", _ZEROS, "zeros", disk.node), stdin=lines.encode())
 
@@ -321,7 +321,7 @@ places | while read -r at; do echo $((at * {SAMPLE // 512})) {SAMPLE // 512}; do
 
 
 def _sampled(disk: DiskState) -> Command:
-    """A command that leaves zeros where the samples are read, so that what was erased counts as blank."""
+    """A command that writes zeros where the samples are read, so that an erased disk counts as blank."""
     return Command(("sh", "-euc", _EMPTY_SAMPLES, "samples", disk.node, str(disk.size // SAMPLE)))
 
 
@@ -333,18 +333,18 @@ def erased(disk: DiskState) -> DiskState:
 
 
 def known_to_kernel(disk: DiskState) -> DiskState:
-    """The disk once the kernel has been told of every partition in its table, and of no other."""
+    """The disk after the kernel's partitions were updated to those of its table."""
     volumes = tuple(replace(volume, known=True) for volume in disk.volumes)
     return replace(disk, volumes=volumes, stray=())
 
 
 def with_partition(disk: DiskState, entry: gpt.Entry, volume: PartitionState) -> DiskState:
-    """The disk once a partition was made or changed, and the kernel told."""
+    """The disk after a partition was made or changed, and the kernel updated."""
     return known_to_kernel(disk.with_entry(entry).with_volume(volume))
 
 
 def without_partitions(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> DiskState:
-    """The disk once these partitions were removed, and what they held."""
+    """The disk after these partitions and their content were removed."""
     assert isinstance(disk.table, gpt.Gpt)
     numbers = {entry.number for entry in gone}
     after = replace(
@@ -357,7 +357,7 @@ def without_partitions(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> DiskStat
 
 
 def remove(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> tuple[Command, ...]:
-    """Commands that remove partitions: first what they hold, so that nothing of it comes back in another one."""
+    """Commands that remove partitions: first their content, so that it does not reappear in a new partition."""
     nodes = tuple(disk.partition_node(entry.number) for entry in gone)
     unknown = any(volume.number in {entry.number for entry in gone} and not volume.known for volume in disk.volumes)
     reveal = tell_kernel(disk, disk) if unknown else ()
@@ -365,6 +365,6 @@ def remove(disk: DiskState, gone: tuple[gpt.Entry, ...]) -> tuple[Command, ...]:
 
 
 def extent(disk: DiskState, entry: gpt.Entry) -> str:
-    """Where a partition is, in words."""
+    """The size and start of a partition, for messages."""
     sector = disk.limits.sector
     return f"{show(entry.size * sector)} at {show(entry.start * sector)}"

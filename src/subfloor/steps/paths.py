@@ -1,6 +1,6 @@
-"""What the tasks that make directories and files share: owners, modes, and what may be in the way.
+"""Code of the tasks that make directories and files: owners, modes, and obstacles at a path.
 
-All of it is pure: it makes commands and values, and touches nothing.
+All of it is pure: it returns commands and values, and changes nothing.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from subfloor.observe.path import ROOT, Absent, Blocked, Node, Path, ThroughSyml
 
 
 def blocked(path: str, state: Blocked) -> Refused:
-    """The refusal where something above a path is no directory."""
-    return Refused(f"{path} cannot be: {state.by} is no directory", advice=f"move {state.by} out of the way")
+    """The refusal if something above a path is not a directory."""
+    return Refused(f"{path} cannot exist: {state.by} is not a directory", advice=f"move {state.by} out of the way")
 
 
 def check_name(name: str) -> None:
-    """Raise ``ValueError`` for what chown(1) would not take as one name or number."""
+    """Raise ``ValueError`` for text that chown(1) does not accept as one name or number."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?", name):
         raise ValueError(f"{name!r} is neither a user or group name nor a number")
 
 
 def accounts(owner: str, group: str) -> frozenset[AnySubject]:
-    """Everything that ``check_accounts`` looks at. Numbers need no account, and root is everywhere."""
+    """All subjects that ``check_accounts`` reads. Numbers need no account, and root always exists."""
     named = ((Account("user", owner), owner), (Account("group", group), group))
     return frozenset(account for account, name in named if not name.isdecimal() and name not in ROOT)
 
 
 def check_accounts(machine: Machine, owner: str, group: str) -> None:
-    """Raise ``Refused`` where the machine has no user or group of this name: chown(1) would fail, half-way."""
+    """Raise ``Refused`` if the machine has no such user or group: chown(1) would fail in the middle of a step."""
     for account in sorted(accounts(owner, group), key=str):
         if not machine[account]:
             number = "uid" if account == Account("user", owner) else "gid"
@@ -47,7 +47,7 @@ def check_accounts(machine: Machine, owner: str, group: str) -> None:
 
 
 def node(kind: str, owner: str, group: str, mode: str) -> Node:
-    """What is wanted at a path. Owner and group as they are written: a name, or a number."""
+    """The desired state of a path. Owner and group as declared: a name, or a number."""
     return Node(kind, mode_of(mode), _ids(owner), _ids(group))
 
 
@@ -56,33 +56,33 @@ def _ids(name: str) -> frozenset[str]:
 
 
 def there(machine: Machine, path: str, kind: str) -> Node | Absent:
-    """What is at a path: nothing, or something of this kind.
+    """The current state of a path: absent, or a node of this kind.
 
-    Raises ``Refused`` where a symbolic link leads elsewhere, or something else is in the way, and
-    ``NotVisible`` where that cannot be seen yet.
+    Raises ``Refused`` if a symbolic link leads elsewhere, or something else is in the way, and
+    ``NotVisible`` if the path is not visible yet.
     """
     state: Absent | ThroughSymlink | Blocked | Node = seen(machine, Path(path))
     if isinstance(state, Blocked):
         raise blocked(path, state)
     if isinstance(state, ThroughSymlink):
         raise Refused(
-            f"{path} leads through a symbolic link: really it is {state.real}",
+            f"{path} leads through a symbolic link to {state.real}",
             advice="name the real path, or replace the link by a directory",
         )
     if isinstance(state, Node) and state.kind != kind:
-        raise Refused(f"{path} is a {state.kind}, and a {kind} is wanted", advice="move it out of the way")
+        raise Refused(f"{path} is a {state.kind}, but must be a {kind}", advice="move it out of the way")
     return state
 
 
 def matches(there: Node, wanted: Node) -> bool:
-    """Whether what is there has the wanted owner, group and mode."""
+    """Whether a node has the desired owner, group and mode."""
     return there.mode == wanted.mode and wanted.owner <= there.owner and wanted.group <= there.group
 
 
 def mend(machine: Machine, path: str, there: Node, wanted: Node, also: tuple[str, ...] = ()) -> Step | None:
-    """A step that gives a path its owner, group and mode; None where it has them.
+    """A step that corrects the owner, group and mode of a path; None if it is in sync.
 
-    ``also``: other paths to the same thing. The owner first, since chown(2) takes away setuid bits.
+    ``also``: other paths of the same node. The owner comes first, since chown(2) clears setuid bits.
     """
     if matches(there, wanted):
         return None
@@ -100,7 +100,7 @@ def mend(machine: Machine, path: str, there: Node, wanted: Node, also: tuple[str
 
 
 def _kept(there: frozenset[str], wanted: frozenset[str]) -> frozenset[str]:
-    """Of somebody who stays, the name is known besides the number."""
+    """The known name and number of an owner that stays."""
     return there if wanted <= there else frozenset()
 
 
@@ -115,7 +115,7 @@ def chmod(path: str, mode: str) -> tuple[Command, ...]:
 
 
 def mkdir(path: str, owner: str, group: str, wanted: Node, *, parents: bool = True) -> tuple[Command, ...]:
-    """Commands that make a directory. Its mode is set again after its owner: chown(2) takes away setuid bits."""
+    """Commands that make a directory. The mode is set again after the owner: chown(2) clears setuid bits."""
     made = Command(("mkdir", *(("-p",) if parents else ()), "-m", f"{wanted.mode}", "--", path))
     if owner in ROOT and group in ROOT:
         return (made,)
@@ -123,7 +123,7 @@ def mkdir(path: str, owner: str, group: str, wanted: Node, *, parents: bool = Tr
 
 
 def made(machine: Machine, path: str, wanted: Node) -> Machine:
-    """The machine once something was made at a path, and the directories above it."""
+    """The machine after a node and the directories above it were made."""
     above: dict[AnySubject, Any] = {
         Path(each): directory() for each in _above(path) if machine.get(Path(each)) == Absent()
     }

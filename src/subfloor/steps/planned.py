@@ -1,4 +1,4 @@
-"""Where a play will look for what free space still holds, once the disk has a new table. Pure."""
+"""Where a play will search free space for remains, once the disk has a new table. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from subfloor.storage.allocation import hole_around
 from subfloor.storage.sizes import MIB
 
 _SHOWN = ((0, 516 << 10), (MIB, 4096), (2 * MIB, 4096), (4 * MIB, 4096))
-"""What makes something recognisable from a place on, start and size in bytes: superblocks lie in the first 512 KiB
-(a pool's second label is the last), copies of the header of LUKS2 up to 4 MiB."""
+"""Offsets and sizes in bytes at which content is recognised: superblocks lie in the first 512 KiB (the last one is
+the second label of a pool), copies of the LUKS2 header up to 4 MiB."""
 
 
 def partitions_of(play: Iterable[Task], device: str) -> tuple[Task, ...]:
@@ -26,8 +26,8 @@ def partitions_of(play: Iterable[Task], device: str) -> tuple[Task, ...]:
 
 
 def planned(machine: Machine, path: str, label_id: UUID, partitions: Iterable[Task]) -> list[tuple[int, int]]:
-    """What is to be emptied with a disk (start and size in bytes), so that nothing is found where the play makes
-    its partitions: a rerun of a run that was interrupted has no consent to it any more."""
+    """What to empty when a disk is erased (start and size in bytes), so that nothing is found where the play makes
+    its partitions: a rerun after an interruption has no consent for it."""
     disk = machine[Disk(path)]
     assert isinstance(disk, DiskState)
     label = gpt.blank(label_id, disk.sectors, disk.limits.sector)
@@ -38,7 +38,7 @@ def planned(machine: Machine, path: str, label_id: UUID, partitions: Iterable[Ta
 
 
 def _places(machine: Machine, path: str, partitions: Iterable[Task]) -> Iterator[int]:
-    """Where each partition would be looked for remains before it is made, in bytes, up to the first that is refused."""
+    """Where remains are searched before each partition is made, in bytes, up to the first partition that is refused."""
     for task in partitions:
         before, sector = _table(machine, path)
         try:

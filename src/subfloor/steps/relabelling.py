@@ -1,4 +1,4 @@
-"""How a finished filesystem gets another label, under a name of its volume that shows that this is going on. Pure."""
+"""Steps that change the label of a finished filesystem; a mark on its volume shows the change in progress. Pure."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from subfloor.storage.filesystems import TOOLS, Call, Tools
 from subfloor.storage.marks import LABELLING
 
 _UNSOUND = (
-    "where it was only not unmounted cleanly, mount {0} once and unmount it; else repair it with its own fsck, "
-    "after a copy of what matters"
+    "if it was only not unmounted cleanly, mount {0} once and unmount it; else copy important data, then repair it "
+    "with its own fsck"
 )
 
 
 def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
-    """A step that labels the filesystem as ``wanted`` says, and first repairs what an interrupted change left.
+    """A step that sets the label of ``wanted``, and first repairs the damage of an interrupted change.
 
-    Raises ``Refused`` where the filesystem takes no label while it is in use.
+    Raises ``Refused`` if the label of the filesystem cannot be changed while it is in use.
     """
     volume.check_writable()
     tools, broke_off = TOOLS[kind], not volume.is_final
     if volume.in_use and not tools.relabels_in_use:
         raise Refused(
-            f"{volume.path} is {', '.join(volume.users)}, and {kind} takes no label while it is in use",
-            advice="unmount it, or `swapoff`, and run this again",
+            f"{volume.path} is {', '.join(volume.users)}, and the label of {kind} cannot be changed while it is in use",
+            advice="unmount or `swapoff` it, then run this again",
         )
     return Step(
-        says=f"Label {volume.path} {wanted.label!r}" + (", which broke off" if broke_off else ""),
+        says=f"Label {volume.path} {wanted.label!r}" + (", after an interrupted change" if broke_off else ""),
         commands=(
             *(_marked(volume, tools) if not volume.in_use else ()),
             Command(tools.relabel(volume.node, wanted.label)),
@@ -43,7 +43,7 @@ def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
 
 
 def _marked(volume: Volume, tools: Tools) -> tuple[Command, ...]:
-    """What comes before the label is written: the name says so; or what broke off is made whole."""
+    """Commands before the label is written: mark the volume, or repair an interrupted change."""
     broke_off = not volume.is_final
     sound = () if broke_off or tools.settle else (_check(volume, tools),)
     marked = () if broke_off else volume.mark(volume.final_name + LABELLING)
@@ -54,7 +54,7 @@ def _marked(volume: Volume, tools: Tools) -> tuple[Command, ...]:
 
 
 def _check(volume: Volume, tools: Tools) -> Command:
-    """A command that fails where what is there is not sound, and writes nothing."""
+    """A command that fails if the filesystem is not consistent, and writes nothing."""
     return Command(tools.check(volume.node), timeout=3600.0, advice=_UNSOUND.format(volume.node))
 
 

@@ -1,4 +1,4 @@
-"""Volumes: places that can hold content, whatever they lie on. One file for each kind; all of it is pure."""
+"""Volumes: block devices that can hold content. One file for each kind; all of it is pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from subfloor.steps.volumes import mapping, partition
 from subfloor.steps.volumes.volume import Location, Volume
 
 _KINDS = (mapping.located, partition.located)
-"""How a path is recognised, kind by kind. The last one takes every path that is left."""
+"""One function per kind that recognises its paths. The last one accepts every remaining path."""
 
 
 def locate(path: str, play: Iterable[Task] = ()) -> Location:
-    """The volume that a path means, by its name, and by the tasks of the play that make it.
+    """The volume at a path, found by the name and by the tasks of the play that make it.
 
     Raises ``ValueError`` for a path that names no volume.
     """

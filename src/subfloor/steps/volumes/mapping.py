@@ -1,7 +1,7 @@
 """An open LUKS container, as a volume: the label in the container's header carries the mark.
 
 cryptsetup writes a LUKS2 header twice, one copy after the other, each with a checksum and a sequence number; so a crash
-leaves the label as it was or as it is to be (LUKS2 on-disk format, section 2.4).
+leaves the old label or the new one (LUKS2 on-disk format, section 2.4).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from subfloor.steps.losses import loss
 from subfloor.steps.volumes.volume import Locate, Location, Volume
 
 LUKS = "crypto_LUKS"
-"""The type of a container, as blkid has it."""
+"""The type of a container, as blkid reports it."""
 
 _MAPPED = re.compile(r"/dev/mapper/([^/]+)")
 
@@ -42,14 +42,14 @@ class MappingAt(Location):
     below: Location | None
 
     def subjects(self) -> frozenset[AnySubject]:
-        """Everything that ``on`` looks at."""
+        """All subjects that ``on`` reads."""
         return frozenset({Disk(self.path)}) | (self.below.subjects() if self.below else frozenset())
 
     def on(self, machine: Machine, identity: Identity) -> Volume:
         """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
         if self.below is None:
             raise Refused(
-                f"{self.path} is opened by no `luks` task of the play",
+                f"no `luks` task of the play opens {self.path}",
                 advice="put one before this task: it makes the container, or opens it",
             )
         below = self.below.on(machine, identity)
@@ -86,7 +86,7 @@ class MappingAt(Location):
         disk = machine[Disk(self.path)]
         if isinstance(disk, Unopened):
             raise NotVisible(
-                f"what {self.path} holds cannot be seen until {disk.by}",
+                f"the content of {self.path} is unknown until {disk.by}",
                 advice="its `luks` task opens it; a check opens nothing",
             )
         if isinstance(disk, Missing):
@@ -94,7 +94,7 @@ class MappingAt(Location):
         found = disk.mapped.uuid if disk.mapped else ""
         if found != dm_uuid(uuid, self.path.rpartition("/")[2]):
             raise Refused(
-                f"{self.path} is another device than this play opens there",
+                f"{self.path} is not the device that this play opens there",
                 advice="close it (`cryptsetup close`), or choose another name; `dmsetup ls --tree` shows what it is",
             )
         return disk
@@ -102,7 +102,7 @@ class MappingAt(Location):
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping(Volume):
-    """An open container on a machine; ``below``: the volume that holds it, and ``header``: as what that is known."""
+    """An open container on a machine. ``below``: the volume that holds it; ``header``: its content, the container."""
 
     below: Volume
     header: Content
@@ -110,31 +110,31 @@ class Mapping(Volume):
 
     @property
     def whole(self) -> str:
-        """The node of the whole device that it is, or is a part of."""
+        """The node of the whole device that contains the volume, or is the volume."""
         return self.node
 
     def reveal(self) -> tuple[Command, ...]:
-        """Commands after which the kernel has the volume."""
+        """Commands that make the volume known to the kernel."""
         return ()
 
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that give the volume another name, and flush it."""
+        """Commands that rename the volume, and flush it."""
         return relabel(self.below, name)
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
-        """The machine once the volume holds this content, under this name."""
+        """The machine after the volume got this content and name."""
         signatures = (content.type,) if content else ()
         disk = replace(self.disk, content=content, signatures=signatures, table=None, volumes=(), filled=False)
         header = replace(self.header, label=name)
         return self.below.holding(header, self.below.name, known=self.below.known).with_(Disk(self.path), disk)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """What the volume holds, as what a step destroys. Raises ``LookNeeded``."""
+        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
         lost = loss(self.machine, self.path, self.disk)
         return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
 
     def take_over(self) -> Step:
-        """A step that makes it ours. Raises ``Refused``."""
+        """Always raises ``Refused``: only a `luks` task takes over a container."""
         raise Refused(
             f"{self.path} was not made by this play",
             advice=f"put a `luks` task for {self.below.path} before this one, and consent to its loss",
@@ -142,7 +142,7 @@ class Mapping(Volume):
 
 
 def relabel(container: Volume, label: str) -> tuple[Command, ...]:
-    """Commands that give a container another label, and flush it."""
+    """Commands that change the label of a container, and flush it."""
     config = ("cryptsetup", "config", "--batch-mode", "--label", label, "--subsystem", "", "--", container.node)
     return (Command(config), Command(("sync", container.node)))
 

@@ -1,4 +1,4 @@
-"""A partition of a GPT, as a volume: the name in its table entry carries the mark."""
+"""A partition of a GPT, as a volume: the name in its table entry has the mark."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PartitionAt(Location):
     declared: str = ""
 
     def subjects(self) -> frozenset[AnySubject]:
-        """Everything that ``on`` looks at."""
+        """All subjects that ``on`` reads."""
         return frozenset({Disk(self._disk)})
 
     def on(self, machine: Machine, identity: Identity) -> Volume:
@@ -75,19 +75,19 @@ class PartitionAt(Location):
     def _another(self, identity: Identity, table: Gpt, entry: Entry) -> Refused:
         if entry.uuid == identity.partition(table.id, entry.number, self.declared):
             return Refused(
-                f"{self.path} is the {self.declared!r} of this play, and was renamed: now it is {entry.name!r}",
+                f"{self.path} is the {self.declared!r} of this play, but was renamed to {entry.name!r}",
                 advice="run the `aligned-partition` task before this one too: it sets the name back",
             )
         return Refused(
-            f"{self.path} ({entry.name!r}) was not made by this play, and is left alone",
-            advice=f"make {self.declared!r} under a number that is free; or, to make a filesystem on this partition "
-            "as it is, leave out the `aligned-partition` task for it, and consent",
+            f"{self.path} ({entry.name!r}) was not made by this play, and stays as it is",
+            advice=f"give {self.declared!r} a free number; or, to make a filesystem on this partition "
+            "as it is, remove the `aligned-partition` task for it, and consent",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partition(Volume):
-    """A partition on a machine; ``seen``: it, apart from its table entry."""
+    """A partition on a machine. ``seen``: its state without the table entry."""
 
     disk: DiskState
     entry: Entry
@@ -95,27 +95,27 @@ class Partition(Volume):
 
     @property
     def whole(self) -> str:
-        """The node of the whole device that it is, or is a part of."""
+        """The node of the whole device that contains the volume, or is the volume."""
         return self.disk.node
 
     def reveal(self) -> tuple[Command, ...]:
-        """Commands after which the kernel has the volume."""
+        """Commands that make the volume known to the kernel."""
         return () if self.known else tell_kernel(self.disk, self.disk)
 
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that give the volume another name, and flush it."""
+        """Commands that rename the volume, and flush it."""
         return rename(self.disk, self.entry.number, name)
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
-        """The machine once the volume holds this content, under this name."""
+        """The machine after the volume got this content and name."""
         return self._with(replace(self.entry, name=name), content, known=known)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """What the volume holds, as what a step destroys. Raises ``LookNeeded``."""
+        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
         return losses_of_partitions(self.machine, self.disks[0], self.disk, (self.entry,), about)
 
     def take_over(self) -> Step:
-        """All about the partition stays, but for its name and its UUID."""
+        """A step that makes the partition ours: its name and UUID change, its content is erased, all else stays."""
         table = table_of(self.disks[0], self.disk)
         check_expressible(self.disks[0], table)
         name = self.final_name[:LONGEST_NAME]
@@ -126,7 +126,7 @@ class Partition(Volume):
             commands=(
                 *self.reveal(),
                 *self.wipe(),
-                # The UUID last: until then it is another system's, and asked about.
+                # The UUID comes last: until then the partition is foreign, and needs consent.
                 *self.mark(taken.name),
                 *stamp(self.disk, self.entry.number, uuid),
             ),
@@ -141,7 +141,7 @@ class Partition(Volume):
 
 
 def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:
-    """The partition that a path means. Raises ``ValueError`` for a path that means none."""
+    """The partition at a path. Raises ``ValueError`` for a path that names no partition."""
     where = partition_of(path)
     return PartitionAt(path, next(filter(None, (_name_given_by(task, where) for task in play)), ""))
 

@@ -1,4 +1,4 @@
-"""What every volume has in common, and what each kind of volume answers in a file of its own."""
+"""The interface of all kinds of volumes, and what they have in common."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from subfloor.storage.marks import LABELLING, UNFINISHED, final, is_final
 
 @dataclass(frozen=True, kw_only=True)
 class Volume(ABC):
-    """A volume on a machine, as the task sees it that fills it.
+    """A volume on a machine, for the task that makes its content.
 
-    ``path``: as the play names it; ``node``: the kernel's own. ``size`` and ``sector``: in bytes. ``name``: the name
-    that the layer below keeps for it, with the mark that shows how far it has come (``storage/marks``). ``uuid``:
-    the volume's own, from which those of its content are derived. ``ours``: this play made it. ``known``: the kernel
-    has it as the layer below says. ``disks``: the paths and nodes of the whole disks that it lies on; ``locks``: the
-    nodes among them.
+    ``path``: its path in the play; ``node``: its node in the kernel. ``size`` and ``sector``: in bytes. ``name``: its
+    name in the layer below, with the mark of its progress (``storage/marks``). ``uuid``: of the volume; the UUIDs of
+    its content are derived from it. ``ours``: this play made it. ``known``: the kernel has it as the layer below
+    defines it. ``disks``: the paths and nodes of the whole disks that it lies on; ``locks``: the nodes among them.
     """
 
     machine: Machine = field(repr=False)
@@ -47,40 +46,40 @@ class Volume(ABC):
 
     @abstractmethod
     def reveal(self) -> tuple[Command, ...]:
-        """Commands after which the kernel has the volume; none where it has it."""
+        """Commands that make the volume known to the kernel; none if it is known."""
 
     @abstractmethod
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that give the volume another name, in one write that a crash does not tear, and flush it."""
+        """Commands that rename the volume in one atomic write, and flush it."""
 
     @abstractmethod
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
-        """The machine once the volume holds this content, under this name."""
+        """The machine after the volume got this content and name."""
 
     @abstractmethod
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """What the volume holds, as what a step destroys; ``about`` says why. Raises ``LookNeeded``."""
+        """The content of the volume, as what a step destroys; ``about``: the reason. Raises ``LookNeeded``."""
 
     @abstractmethod
     def take_over(self) -> Step:
-        """A step after which this play owns the volume, which another system made; its content is lost.
+        """A step that makes a foreign volume ours; its content is lost.
 
-        Raises ``Refused`` where that cannot be.
+        Raises ``Refused`` if that is not possible.
         """
 
     @property
     @abstractmethod
     def whole(self) -> str:
-        """The node of the whole device that it is, or is a part of."""
+        """The node of the whole device that contains the volume, or is the volume."""
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether its content was never finished."""
+        """Whether its content is unfinished."""
         return self.name.endswith(UNFINISHED)
 
     @property
     def is_labelling(self) -> bool:
-        """Whether its content was being labelled when a run was interrupted."""
+        """Whether a change of the label was interrupted."""
         return self.name.endswith(LABELLING)
 
     @property
@@ -90,22 +89,22 @@ class Volume(ABC):
 
     @property
     def final_name(self) -> str:
-        """Its name once its content is finished."""
+        """Its name without a mark, which it has when its content is finished."""
         return final(self.name)
 
     @property
     def holds_nothing_finished(self) -> bool:
-        """Whether it is unfinished work of our own: what we would have made there, or nothing recognisable."""
+        """Whether it is our own unfinished work: content that we would make there, or nothing recognisable."""
         content = self.content
         made_here = isinstance(content, Content) and is_our_content(self.identity, self.uuid, content)
         return self.ours and self.is_unfinished and (content is None or made_here)
 
     def wipe(self) -> tuple[Command, ...]:
-        """Commands that leave no signature on it; the first fails where anything uses it."""
+        """Commands that erase all signatures; the first one fails if the volume is in use."""
         return wipe(self.node)
 
     def check_writable(self) -> None:
-        """Raise ``Refused`` for a volume that can only be read."""
+        """Raise ``Refused`` for a read-only volume."""
         if self.read_only:
             raise Refused(
                 f"{self.path} is read-only",
@@ -113,38 +112,38 @@ class Volume(ABC):
             )
 
     def check_unused(self) -> None:
-        """Raise ``Refused`` for a volume that is in use: no consent covers that."""
+        """Raise ``Refused`` for a volume in use: consent does not help."""
         if self.in_use:
             raise Refused(
                 f"{self.path} is in use: {', '.join(self.users)}",
-                advice="what is in use is never destroyed; unmount it, or `swapoff`, then run this again",
+                advice="subfloor never destroys what is in use; unmount or `swapoff` it, then run this again",
             )
 
     def seen_content(self) -> Content | None:
-        """What it holds. Raises ``NotVisible`` where that cannot be seen."""
+        """The content. Raises ``NotVisible`` if it is unknown."""
         if isinstance(self.content, Unknown):
             raise NotVisible(
-                f"what {self.path} holds cannot be seen until the table of {self.disks[0]} is repaired",
+                f"the content of {self.path} is unknown until the table of {self.disks[0]} is repaired",
                 advice="a `gpt-label` task repairs it",
             )
         return self.content
 
 
 class Location(ABC):
-    """Which volume a path means: a frozen value, from the path and the play alone."""
+    """Which volume a path names: a frozen value, from the path and the play only."""
 
     path: str
 
     @abstractmethod
     def subjects(self) -> frozenset[AnySubject]:
-        """Everything that ``on`` looks at."""
+        """All subjects that ``on`` reads."""
 
     @abstractmethod
     def on(self, machine: Machine, identity: Identity) -> Volume:
         """The volume on a machine.
 
-        Raises ``Refused`` where there is none, or where it is another one than the play makes, and ``NotVisible``
-        where it cannot be seen yet.
+        Raises ``Refused`` if there is none, or if it is not the one that the play makes, and ``NotVisible``
+        if it is not visible yet.
         """
 
 
