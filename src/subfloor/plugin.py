@@ -17,6 +17,7 @@ from subfloor.core.contributions import (
     PasswordFile,
     Persisted,
     SwapDevice,
+    SwapFile,
 )
 from subfloor.core.errors import LookFailed, NotVisible, Refused
 from subfloor.core.identity import Identity
@@ -85,6 +86,7 @@ from subfloor.observe.running import RunningSystem, StartedByUefi
 from subfloor.observe.secret_file import SecretFile
 from subfloor.observe.subvolume import Subvolume, SubvolumeState
 from subfloor.observe.swap import Swap, SwapState
+from subfloor.observe.swap_file import ResumeOffset, SwapInFile, SwapInFileState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
 from subfloor.steps import (
@@ -173,6 +175,7 @@ STABLE = (
     "PasswordFile",
     "Persisted",
     "SwapDevice",
+    "SwapFile",
     # What can be looked at on a machine: paths, files, disks, mounts, swap areas, programs.
     "Absent",
     "Content",
@@ -210,10 +213,13 @@ TOOLBOX = (
     "MemoryState",
     "ROOT",
     "Remains",
+    "ResumeOffset",
     "RunningSystem",
     "StartedByUefi",
     "Subvolume",
     "SubvolumeState",
+    "SwapInFile",
+    "SwapInFileState",
     "System",
     "Tracking",
     "Trial",
@@ -394,6 +400,7 @@ __all__ = [
     "Persisted",
     "Refused",
     "Remains",
+    "ResumeOffset",
     "RunningSystem",
     "Secret",
     "SecretFile",
@@ -404,6 +411,9 @@ __all__ = [
     "SubvolumeState",
     "Swap",
     "SwapDevice",
+    "SwapFile",
+    "SwapInFile",
+    "SwapInFileState",
     "SwapState",
     "System",
     "Task",

@@ -57,6 +57,15 @@ class SwapDevice:
 
 
 @dataclass(frozen=True)
+class SwapFile:
+    """A swap file that the installed system activates. ``hibernation``: the system hibernates to it."""
+
+    path: str
+    priority: int | None = None
+    hibernation: bool = False
+
+
+@dataclass(frozen=True)
 class PasswordFile:
     """A file that holds the hash of a user's password."""
 
@@ -95,4 +104,4 @@ class HostKey:
     type: str
 
 
-Contribution = FileSystem | Persisted | SwapDevice | PasswordFile | Administrators | Home | HostKey
+Contribution = FileSystem | Persisted | SwapDevice | SwapFile | PasswordFile | Administrators | Home | HostKey

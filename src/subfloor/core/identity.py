@@ -34,6 +34,10 @@ class Identity:
         """
         return uuid5(self._own, f"partition {table} {number} {name}")
 
+    def swap_file(self, path: str) -> UUID:
+        """The UUID of the swap area in our file at this path inside its filesystem."""
+        return uuid5(self._own, f"swap file {path}")
+
     def filesystem(self, partition: UUID) -> UUID:
         """The UUID of the filesystem or swap area on our partition."""
         return uuid5(self._own, f"filesystem {partition}")

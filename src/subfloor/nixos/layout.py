@@ -15,6 +15,7 @@ from subfloor.core.contributions import (
     PasswordFile,
     Persisted,
     SwapDevice,
+    SwapFile,
 )
 
 # The paths that NixOS mounts in stage 1 without being told (nixos/lib/utils.nix, pathsNeededForBoot).
@@ -49,6 +50,7 @@ class Layout:
     passwords: tuple[PasswordFile, ...] = ()
     administrators: tuple[Administrators, ...] = ()
     host_keys: tuple[HostKey, ...] = ()
+    swap_files: tuple[SwapFile, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -135,6 +137,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, PasswordFile)),
         tuple(each for each in found if isinstance(each, Administrators)),
         tuple(each for each in found if isinstance(each, HostKey)),
+        tuple(each for each in found if isinstance(each, SwapFile)),
     )
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")

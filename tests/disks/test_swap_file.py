@@ -1,0 +1,143 @@
+"""`swap-file` on real filesystems: created, activated, created anew, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disks.ground import Ground, entries, ground
+from loop_disks import attach, run, take_away
+from subfloor.act.apply import preflight
+from subfloor.core.consent import Consent
+from subfloor.core.errors import SubfloorError
+from subfloor.core.machine import Output
+from subfloor.observe.swap_file import Offset, ResumeOffset
+
+pytestmark = pytest.mark.root
+
+__all__ = ["ground"]  # fixtures
+
+MAKE = {
+    "btrfs": ("mkfs.btrfs", "-q"),
+    "ext4": ("mkfs.ext4", "-q", "-b", "4096"),
+    "xfs": ("mkfs.xfs", "-q"),
+}
+
+
+@pytest.fixture(params=MAKE)
+def filesystem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    kind = request.param
+    made = attach(tmp_path_factory.mktemp("disk") / kind, "400M")
+    try:
+        run(*MAKE[kind], made.node)
+        yield kind, made.node
+    finally:
+        take_away(made)
+
+
+@pytest.fixture
+def at(filesystem: tuple[str, str], ground: Ground) -> Iterator[str]:
+    """A directory on the filesystem, which on btrfs is a subvolume that compresses."""
+    kind, node = filesystem
+    ground.sh(f"mkdir at; mount {node} at")
+    subvolume = "btrfs subvolume create at/s; btrfs property set at/s compression zstd"
+    ground.sh(subvolume if kind == "btrfs" else "mkdir at/s")
+    yield str(ground.path / "at/s")
+    ground.sh("for each in at/s/*; do swapoff $each || true; done")
+
+
+def play(at: str, **more: Any) -> dict[str, Any]:
+    return {"swap-file": {"path": f"{at}/swapfile", "size": "16MiB", **more}}
+
+
+def active(at: str) -> list[tuple[str, str]]:
+    """Size in KiB and priority."""
+    lines = [line.split() for line in Path("/proc/swaps").read_text().splitlines()]
+    return [(line[2], line[4]) for line in lines if line[0] == f"{at}/swapfile"]
+
+
+def test_it_is_created_and_activated(at: str, ground: Ground) -> None:
+    created, activated = f"Create the swap file {at}/swapfile of 16MiB", f"Activate the swap file {at}/swapfile"
+    assert ground.settle(play(at)) == [created, activated]
+    assert [size for size, _ in active(at)] == [f"{16 * 1024 - 4}"]
+    assert ground.sh("stat -c '%a %u %s' at/s/swapfile; ls -A at/s") == f"600 0 {16 << 20}\nswapfile"
+    assert ground.settle(play(at, priority=7)) == [f"{activated} anew, with priority 7"]
+    assert [priority for _, priority in active(at)] == ["7"]
+    ground.sh("swapoff at/s/swapfile; chmod 0644 at/s/swapfile")
+    assert ground.settle(play(at)) == [f"Set the mode of {at}/swapfile to 0600", activated]
+
+
+def test_another_size(at: str, ground: Ground) -> None:
+    ground.settle(play(at))
+    with pytest.raises(SubfloorError, match=r"(?s)is active, and has 16MiB; 24MiB is wanted.*swapoff"):
+        ground.apply(play(at, size="24MiB"))
+    ground.sh("swapoff at/s/swapfile")
+    assert ground.settle(play(at, size="24MiB"))[:2] == [
+        f"Remove our inactive swap file {at}/swapfile of 16MiB",
+        f"Create the swap file {at}/swapfile of 24MiB",
+    ]
+
+
+def test_an_active_one_is_known_by_another_mount(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
+    """Also the UUID is the same, whatever the filesystem is mounted at."""
+    ground.settle(play(at))
+    kind, node = filesystem
+    ground.sh(f"mkdir 'other place'; mount {'-o subvol=s' if kind == 'btrfs' else ''} {node} 'other place'")
+    inside = "other place" if kind == "btrfs" else "other place/s"
+    assert ground.apply(play(str(ground.path / inside))) == []
+
+
+def test_what_is_not_ours_is_refused(at: str, ground: Ground) -> None:
+    for script, words in (
+        ("dd if=/dev/urandom of=at/s/swapfile bs=1M count=16", "is not a swap file of this play"),
+        ("truncate -s 16M at/s/swapfile", "is not a swap file of this play"),
+        ("truncate -s 16M at/s/swapfile; mkswap at/s/swapfile", "is not a swap file of this play"),
+        ("mkdir at/s/swapfile", "is a directory, and a file is wanted"),
+        ("ln -s nowhere at/s/swapfile", "is a symbolic link"),
+    ):
+        ground.sh(f"rm -rf at/s/swapfile; {script}; chmod 0600 at/s/swapfile || true")
+        before = ground.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s")
+        with pytest.raises(SubfloorError, match=words):
+            ground.apply(play(at))
+        assert ground.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s") == before
+    with pytest.raises(SubfloorError, match="swap files are supported on btrfs, ext4, xfs"):
+        ground.sh("mkdir memory; mount -t tmpfs tmpfs memory")
+        ground.apply(play(str(ground.path / "memory")))
+
+
+def test_what_an_interrupted_run_left(at: str, ground: Ground) -> None:
+    """Whatever lies under the unfinished name; and a file that the kernel could not swap to."""
+    ground.settle(play(at))
+    uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
+    ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
+    (unfinished,) = {word for word in " ".join(_commands(ground, at)).split() if word.endswith(".unfinished")}
+    ground.sh(f"truncate -s 100M {unfinished}; chmod 0644 {unfinished}")
+    assert len(ground.settle(play(at))) == 2
+    assert ground.sh("ls -A at/s") == "swapfile"
+    ground.sh(f"swapoff at/s/swapfile; rm at/s/swapfile; truncate -s 16M at/s/swapfile; mkswap -U {uuid} at/s/swapfile")
+    assert ground.settle(play(at))[0].startswith(f"Remove our inactive swap file {at}/swapfile of 16MiB, with ")
+
+
+def _commands(ground: Ground, at: str) -> list[str]:
+    """The commands that would be run."""
+    plan = preflight(entries((play(at),)), ground.shell, Consent())
+    return [" ".join(each.argv) for report in plan.reports for step in report.steps for each in step.step.commands]
+
+
+def test_the_offset_to_resume_from(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
+    """The area's header is found there on the device itself."""
+    ground.settle(play(at))
+    ground.sh("sync -f at/s; swapoff at/s/swapfile")
+    found = ground.shell.run(("sh", "-c", ResumeOffset(f"{at}/swapfile").probes()[0]))
+    offset = ResumeOffset(f"{at}/swapfile").parse(Output(found.stdout, found.status))
+    assert isinstance(offset, Offset)
+    with Path(filesystem[1]).open("rb") as device:
+        device.seek(offset.pages * 4096)
+        header = device.read(4096)
+    assert header.endswith(b"SWAPSPACE2")
+    uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
+    assert re.sub(r"-", "", uuid) == header[1036:1052].hex()
