@@ -32,6 +32,7 @@ from subfloor.plugin import (
     lint,
     parameters,
     releases,
+    swaps,
     system,
     under,
     users,
@@ -169,17 +170,22 @@ class NixosConfig(Task):
     def subjects(self) -> frozenset[AnySubject]:
         devices = (block_devices.stable_looks(*self._found_by(each)) for each in self.layout.devices)
         machine: set[AnySubject] = {Tool(writing.SCANNER), RunningSystem(), StartedByUefi()}
-        return self._files.subjects().union(machine, *devices)
+        return self._files.subjects().union(machine, swaps.looks(self.layout, self.root), *devices)
 
     def next_step(self, machine: Machine) -> Step | None:
         files = self._files
         boot.check(self._booting, machine[StartedByUefi()])
         writing.check_tracked(machine, files)
-        layout = self.layout.named(lambda each: block_devices.stable(machine, *self._found_by(each)))
+        named = self.layout.named(lambda each: block_devices.stable(machine, *self._found_by(each)))
+        offset = swaps.offset(machine, self.layout, self.root)
+        layout = replace(named, resume_offset=offset or 0)
         chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
         texts = zip(files.generated, self._declaration.texts(layout, chosen), strict=True)
         # All steps are computed first: if one file is refused, none is written.
-        write = [writing.file(machine, files, path, text, self.overwrite) for path, text in texts]
+        unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
+        write = [
+            writing.file(machine, files, path, text, self.overwrite, known=path not in unknown) for path, text in texts
+        ]
         describe = writing.hardware(machine, files, self.hardware, self.platform)
         track = writing.tracking(machine, files)
         return next((step for step in (describe, *write, track) if step), None)

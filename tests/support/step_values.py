@@ -33,6 +33,8 @@ Every key names a subject, with defaults for all that a case does not care about
     uefi: false                         # what started the machine; else UEFI did
     git /mnt/etc/nixos: [local.nix]     # a repository, and what it does not track; `unreadable`; else there is none
     subvolume /mnt/@x: read-only nocow zstd default quotas 64MiB filled   # any of these words; `absent`, `unseen`
+    swap-file /mnt/x: 8GiB swap ours:/x active 5 holes copied   # `ours:` and its path inside the filesystem; `unseen`
+    offset /mnt/x: 1234                   # where a swap file begins, in pages; or `unseen`, `unknown`
     free /dev/vda:                        # what free space of a disk still holds; else nothing
       - {at: 513MiB, size: 8GiB, holds: ext4 nixos, ours: [2, nix]}     # number and name whose UUID it has; or `uuid`
 """
@@ -84,6 +86,7 @@ from subfloor.observe.running import OsRelease, RunningSystem, StartedByUefi
 from subfloor.observe.secret_file import SecretFile
 from subfloor.observe.subvolume import COMPRESSIONS, Subvolume, SubvolumeState
 from subfloor.observe.swap import Swap, SwapState
+from subfloor.observe.swap_file import Offset, ResumeOffset, SwapInFile, SwapInFileState
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
@@ -181,6 +184,8 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Account, True),
     (Subvolume, Absent()),
     (Swap, SwapState()),
+    (SwapInFile, Absent()),
+    (ResumeOffset, Absent()),
     (Tag, ()),
     (Memory, MemoryState(8 << 30)),
     (Usage, Used()),
@@ -373,6 +378,29 @@ def _subvolume(path: str, about: str) -> tuple[AnySubject, Any]:
     )
 
 
+def _swap_file(path: str, about: str) -> tuple[AnySubject, Any]:
+    words = about.split(" ")
+    if words[0] in ("absent", "unseen"):
+        return SwapInFile(path), Absent() if words[0] == "absent" else _unseen("")
+    ours = next((word for word in words if word.startswith("ours:")), "")
+    other = "1-2-3" if words[1:2] == ["swap"] else ""
+    return SwapInFile(path), SwapInFileState(
+        size=words[0],
+        holes="holes" in words,
+        copied="copied" in words,
+        content=words[1] if len(words) > 1 else "",
+        uuid=str(IDENTITY.swap_file(ours.removeprefix("ours:"))) if ours else other,
+        active="active" in words,
+        priority=next((int(word) for word in words[1:] if word.isdecimal()), None),
+    )
+
+
+def _offset(path: str, about: int | str) -> tuple[AnySubject, Any]:
+    if isinstance(about, int):
+        return ResumeOffset(path), Offset(about)
+    return ResumeOffset(path), _unseen("") if about == "unseen" else Unknown()
+
+
 def _swap(device: str, about: str) -> tuple[AnySubject, SwapState]:
     state, _, priority = about.partition(" ")
     return Swap(device), SwapState(state == "active", int(priority) if priority else None)
@@ -448,6 +476,8 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "secret": _secret,
     "subvolume": _subvolume,
     "swap": _swap,
+    "swap-file": _swap_file,
+    "offset": _offset,
     "tag": _tag,
     "filesystem": _filesystem,
     "memory": _memory,

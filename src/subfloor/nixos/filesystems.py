@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from subfloor.core.contributions import FileSystem, Persisted, SwapDevice
-from subfloor.nixos import nix, persistence
+from subfloor.core.contributions import FileSystem, Persisted
+from subfloor.nixos import nix, persistence, swaps
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 
 Persistence = Literal["binds", "impermanence"]
@@ -27,7 +27,7 @@ def module(
     ``not_kept``: paths that need not outlive a boot, and why; it is written down for who reads the file.
     ``read_early``: files that are read before stage 2 mounts anything.
 
-    Raises ``ValueError`` for what no Nix string can say.
+    Raises ``ValueError`` for what no Nix string can say, and for a layout that the system could not use.
     """
     early = mounted_early(layout, read_early)
     settings: dict[str, nix.Value] = {
@@ -47,9 +47,7 @@ def module(
     if environment:
         settings["environment"] = environment
     settings |= _above(binds, homes)
-    settings["swapDevices"] = [_swap(each) for each in layout.swaps]
-    if lasting := [each.device for each in layout.swaps if not each.random_key]:
-        settings["boot"] = {"resumeDevice": lasting[0]}
+    settings |= swaps.settings(layout)
     notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
     return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
 
@@ -144,17 +142,6 @@ def _bind(each: Persisted, layout: Layout, early: frozenset[str]) -> dict[str, n
 
 def _link(each: Persisted) -> nix.Value:
     return {"source": source(each)}
-
-
-def _swap(each: SwapDevice) -> dict[str, nix.Value]:
-    found: dict[str, nix.Value] = {"device": each.device}
-    if each.priority is not None:
-        found["priority"] = each.priority
-    if each.discard:
-        found["discardPolicy"] = each.discard
-    if each.random_key:
-        found["randomEncryption"] = {"enable": True, **({"allowDiscards": True} if each.discard else {})}
-    return found
 
 
 def _set(settings: Mapping[str, nix.Value], name: str) -> Mapping[str, nix.Value]:

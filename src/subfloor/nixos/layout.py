@@ -42,7 +42,10 @@ class Device:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that is mounted, kept and swapped on."""
+    """Everything that is mounted, kept and swapped on.
+
+    ``resume_offset``: where the swap file for hibernation begins on its device, in pages; 0 as long as it is unknown.
+    """
 
     filesystems: tuple[FileSystem, ...] = ()
     persisted: tuple[Persisted, ...] = ()
@@ -51,6 +54,7 @@ class Layout:
     administrators: tuple[Administrators, ...] = ()
     host_keys: tuple[HostKey, ...] = ()
     swap_files: tuple[SwapFile, ...] = ()
+    resume_offset: int = 0
 
     @property
     def stores(self) -> tuple[str, ...]:

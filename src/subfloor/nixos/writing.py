@@ -47,15 +47,19 @@ def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source
     )
 
 
-def file(machine: Machine, directory: ConfigurationDirectory, path: str, text: str, overwrite: bool) -> Step | None:
+def file(
+    machine: Machine, directory: ConfigurationDirectory, path: str, text: str, overwrite: bool, *, known: bool = True
+) -> Step | None:
     """A step that writes a generated file; None if the file has this text.
+
+    ``known``: False for a text that depends on what an earlier step has yet to make.
 
     Raises ``Refused`` for a file that was edited, unless ``overwrite`` is given.
     """
     content = generated.marked(text)
     paths.there(machine, path, FILE)
-    there: Text | Absent = seen(machine, TextFile(path))
-    if there == Text(content):
+    there: Text | Absent | Unknown = seen(machine, TextFile(path))
+    if there == Text(content) or (not known and isinstance(there, Unknown)):
         return None
     if isinstance(there, Text) and not generated.is_intact(there.content) and not overwrite:
         raise Refused(
@@ -63,7 +67,8 @@ def file(machine: Machine, directory: ConfigurationDirectory, path: str, text: s
             + generated.difference(there.content, content, path),
             advice="move your own settings into local.nix beside it and remove the file, or give `overwrite: true`",
         )
-    return _written(machine, directory, path, content)
+    step = _written(machine, directory, path, content)
+    return step if known else replace(step, after=_made(machine, path, Unknown()))
 
 
 def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:
