@@ -11,6 +11,7 @@ from __future__ import annotations
 from subfloor.core.contributions import (
     Administrators,
     Contribution,
+    EncryptedDevice,
     FileSystem,
     Home,
     HostKey,
@@ -170,6 +171,7 @@ STABLE = (
     # What a task contributes to the configuration of the installed system.
     "Administrators",
     "Contribution",
+    "EncryptedDevice",
     "FileSystem",
     "Home",
     "HostKey",
@@ -369,6 +371,7 @@ __all__ = [
     "DevicesMounted",
     "Disk",
     "DiskState",
+    "EncryptedDevice",
     "Entry",
     "FileSystem",
     "FromPlay",

@@ -66,6 +66,29 @@ class SwapFile:
 
 
 @dataclass(frozen=True)
+class EncryptedDevice:
+    """A LUKS container, of ``device``, that the installed system opens as ``/dev/mapper/NAME``.
+
+    ``key_file``: what opens it without a question; without it, a passphrase is asked for at the boot. ``header``: its
+    detached header, a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware
+    that was enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header.
+    """
+
+    name: str
+    device: str
+    key_file: str | None = None
+    allow_discards: bool = False
+    header: str | None = None
+    tokens: tuple[Literal["tpm2", "fido2"], ...] = ()
+    label: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it is once it is open."""
+        return f"/dev/mapper/{self.name}"
+
+
+@dataclass(frozen=True)
 class PasswordFile:
     """A file that holds the hash of a user's password."""
 
@@ -104,4 +127,6 @@ class HostKey:
     type: str
 
 
-Contribution = FileSystem | Persisted | SwapDevice | SwapFile | PasswordFile | Administrators | Home | HostKey
+Contribution = (
+    FileSystem | Persisted | SwapDevice | SwapFile | EncryptedDevice | PasswordFile | Administrators | Home | HostKey
+)

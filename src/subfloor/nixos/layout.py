@@ -10,6 +10,7 @@ from typing import TypeVar
 from subfloor.core.contributions import (
     Administrators,
     Contribution,
+    EncryptedDevice,
     FileSystem,
     HostKey,
     PasswordFile,
@@ -158,6 +159,9 @@ def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
     """The contribution with paths as the installed system has them; nothing where it is not under ``root``."""
     if isinstance(each, SwapDevice):
         yield each
+        return
+    if isinstance(each, EncryptedDevice):
+        yield replace(each, key_file=_stripped(root, each.key_file) if each.key_file else None)
         return
     path = _stripped(root, each.path)
     store = _stripped(root, each.store) if isinstance(each, Persisted) else None
