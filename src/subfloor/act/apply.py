@@ -7,15 +7,16 @@ import shlex
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from subfloor.act.causes import with_causes
 from subfloor.act.device_guard import check_as_shown, check_same_disks, disk_of, remembering
 from subfloor.act.duplicate_names import refuse_duplicate_names
 from subfloor.act.duplicate_uuids import claimed, refuse_duplicate_uuids
 from subfloor.act.host import Result, Shell
 from subfloor.act.look import look
 from subfloor.core.consent import Consent
-from subfloor.core.engine import Entry, Look, converge, imagine, outcome_of, subjects
+from subfloor.core.engine import Entry, Look, converge, foresee, outcome_of, subjects
 from subfloor.core.errors import CommandFailed, Refused, SubfloorError, Unverified
 from subfloor.core.machine import AnySubject, Machine, broken_promises
 from subfloor.core.outcome import Outcome, TaskReport
@@ -102,10 +103,14 @@ class Declined(SubfloorError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What applying a play would do, task by task, on the machine that was seen."""
+    """What applying a play would do, task by task, on the machine that was seen.
+
+    ``planned``: the machine after all steps that are not refused for another reason than missing consent.
+    """
 
     machine: Machine
     reports: tuple[TaskReport, ...]
+    planned: Machine = field(default_factory=Machine)
 
     @property
     def stands(self) -> bool:
@@ -134,12 +139,14 @@ def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machi
 def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
     """Look once and simulate the whole play; missing programs and missing rights are found here too."""
     machine = _looked(shell, subjects(entries), listen)
-    reports = refuse_duplicate_names(entries, machine, imagine(entries, machine, consent, _remembering(shell, listen)))
+    imagined = foresee(entries, machine, consent, _remembering(shell, listen))
+    reports = refuse_duplicate_names(entries, machine, imagined.reports)
     own = claimed(entries, machine, reports)
     carriers = BlockUuids()
     seen = _looked(shell, _wanted(reports) | ({carriers} if any(own) else set()), listen)
     reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)
-    return Plan(machine, tuple(_with_demands(report, seen) for report in reports))
+    reports = with_causes(entries, tuple(_with_demands(report, seen) for report in reports))
+    return Plan(machine, reports, imagined.machine)
 
 
 def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:

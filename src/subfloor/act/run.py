@@ -15,6 +15,7 @@ from typing import Protocol
 from subfloor.act.apply import Event, Executor, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
 from subfloor.act.host import Host, Shell
 from subfloor.act.look import look
+from subfloor.act.survey import survey
 from subfloor.core.consent import Consent, Consents
 from subfloor.core.engine import Entry, held_to_the_end, subjects
 from subfloor.core.errors import Fault, Refused, SubfloorError, Unreachable
@@ -84,6 +85,7 @@ _SEVERITY = {
     HostOutcome.FAILED: 1,
     HostOutcome.UNREACHABLE: 4,
     HostOutcome.REFUSED: 3,
+    HostOutcome.NEEDS_CONSENT: 5,
     HostOutcome.DRIFT: 2,
     HostOutcome.APPLIED: 0,
     HostOutcome.IN_SYNC: 0,
@@ -91,13 +93,18 @@ _SEVERITY = {
 """The exit statuses, the worst first."""
 
 REFUSED = _SEVERITY[HostOutcome.REFUSED]
-"""The exit status of a refused run, and of an apply that the user declined."""
+"""The exit status of a run that needs a person, and of an apply that the user declined."""
 
 
 def exit_status(reports: Sequence[HostReport]) -> int:
     """The exit status of the worst outcome of any host."""
+    return _SEVERITY[worst(reports)]
+
+
+def worst(reports: Sequence[HostReport]) -> HostOutcome:
+    """The worst outcome of any host."""
     found = {report.outcome for report in reports}
-    return next((status for outcome, status in _SEVERITY.items() if outcome in found), 0)
+    return next((outcome for outcome in _SEVERITY if outcome in found), HostOutcome.IN_SYNC)
 
 
 @dataclass(frozen=True)
@@ -219,7 +226,8 @@ def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
 
 def _seen(work: Work, shell: Shell, plan: Plan, consent: Consent) -> _Planned:
     unused = sorted(consent.devices - consent.needed_for(plan.losses))
-    report = HostReport(work.host.name, plan.reports, unused=tuple(map(consent.word, unused)))
+    words = tuple(map(consent.word, unused))
+    report = HostReport(work.host.name, plan.reports, unused=words, survey=survey(work.entries, plan))
     return _Planned(work, report, shell, plan, consent)
 
 
@@ -270,7 +278,7 @@ class _Acted:
 
     def __init__(self, planned: _Planned, shell: Shell, plan: Plan, watch: Watch, confirm: Confirm) -> None:
         self._work, self._plan, self._watch = planned.work, plan, watch
-        self._consent, self._unused = planned.consent, planned.report.unused
+        self._consent, self._unused, self._survey = planned.consent, planned.report.unused, planned.report.survey
         self._pending = list(plan.losses)
         self._executor = Executor(shell, self._consent.to(self._pending), self._listen, confirm, plan.machine)
         self._reports: list[TaskReport] = []
@@ -334,4 +342,5 @@ class _Acted:
             broke_off=self._doing,
             needed=frozenset(map(self._consent.word, self._consent.needed_for(self._pending))),
             unused=self._unused,
+            survey=self._survey,
         )

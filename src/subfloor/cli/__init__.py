@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 EXIT_STATUSES = """\b
-Exit status: 0 in sync, or applied; 2 drift: apply would change something; 1 failed or interrupted;
-3 refused or declined; 4 a host cannot be reached; 64 bad usage or playbook.
-Of several hosts, the worst: 1, then 4, 3, 2, 0."""
+Exit status: 0 in sync, or applied; 1 failed or interrupted; 2 drift that apply repairs in place;
+3 drift that needs a person, or declined; 4 a host cannot be reached; 5 drift whose repair destroys data
+and needs consent; 64 bad usage or playbook. Of several hosts, the worst: 1, then 4, 3, 5, 2, 0."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,15 +38,16 @@ class Program(click.Group):
         """Run a command line, and exit with its status."""
         argv = list(sys.argv[1:] if args is None else args)
         extra |= {"prog_name": "subfloor", "standalone_mode": False, "obj": argv}
-        sys.exit(_status(lambda: super(Program, self).main(argv, **extra), "--traceback" in argv))
+        sys.exit(_status(lambda: super(Program, self).main(argv, **extra), argv))
 
 
-def _status(run: Callable[[], Any], traceback: bool) -> int:
-    """The exit status of a command; an error that it raises is reported on standard error."""
+def _status(run: Callable[[], Any], argv: Sequence[str]) -> int:
+    """The exit status of a command; an error that it raises is reported on standard error, and in JSON if asked for."""
     try:
         return int(run() or 0)
     except click.UsageError as error:
         error.show()
+        _document(error, argv)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; run the same command again to resume", err=True)
@@ -54,7 +55,16 @@ def _status(run: Callable[[], Any], traceback: bool) -> int:
     except BrokenPipeError:
         return 0  # the reader of the output has read enough
     except Exception as error:
-        return _told(error, traceback)
+        _document(error, argv)
+        return _told(error, "--traceback" in argv)
+
+
+def _document(error: Exception, argv: Sequence[str]) -> None:
+    """The error as a JSON document on standard output, if the command line asks for JSON."""
+    if {"json", "--format=json"} & set(argv):
+        from subfloor.cli.problems import print_problem
+
+        print_problem(error, argv)
 
 
 def _told(error: Exception, traceback: bool) -> int:

@@ -9,7 +9,8 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,22 +48,59 @@ def logged(path: Path, command: str, argv: tuple[str, ...], run: Callable[[Log],
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Raise ``click.UsageError`` unless the file can be written; its content is not changed."""
-    if path is not None and not path.is_fifo():  # opening a FIFO would wait for its reader
-        os.close(_opened(path, option))
+    """Raise ``click.UsageError`` unless the file can be written, and replaced; its content is not changed."""
+    if path is None or path.is_fifo():  # opening a FIFO would wait for its reader
+        return
+    os.close(_opened(path, option))
+    with _as_usage_error(path, option):
+        descriptor, beside = _beside(path.resolve())
+        os.close(descriptor)
+        beside.unlink()
 
 
 def save(path: Path, text: str) -> None:
-    """Replace the content of a file with ``text``, or send it to a FIFO. Raises ``OSError``, also for other kinds."""
-    with os.fdopen(_descriptor(path), "w", encoding="utf-8") as file:
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.truncate(0)
-        file.write(text)
+    """Replace a file with one that holds ``text``, at once; or send it to a FIFO. Raises ``OSError``, also for others.
+
+    Whoever reads the file sees the old or the new text, whole, even after a power cut.
+    """
+    if path.is_fifo():
+        with os.fdopen(_descriptor(path), "w", encoding="utf-8") as fifo:
+            fifo.write(text)
+        return
+    if path.exists():
+        _check_kind(path.stat(), path)
+    _replace(path.resolve(), text)
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, beside = _beside(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _beside(path: Path) -> tuple[int, Path]:
+    """A new file in the directory of another one, open for writing. Its name ends in a way that no collector reads."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
+    return descriptor, Path(name)
 
 
 def _opened(path: Path, option: str) -> int:
-    try:
+    with _as_usage_error(path, option):
         return _descriptor(path)
+
+
+@contextlib.contextmanager
+def _as_usage_error(path: Path, option: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise click.UsageError(
             f"{option}: {path} cannot be written: {error.strerror}. Nothing was touched; name another file"

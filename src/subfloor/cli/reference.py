@@ -13,12 +13,13 @@ from subfloor.report import tasks
 EXIT_STATUSES: Mapping[int, str] = {
     0: "in sync, or applied",
     1: "a task failed, or the run was interrupted",
-    2: "drift: `apply` would change something",
-    3: "refused or declined: nothing was destroyed without consent",
+    2: "drift that `apply` repairs in place",
+    3: "drift that needs a person: `apply` refuses it; or you declined the plan",
     4: "a host could not be reached",
+    5: "drift that `apply` repairs by destroying data, which needs consent (`--destroy`)",
     64: "bad usage, or an error in a playbook or inventory",
 }
-"""What each exit status means. Of several hosts the worst counts: 1, then 4, 3, 2, 0."""
+"""What each exit status means. Of several hosts the worst counts: 1, then 4, 3, 5, 2, 0."""
 
 
 def pages(plugins: Iterable[Plugin], program: click.Group) -> dict[str, str]:
@@ -70,7 +71,7 @@ def _commands(program: click.Group) -> Iterator[str]:
         yield "\n"
     yield "## Exit statuses\n\n| Status | Meaning |\n|---|---|\n"
     yield from (f"| {status} | {says} |\n" for status, says in EXIT_STATUSES.items())
-    yield "\nOf several hosts the worst counts: 1, then 4, 3, 2, 0.\n"
+    yield "\nOf several hosts the worst counts: 1, then 4, 3, 5, 2, 0.\n"
 
 
 def _prose(text: str | None) -> str:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Watch, carry_out, exit_status
+from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Watch, carry_out, exit_status, worst
 from subfloor.act.run import check as check_hosts
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
+from subfloor.cli.problems import save_problem
 from subfloor.cli.resume import REHEARSED, command_line
 from subfloor.core.consent import Consents, given
 from subfloor.core.outcome import HostReport
 from subfloor.core.task import Step
 from subfloor.playbook.job import Job, Request, read_job
 from subfloor.report.live import Live, Silent
+from subfloor.report.run import Run
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 if TYPE_CHECKING:
@@ -63,20 +65,24 @@ class _Telling:
         watch: Watch = Silent() if manner.json else Live(self.screen, self.style)
         self.watch: Watch = CombinedWatch(log, watch) if log else watch
 
-    def finish(self, job: Job, reports: Sequence[HostReport]) -> None:
-        """Write the documents and tracebacks at the end of a run."""
+    def finish(self, command: str, job: Job, reports: Sequence[HostReport], *, declined: bool = False) -> int:
+        """Write the documents and tracebacks at the end of a run; returns the exit status that they show."""
+        status = REFUSED if declined else exit_status(reports)
         if self._manner.json or self._manner.report:
-            self._documents(job, reports)
+            outcome = "declined" if declined else str(worst(reports))
+            self._documents(Run(command, status, outcome, job.play, tuple(reports)))
         if self._manner.traceback:
             _print_tracebacks(reports)
+        return status
 
-    def _documents(self, job: Job, reports: Sequence[HostReport]) -> None:
+    def _documents(self, run: Run) -> None:
+        from subfloor.report.formats import render
         from subfloor.report.json import dumps
 
         if self._manner.json:
-            self.screen.write(dumps(job.play, reports, ascii=not self.style.unicode))
+            self.screen.write(dumps(run, ascii=not self.style.unicode))
         if self._manner.report:
-            save(self._manner.report, dumps(job.play, reports))
+            save(self._manner.report, render(run, self._manner.report.suffix))
 
     def say(self, line: str) -> None:
         """Print a line about the whole run; not with JSON output."""
@@ -98,8 +104,8 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
     with interruptible():
         telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consents(job), telling.watch)
-        telling.finish(job, reports)
-    return Ended(telling.outcome(exit_status(reports)))
+        status = telling.finish("check", job, reports)
+    return Ended(telling.outcome(status))
 
 
 def apply(request: Request, manner: Manner) -> int:
@@ -116,14 +122,18 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
         telling = _Telling(manner, log)
         applied = carry_out(job.works, manner.consents(job), telling.watch, _noted(approve, log), confirm)
         _conclude(applied, manner, telling)
-        telling.finish(job, applied.reports)
-    status = REFUSED if applied.declined else exit_status(applied.reports)
+        status = telling.finish("apply", job, applied.reports, declined=applied.declined)
     return Ended(telling.outcome(status), _needed(applied))
 
 
 def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
     check_writable(manner.report, "--report")
-    ended = logged(manner.log, command, manner.argv, run) if manner.log else run(None)
+    try:
+        ended = logged(manner.log, command, manner.argv, run) if manner.log else run(None)
+    except Exception as error:
+        if manner.report:
+            save_problem(manner.report, command, error)
+        raise
     return ended.status
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from subfloor.core.errors import Refused
+from subfloor.core.errors import ConsentNeeded
 from subfloor.core.task import Loss, Step
 from subfloor.storage.devices import device
 
@@ -60,11 +60,11 @@ class Consent:
         """The losses of the step that have no consent."""
         return tuple(loss for loss in step.destroys if not self.covers(loss))
 
-    def refusal(self, losses: Iterable[Loss]) -> Refused:
+    def refusal(self, losses: Iterable[Loss]) -> ConsentNeeded:
         """The error for a step that would destroy data without consent."""
         lost = tuple(losses)
         options = " ".join(dict.fromkeys(f"--destroy {self.word(loss.device)}" for loss in lost))
-        return Refused(
+        return ConsentNeeded(
             f"this would destroy what is on {'; '.join(loss.what for loss in lost)}",
             advice=f"to destroy it, run `apply` with {options}",
         )

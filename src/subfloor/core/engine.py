@@ -13,7 +13,7 @@ from typing import Protocol
 from subfloor.core.consent import Consent
 from subfloor.core.errors import NotVisible, PluginError, Refused, SubfloorError, Unverified
 from subfloor.core.faults import asked
-from subfloor.core.machine import AnySubject, LookNeeded, Machine, Subject, differences
+from subfloor.core.machine import AnySubject, Difference, LookNeeded, Machine, Subject, differences
 from subfloor.core.outcome import Outcome, StepRecord, TaskReport
 from subfloor.core.task import Claim, Step, Task
 
@@ -77,15 +77,17 @@ def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
 def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Look = blind) -> Converged:
     """Take a task's steps until it is satisfied, refused or fails. ``done``: its outcome if it took any step."""
     steps: list[StepRecord] = []
-    report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped)
+    report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped, declared=entry.task)
     if entry.task is None:
         return Converged(report, machine)
+    before = machine
     try:
         report = replace(report, warnings=warnings(entry.task, machine))
         for _ in range(MOST_STEPS):
             step = decide(entry.task, machine, look)
             if step is None:
-                return Converged(replace(report, outcome=done if steps else Outcome.OK, steps=tuple(steps)), machine)
+                report = replace(report, outcome=done if steps else Outcome.OK)
+                return Converged(_with_steps(report, steps, before, machine), machine)
             after, taken = take(entry.task, step, machine)
             steps += [StepRecord(step, differences(machine, step.after))] if taken else []
             machine = after
@@ -94,7 +96,15 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
             advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
         )
     except SubfloorError as error:
-        return Converged(replace(report, outcome=outcome_of(error), steps=tuple(steps), error=error), machine)
+        report = replace(report, outcome=outcome_of(error), error=error)
+        return Converged(_with_steps(report, steps, before, machine), machine)
+
+
+def _with_steps(report: TaskReport, steps: Sequence[StepRecord], before: Machine, after: Machine) -> TaskReport:
+    """The report with its steps, and with all that they change together."""
+    if not steps:
+        return report
+    return replace(report, steps=tuple(steps), differences=differences(before, after))
 
 
 def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
@@ -150,19 +160,40 @@ def outcome_of(error: SubfloorError) -> Outcome:
     return Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
 
 
+@dataclass(frozen=True)
+class Imagined:
+    """What applying a play would do, task by task, and the machine at its end."""
+
+    reports: tuple[TaskReport, ...]
+    machine: Machine
+
+
 def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> tuple[TaskReport, ...]:
-    """What applying the play would do, task by task, starting from this machine.
+    """The reports of ``foresee``."""
+    return foresee(entries, machine, consent, look).reports
+
+
+def foresee(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> Imagined:
+    """What applying the play would do, starting from this machine.
 
     It continues after a refusal, so that one report is complete: after a step without consent as if consent were
     given, after any other refusal from the machine as it is.
     """
-    reports, machines = [], []
+    reports, machines, found = [], [], machine
     for entry in entries:
         converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE, look)
-        machine = converged.machine
-        reports.append(_with_consent(converged.report, consent))
+        report, machine = converged.report, converged.machine
+        reports.append(_with_consent(replace(report, differences=_as_found(report, found, machine)), consent))
         machines.append(machine)
-    return _without_conflicts(entries, reports, machines, look)
+    return Imagined(_without_conflicts(entries, reports, machines, look), machine)
+
+
+def _as_found(report: TaskReport, found: Machine, after: Machine) -> tuple[Difference, ...]:
+    """The differences from what was found before the play; nothing was, where an earlier task makes what is changed."""
+    if not report.differences:
+        return ()
+    real = differences(found, after)
+    return tuple(each if each in real else replace(each, before=None) for each in report.differences)
 
 
 def _without_conflicts(

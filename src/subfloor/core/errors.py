@@ -24,6 +24,10 @@ class Refused(SubfloorError):
     """A policy forbids it; nothing was changed."""
 
 
+class ConsentNeeded(Refused):
+    """The step would destroy data, and this run has no consent for it; nothing was changed."""
+
+
 class NotVisible(SubfloorError):
     """A task's subject lies on a filesystem that exists but is not mounted yet.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from subfloor.core.errors import Refused, SubfloorError
-from subfloor.core.machine import Difference
-from subfloor.core.task import Step
+from subfloor.core.errors import ConsentNeeded, Refused, SubfloorError
+from subfloor.core.machine import Difference, Machine
+from subfloor.core.task import Step, Task
 
 
 class Outcome(StrEnum):
@@ -29,8 +29,52 @@ class HostOutcome(StrEnum):
     DRIFT = "drift"
     APPLIED = "applied"
     FAILED = "failed"
+    NEEDS_CONSENT = "needs-consent"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
+
+
+class Repair(StrEnum):
+    """What it takes to bring one task to its declared state.
+
+    ``DESTROYS``: apply does it, and destroys data, so it needs consent. ``PERSON``: apply refuses it. ``BLOCKED``:
+    another task of the play must be resolved first. ``UNKNOWN``: the state cannot be seen yet. ``ERROR``: it failed.
+    """
+
+    NONE = "none"
+    IN_PLACE = "in-place"
+    DESTROYS = "destroys"
+    PERSON = "person"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+
+class Stage(StrEnum):
+    """Whether a play was applied to a machine before, as far as the UUIDs on its disks show it.
+
+    ``PARTLY``: something of it is there, and something is missing or unfinished. ``UNKNOWN``: the play writes no UUIDs.
+    """
+
+    NEVER = "never"
+    PARTLY = "partly"
+    FULLY = "fully"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a plan saw of a host: the machine as it is, and as it will be after all steps that are not refused.
+
+    ``declared``: the partitions that the tasks of the play name, as pairs of the disk's path and the number.
+    ``managed``: the paths of the disks that a task names as a whole.
+    """
+
+    found: Machine
+    planned: Machine
+    stage: Stage = Stage.UNKNOWN
+    declared: frozenset[tuple[str, int]] = frozenset()
+    managed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -43,7 +87,12 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """One task's outcome; ``note`` says why it was skipped, ``warnings`` are the task's warnings."""
+    """One task's outcome; ``note`` says why it was skipped, ``warnings`` are the task's warnings.
+
+    ``differences``: all that its steps change, from the state before the first to the state after the last.
+    ``cause``: the name of the task that must be resolved before this one can be. ``repeats``: its error has the words
+    of the cause's. ``stops``: the names of the tasks whose cause it is. ``declared``: the task itself.
+    """
 
     name: str
     task: str
@@ -52,6 +101,34 @@ class TaskReport:
     error: SubfloorError | None = None
     note: str = ""
     warnings: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    cause: str = ""
+    repeats: bool = False
+    stops: tuple[str, ...] = ()
+    declared: Task | None = None
+
+    @property
+    def repair(self) -> Repair:
+        """What it takes to bring the task to its declared state."""
+        if self.outcome is Outcome.REFUSED:
+            return _repair_of_refused(self)
+        if self.outcome is Outcome.WOULD_CHANGE:
+            return Repair.DESTROYS if self.destroys else Repair.IN_PLACE
+        return _REPAIRS.get(self.outcome, Repair.NONE)
+
+    @property
+    def destroys(self) -> bool:
+        """Whether one of its steps destroys data."""
+        return any(taken.step.destroys for taken in self.steps)
+
+
+_REPAIRS = {Outcome.FAILED: Repair.ERROR, Outcome.NOT_VISIBLE: Repair.UNKNOWN}
+
+
+def _repair_of_refused(report: TaskReport) -> Repair:
+    if isinstance(report.error, ConsentNeeded):
+        return Repair.DESTROYS
+    return Repair.BLOCKED if report.cause else Repair.PERSON
 
 
 @dataclass(frozen=True)
@@ -60,7 +137,7 @@ class HostReport:
 
     ``unreached``: the tasks that an interrupted run did not start. ``broke_off``: the step that was interrupted, so
     that its result may be incomplete. ``needed``: the words of consent (``--destroy WORD``) that a resumed run needs
-    again. ``unused``: those that no step needed.
+    again. ``unused``: those that no step needed. ``survey``: what the plan saw; None if the host was not looked at.
     """
 
     host: str
@@ -71,6 +148,7 @@ class HostReport:
     unreachable: bool = False
     needed: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
+    survey: Survey | None = None
 
     @property
     def outcome(self) -> HostOutcome:
@@ -83,7 +161,13 @@ class HostReport:
         if Outcome.FAILED in found or self.error:
             return HostOutcome.FAILED
         if Outcome.REFUSED in found:
-            return HostOutcome.REFUSED
+            return HostOutcome.REFUSED if self._needs_a_person else HostOutcome.NEEDS_CONSENT
         if {Outcome.WOULD_CHANGE, Outcome.NOT_VISIBLE} & found:
             return HostOutcome.DRIFT
         return HostOutcome.APPLIED if Outcome.CHANGED in found else HostOutcome.IN_SYNC
+
+    @property
+    def _needs_a_person(self) -> bool:
+        """Whether any refusal remains when all consent that was asked for is given."""
+        refused = (report.error for report in self.tasks if report.outcome is Outcome.REFUSED)
+        return any(not isinstance(error, ConsentNeeded) for error in refused)

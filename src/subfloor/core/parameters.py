@@ -203,3 +203,8 @@ def _built(hint: Any, value: Any) -> Any:
 
 def _thawed(value: Any) -> Any:
     return list(map(_thawed, value)) if isinstance(value, tuple) else value
+
+
+def parameters(task: type[Task]) -> tuple[str, ...]:
+    """The names of a task's parameters; fields that the play fills are none."""
+    return tuple(schema_of(task)["properties"])

@@ -6,34 +6,60 @@ Commands are shown as their argv. Their standard input may be a secret and is no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Difference
-from subfloor.core.outcome import HostReport, StepRecord, TaskReport
+from subfloor.core.outcome import HostReport, Repair, StepRecord, TaskReport
 from subfloor.core.task import Loss
-from subfloor.report.values import as_json, spelt
+from subfloor.observe.disk import Disk, DiskState
+from subfloor.report.declared import declaration
+from subfloor.report.layout import Drawn, Span, Undeclared, drawn, spans, undeclared
+from subfloor.report.run import Problem, Run
+from subfloor.report.values import as_json, in_bytes, spelt
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
+VERSION = 1
+"""The version of the document's form. It changes when a reader of the old form could misread the new one."""
 
-def dumps(play: str, hosts: Iterable[HostReport], *, ascii: bool = False) -> str:
+
+def dumps(run: Run, *, ascii: bool = False) -> str:
     """The document as text, with a final newline; ``ascii``: all non-ASCII characters are escaped."""
-    return json.dumps(document(play, hosts), indent=2, ensure_ascii=ascii) + "\n"
+    return json.dumps(document(run), indent=2, ensure_ascii=ascii) + "\n"
 
 
-def document(play: str, hosts: Iterable[HostReport]) -> dict[str, Any]:
+def document(run: Run) -> dict[str, Any]:
     """The report of a run as values for ``json.dumps``."""
-    return {"play": spelt(play), "hosts": {spelt(host.host): _host(host) for host in hosts}}
+    return {
+        "version": VERSION,
+        "subfloor": run.version,
+        "time": run.time,
+        "command": run.command,
+        "status": run.status,
+        "outcome": run.outcome,
+        "error": _problem(run.problem),
+        "play": spelt(run.play),
+        "hosts": {spelt(host.host): _host(host) for host in run.hosts},
+    }
+
+
+def _problem(problem: Problem | None) -> dict[str, Any] | None:
+    if problem is None:
+        return None
+    return {"kind": problem.kind, "what": spelt(problem.what), "advice": spelt(problem.advice)}
 
 
 def _host(host: HostReport) -> dict[str, Any]:
     found: dict[str, Any] = {
         "outcome": str(host.outcome),
-        "tasks": [_task(task) for task in host.tasks],
+        "applied_before": str(host.survey.stage) if host.survey else "unknown",
+        "tasks": [_task(task, _sectors(host)) for task in host.tasks],
         "error": error_document(host.error),
+        "disks": [_disk(disk) for disk in drawn(host.survey)],
+        "undeclared": [_undeclared(each) for each in undeclared(host.survey)],
     }
     if host.unreached:
         found["unreached"] = as_json(host.unreached)
@@ -44,14 +70,30 @@ def _host(host: HostReport) -> dict[str, Any]:
     return found
 
 
-def _task(task: TaskReport) -> dict[str, Any]:
+Sectors = Mapping[str, int]
+"""The bytes of a sector by the name of the subject, a disk."""
+
+
+def _sectors(host: HostReport) -> Sectors:
+    return {str(Disk(disk.path)): disk.found.limits.sector for disk in drawn(host.survey)}
+
+
+def _task(task: TaskReport, sectors: Sectors) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": spelt(task.name),
         "task": spelt(task.task),
         "outcome": str(task.outcome),
-        "steps": [_step(taken) for taken in task.steps],
+        "repair": str(task.repair),
+        "destroys": task.destroys,
+        "declared": declaration(task.declared),
+        "differences": _differences(task, sectors),
+        "steps": [_step(taken, sectors) for taken in task.steps],
         "error": error_document(task.error),
     }
+    if task.cause:
+        found["cause"] = spelt(task.cause)
+    if task.stops:
+        found["blocks"] = as_json(task.stops)
     if task.note:
         found["note"] = spelt(task.note)
     if task.warnings:
@@ -59,11 +101,35 @@ def _task(task: TaskReport) -> dict[str, Any]:
     return found
 
 
-def _step(taken: StepRecord) -> dict[str, Any]:
+def _differences(task: TaskReport, sectors: Sectors) -> list[dict[str, Any]]:
+    """Each difference between what is declared and what was found, and what it takes to repair it."""
+    about = {
+        "repair": str(task.repair),
+        "in_place": task.repair is Repair.IN_PLACE,
+        "destroys": task.repair is Repair.DESTROYS,
+        "advice": spelt(task.error.advice) if task.error else None,
+    }
+    if task.error and not task.differences:
+        whole = {"subject": spelt(task.name), "property": "", "declared": declaration(task.declared)}
+        return [{**whole, "found": spelt(task.error.what), **about}]
+    changed = (_difference(difference, sectors) for difference in task.differences)
+    return [
+        {
+            "subject": each["subject"],
+            "property": each["property"],
+            "declared": each["after"],
+            "found": each["before"],
+            **about,
+        }
+        for each in changed
+    ]
+
+
+def _step(taken: StepRecord, sectors: Sectors) -> dict[str, Any]:
     return {
         "says": spelt(taken.step.says),
         "commands": [as_json(command.argv) for command in taken.step.commands],
-        "differences": [_difference(difference) for difference in taken.differences],
+        "differences": [_difference(difference, sectors) for difference in taken.differences],
         "destroys": [loss_document(loss) for loss in taken.step.destroys],
     }
 
@@ -73,17 +139,52 @@ def loss_document(loss: Loss) -> dict[str, Any]:
     return {"device": spelt(loss.device), "node": spelt(loss.node), "what": spelt(loss.what)}
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _difference(difference: Difference, sectors: Sectors) -> dict[str, Any]:
+    name, sector = difference.property, sectors.get(difference.subject)
     return {
         "subject": spelt(difference.subject),
-        "property": difference.property,
-        "before": as_json(difference.before),
-        "after": as_json(difference.after),
+        "property": in_bytes(name) if sector else name,
+        "before": as_json(difference.before, name, sector),
+        "after": as_json(difference.after, name, sector),
     }
 
 
 def error_document(error: SubfloorError | None) -> dict[str, Any] | None:
     """An error as JSON values: its kind, what is wrong, and what to do next; None if there is no error."""
-    if error is None:
-        return None
-    return {"kind": type(error).__name__, "what": spelt(error.what), "advice": spelt(error.advice)}
+    return _problem(Problem.of(error)) if error else None
+
+
+def _disk(disk: Drawn) -> dict[str, Any]:
+    return {
+        "path": spelt(disk.path),
+        **disk_document(disk.found),
+        "planned": [span_document(span) for span in spans(disk.planned)],
+    }
+
+
+def disk_document(disk: DiskState) -> dict[str, Any]:
+    """A disk as JSON values: what it is, and its layout; all sizes in bytes."""
+    return {
+        "node": spelt(disk.node),
+        "model": spelt(disk.model),
+        "serial": spelt(disk.serial),
+        "size": disk.size,
+        "found": [span_document(span) for span in spans(disk)],
+    }
+
+
+def span_document(span: Span) -> dict[str, Any]:
+    """A part of a disk as JSON values."""
+    return {
+        "number": span.number or None,
+        "name": spelt(span.name),
+        "use": str(span.use),
+        "content": spelt(span.content),
+        "start": span.start,
+        "size": span.size,
+        "in_use": as_json(span.in_use),
+    }
+
+
+def _undeclared(each: Undeclared) -> dict[str, Any]:
+    return {"disk": spelt(each.disk), "node": spelt(each.node), **span_document(each.span)}

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from subfloor.core.errors import SubfloorError
-from subfloor.core.machine import Difference
-from subfloor.core.outcome import HostOutcome, HostReport, Outcome, StepRecord, TaskReport
+from subfloor.core.machine import Difference, Unknown
+from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage, StepRecord, TaskReport
+from subfloor.observe.path import Absent
+from subfloor.report.disk import rounded
+from subfloor.report.layout import Undeclared, undeclared
 from subfloor.report.style import Style
 from subfloor.report.values import as_text, content
 
@@ -35,7 +38,19 @@ _HOST_COLOURS = {
 _HOST_WORDS = {
     HostOutcome.IN_SYNC: "in sync",
     HostOutcome.DRIFT: "drift: apply would change this",
+    HostOutcome.NEEDS_CONSENT: "drift: apply would destroy data, and needs consent for it",
+    HostOutcome.REFUSED: "refused: this needs a person",
 }
+
+_STAGES = {
+    Stage.NEVER: "never applied here: no disk carries the UUIDs of this play",
+    Stage.PARTLY: "applied in part: an apply was interrupted, or something was removed since",
+    Stage.FULLY: "applied before: something has changed since",
+}
+"""Whether the play was applied before, in words."""
+
+_OPEN = (HostOutcome.DRIFT, HostOutcome.NEEDS_CONSENT, HostOutcome.REFUSED)
+"""The outcomes after which something is left to do."""
 
 
 def word(outcome: Outcome | HostOutcome) -> str:
@@ -45,17 +60,46 @@ def word(outcome: Outcome | HostOutcome) -> str:
 
 def task(report: TaskReport, style: Style) -> Iterator[str]:
     """The outcome of a task: a line for it, a line for each step, and the error."""
-    first = f"  {style.paint(f'{word(report.outcome):<{_COLUMN}}', *_COLOURS[report.outcome])}"
+    outcome = "blocked" if report.cause else word(report.outcome)
+    first = f"  {style.paint(f'{outcome:<{_COLUMN}}', *_COLOURS[report.outcome])}"
     about = [report.name]
     about += [f"({report.task})"] if report.task and not report.name.startswith(report.task) else []
     about += [f"[{report.note}]"] if report.note else []
+    about += [f"[by “{report.cause}”]"] if report.cause else []
     yield first + style.clean(" ".join(about))
     for taken in report.steps:
         yield from step(taken, style)
-    if report.error:
+    if report.repair in (Repair.IN_PLACE, Repair.DESTROYS) and not style.diff:
+        yield from _found(report, style)
+    if report.error and not report.cause:
         yield from error(report.error, style, _INDENT)
+    elif report.error and not report.repeats:
+        yield from style.lines(report.error.what, _INDENT, "dim", hanging="  ")
+    if report.stops:
+        yield from style.lines(f"blocks: {'; '.join(report.stops)}", _INDENT, hanging="  ")
     for warning in report.warnings:
         yield from style.lines(f"warning: {warning}", _INDENT, "yellow", hanging="  ")
+
+
+def _found(report: TaskReport, style: Style) -> Iterator[str]:
+    """What was found in place of what is declared. Where nothing was found, the step says all."""
+    for difference in report.differences:
+        if not _is_nothing(difference.before):
+            yield from style.lines(f"found {as_found(difference)}", f"{_INDENT}  ", "dim", hanging="  ")
+
+
+def _is_nothing(value: object) -> bool:
+    return value in (None, (), "", frozenset(), False) or isinstance(value, Absent | Unknown)
+
+
+def as_found(difference: Difference) -> str:
+    """A difference as what was found, and what is declared."""
+    where = ", ".join(filter(None, (difference.subject, difference.property)))
+    if content(difference.before) is not None:
+        return f"{where}: other content"
+    values = (as_text(value, difference.property) for value in (difference.before, difference.after))
+    found, declared = values
+    return f"{where}: {found}; declared: {declared}"
 
 
 def step(taken: StepRecord, style: Style) -> Iterator[str]:
@@ -112,12 +156,28 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
     outcome = style.paint(word(report.outcome), *_HOST_COLOURS.get(report.outcome, ("red", "bold")))
     line = f"{style.paint(report.host, 'bold')}: {outcome}"
     yield f"{line} ({told})" if told else line
+    yield from _survey(report, style)
     for name in report.unused:
         yield from style.lines(
             f"consent not needed: --destroy {name} (no step destroys anything there)", "  ", "yellow"
         )
     if report.error:
         yield from error(report.error, style, "  ")
+
+
+def _survey(report: HostReport, style: Style) -> Iterator[str]:
+    """Whether the play was applied before, and what no task declares."""
+    if report.survey and report.outcome in _OPEN and report.survey.stage in _STAGES:
+        yield from style.lines(_STAGES[report.survey.stage], "  ", hanging="  ")
+    for each in undeclared(report.survey):
+        yield from style.lines(f"{as_undeclared(each)}: no task declares it, so it stays as it is", "  ", "yellow")
+
+
+def as_undeclared(each: Undeclared) -> str:
+    """A partition that no task declares, in words."""
+    span = each.span
+    about = ", ".join(filter(None, (rounded(span.size), span.content or "nothing recognisable", *span.in_use)))
+    return f"{each.node}{f' {span.name!r}' if span.name else ''} ({about})"
 
 
 def ending(report: HostReport, again: str, style: Style) -> Iterator[str]:

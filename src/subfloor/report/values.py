@@ -7,20 +7,64 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 from uuid import UUID
 
+from subfloor.core.machine import words_of
+from subfloor.observe.path import Mode
+from subfloor.storage.gpt import Entry, Gpt
 
-def as_json(value: Any) -> Any:
-    """The value in JSON's types. Bytes that are not UTF-8, and text that is not valid Unicode, are escaped."""
+
+def as_json(value: Any, name: str = "", sector: int | None = None) -> Any:
+    """The value in JSON's types. Bytes that are not UTF-8, and text that is not valid Unicode, are escaped.
+
+    ``name`` is the property's: permission bits are text in octal. ``sector``: the bytes of a sector of the disk that
+    the value is about; the places and sizes of its partitions are then given in bytes.
+    """
     if value is None or isinstance(value, bool | int | float):
-        return value
+        return _number_as_json(value, name, sector)
     if isinstance(value, frozenset | set):
-        return sorted(map(as_json, value), key=str)
+        return sorted((as_json(each, name, sector) for each in value), key=str)
     if isinstance(value, tuple | list):
-        return [as_json(each) for each in value]
+        return [as_json(each, name, sector) for each in value]
     if is_dataclass(value) and fields(value):
-        return {item.name: as_json(getattr(value, item.name)) for item in fields(value) if item.compare}
-    if isinstance(value, Mapping):
-        return {spelt(key): as_json(each) for key, each in value.items()}
-    return spelt(value)
+        return _object(value, sector)
+    return {spelt(key): as_json(each) for key, each in value.items()} if isinstance(value, Mapping) else spelt(value)
+
+
+def _number_as_json(value: float | None, name: str, sector: int | None) -> float | str | None:
+    if is_mode(value, name):
+        return f"{value:04o}"
+    in_sectors = sector and isinstance(value, int) and name.rpartition(", ")[2] in _IN_SECTORS
+    return value * sector if in_sectors and value and sector else value
+
+
+_IN_SECTORS = {
+    "first sector": "first byte",
+    "sectors": "bytes",
+    "first usable sector": "first usable byte",
+    "last usable sector": "last usable sector, first byte",
+}
+"""The properties of a partition table that are numbers of sectors, and what they are called in bytes."""
+
+
+def in_bytes(property: str) -> str:
+    """The name of a property when its value is given in bytes."""
+    owner, comma, last = property.rpartition(", ")
+    return f"{owner}{comma}{_IN_SECTORS.get(last, last)}"
+
+
+def _object(value: Any, sector: int | None) -> dict[str, Any]:
+    names = [item.name for item in fields(value) if item.compare]
+    return {name: as_json(getattr(value, name), _words(value, name), sector) for name in names}
+
+
+def _words(value: Any, name: str) -> str:
+    """The name of a field, by which its unit is known."""
+    return words_of(type(value), name) if isinstance(value, Entry | Gpt) else name
+
+
+def is_mode(value: Any, name: str) -> bool:
+    """Whether the value is permission bits, which people read in octal."""
+    plain = isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Mode) or (plain and name.replace(", ", ".").rpartition(".")[2] == "mode")
 
 
 def spelt(value: Any) -> str:
@@ -48,7 +92,7 @@ def as_text(value: Any, name: str = "") -> str:
 def _number(value: int, name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:04o}" if name.rpartition(".")[2] == "mode" else str(value)
+    return f"{value:04o}" if is_mode(value, name) else str(value)
 
 
 def _is_plain(value: Any) -> bool:
@@ -57,7 +101,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _fields(value: Any) -> str:
-    shown = ((item.name, getattr(value, item.name)) for item in fields(value) if item.compare)
+    shown = ((words_of(type(value), item.name), getattr(value, item.name)) for item in fields(value) if item.compare)
     return ", ".join(f"{name} {as_text(each, name)}" for name, each in shown if not isinstance(each, UUID)) or str(
         value
     )

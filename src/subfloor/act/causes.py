@@ -1,0 +1,56 @@
+"""One cause is reported once: link each task that cannot be decided to the task that must be resolved first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from subfloor.act import concerns
+from subfloor.core.engine import Entry
+from subfloor.core.errors import ConsentNeeded
+from subfloor.core.outcome import Outcome, TaskReport
+from subfloor.core.task import Task
+
+_STOPPED = (Outcome.REFUSED, Outcome.NOT_VISIBLE)
+
+
+def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tuple[TaskReport, ...]:
+    """The reports; one that an earlier one explains has it as its ``cause``, and is among those that it ``stops``."""
+    roots: list[int | None] = []
+    for at, (entry, report) in enumerate(zip(entries, reports, strict=True)):
+        before = (n for n in range(at) if _explains(entries[n].task, reports[n], entry.task, report))
+        first = next(before, None)
+        roots.append(first if first is None or roots[first] is None else roots[first])
+    return tuple(_linked(reports, roots, at) for at in range(len(reports)))
+
+
+def _linked(reports: Sequence[TaskReport], roots: Sequence[int | None], at: int) -> TaskReport:
+    report, root = reports[at], roots[at]
+    if root is not None:
+        return replace(report, cause=reports[root].name, repeats=_words(report) == _words(reports[root]))
+    stops = tuple(each.name for each, of in zip(reports, roots, strict=True) if of == at)
+    return replace(report, stops=stops) if stops else report
+
+
+def _explains(earlier: Task | None, cause: TaskReport, task: Task | None, report: TaskReport) -> bool:
+    """Whether an earlier task's error is the reason why this task is stopped."""
+    if not (earlier and task and _is_stopped(cause) and _is_stopped(report)):
+        return False
+    return _words(cause) == _words(report) or _needs(task, earlier)
+
+
+def _is_stopped(report: TaskReport) -> bool:
+    """Whether it is refused or not visible. A plan continues after missing consent, so that stops nothing else."""
+    return report.outcome in _STOPPED and not isinstance(report.error, ConsentNeeded)
+
+
+def _words(report: TaskReport) -> tuple[str, str]:
+    return (report.error.what, report.error.advice) if report.error else ("", "")
+
+
+def _needs(task: Task, earlier: Task) -> bool:
+    """Whether the task works on what the earlier one makes: on the same partition, or below the same path."""
+    if concerns.partitions(task) & concerns.partitions(earlier):
+        return True
+    made = concerns.makes(earlier)
+    return any(concerns.is_below(path, above) for path in concerns.paths(task) for above in made)

@@ -1,0 +1,58 @@
+"""What a task is about: the partitions that it names, the paths that it looks at, the paths that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from subfloor.core.contributions import Contribution, FileSystem, Persisted, SwapDevice
+from subfloor.core.faults import asked
+from subfloor.core.task import Task
+from subfloor.observe.disk import Disk
+from subfloor.storage.devices import device
+
+
+def partitions(task: Task) -> frozenset[tuple[str, int]]:
+    """The partitions that a task names, as pairs of the disk's path and the number.
+
+    A task names one by the parameter ``device``, with ``number`` if the device is a whole disk; or in what it
+    contributes to the configuration of the installed system.
+    """
+    return frozenset(_named(task))
+
+
+def _named(task: Task) -> Iterator[tuple[str, int]]:
+    contributed = (each.device for each in _contributions(task) if isinstance(each, FileSystem | SwapDevice))
+    for path in (getattr(task, "device", None), *contributed):
+        with contextlib.suppress(TypeError, ValueError):  # a tag, a network share, "tmpfs"
+            named = device(path or "")
+            number = getattr(task, "number", None) if named.number is None else named.number
+            if isinstance(number, int):
+                yield named.disk, number
+
+
+def whole_disks(task: Task) -> frozenset[str]:
+    """The paths of the disks that a task looks at and names as a whole."""
+    looked_at = {subject.path for subject in task.subjects() if isinstance(subject, Disk)}
+    return frozenset(looked_at & {getattr(task, "device", None)})
+
+
+def _contributions(task: Task) -> tuple[Contribution, ...]:
+    what = "failed to say what the installed system needs"
+    return asked(task, what, task.contributes, lambda answer: isinstance(answer, tuple))
+
+
+def makes(task: Task) -> frozenset[str]:
+    """The paths below which a task makes something visible: its mounts and its binds."""
+    return frozenset(each.path for each in _contributions(task) if isinstance(each, FileSystem | Persisted))
+
+
+def paths(task: Task) -> frozenset[str]:
+    """The paths that a task looks at."""
+    found = (getattr(subject, "path", None) for subject in task.subjects())
+    return frozenset(path for path in found if isinstance(path, str) and not path.startswith("/dev/"))
+
+
+def is_below(path: str, above: str) -> bool:
+    """Whether a path lies below another one, or is the same."""
+    return path == above or path.startswith(above.rstrip("/") + "/")
