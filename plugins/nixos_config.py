@@ -181,11 +181,8 @@ class NixosConfig(Task):
         layout = replace(named, resume_offset=offset or 0)
         chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
         texts = zip(files.generated, self._declaration.texts(layout, chosen), strict=True)
-        # All steps are computed first: if one file is refused, none is written.
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
-        write = [
-            writing.file(machine, files, path, text, self.overwrite, known=path not in unknown) for path, text in texts
-        ]
+        write = writing.files(machine, files, texts, self.overwrite, unknown)
         describe = writing.hardware(machine, files, self.hardware, self.platform)
         track = writing.tracking(machine, files)
         return next((step for step in (describe, *write, track) if step), None)

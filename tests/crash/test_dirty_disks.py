@@ -23,7 +23,7 @@ from loop_disks import run, said
 
 pytestmark = pytest.mark.root
 
-REFUSED = 3
+REFUSED, NEEDS_CONSENT = 3, 5
 MAIN = "nixos-tmpfs-root"
 
 PAIRS = [(layout, kind) for kind in DIRTY for layout in READY]
@@ -68,7 +68,7 @@ def untouched(made: Bench, kind: Dirty) -> None:
     before = made.disk.digest(), made.disk.writes()
     for command in ("check", "apply"):
         said_no = made.ran(command)
-        assert said_no.status == REFUSED and f"--destroy {made.disk.node}" in said_no.said, said_no.said
+        assert said_no.status == NEEDS_CONSENT and f"--destroy {made.disk.node}" in said_no.said, said_no.said
     elsewhere = made.ran("apply", "--destroy", "/dev/no-such-disk")
     assert elsewhere.status == REFUSED and "there is no such device" in elsewhere.said, elsewhere.said
     assert (made.disk.digest(), made.disk.writes()) == before
@@ -129,7 +129,7 @@ def goes_on(made: Bench, moment: Moment, dirty: Dirty, ours: str, told: str) -> 
     before = made.disk.digest()
     again = made.ran("apply")
     if asked := again.status != 0:
-        assert dirty.asks and again.status == REFUSED, f"{told}\n{again.said}"
+        assert dirty.asks and again.status == NEEDS_CONSENT, f"{told}\n{again.said}"
         assert label_id(made.disk) != ours, f"{told}: it asked about our own work\n{again.said}"
         assert made.disk.digest() == before, told
         assert made.ran("apply", *consent(made, dirty)).status == 0, told

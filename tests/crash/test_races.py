@@ -63,7 +63,7 @@ def test_two_runs_that_want_different_things_leave_what_one_of_them_wants_case_6
         with stand(tmp_path) as at:
             ran = _both(at, number, *(job.words(at) for job in jobs))
             statuses = [each.status for each in ran]
-            assert sorted(statuses) in ([0, 1], [0, 3]), (number, ran)
+            assert sorted(statuses) in ([0, 1], [0, 3], [0, 5]), (number, ran)
             won = statuses.index(0)
             assert at.picture() == wholes[won], (number, ran)
             assert subfloor("check", *jobs[won].words(at)).status == 0
@@ -129,7 +129,7 @@ def test_what_is_finished_and_mounted_in_the_last_moment_stays_finished_case_32(
         assert (place / "letter").read_text() == LETTER
         at.unmount()
         asked = subfloor("apply", *RETYPED.words(at))
-        assert asked.status == 3 and "--destroy" in asked.said, asked.said
+        assert asked.status == 5 and "--destroy" in asked.said, asked.said
         run("mount", node, place)
         assert (place / "letter").read_text() == LETTER
 

@@ -19,7 +19,7 @@ from loop_disks import LoopDisk, attach, run, take_away
 KEPT_IN = Path(os.environ.get("SUBFLOOR_CRASH_DIR", "build/crash")).absolute()
 """Where disks are kept that a rerun did not bring right."""
 
-REFUSED = 3
+NEEDS_CONSENT = 5
 
 for plugin in entry_points(group="subfloor"):
     plugin.load()  # once for all the runs that are forked from here
@@ -68,7 +68,7 @@ def _rerun(disk: LoopDisk, recording: Recording, content: Content) -> Iterator[s
     arguments = recording.layout.arguments(disk, recording.seed)
     before = (label_id(disk), names(disk)) if recording.layout.destroys else ("", [])
     ran = subfloor(*arguments)
-    if ran.status == REFUSED and recording.layout.destroys:
+    if ran.status == NEEDS_CONSENT and recording.layout.destroys:
         yield from _asked(disk, recording, content, *before)
         ran = subfloor(*arguments, "--destroy", disk.node)
     if ran.status:

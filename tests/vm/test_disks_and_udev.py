@@ -142,7 +142,7 @@ def test_what_no_program_knows_is_asked_about(subfloor: Subfloor, blank: Blank, 
     sh(RANDOM, disk)
     before = sh('sha256sum "$1"', disk)
     for ran in subfloor(["check", *arguments], ["apply", *arguments]):
-        assert ran.status == 3 and f"--destroy {disk}" in ran.said, ran
+        assert ran.status == 5 and f"--destroy {disk}" in ran.said, ran
     assert sh('sha256sum "$1"', disk) == before
     (done,) = subfloor(["apply", *arguments, "--destroy", disk])
     assert done.status == 0, done
@@ -174,7 +174,7 @@ def test_a_used_disk_is_laid_out_anew_by_the_first_run(
     refused, done, again = subfloor(
         ["apply", *arguments], ["apply", *arguments, "--destroy", disk], ["check", *arguments]
     )
-    assert refused.status == 3, refused
+    assert refused.status == 5, refused
     assert (done.status, again.status) == (0, 0), (done, again)
     assert sh('lsblk -nro FSTYPE,LABEL "$1"', disk).split() == ["ext4", "home"]
 

@@ -37,7 +37,7 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
     arguments = [DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"]
     before = sh('head -c 64M "$1" | sha256sum', disk)
     (refused,) = subfloor(["apply", *arguments])
-    assert refused.status == 3 and f"--destroy {disk}" in refused.said, refused
+    assert refused.status == 5 and f"--destroy {disk}" in refused.said, refused
     assert sh('head -c 64M "$1" | sha256sum', disk) == before
     done, again = subfloor(["apply", *arguments, "--destroy", disk], ["check", *arguments])
     assert (done.status, again.status) == (0, 0), (done, again)

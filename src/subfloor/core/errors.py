@@ -4,6 +4,10 @@ The reader of an error is root and works on a disk that may hold the only copy o
 So no error can be created without advice.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class SubfloorError(Exception):
     """Something that stops a task or a run.
@@ -22,6 +26,12 @@ class SubfloorError(Exception):
 
 class Refused(SubfloorError):
     """A policy forbids it; nothing was changed."""
+
+
+def refused_together(errors: Sequence[Refused]) -> Refused:
+    """Several refusals of one task as one: all that is wrong, and each advice once."""
+    advice = "; ".join(dict.fromkeys(error.advice for error in errors))
+    return Refused("\n".join(error.what for error in errors), advice=advice)
 
 
 class ConsentNeeded(Refused):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Literal
 
-from subfloor.core.errors import Refused
+from subfloor.core.errors import Refused, refused_together
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
@@ -45,6 +46,29 @@ def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source
         commands=(*keep_output(path, scan), *_track(machine, directory, path)),
         after=_made(machine, path, Unknown()),
     )
+
+
+def files(
+    machine: Machine,
+    directory: ConfigurationDirectory,
+    texts: Iterable[tuple[str, str]],
+    overwrite: bool,
+    unknown: Container[str] = (),
+) -> list[Step | None]:
+    """A step for each generated file, from its path and text; None if the file has this text.
+
+    All steps are computed first: if a file is refused, none is written. Raises ``Refused`` that names every such file.
+    ``unknown``: the files whose text depends on what an earlier step has yet to make.
+    """
+    steps, refusals = [], []
+    for path, text in texts:
+        try:
+            steps.append(file(machine, directory, path, text, overwrite, known=path not in unknown))
+        except Refused as error:
+            refusals.append(error)
+    if refusals:
+        raise refused_together(refusals)
+    return steps
 
 
 def file(

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.outcome import Survey
-from subfloor.observe.disk import Content, Disk, DiskState, Volume
+from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.storage.gpt import Gpt
 from subfloor.storage.marks import is_final
 
@@ -70,7 +70,7 @@ def _free(disk: DiskState, start: int, end: int) -> Iterator[Span]:
 def _partitions(disk: DiskState) -> Iterator[Span]:
     known = {volume.number: volume for volume in disk.volumes}
     entries = disk.table.entries if isinstance(disk.table, Gpt) else ()
-    listed = {entry.number: Volume(entry.number) for entry in entries}
+    listed = {entry.number: PartitionState(entry.number) for entry in entries}
     for volume in {**listed, **known}.values():
         start, size = disk.place(volume)
         entry = disk.entry(volume.number)
@@ -78,14 +78,14 @@ def _partitions(disk: DiskState) -> Iterator[Span]:
         yield Span(start, size, _use(name, volume), volume.number, name, held(volume), volume.users)
 
 
-def held(volume: Volume) -> str:
+def held(volume: PartitionState) -> str:
     """What a partition holds, in words; "" if nothing recognisable."""
     if isinstance(volume.content, Unknown):
         return "what cannot be seen"
     return volume.content.named if volume.content else ""
 
 
-def _use(name: str, volume: Volume) -> Use:
+def _use(name: str, volume: PartitionState) -> Use:
     content = volume.content
     if name and not is_final(name):
         return Use.UNFINISHED

@@ -22,6 +22,7 @@ from subfloor.core.engine import subjects
 from subfloor.core.errors import LookFailed
 from subfloor.report import log, text
 from subfloor.report.json import dumps
+from subfloor.report.run import Run
 from subfloor.report.style import Style
 from toys import AnEntry, Count
 from unit.core.test_engine import carried_out
@@ -126,7 +127,7 @@ def test_what_a_failing_program_prints_may_be_anything_case_71(tmp_path: Path) -
     report = carried_out(Count(path=str(tmp_path / "n"), script=nasty))
     told = "\n".join(text.task(report.tasks[0], Style()))
     assert "caf\ufffd \\x1b[2J" in told
-    json.loads(dumps("play", [report]))
+    json.loads(dumps(Run("check", 0, "drift", "play", (report,))))
 
 
 def test_what_a_probe_prints_may_be_anything_case_71(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_data_is_lost_only_where_its_device_was_named(desk: Desk) -> None:
     desk.note("one").write_text("precious")
     for options in ((), ("--yes",)):
         result = desk.run("apply", *options)
-        assert result.exit_code == 3
+        assert result.exit_code == 5
         assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in result.stdout
         assert "--destroy /dev/toy" in result.stdout
         assert desk.note("one").exists()
@@ -222,7 +222,7 @@ def test_consent_is_for_one_host(desk: Desk) -> None:
         refused = desk.run("apply", *hosts, "--destroy", word)
         assert refused.exit_code == 64 and said in refused.stderr, refused.stderr
     found = desk.document("apply", *hosts, "--destroy", "two:/dev/toy")["hosts"]
-    assert [found[host]["outcome"] for host in ("one", "two")] == ["refused", "drift"]
+    assert [found[host]["outcome"] for host in ("one", "two")] == ["needs-consent", "drift"]
     assert "--destroy one:/dev/toy" in found["one"]["tasks"][0]["error"]["advice"]
     assert desk.note("one").read_text() == "precious"
     assert desk.run("apply", *hosts, "--destroy", "one:/dev/toy", "--destroy", "two:/dev/toy").exit_code == 0
@@ -231,7 +231,7 @@ def test_consent_is_for_one_host(desk: Desk) -> None:
 def test_check_supposes_the_consent_that_it_is_given(desk: Desk) -> None:
     desk.play(erase("one"))
     desk.note("one").write_text("precious")
-    assert desk.run("check").exit_code == 3
+    assert desk.run("check").exit_code == 5
     assert desk.run("check", "--destroy", "/dev/toy").exit_code == 2
     assert desk.note("one").exists()
 
@@ -371,7 +371,7 @@ def test_the_report_can_be_had_in_a_file_as_well(desk: Desk) -> None:
     report = desk.path / "report.json"
     result = desk.run("check", "--report", str(report))
     assert "would change" in result.stdout
-    assert json.loads(report.read_text()) == desk.document("check")
+    assert json.loads(report.read_text())["hosts"] == desk.document("check")["hosts"]
 
 
 def test_a_run_of_a_rehearsal_never_prints_a_command_for_the_real_machine(desk: Desk) -> None:

@@ -26,7 +26,9 @@ import pytest
 from playbook_samples import written
 from subfloor.cli import passwords
 from subfloor.core.contributions import PasswordFile
+from subfloor.core.errors import Refused
 from subfloor.core.machine import Difference, Machine, shown
+from subfloor.core.outcome import HostReport, Outcome, TaskReport
 from subfloor.core.secret import MASK, Secret
 from subfloor.core.task import Command
 from subfloor.observe.secret_file import SecretFile
@@ -34,6 +36,7 @@ from subfloor.playbook import load
 from subfloor.playbook.job import Request, read_job
 from subfloor.playbook.positions import PlaybookError
 from subfloor.playbook.registry import Registry
+from subfloor.report import run as report
 from subfloor.report.json import document
 from subfloor.report.values import as_json, as_text, content
 
@@ -161,7 +164,10 @@ def test_a_check_imagines_it_without_showing_it(tmp_path: Path) -> None:
     (entry,) = job.works[0].entries
     assert entry.task
     assert entry.task.contributes() == (PasswordFile("ada", f"{tmp_path}/root/nix/persist/passwords/ada"),)
-    assert HASH not in repr(entry) + str(job) + repr(document("x", ()))
+    told = TaskReport(entry.name, entry.key, Outcome.REFUSED, error=Refused("no", advice="yes"), declared=entry.task)
+    whole = report.Run("check", 3, "refused", "x", (HostReport("localhost", (told,)),))
+    assert MASK in repr(document(whole))
+    assert HASH not in repr(entry) + str(job) + repr(document(whole))
     assert job.without_secrets(f"a{HASH}b") == f"a{MASK}b"
 
 

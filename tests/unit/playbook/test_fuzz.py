@@ -43,6 +43,7 @@ from subfloor.playbook.registry import Registry
 from subfloor.playbook.variables import extra_vars
 from subfloor.report.disk import picture
 from subfloor.report.json import dumps
+from subfloor.report.run import Run
 from subfloor.report.style import Style
 from subfloor.storage import gpt
 from subfloor.storage.devices import device
@@ -238,7 +239,7 @@ def test_a_table_of_any_numbers_is_shown_and_decided_about(name: str, made: Made
     for consent in (Consent(), Consent(frozenset({"/dev/vda"}))):
         reports = refuse_duplicate_names(about, machine, imagine(about, machine, consent, nothing_left))
         assert not [report.error for report in reports if isinstance(report.error, PluginError)]
-        dumps("play", [HostReport("localhost", reports)])
+        dumps(Run("check", 0, "drift", "play", (HostReport("localhost", reports),)))
 
 
 @fuzzed(60)

@@ -21,6 +21,7 @@ from subfloor.observe.disk import Content, DiskState, PartitionState
 from subfloor.observe.path import Absent, Text
 from subfloor.report import disk, text
 from subfloor.report.json import SCHEMA, document
+from subfloor.report.run import Run
 from subfloor.report.style import Style
 from subfloor.report.values import as_json, as_text
 from subfloor.storage import gpt
@@ -158,7 +159,7 @@ def test_nothing_that_a_terminal_obeys_gets_through() -> None:
 
 
 def test_the_document_says_all_but_secrets() -> None:
-    told = document("Install", (HOST, GONE))
+    told = document(Run("apply", 1, "failed", "Install", (HOST, GONE)))
     jsonschema.validate(told, json.loads(SCHEMA.read_text()))
     assert "secret" not in json.dumps(told)
     assert told["hosts"]["localhost"]["outcome"] == "failed"

@@ -1,0 +1,80 @@
+"""One cause is reported once, and what depends on it names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from subfloor.act.causes import with_causes
+from subfloor.core.contributions import Contribution, FileSystem
+from subfloor.core.errors import ConsentNeeded, NotVisible, Refused, SubfloorError
+from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, TaskReport
+from toys import AnEntry, Count
+
+GONE = Refused("there is no device /dev/vdz", advice="name another disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition(Count):
+    """A task that names a partition."""
+
+    device: str = "/dev/vda"
+    number: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mounts(Count):
+    """A task that names a partition by its path, and makes something visible."""
+
+    device: str = "/dev/vda3"
+    at: str = "/mnt"
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (FileSystem(self.at, self.device, "ext4"),)
+
+
+def linked(*tasks: tuple[Count, SubfloorError | None]) -> list[TaskReport]:
+    entries = [AnEntry(task, name=str(at)) for at, (task, _) in enumerate(tasks)]
+    return list(with_causes(entries, [reported(str(at), error) for at, (_, error) in enumerate(tasks)]))
+
+
+def reported(name: str, error: SubfloorError | None) -> TaskReport:
+    outcomes = {Refused: Outcome.REFUSED, ConsentNeeded: Outcome.REFUSED, NotVisible: Outcome.NOT_VISIBLE}
+    return TaskReport(name, "count", outcomes.get(type(error), Outcome.OK), error=error)  # type: ignore[arg-type]
+
+
+def test_the_same_words_have_one_cause() -> None:
+    first, second, third = linked((Count(), GONE), (Count(path="/b"), None), (Count(path="/c"), GONE))
+    assert (first.cause, second.cause, third.cause) == ("", "", "0")
+    assert first.stops == ("2",) and third.repeats
+    assert (first.repair, second.repair, third.repair) == (Repair.PERSON, Repair.NONE, Repair.BLOCKED)
+
+
+def test_what_needs_a_partition_or_a_mount_is_stopped_by_the_task_that_makes_it() -> None:
+    no_room, no_partition = Refused("no room", advice="less"), Refused("no partition 3", advice="make one")
+    hidden = NotVisible("/mnt/etc is not visible", advice="mount it")
+    found = linked(
+        (Partition(), no_room),
+        (Mounts(), no_partition),
+        (Count(path="/mnt/etc"), hidden),
+        (Count(path="/elsewhere"), replace_words(hidden)),
+        (Partition(number=4), replace_words(no_room)),
+    )
+    assert [each.cause for each in found] == ["", "0", "0", "", ""]
+    assert found[0].stops == ("1", "2")
+
+
+def replace_words(error: SubfloorError) -> SubfloorError:
+    return type(error)(f"another time: {error.what}", advice=error.advice)
+
+
+def test_missing_consent_stops_nothing_else() -> None:
+    """The plan continues as if consent were given: each loss has its own consent."""
+    asks = ConsentNeeded("this would destroy", advice="--destroy /dev/vda")
+    assert [each.cause for each in linked((Partition(), asks), (Mounts(), asks))] == ["", ""]
+
+
+def test_a_host_needs_a_person_unless_consent_is_all_that_is_missing() -> None:
+    asks, no = (reported("x", error) for error in (ConsentNeeded("a", advice="b"), GONE))
+    assert HostReport("h", (asks,)).outcome is HostOutcome.NEEDS_CONSENT
+    assert HostReport("h", (asks, no)).outcome is HostOutcome.REFUSED
+    assert HostReport("h", (asks, replace(no, outcome=Outcome.FAILED))).outcome is HostOutcome.FAILED

@@ -1,0 +1,58 @@
+"""Whether a play was applied to a machine before, from the UUIDs on its disks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from disk_values import nothing_left
+from subfloor.act.survey import stage
+from subfloor.core.consent import Consent
+from subfloor.core.engine import imagine
+from subfloor.core.machine import Machine
+from subfloor.core.outcome import Stage
+from subfloor.observe.disk import Disk, DiskState
+from subfloor.storage.gpt import Gpt
+from toys import Count
+from whole_playbooks import blank, finished, on_the_way
+
+PLAY, DONE = finished("tmpfs root")
+TASKS = [entry.task for entry in PLAY if entry.task]
+START = blank(PLAY)
+
+
+def test_a_blank_machine_was_never_set_up() -> None:
+    assert stage(TASKS, START, DONE) is Stage.NEVER
+
+
+def test_a_finished_machine_was_set_up_whatever_has_drifted() -> None:
+    assert stage(TASKS, DONE, DONE) is Stage.FULLY
+    assert stage(TASKS, with_table(lambda table: replace(table, damage=frozenset({"x"}))), DONE) is Stage.FULLY
+
+
+def test_every_moment_between_is_in_part() -> None:
+    moments = list(on_the_way(START, imagine(PLAY, START, Consent(), nothing_left)))
+    stages = [stage(TASKS, moment, DONE) for moment in moments]
+    first, last = stages.index(Stage.PARTLY), stages.index(Stage.FULLY)
+    assert set(stages[:first]) == {Stage.NEVER} and set(stages[last:]) == {Stage.FULLY}
+    assert set(stages[first:last]) == {Stage.PARTLY}
+
+
+def test_a_partition_that_is_gone_leaves_it_in_part() -> None:
+    assert stage(TASKS, with_table(lambda table: replace(table, entries=table.entries[1:])), DONE) is Stage.PARTLY
+
+
+def test_a_play_without_uuids_says_nothing() -> None:
+    assert stage([Count()], Machine(), Machine()) is Stage.UNKNOWN
+
+
+def with_table(change: object) -> Machine:
+    (disk,) = (subject for subject in DONE if isinstance(subject, Disk))
+    state = DONE[disk]
+    assert isinstance(state, DiskState) and isinstance(state.table, Gpt) and callable(change)
+    return DONE.with_(disk, replace(state, table=change(state.table)))
+
+
+def test_a_disk_of_another_play_is_none_of_ours() -> None:
+    foreign = with_table(lambda table: replace(table, id=UUID(int=7), entries=()))
+    assert stage(TASKS, foreign, DONE) is Stage.NEVER
