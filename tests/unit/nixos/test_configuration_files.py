@@ -142,3 +142,13 @@ def test_a_newer_installer_changes_no_release(place: Place) -> None:
     (place.files / "configuration.nix").unlink()
     report = place.run("check", state_version="{{ none }}")
     assert report["outcome"] == "refused" and "is no NixOS" in report["error"]["what"]
+
+
+def test_every_file_that_was_edited_is_shown(place: Place) -> None:
+    place.steps("apply", hardware="plain")
+    for name in ("filesystems.nix", "configuration.nix"):
+        (place.files / name).write_text(f"# mine: {name}\n")
+    error = place.run("check", hardware="plain")["error"]
+    assert error["what"].count("was edited") == 2
+    assert "-# mine: filesystems.nix" in error["what"] and "-# mine: configuration.nix" in error["what"]
+    assert error["advice"].count("local.nix") == 1
