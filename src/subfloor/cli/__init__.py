@@ -155,8 +155,14 @@ _how = _all_of(
     click.option(
         "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
     ),
-    click.option("--report", type=_FILE, metavar="FILE", help="Also write the JSON report to a file."),
     click.option("--traceback", is_flag=True, help="Show the Python traceback of an error."),
+)
+
+_report = click.option(
+    "--report",
+    type=_FILE,
+    metavar="FILE",
+    help="Also write a report: FILE.html, .md, .xml (JUnit), .prom (node exporter); otherwise JSON.",
 )
 
 _log = click.option(
@@ -184,6 +190,7 @@ _may = _all_of(
 @_what
 @_ask_password
 @_how
+@_report
 @_log
 @click.option(
     "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Plan as if the data on this device may be destroyed."
@@ -201,6 +208,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 @_ask_password
 @_may
 @_how
+@_report
 @_log
 @click.pass_obj
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
@@ -228,6 +236,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 @cli.command()
 @_what
 @_how
+@click.option("--report", type=_FILE, metavar="FILE", help="Also write the three reports to a file, as JSON.")
 @click.option(
     "--disk",
     "disks",

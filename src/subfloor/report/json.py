@@ -16,6 +16,7 @@ from subfloor.core.outcome import HostReport, Repair, StepRecord, TaskReport
 from subfloor.core.task import Loss
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.report.declared import declaration
+from subfloor.report.found import shown
 from subfloor.report.layout import Drawn, Span, Undeclared, drawn, spans, undeclared
 from subfloor.report.run import Problem, Run
 from subfloor.report.values import as_json, in_bytes, spelt
@@ -109,10 +110,10 @@ def _differences(task: TaskReport, sectors: Sectors) -> list[dict[str, Any]]:
         "destroys": task.repair is Repair.DESTROYS,
         "advice": spelt(task.error.advice) if task.error else None,
     }
-    if task.error and not task.differences:
+    if task.error and not shown(task):
         whole = {"subject": spelt(task.name), "property": "", "declared": declaration(task.declared)}
         return [{**whole, "found": spelt(task.error.what), **about}]
-    changed = (_difference(difference, sectors) for difference in task.differences)
+    changed = (_difference(difference, sectors) for difference in shown(task))
     return [
         {
             "subject": each["subject"],

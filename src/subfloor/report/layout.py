@@ -104,8 +104,12 @@ class Drawn:
 
     @property
     def differs(self) -> bool:
-        """Whether the steps change the layout of the disk."""
-        return spans(self.found) != spans(self.planned)
+        """Whether the steps change what a picture of the disk shows."""
+        return _shape(self.found) != _shape(self.planned)
+
+
+def _shape(disk: DiskState) -> tuple[tuple[object, ...], ...]:
+    return tuple((span.start, span.size, span.number, span.use) for span in spans(disk))
 
 
 def drawn(survey: Survey | None) -> tuple[Drawn, ...]:

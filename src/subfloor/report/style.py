@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
+_COLOURS = {
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "cyan": "36",
+    "magenta": "35",
+    "dim": "2",
+    "bold": "1",
+}
 
 _ASCII = str.maketrans({
     "→": "->", "“": '"', "”": '"', "\u2018": "'", "\u2019": "'", "…": "...", "·": "-", "—": "-", "\u2013": "-",
-    "≥": ">=", "≤": "<=", "─": "-", "│": "|", "┌": "+", "┐": "+", "└": "+", "┘": "+", "┬": "+", "┴": "+",
+    "≥": ">=", "≤": "<=", "─": "-", "│": "|", "┌": "+", "┐": "+", "└": "+", "┘": "+", "┬": "+", "┴": "+", "░": "=",
 })  # fmt: skip
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from subfloor.core.errors import SubfloorError
-from subfloor.core.machine import Difference, Unknown
+from subfloor.core.machine import Difference
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage, StepRecord, TaskReport
-from subfloor.observe.path import Absent
+from subfloor.report.bar import both
 from subfloor.report.disk import rounded
-from subfloor.report.layout import Undeclared, undeclared
+from subfloor.report.found import as_found, is_something, shown
+from subfloor.report.layout import Undeclared, drawn, undeclared
 from subfloor.report.style import Style
 from subfloor.report.values import as_text, content
 
@@ -42,7 +43,7 @@ _HOST_WORDS = {
     HostOutcome.REFUSED: "refused: this needs a person",
 }
 
-_STAGES = {
+STAGES = {
     Stage.NEVER: "never applied here: no disk carries the UUIDs of this play",
     Stage.PARTLY: "applied in part: an apply was interrupted, or something was removed since",
     Stage.FULLY: "applied before: something has changed since",
@@ -83,23 +84,9 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
 
 def _found(report: TaskReport, style: Style) -> Iterator[str]:
     """What was found in place of what is declared. Where nothing was found, the step says all."""
-    for difference in report.differences:
-        if not _is_nothing(difference.before):
+    for difference in shown(report):
+        if is_something(difference.before):
             yield from style.lines(f"found {as_found(difference)}", f"{_INDENT}  ", "dim", hanging="  ")
-
-
-def _is_nothing(value: object) -> bool:
-    return value in (None, (), "", frozenset(), False) or isinstance(value, Absent | Unknown)
-
-
-def as_found(difference: Difference) -> str:
-    """A difference as what was found, and what is declared."""
-    where = ", ".join(filter(None, (difference.subject, difference.property)))
-    if content(difference.before) is not None:
-        return f"{where}: other content"
-    values = (as_text(value, difference.property) for value in (difference.before, difference.after))
-    found, declared = values
-    return f"{where}: {found}; declared: {declared}"
 
 
 def step(taken: StepRecord, style: Style) -> Iterator[str]:
@@ -151,8 +138,7 @@ def error(found: SubfloorError, style: Style, indent: str) -> Iterator[str]:
 
 def recap(report: HostReport, style: Style) -> Iterator[str]:
     """The outcome of a host in one line, and the errors and notes that concern the whole host."""
-    counts = Counter(each.outcome for each in report.tasks)
-    told = ", ".join(f"{counts[outcome]} {word(outcome)}" for outcome in Outcome if counts[outcome])
+    told = counts(Counter(each.outcome for each in report.tasks))
     outcome = style.paint(word(report.outcome), *_HOST_COLOURS.get(report.outcome, ("red", "bold")))
     line = f"{style.paint(report.host, 'bold')}: {outcome}"
     yield f"{line} ({told})" if told else line
@@ -165,10 +151,18 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
         yield from error(report.error, style, "  ")
 
 
+def counts(found: Counter[Outcome]) -> str:
+    """How many tasks have each outcome, in words."""
+    return ", ".join(f"{found[outcome]} {word(outcome)}" for outcome in Outcome if found[outcome])
+
+
 def _survey(report: HostReport, style: Style) -> Iterator[str]:
     """Whether the play was applied before, and what no task declares."""
-    if report.survey and report.outcome in _OPEN and report.survey.stage in _STAGES:
-        yield from style.lines(_STAGES[report.survey.stage], "  ", hanging="  ")
+    if report.survey and report.outcome in _OPEN and report.survey.stage in STAGES:
+        yield from style.lines(STAGES[report.survey.stage], "  ", hanging="  ")
+    for disk in drawn(report.survey):
+        if report.outcome in _OPEN and disk.differs:
+            yield from both(disk, style)
     for each in undeclared(report.survey):
         yield from style.lines(f"{as_undeclared(each)}: no task declares it, so it stays as it is", "  ", "yellow")
 

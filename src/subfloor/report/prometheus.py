@@ -1,0 +1,74 @@
+"""A run as metrics for the textfile collector of Prometheus' node exporter.
+
+The format is the text-based exposition format 0.0.4. There are no timestamps, which the collector refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage
+from subfloor.report.layout import undeclared
+from subfloor.report.run import Run
+from subfloor.report.style import Style
+
+_PLAIN = Style()
+
+Labels = Mapping[str, str]
+
+
+def render(run: Run) -> str:
+    """The metrics as text."""
+    return "".join(f"{line}\n" for line in _lines(run))
+
+
+def _lines(run: Run) -> Iterator[str]:
+    play = {"play": run.play, "command": run.command}
+    yield from _metric("subfloor_info", "The version of subfloor.", [({"version": run.version}, 1)])
+    yield from _metric("subfloor_exit_status", "The exit status of the last run.", [(play, run.status)])
+    ended = int(run.at.timestamp())
+    yield from _metric("subfloor_last_run_timestamp_seconds", "When the last run ended.", [(play, ended)])
+    if run.hosts:
+        yield from _of_hosts(run)
+
+
+def _of_hosts(run: Run) -> Iterator[str]:
+    hosts = run.hosts
+    outcomes = [(_of(host, "outcome", each), int(host.outcome is each)) for host in hosts for each in HostOutcome]
+    yield from _metric("subfloor_host_outcome", "1 for the outcome of the host.", outcomes)
+    stages = [(_of(host, "before", each), int(_stage(host) is each)) for host in hosts for each in Stage]
+    yield from _metric("subfloor_host_applied_before", "1 for whether the play was applied before.", stages)
+    tasks = [(_of(host, "outcome", each), _tasks(host, each)) for host in hosts for each in Outcome]
+    yield from _metric("subfloor_tasks", "The number of tasks by outcome.", tasks)
+    repairs = [(_of(host, "repair", each), _repairs(host, each)) for host in hosts for each in Repair]
+    yield from _metric("subfloor_tasks_by_repair", "The number of tasks by what their repair takes.", repairs)
+    others = [({"host": host.host}, len(undeclared(host.survey))) for host in hosts]
+    yield from _metric("subfloor_undeclared_partitions", "Partitions that no task declares.", others)
+
+
+def _of(host: HostReport, name: str, value: object) -> Labels:
+    return {"host": host.host, name: str(value)}
+
+
+def _stage(host: HostReport) -> Stage:
+    return host.survey.stage if host.survey else Stage.UNKNOWN
+
+
+def _tasks(host: HostReport, outcome: Outcome) -> int:
+    return sum(task.outcome is outcome for task in host.tasks)
+
+
+def _repairs(host: HostReport, repair: Repair) -> int:
+    return sum(task.repair is repair for task in host.tasks)
+
+
+def _metric(name: str, about: str, samples: Sequence[tuple[Labels, int]]) -> Iterator[str]:
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} gauge"
+    for labels, value in samples:
+        listed = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        yield f"{name}{{{listed}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    return _PLAIN.clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
