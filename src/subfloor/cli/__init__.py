@@ -61,7 +61,7 @@ def _status(run: Callable[[], Any], argv: Sequence[str]) -> int:
 
 def _document(error: Exception, argv: Sequence[str]) -> None:
     """The error as a JSON document on standard output, if the command line asks for JSON."""
-    if {"json", "--format=json"} & set(argv):
+    if {"json", "--format=json", "--json"} & set(argv):
         from subfloor.cli.problems import print_problem
 
         print_problem(error, argv)
@@ -288,6 +288,20 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
     for option, values in (("-e", given["extra"]), ("--tags", given["tags"]), ("--skip-tags", given["skip_tags"])):
         words += [word for value in values for word in (option, value)]
     return (*words, *(f"--{flag}" for flag in ("diff", "verbose", "traceback") if given[flag]))
+
+
+@cli.command()
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(devices: tuple[str, ...], as_json: bool) -> int:
+    """Draw the disks as they are, without a playbook; change nothing.
+
+    It shows partitions, free space, filesystems, how full they are and how they are used, what is not
+    aligned, and work that was interrupted. Without DEVICE it shows all disks.
+    """
+    from subfloor.cli import showing
+
+    return showing.show(devices, as_json=as_json)
 
 
 _beside = click.option(

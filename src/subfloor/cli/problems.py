@@ -26,7 +26,15 @@ def print_problem(error: Exception, argv: Sequence[str]) -> None:
         return
     stream = standard()
     ascii = not style_for(stream).unicode
-    Screen(stream).write(json.dumps(_document(command, error), indent=2, ensure_ascii=ascii) + "\n")
+    Screen(stream).write(_text(command, error, ascii=ascii))
+
+
+def _text(command: str, error: Exception, *, ascii: bool) -> str:
+    if command == "show":
+        from subfloor.cli import showing
+
+        return showing.document([Problem.of(error)], status_of(error), ascii=ascii)
+    return json.dumps(_document(command, error), indent=2, ensure_ascii=ascii) + "\n"
 
 
 def _document(command: str, error: Exception) -> dict[str, object]:
