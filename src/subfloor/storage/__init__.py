@@ -1,1 +1,1 @@
-"""What disks are made of: names, sizes, tables, alignment, filesystems. Pure arithmetic, tables and text."""
+"""Device names, sizes, partition tables, alignment and filesystems: pure computation, no I/O."""

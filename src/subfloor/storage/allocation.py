@@ -1,4 +1,4 @@
-"""Where there is room on a disk, on its grid of aligned sectors. Pure arithmetic on a table."""
+"""Free space on a disk, on its grid of aligned sectors. Pure arithmetic on a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subfloor.storage.gpt import Entry, Gpt
 
 
 def gaps(grid: Grid, table: Gpt) -> Iterator[tuple[int, int]]:
-    """The free spaces from the disk's start to its end: aligned start and aligned size, in sectors."""
+    """All free spaces, from the disk's start to its end: aligned start and aligned size, in sectors."""
     at = table.first_lba
     for entry in sorted(table.entries, key=lambda entry: entry.start):
         yield from _gap(grid, at, entry.start)
@@ -25,12 +25,12 @@ def _gap(grid: Grid, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def largest_gap(grid: Grid, table: Gpt) -> tuple[int, int]:
-    """Start and size of the largest free space; the size is 0 where there is none."""
+    """Start and size of the largest free space, in sectors; (0, 0) if there is none."""
     return max(gaps(grid, table), key=lambda gap: gap[1], default=(0, 0))
 
 
 def room_after(grid: Grid, table: Gpt, start: int) -> int:
-    """How many sectors are free from ``start`` on, up to an aligned end; 0 where it is taken."""
+    """The number of free sectors from ``start`` to an aligned end; 0 if ``start`` is in use."""
     if start < table.first_lba or any(entry.start <= start < entry.end for entry in table.entries):
         return 0
     later = [entry.start for entry in table.entries if entry.start > start]
@@ -38,10 +38,10 @@ def room_after(grid: Grid, table: Gpt, start: int) -> int:
 
 
 def start_for(grid: Grid, table: Gpt, start: int | None, size: int | None) -> tuple[int, int] | None:
-    """Where a new partition goes: start and size. ``size`` None means the rest; None back, no room.
+    """Start and size of a new partition, in sectors; None if there is no room. ``size`` None means the rest.
 
-    Without a ``start``, one of a given size goes to the first space where it fits, the rest is the
-    largest space.
+    Without a ``start``, a partition of a given size goes into the first free space where it fits, and the
+    rest is the largest free space.
     """
     if start is not None:
         room = room_after(grid, table, start)
@@ -54,7 +54,7 @@ def start_for(grid: Grid, table: Gpt, start: int | None, size: int | None) -> tu
 
 
 def hole_around(table: Gpt, start: int) -> tuple[int, int]:
-    """The free space that the sector ``start`` lies in, whatever the grid: its first sector, and the one after it."""
+    """The free space around the sector ``start``, aligned or not: its first sector, and the first sector after it."""
     before = [entry.end for entry in table.entries if entry.end <= start]
     after = [entry.start for entry in table.entries if entry.start > start]
     return max([*before, min(table.first_lba, start)]), min([*after, table.last_lba + 1])
@@ -67,7 +67,7 @@ def without(table: Gpt, *entries: Entry) -> Gpt:
 
 
 def in_the_way(table: Gpt, removable: Callable[[Entry], bool], fits: Callable[[Gpt], object]) -> tuple[Entry, ...]:
-    """The fewest neighbours that have to go for something to fit; the first such, and none where that does not help."""
+    """The fewest adjacent entries to remove so that ``fits`` holds; the first such run. Empty if none helps."""
     entries = sorted(table.entries, key=lambda entry: entry.start)
     for count in range(1, len(entries) + 1):
         for at in range(len(entries) - count + 1):

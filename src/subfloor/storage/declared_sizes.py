@@ -1,4 +1,4 @@
-"""Sizes and places of partitions as a playbook declares them: absolute, in per cent, or from the disk's end."""
+"""Sizes and places of partitions as a playbook declares them: absolute, in percent, or from the disk's end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALL = ("rest", "100%")
 
 
 def check_size(text: str) -> None:
-    """Raise ``ValueError`` for what is no size of a partition. The empty text means that none was given."""
+    """Raise ``ValueError`` if the text is not a partition size. An empty text is valid: no size was given."""
     if found := _PERCENT.fullmatch(text):
         if not 1 <= int(found[1]) <= 100:
             raise ValueError(f"{text} is out of range: from 1% to 100%")
@@ -20,21 +20,21 @@ def check_size(text: str) -> None:
 
 
 def check_place(text: str) -> None:
-    """Raise ``ValueError`` for what is no place on a disk, such as ``1MiB``, or ``-8GiB`` from its end."""
+    """Raise ``ValueError`` if the text is not a place on a disk: ``1MiB``, or ``-8GiB`` from the disk's end."""
     sizes.parse(text.removeprefix("-"))
 
 
 def is_all(size: str) -> bool:
-    """Whether it means all that is left."""
+    """Whether the size means all remaining space."""
     return size in _ALL
 
 
 def percent(size: str) -> int | None:
-    """The number before ``%``; None for another kind of size."""
+    """The number before ``%``; None if the size is not in percent."""
     found = _PERCENT.fullmatch(size)
     return int(found[1]) if found else None
 
 
 def from_end(text: str) -> int | None:
-    """How many bytes before the disk's end; None where it is no such place."""
+    """The distance from the disk's end in bytes; None if the place counts from the disk's start."""
     return sizes.parse(text[1:]) if text.startswith("-") else None

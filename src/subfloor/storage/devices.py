@@ -1,6 +1,6 @@
-"""The names of block devices: which disk and which number a partition's path means, and back.
+"""Names of block devices: from a partition's path to its disk and number, and back.
 
-Purely by name, since a partition that a playbook speaks of need not exist yet.
+Only the name is used, because the partition may not exist yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LINKED = re.compile(r"/dev/disk/by-(?:id|path|diskseq)/")
 
 @dataclass(frozen=True)
 class Device:
-    """A whole disk, or the partition of it with this number."""
+    """A whole disk, or the partition with this number on it."""
 
     disk: str
     number: int | None = None
@@ -28,7 +28,7 @@ class Device:
 def partition_node(disk: str, number: int) -> str:
     """The path of a disk's partition: ``/dev/vda3``, ``/dev/nvme0n1p3``, ``/dev/disk/by-id/…-part3``.
 
-    The kernel puts a ``p`` before the number where the disk's own name ends with a digit
+    The kernel puts a ``p`` before the number if the disk's own name ends with a digit
     (block/partitions/core.c); udev's links add ``-part`` (60-persistent-storage.rules).
     """
     if _LINKED.match(disk):
@@ -37,9 +37,9 @@ def partition_node(disk: str, number: int) -> str:
 
 
 def device(path: str) -> Device:
-    """The disk and, where the path names a partition, its number.
+    """The disk and, if the path names a partition, its number.
 
-    Raises ``ValueError`` for a path that is not an absolute, clean path below /dev.
+    Raises ``ValueError`` if the path is not absolute, clean and below /dev.
     """
     if not re.fullmatch(r"/dev(/[^/\s]+)+", path) or {".", ".."} & set(path.split("/")):
         raise ValueError(f"{path!r} is not a clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
@@ -50,9 +50,9 @@ def device(path: str) -> Device:
 
 
 def whole_disk(path: str) -> str:
-    """``path``, which must name a whole disk. Raises ``ValueError`` for a partition's path."""
+    """``path``, unchanged. Raises ``ValueError`` if it names a partition."""
     if (named := device(path)).number is not None:
-        raise ValueError(f"{path} is a partition; the disk that it is on is {named.disk}")
+        raise ValueError(f"{path} is a partition; its disk is {named.disk}")
     return path
 
 

@@ -1,7 +1,7 @@
-"""The tools of each filesystem: how it is made, proven sound and labelled, and how long a label may be.
+"""The tools of each filesystem: how to make, check, repair and label it, and how long a label may be.
 
-One table, so that a filesystem is described in one place. The limits are from the man pages of the
-mkfs programs; checking only ever reads (``-n``, ``--readonly``).
+One table describes each filesystem in one place. The limits are from the man pages of the mkfs programs.
+``check`` only reads (``-n``, ``--readonly``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Argv = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """A program to run, and the exit statuses besides 0 that say that it did its work."""
+    """A program to run, and the exit statuses besides 0 that mean success."""
 
     argv: Argv
     accepts: frozenset[int] = frozenset()
@@ -24,14 +24,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Tools:
-    """``make``: from a device's node, a label, a UUID and further options; ``check`` and ``relabel`` likewise.
+    """The commands of one filesystem. ``make`` takes a device's node, a label, a UUID and further options.
 
-    ``label_bytes``: the longest label, in bytes. ``relabels_in_use``: whether a mounted one takes a label.
-    ``settle``: makes one that was not taken out of use cleanly fit to be labelled, and fails where it is
-    unsound; without it, only one that passes ``check`` is. ``mend``: makes a superblock whole that a power cut
-    has torn while the label was written, and leaves a whole one alone; without it, ``relabel`` does, since it
-    writes all that can be torn. ``env``: what is added to the environment of ``make``. ``dry_run``: the options with
-    which ``make`` only says whether it would succeed, however large the device; without it, it has to be tried.
+    ``check`` takes the node, ``relabel`` the node and the new label. ``label_bytes``: the longest label, in bytes.
+    ``relabels_in_use``: whether the label can be changed while the filesystem is mounted. ``settle``: prepares a
+    filesystem that was not unmounted cleanly for a new label, and fails if it is damaged; without ``settle``, it must
+    pass ``check``. ``mend``: repairs a superblock that a power cut tore while the label was written, and leaves a
+    sound one unchanged; without ``mend``, ``relabel`` repairs it, because it writes everything that can be torn.
+    ``env``: added to the environment of ``make``. ``dry_run``: options that make ``make`` only report whether it would
+    succeed, for a device of any size; without them, a trial is needed.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -61,10 +62,10 @@ TOOLS: Mapping[str, Tools] = {
         lambda node, label: ("e2label", node, label),
         label_bytes=16,
         relabels_in_use=True,
-        # It replays the journal, and repairs what is safe to repair, which is no fault: then it exits with 1.
+        # It replays the journal and makes safe repairs. If it repaired something, it exits with 1: a success.
         settle=lambda node: Call(("e2fsck", "-p", node), frozenset({1})),
-        # Torn, all of it is right but the checksum, which is written anew with any value that is set. (From a
-        # backup, e2fsck would do it too; but a small filesystem has none.)
+        # In a torn superblock only the checksum is wrong. Setting any value writes it anew. (e2fsck could repair it
+        # from a backup, but a small filesystem has none.)
         mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
     ),
     "vfat": Tools(
@@ -99,16 +100,16 @@ TOOLS: Mapping[str, Tools] = {
         ),
         lambda node: ("btrfs", "check", "--readonly", node),
         lambda node, label: ("btrfs", "filesystem", "label", node, label),
-        label_bytes=254,  # one less than mkfs.btrfs takes: a change of the label takes no more
-        # The copies are flushed one after another, so one is whole. It exits with 2 where it restored any.
+        label_bytes=254,  # one less than mkfs.btrfs accepts: the limit for changing the label
+        # The copies are flushed one after another, so one is sound. It exits with 2 if it restored any.
         mend=lambda node: Call(("btrfs", "rescue", "super-recover", "-y", node), frozenset({2})),
-        # It refuses a UUID that any device has, and for that believes libblkid's cache, which for some time may
-        # tell of a filesystem that has just been wiped. So it looks at the devices themselves (libblkid(3)).
+        # It refuses a UUID that any device has, according to libblkid's cache. For some time the cache may still
+        # list a filesystem that has just been wiped. Without the cache it reads the devices (libblkid(3)).
         env={"BLKID_FILE": "/dev/null"},
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (
-            *("mkfs.f2fs", "-f", "-U", str(uuid)),  # with -q it would not say why it fails
+            *("mkfs.f2fs", "-f", "-U", str(uuid)),  # no -q: with it, a failure prints no reason
             *_if(label, "-l", label),
             *options,
             node,
@@ -124,7 +125,7 @@ TOOLS: Mapping[str, Tools] = {
             *options,
             node,
         ),
-        lambda node: ("swaplabel", node),  # it fails where there is no swap area
+        lambda node: ("swaplabel", node),  # fails if there is no swap area
         lambda node, label: ("swaplabel", "-L", label, node),
         label_bytes=15,
     ),
@@ -132,25 +133,25 @@ TOOLS: Mapping[str, Tools] = {
 
 
 def uuid_on_disk(kind: str, uuid: UUID) -> str:
-    """The UUID as blkid shows it on a filesystem of this type."""
+    """The UUID as blkid shows it for a filesystem of this type."""
     return fat_serial(uuid) if kind == "vfat" else str(uuid)
 
 
 def fat_serial(uuid: UUID) -> str:
-    """A FAT volume has room for 32 bits only: the UUID's first, as ``ABCD-1234``."""
+    """The first 32 bits of the UUID, as ``ABCD-1234``: a FAT volume has room for no more."""
     digits = uuid.hex[:8].upper()
     return f"{digits[:4]}-{digits[4:]}"
 
 
 _FAT32_CLUSTERS = 65525
-"""A FAT with fewer is a FAT16 to whoever goes by the specification, whatever else is written in it (Microsoft,
-"FAT: General Overview of On-Disk Format", 1.03: FAT Type Determination)."""
+"""The least number of clusters of a FAT32. Programs that follow the specification take a FAT with fewer for a FAT16
+(Microsoft, "FAT: General Overview of On-Disk Format", 1.03: FAT Type Determination)."""
 
 
 def least_sectors(kind: str, sector: int) -> int:
-    """How many sectors of so many bytes a filesystem must have to be what it says; 0 where its own program knows.
+    """The least size of a filesystem in sectors of ``sector`` bytes; 0 if its mkfs program checks the size itself.
 
-    For FAT: clusters of one sector each, two tables of four bytes a cluster, and the 32 sectors before them.
+    For FAT32: clusters of one sector each, two tables with four bytes per cluster, and 32 sectors before them.
     """
     if kind != "vfat":
         return 0
@@ -159,21 +160,21 @@ def least_sectors(kind: str, sector: int) -> int:
 
 
 def check_label(kind: str, label: str) -> None:
-    """Raise ``ValueError`` for a label that a filesystem of this type cannot have."""
+    """Raise ``ValueError`` if a filesystem of this type cannot have this label."""
     limit = TOOLS[kind].label_bytes
     if len(label.encode()) > limit:
-        raise ValueError(f"{label!r} is too long for {kind}: {limit} bytes at the most")
+        raise ValueError(f"{label!r} is too long for {kind}: at most {limit} bytes")
     if any(ord(char) < 32 or ord(char) == 127 for char in label):
         raise ValueError(f"{label!r} has characters that cannot be printed")
     if kind == "vfat" and set(label) & set('*?.,;:/\\|+=<>[]"'):
         raise ValueError(f"{label!r} has a character that a FAT label cannot have")
     if kind == "vfat" and (not label.isascii() or label.upper() == "NO NAME"):
-        raise ValueError(f"{label!r} is no FAT label: plain letters and digits, and not the words for none")
+        raise ValueError(f"{label!r} is not a FAT label: use ASCII characters, and not NO NAME, which means no label")
     if kind == "xfs" and not re.fullmatch(r"[\w.+@=:%/-]*", label):
         raise ValueError(
-            f"{label!r} has a sign that xfs_admin cannot set: letters, digits and . _ - + @ = : % / it can"
+            f"{label!r} has a character that xfs_admin cannot set; allowed: letters, digits and . _ - + @ = : % /"
         )
     if label != label.strip():
-        raise ValueError(f"{label!r} begins or ends with a space, which programs do not show")
+        raise ValueError(f"{label!r} begins or ends with a space, which programs do not display")
     if label.startswith("-"):
-        raise ValueError(f"{label!r} begins with a hyphen, and programs would take it for an option")
+        raise ValueError(f"{label!r} begins with a hyphen, so programs would take it for an option")

@@ -1,9 +1,9 @@
 """A GUID partition table as a value: read from the disk's own bytes, written by sfdisk.
 
-Read from the bytes, since whether *both* copies are sound is something that no tool says in a form
-meant for programs. The layout is that of the UEFI specification 2.10, chapter 5.3. sfdisk
-writes tables: it flushes after each of its writes, the backup first, so a power cut leaves one good copy.
-Bytes are made here for one thing only, a first copy from one that sfdisk does not find.
+It is read from the bytes because no tool reports, in a form meant for programs, whether *both* copies are sound.
+Layout: UEFI specification 2.10, chapter 5.3. sfdisk writes tables: it flushes after each write, the backup
+first, so a power cut leaves one good copy. This module makes bytes in one case only: to restore the first copy
+from a copy that sfdisk does not find.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ENTRY = struct.Struct("<16s16sQQQ72s")
 _SIGNATURE = b"EFI PART"
 _UNUSED = bytes(16)
 NAME_UNITS = 36
-"""How long a partition's name may be, in UTF-16 code units."""
+"""The longest partition name, in UTF-16 code units."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One partition as the table has it; ``start`` and ``size`` in logical sectors, ``attrs`` as bits."""
+    """One partition in the table; ``start`` and ``size`` in logical sectors, ``attrs`` as bits."""
 
     WORDS: ClassVar[Mapping[str, str]] = {
         "start": "first sector",
@@ -54,10 +54,10 @@ class Entry:
 class Gpt:
     """A table. ``last_lba`` is the last sector that a partition may use; ``length`` the number of entries.
 
-    ``damage`` names what is not sound, and ``taken`` the places of a copy that is not sound where something else
-    is now, neither zeros nor a damaged copy of this very table: writing there destroys it. ``array`` is the sector
-    where the entries of the first copy begin. ``hybrid``: the first sector has partitions of its own; ``slots`` are
-    its slots and signature as they should be (see ``mbr``), empty where they need no mending.
+    ``damage`` names the unsound parts. ``taken`` names the places of unsound copies that hold other data, neither
+    zeros nor a damaged copy of this very table: writing there destroys that data. ``array`` is the sector where the
+    entries of the first copy begin. ``hybrid``: the first sector has partitions of its own. ``slots``: its slots and
+    signature after repair (see ``mbr``), empty if they need no repair.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -81,13 +81,13 @@ class Gpt:
 
 
 def blank(label_id: UUID, sectors: int, sector: int, length: int = 128) -> Gpt:
-    """A new table without partitions, for a disk of so many logical sectors of so many bytes."""
+    """A new table without partitions, for a disk of ``sectors`` logical sectors of ``sector`` bytes."""
     first, last = usable(sectors, sector, length)
     return Gpt(label_id, first, last, length)
 
 
 def usable(sectors: int, sector: int, length: int = 128) -> tuple[int, int]:
-    """The first and the last sector that partitions may use: between the two copies of the table."""
+    """The first and the last sector that partitions may use, between the two copies of the table."""
     table = -(-length * _ENTRY.size // sector)
     return 2 + table, sectors - 2 - table
 
@@ -95,12 +95,12 @@ def usable(sectors: int, sector: int, length: int = 128) -> tuple[int, int]:
 # Reading.
 
 MOVED = "backup table not at the end of the disk"
-"""Among the damages: the disk has grown, or the table was copied from a smaller one."""
+"""A value of ``Gpt.damage``: the disk has grown, or the table was copied from a smaller disk."""
 
 
 @dataclass(frozen=True)
 class _Header:
-    """A header whose checksum holds; ``array`` is the first sector of its entries, each of ``width`` bytes."""
+    """A header with a valid checksum; ``array`` is the first sector of its entries, each of ``width`` bytes."""
 
     here: int
     alternate: int
@@ -111,15 +111,16 @@ class _Header:
 
     @property
     def length(self) -> int:
-        """The bytes of all entries."""
+        """The size of all entries, in bytes."""
         return self.table.length * self.width
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """What was read of one end of a disk: from the sector ``base`` on; ``elsewhere``, what else was read, by sectors.
+    """``data``: bytes read from one end of a disk, from sector ``base`` on.
 
-    ``sector`` is in bytes; ``at`` is where the header of this end's copy belongs, in sectors.
+    ``sector`` is the size of a sector in bytes. ``at`` is the sector where the header of this end's copy belongs.
+    ``elsewhere``: further pieces that were read, by their first sector.
     """
 
     data: bytes
@@ -129,7 +130,7 @@ class Bytes:
     elsewhere: Mapping[int, bytes] = field(default_factory=dict)
 
     def piece(self, lba: int, length: int) -> bytes | None:
-        """So many bytes from a sector on; None where not all of them were read."""
+        """``length`` bytes from sector ``lba`` on; None if not all of them were read."""
         start = (lba - self.base) * self.sector
         if 0 <= start <= len(self.data) - length:
             return self.data[start : start + length]
@@ -140,12 +141,12 @@ class Bytes:
 def parse(
     head: bytes, tail: bytes, *, sector: int, sectors: int, elsewhere: Mapping[int, bytes] | None = None
 ) -> Gpt | None:
-    """The table on a disk of so many sectors, from its first and its last bytes; None where there is none.
+    """The table on a disk of ``sectors`` sectors, from its first and last bytes; None if there is no table.
 
-    ``sector`` is in bytes. With one copy damaged the other is read, as the specification asks, and
-    ``damage`` says which. ``elsewhere`` are pieces from between the ends, by their first sectors: entries that a
-    header says are there, and the copy at the end that the disk had before it grew. That one is read where neither
-    of the others is sound.
+    ``sector`` is the size of a sector in bytes. If one copy is damaged, the other is read, as the specification
+    requires, and ``damage`` names the damaged one. ``elsewhere``: pieces from between the ends, by their first
+    sector: entries at the place that a header names, and the copy at the end that the disk had before it grew.
+    That copy is read only if neither of the others is sound.
     """
     further = elsewhere or {}
     first = Bytes(head, 0, sector, 1, further)
@@ -168,7 +169,7 @@ def parse(
 
 
 def _old_ends(first: Bytes) -> Iterator[int]:
-    """Where the second copy was before the disk grew: the protective MBR says it, and the first header, if damaged."""
+    """Where the second copy was before the disk grew, from the protective MBR and from a damaged first header."""
     yield from sorted(mbr.lengths(first.data[:512]), reverse=True)
     header = first.piece(1, _HEADER.size) or b""
     if header.startswith(_SIGNATURE):
@@ -176,10 +177,10 @@ def _old_ends(first: Bytes) -> Iterator[int]:
 
 
 def remains(head: bytes, tail: bytes) -> bool:
-    """Whether a header's signature stands where one may be, for sectors of 512 bytes or of 4096.
+    """Whether there is a header's signature at a usual place, for sectors of 512 or of 4096 bytes.
 
-    A table that nobody can read any more, or that was written when the disk had other sectors, is no sign
-    that the disk is blank: what its partitions held may all be there.
+    A disk with an unreadable table, or a table for sectors of another size, is not blank: all data of its
+    partitions may still exist.
     """
     places = (head[512:], head[4096:], tail[-512:], tail[-4096:])
     return any(place.startswith(_SIGNATURE) for place in places)
@@ -197,7 +198,7 @@ def _damage(primary: _Header | None, backup: _Header | None, sectors: int) -> fr
 
 
 def _header(end: Bytes) -> _Header | None:
-    """The header of the copy at one end of the disk, if its checksum holds."""
+    """The header of the copy at one end of the disk, if its checksum is valid."""
     data = end.piece(end.at, end.sector) or b""
     if len(data) < _HEADER.size or not data.startswith(_SIGNATURE):
         return None
@@ -210,7 +211,7 @@ def _header(end: Bytes) -> _Header | None:
 
 
 def _copy(end: Bytes) -> _Header | None:
-    """The copy at one end of the disk, with its entries, if both of its checksums hold."""
+    """The copy at one end of the disk, with its entries, if both checksums are valid."""
     header = _header(end)
     data = end.piece(header.array, header.length) if header and header.width >= _ENTRY.size else None
     if not header or data is None or zlib.crc32(data) != header.crc:
@@ -224,12 +225,12 @@ def _entry(number: int, data: bytes, at: int) -> Entry | None:
     kind, unique, first, last, attrs, name = _ENTRY.unpack_from(data, at)
     if kind == _UNUSED:
         return None
-    # Half of a surrogate pair is kept as it is, so that nobody takes the name for one that can be written back.
+    # Half of a surrogate pair is kept, so that ``expressible`` recognises the name as one that cannot be written back.
     text = name.decode("utf-16-le", "surrogatepass").split("\0", 1)[0]
     return Entry(number, first, last - first + 1, UUID(bytes_le=kind), UUID(bytes_le=unique), text, attrs)
 
 
-# What is where a copy belongs that is not sound.
+# Other data at the place of an unsound copy.
 
 FIRST_SECTOR = "the first sector"
 FIRST_COPY = "the first copy of the table"
@@ -237,7 +238,7 @@ SECOND_COPY = "the second copy of the table"
 
 
 def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: Bytes, last: Bytes) -> Iterator[str]:
-    """The places where a repair would write over something else."""
+    """The places where a repair would overwrite other data."""
     if mbr.is_taken(first.data[:512]):
         yield FIRST_SECTOR
     array = -(-good.length * _ENTRY.size // first.sector)
@@ -250,16 +251,16 @@ def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: By
 
 
 def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
-    """Whether at one end of the disk, with entries from the sector ``array`` on, are zeros or a damaged copy.
+    """Whether one end of the disk, with entries from sector ``array`` on, holds only zeros or a damaged copy.
 
-    One sector or more of the entries may be spoilt where the header is sound, but only where entries were.
+    If the header is sound, any sectors of the entries may be damaged, but only where entries were.
     """
     header, entries = end.piece(end.at, end.sector), end.piece(array, good.length * _ENTRY.size)
     if header is None or entries is None or not _may_be_header(good, header):
         return False
     found = _header(end)
     if found and found.array != array:
-        return False  # the entries are elsewhere, and would be moved
+        return False  # the entries are elsewhere; a repair would move them
     used = {(entry.number - 1) * _ENTRY.size // 512 for entry in good.entries} if found else set()
     return all(
         at // 512 in used or _may_be_entry(good, entries[at : at + _ENTRY.size], end)
@@ -268,13 +269,13 @@ def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
 
 
 def _may_be_header(good: Gpt, data: bytes) -> bool:
-    """Zeros, or a header that has one half of the disk's GUID in its place."""
+    """Whether these are zeros, or a header with one half of the disk's GUID in its place."""
     label = good.id.bytes_le
     return not any(data) or data[56:64] == label[:8] or data[64:72] == label[8:]
 
 
 def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
-    """Zeros, an entry with the UUID of one of the table's, or another that is well-formed: it was there before."""
+    """Whether these are zeros, an entry with a UUID of the table, or another well-formed entry: an older one."""
     if not any(data):
         return True
     unique, first, last = data[16:32], *struct.unpack_from("<QQ", data, 32)
@@ -284,11 +285,11 @@ def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
     )
 
 
-# Writing: bytes, where sfdisk(8) would not find what is to be mended.
+# Writing: bytes, if sfdisk(8) would not find the copy to repair from.
 
 
 def is_at_old_end(table: Gpt) -> bool:
-    """Whether what was read is the copy at the end that the disk had before it grew: no other program finds that."""
+    """Whether the table was read at the end that the disk had before it grew; no other program finds it there."""
     return {"primary table", MOVED} <= table.damage
 
 
@@ -303,7 +304,7 @@ def entries_in_bytes(table: Gpt) -> bytes:
 
 
 def header_in_bytes(table: Gpt, sectors: int, sector: int) -> bytes:
-    """The first header, as a whole sector of so many bytes, on a disk of so many."""
+    """The first header as a whole sector of ``sector`` bytes, for a disk of ``sectors`` sectors."""
     crc = zlib.crc32(entries_in_bytes(table))
     places = (1, sectors - 1, table.first_lba, table.last_lba)
     about = (table.id.bytes_le, table.array, table.length, _ENTRY.size, crc)
@@ -315,7 +316,7 @@ def header_in_bytes(table: Gpt, sectors: int, sector: int) -> bytes:
 
 
 def expressible(name: str) -> bool:
-    """Whether sfdisk writes this name as it is: it loses any that reaches beyond Unicode's first plane."""
+    """Whether sfdisk writes this name unchanged: it loses names with characters beyond Unicode's first plane."""
     return len(name) <= NAME_UNITS and all(
         "\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name
     )
@@ -325,7 +326,7 @@ _ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBoo
 
 
 def script(table: Gpt) -> bytes:
-    """The whole table as a script for sfdisk, nothing left for it to choose."""
+    """The whole table as a script for sfdisk that leaves it nothing to choose."""
     head = (
         "label: gpt",
         f"label-id: {table.id}",
@@ -340,12 +341,12 @@ def script(table: Gpt) -> bytes:
 
 
 def additions(entries: Iterable[Entry]) -> bytes:
-    """Entries as a script for ``sfdisk --append``, which takes each number as it is given."""
+    """Entries as a script for ``sfdisk --append``, which uses the given numbers."""
     return "".join(f"{entry.number} : {_fields(entry)}\n" for entry in entries).encode()
 
 
 def change(before: Entry, after: Entry) -> bytes:
-    """What is to change of an entry, as a script for ``sfdisk -N``, which keeps what it is not given."""
+    """The changes of an entry as a script for ``sfdisk -N``, which keeps all fields that are not given."""
     fields = [f"start={after.start}", f"size={after.size}"]
     if after.type != before.type:
         fields.append(f"type={after.type}")
@@ -373,7 +374,7 @@ def _attributes(bits: int) -> str:
 
 
 def _escaped(name: str) -> str:
-    """Everything but plain letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
+    """Everything but ASCII letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
     return "".join(char if char.isascii() and (char.isalnum() or char in " ._-+@") else _hex(char) for char in name)
 
 

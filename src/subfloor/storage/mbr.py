@@ -1,7 +1,7 @@
-"""The first sector of a disk with a GPT: the protective MBR, and what others keep beside it.
+"""The first sector of a disk with a GPT: the protective MBR, and other systems' data in the same sector.
 
-The boot code (440 bytes), the disk signature (6 bytes) and the slots of a hybrid MBR belong to whoever put
-them there. Only the slot that protects the GPT is ours to mend, and the two bytes that end the sector.
+The boot code (440 bytes), the disk signature (6 bytes) and the slots of a hybrid MBR belong to other systems.
+subfloor repairs only the slot that protects the GPT, and the two bytes that end the sector.
 Layout: UEFI specification 2.10, section 5.2.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 SLOTS = 446
-"""Where the four slots are, in bytes; the sector's signature follows them."""
+"""Where the four slots begin, in bytes; the sector's signature follows them."""
 
 _SIGNATURE = b"\x55\xaa"
 _EMPTY = bytes(16)
@@ -19,11 +19,11 @@ _LONGEST = 0xFFFFFFFF
 
 
 def damage(first: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
-    """What is wrong: no slot of type EE at sector 1, without which kernels see no GPT, or one of another length.
+    """What is wrong: no slot of type EE that starts at sector 1 (kernels then see no GPT), or a wrong length.
 
-    The length has 32 bits: all of them are set where that is too few, and by some tools always. In a hybrid MBR
-    it is whatever its owner chose. Where the table itself is not sound, and the disk may have grown (``moved``),
-    another length goes without saying.
+    The length has 32 bits. Tools set all of them if the disk is longer, and some tools always do. In a hybrid MBR
+    any length is accepted. The length is not compared either if the table itself is damaged and the disk may
+    have grown (``moved``).
     """
     covered = lengths(first)
     if first[510:512] != _SIGNATURE or not covered:
@@ -33,20 +33,20 @@ def damage(first: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
 
 
 def is_hybrid(first: bytes) -> bool:
-    """Whether there are partitions of another type beside the protective one: somebody boots from them."""
+    """Whether there are partitions of another type beside the protective one: another system boots from them."""
     slots = _slots(first)
     return any(map(_is_protective, slots)) and any(slot[4] not in (0, _PROTECTIVE) for slot in slots)
 
 
 def is_taken(first: bytes) -> bool:
-    """Whether the sector is anything but a protective MBR, a damaged one, or zeros."""
+    """Whether the sector holds anything but a protective MBR, a damaged one, or zeros."""
     if not any(first) or any(map(_is_protective, _slots(first))):
         return False
     return first[510:512] != _SIGNATURE or any(first[SLOTS:510])
 
 
 def mended(first: bytes, sectors: int) -> bytes:
-    """The slots and the signature as they should be. What protects stays in its slot, and others stay as they are."""
+    """The slots and the signature after repair. A protective slot keeps its place; the others stay unchanged."""
     slots = _slots(first) or [_EMPTY] * 4
     if not any(map(_is_protective, slots)):
         slots[0] = _protective(sectors)
@@ -54,12 +54,12 @@ def mended(first: bytes, sectors: int) -> bytes:
 
 
 def lengths(first: bytes) -> frozenset[int]:
-    """How many sectors the slots that protect a GPT cover: all but the first, when they were written."""
+    """The number of sectors that each protective slot covers: all but the first, when it was written."""
     return frozenset(int.from_bytes(slot[12:16], "little") for slot in _slots(first) if _is_protective(slot))
 
 
 def _protective(sectors: int) -> bytes:
-    """A slot that covers the disk. Its addresses by cylinder are those of the specification: 0/0/2 to the last."""
+    """A slot that covers the disk. Its CHS addresses are those of the specification: 0/0/2 to the highest."""
     return struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", _PROTECTIVE, b"\xff\xff\xff", 1, min(sectors - 1, _LONGEST))
 
 

@@ -1,10 +1,10 @@
-"""Options of mkfs programs: which ones a user may give, so that none leads a program to another device.
+"""The options of mkfs programs that a user may give; none of them can name another device.
 
 An allow-list for each program, read the way getopt(3) reads it (bundles such as ``-qU``, abbreviations of long
-options). What is not in it is refused: an unknown option may name a device, and a word that is no option is one.
+options). Anything else is refused: an unknown option may name a device, and a word that is not an option does.
 The options are those of the man pages mke2fs(8), mkfs.fat(8), mkfs.xfs(8), mkfs.btrfs(8), mkfs.f2fs(8) and
-mkswap(8). Left out on purpose: what names the filesystem (the task does), its size or its place on the device (the
-partition does), another file or device, what makes another type, and what makes nothing.
+mkswap(8). Left out on purpose: options for label and UUID (the task sets them), for size and place on the device
+(the partition sets them), for another file, device or type, and options that make nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _VALUE = re.compile(r"[A-Za-z0-9_.,:=^+%-]+")
-"""Numbers, names and lists of them; never a path."""
+"""Numbers, names and lists of these; never a path."""
 
 _ELSEWHERE = frozenset({"device", "file", "logdev", "rtdev", "name", "offset", "uuid", "size@-d", "journal_dev"})
 """Suboptions that name another device, file or place, or the UUID; ``x@-d`` only in a value of ``-d``."""
@@ -23,9 +23,9 @@ _ELSEWHERE = frozenset({"device", "file", "logdev", "rtdev", "name", "offset", "
 
 @dataclass(frozen=True)
 class Grammar:
-    """The options a program may be given: ``short`` and ``long`` as getopt(3) writes them.
+    """The options allowed for a program: ``short`` and ``long`` in the notation of getopt(3).
 
-    ``values``: which values an option may have, as a regular expression, where not every number or name is right.
+    ``values``: a regular expression for the values of an option that does not allow every number or name.
     """
 
     short: str
@@ -53,9 +53,9 @@ _GRAMMARS: Mapping[str, Grammar] = {
 
 
 def check_options(kind: str, options: Sequence[str]) -> None:
-    """Raise ``ValueError`` for options that would make another filesystem than the declared one, or make it elsewhere.
+    """Raise ``ValueError`` for options that could make another filesystem than the declared one, or on another device.
 
-    ``kind``: the filesystem's type. The message names the word at fault and what may be given instead.
+    ``kind``: the filesystem's type. The message names the wrong word and the allowed options.
     """
     grammar = _GRAMMARS[kind]
     try:
@@ -73,23 +73,23 @@ def _not_offered(kind: str, error: getopt.GetoptError) -> str:
     option = ("--" if len(error.opt) > 1 else "-") + error.opt
     if "requires argument" in error.msg or "must not have" in error.msg:
         return f"{option}: {error.msg}"
-    return f"{option} is not an option that a play can give for {kind} (label and UUID are set by the task)"
+    return f"{option} is not allowed for {kind} (the task sets label and UUID)"
 
 
 def _offered(grammar: Grammar) -> str:
     letters = [f"-{letter}" for letter in grammar.short.replace(":", "")]
-    return "options that can be given: " + " ".join((*letters, *(f"--{name.rstrip('=')}" for name in grammar.long)))
+    return "allowed options: " + " ".join((*letters, *(f"--{name.rstrip('=')}" for name in grammar.long)))
 
 
 def _check_value(option: str, value: str, allowed: str | None) -> None:
     if value and not _VALUE.fullmatch(value):
-        raise ValueError(f"{option} {value!r}: a value is made of letters, digits and _ . , : = ^ + % -, never a path")
+        raise ValueError(f"{option} {value!r}: a value has only letters, digits and _ . , : = ^ + % -, never a path")
     for part in value.split(","):
         name = part.partition("=")[0].lstrip("^")
         if name in _ELSEWHERE or f"{name}@{option}" in _ELSEWHERE:
             raise ValueError(
-                f"{option} {value!r}: {name} names a device, a place or an identity of its own; leave it out: "
+                f"{option} {value!r}: {name} sets another device, place, size or UUID; leave it out: "
                 "the filesystem fills its partition, and its UUID is derived from the play"
             )
     if allowed and not re.fullmatch(allowed, value):
-        raise ValueError(f"{option} {value!r} is not possible here; possible: {allowed.replace('|', ', ')}")
+        raise ValueError(f"{option} {value!r} is not allowed; allowed: {allowed.replace('|', ', ')}")

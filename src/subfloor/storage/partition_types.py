@@ -1,7 +1,7 @@
 """Names for partition types.
 
-The GUIDs are those of the UEFI specification (5.3.3), the Discoverable Partitions Specification
-(UAPI.2), and, for the older ones, the list of libfdisk.
+The GUIDs are from the UEFI specification (5.3.3), the Discoverable Partitions Specification (UAPI.2)
+and, for older types, the list of libfdisk.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ _ROOTS: Mapping[str, str] = {
 }
 
 TYPES: Mapping[str, UUID] = {name: UUID(text) for name, text in {**_ANYWHERE, **_ROOTS}.items()}
-"""Every type that has a name. A root's type says which processor it is for, so its name does too."""
+"""Every type that has a name. A root's type depends on the processor, so its name contains the processor."""
 
 _NAMES: Mapping[UUID, str] = {guid: name for name, guid in TYPES.items()}
 
 
 def type_guid(text: str) -> UUID:
-    """The GUID of a type's name, or of its own spelling. Raises ``ValueError``."""
+    """The GUID for a type's name, or from a GUID as text. Raises ``ValueError`` for anything else."""
     if text in TYPES:
         return TYPES[text]
     try:
         return UUID(text)
     except ValueError:
         known = ", ".join(TYPES)
-        raise ValueError(f"{text!r} is no partition type; write a GUID, or one of {known}") from None
+        raise ValueError(f"{text!r} is not a partition type; write a GUID, or one of {known}") from None
 
 
 def type_name(guid: UUID) -> str:
-    """A type's name, or its GUID where it has none."""
+    """A type's name, or its GUID if it has no name."""
     return _NAMES.get(guid, str(guid))

@@ -1,6 +1,6 @@
-"""What a filesystem's superblock says, from its bytes: how large it is, whether it is a copy, how full, when used.
+"""A filesystem's superblock, read from its bytes: size, whether it is a copy, how full, when last used.
 
-Older versions of blkid(8) say none of it. The places are from the kernel's headers: fs/ext4/ext4.h,
+Older versions of blkid(8) report none of this. The offsets are from the kernel's headers: fs/ext4/ext4.h,
 fs/xfs/libxfs/xfs_format.h, include/uapi/linux/btrfs_tree.h, include/linux/f2fs_fs.h, include/linux/swap.h;
 and from Microsoft's FAT specification.
 """
@@ -12,24 +12,24 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 PIECE = 512
-"""How many bytes are read at each place."""
+"""The number of bytes read at each place."""
 
 CHECKPOINTS = (2 << 20, 4 << 20)
-"""Where f2fs keeps what changes, in two copies, unless it was made in an unusual way."""
+"""Where f2fs keeps its two checkpoints, in bytes from its start, unless it was made with unusual options."""
 
 PLACES = (0, 512, 1024, 4096, 65536, *CHECKPOINTS)
-"""Where the pieces are, in bytes from the filesystem's start."""
+"""Where pieces are read, in bytes from the filesystem's start."""
 
 Pieces = Mapping[int, bytes]
 
 
 def size_of(kind: str, pieces: Pieces) -> int:
-    """How many bytes a filesystem of this type takes, as its superblock says; 0 where that is unknown."""
+    """The size in bytes of a filesystem of this type, from its superblock; 0 if unknown."""
     return _SIZES[kind](pieces) if kind in _SIZES else 0
 
 
 def is_copy(kind: str, pieces: Pieces) -> bool:
-    """Whether this is one of the copies that a filesystem keeps of its superblock, away from its start."""
+    """Whether this is a copy of the superblock that a filesystem keeps away from its start."""
     if kind.startswith("ext"):
         return _number("<H", pieces[1024], 0x5A) != 0  # s_block_group_nr
     if kind == "xfs":
@@ -65,11 +65,11 @@ _SIZES: Mapping[str, Callable[[Pieces], int]] = {
 }
 
 
-# How full it is, and when it was in use. What is mounted writes these from time to time only, and when it is unmounted.
+# How full a filesystem is, and when it was in use. The kernel writes these values only occasionally, and at unmount.
 
 
 def use_of(kind: str, pieces: Pieces) -> str:
-    """How full a filesystem is, and when it was last mounted and written, as far as its superblock says; or nothing."""
+    """How full a filesystem is, and when it was last mounted and written, from its superblock; "" if unknown."""
     blocks = _BLOCKS[kind](pieces) if kind in _BLOCKS else None
     full = (f"{100 * blocks[0] // blocks[1]}% full",) if blocks and 0 <= blocks[0] <= blocks[1] and blocks[1] else ()
     times = tuple(_times(pieces[1024])) if kind.startswith("ext") else ()
@@ -77,12 +77,12 @@ def use_of(kind: str, pieces: Pieces) -> str:
 
 
 def says_more(kind: str) -> bool:
-    """Whether the superblock of such a filesystem says more than blkid(8) does."""
+    """Whether the superblock of such a filesystem shows more than blkid(8) reports."""
     return kind in _BLOCKS
 
 
 def _times(block: bytes) -> Iterator[str]:
-    """The last mount, and the last write where that was on another day. They are in UTC."""
+    """The dates in UTC of the last mount and, if on another day, of the last write."""
     mounted, written = (_date(_number("<I", block, at)) for at in (0x2C, 0x30))
     yield f"last mounted {mounted}" if mounted else "never mounted"
     if written and written != mounted:
@@ -94,7 +94,7 @@ def _date(seconds: int) -> str:
 
 
 _Blocks = tuple[int, int]
-"""How much of a filesystem is used, and how much there is, in one unit."""
+"""Used and total space of a filesystem, in the same unit."""
 
 
 def _ext_blocks(pieces: Pieces) -> _Blocks:
@@ -108,7 +108,7 @@ def _ext_blocks(pieces: Pieces) -> _Blocks:
 
 
 def _fat_blocks(pieces: Pieces) -> _Blocks | None:
-    """From the sector FSInfo, which FAT32 alone has."""
+    """From the FSInfo sector; only FAT32 has one."""
     boot = pieces[0]
     info = pieces.get(_number("<H", boot, 0x30) * _number("<H", boot, 0x0B), b"")
     if _number("<H", boot, 0x16) or not (info.startswith(b"RRaA") and info[484:488] == b"rrAa"):
