@@ -47,9 +47,10 @@ from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.install_target import InstallTarget, check_safe_root
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.users import Name
-from subfloor.observe.disk import Content, Disk, DiskState, PartitionState, Remains
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Remains, Unopened
 from subfloor.observe.git import Tracking
 from subfloor.observe.hidden import Hiding
+from subfloor.observe.luks import ALLOW_DISCARDS, Header, LuksHeader
 from subfloor.observe.memory import Memory, MemoryState
 from subfloor.observe.mkfs_trial import Trial
 from subfloor.observe.mount import (
@@ -94,6 +95,7 @@ from subfloor.observe.usage import Usage, Used
 from subfloor.steps import (
     binds,
     block_devices,
+    containers,
     contents,
     copies,
     mount_options,
@@ -105,6 +107,7 @@ from subfloor.steps import (
     subvolumes,
 )
 from subfloor.steps.binds import Bind
+from subfloor.steps.containers import Key
 from subfloor.steps.files import keep_output, write_file, write_secret
 from subfloor.steps.losses import loss, loss_of_remains, losses_of_partitions
 from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
@@ -133,7 +136,8 @@ from subfloor.steps.partitioning import (
     writable,
 )
 from subfloor.steps.planned import partitions_of, planned
-from subfloor.steps.volumes import Location, Volume, locate
+from subfloor.steps.volumes import Location, Volume, locate, mapping
+from subfloor.steps.volumes.mapping import LUKS
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.allocation import in_the_way, largest_gap, room_after, start_for, without
 from subfloor.storage.devices import device, partition_of, whole_disk
@@ -207,6 +211,15 @@ STABLE = (
 """The names that keep their meaning within a version."""
 
 TOOLBOX = (
+    "Missing",
+    "Unopened",
+    "ALLOW_DISCARDS",
+    "Header",
+    "LuksHeader",
+    "containers",
+    "Key",
+    "mapping",
+    "LUKS",
     # More subjects, and their parts.
     "DevicesMounted",
     "Hiding",
@@ -344,10 +357,12 @@ TOOLBOX = (
 """The names that may change together with the built-in tasks."""
 
 __all__ = [
+    "ALLOW_DISCARDS",
     "DIRECTORY",
     "FILE",
     "LABELLING",
     "LONGEST_NAME",
+    "LUKS",
     "MIB",
     "MODE_PATTERN",
     "ROOT",
@@ -376,19 +391,23 @@ __all__ = [
     "FileSystem",
     "FromPlay",
     "Gpt",
+    "Header",
     "Hiding",
     "Home",
     "HostKey",
     "Identity",
     "InstallTarget",
+    "Key",
     "Layout",
     "Located",
     "Location",
     "LookFailed",
     "Loss",
+    "LuksHeader",
     "Machine",
     "Memory",
     "MemoryState",
+    "Missing",
     "Mount",
     "MountState",
     "Mounted",
@@ -429,6 +448,7 @@ __all__ = [
     "Trial",
     "UnderlyingMount",
     "Unknown",
+    "Unopened",
     "Usage",
     "Used",
     "Volume",
@@ -443,6 +463,7 @@ __all__ = [
     "check_options",
     "check_safe_root",
     "checked",
+    "containers",
     "contents",
     "copies",
     "crypt",
@@ -477,6 +498,7 @@ __all__ = [
     "loss",
     "loss_of_remains",
     "losses_of_partitions",
+    "mapping",
     "mode_of",
     "mount",
     "mount_options",

@@ -13,7 +13,7 @@ from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run
 from subfloor.act.host import Host
 from subfloor.act.look import look
 from subfloor.core.errors import LookFailed
-from subfloor.observe.disk import Content, Disk, DiskState, Missing
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, Unopened
 from subfloor.storage import gpt
 
 pytestmark = pytest.mark.root
@@ -22,7 +22,7 @@ __all__ = ["disk", "mounted"]  # fixtures
 SHELLS: Mapping[str, tuple[str, ...]] = {"dash": (), "busybox": ("busybox",)}
 
 
-def seen(disk: LoopDisk | str, *prefix: str) -> DiskState | Missing:
+def seen(disk: LoopDisk | str, *prefix: str) -> DiskState | Missing | Unopened:
     subject = Disk(disk if isinstance(disk, str) else disk.node)
     with Host("here", prefix).shell() as shell:
         return look(shell, {subject})[subject]

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
+from subfloor.storage.devices import device
 
 NODE = r"""
 node_of() { # the name of a block device in sysfs. Sets $node.
@@ -40,6 +41,15 @@ canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, where it i
 """
 """A function in sh: the one name of a block device. A device may have links and further nodes, by udev or device-mapper
 (``/dev/dm-0``, ``/dev/vg0/root``, ``/dev/disk/by-id/…``); programs and the kernel show any of them."""
+
+
+def node_probe(path: str) -> str:
+    """A piece of sh that sets $node to the node of a device. A partition's by its disk: udev's link may come late."""
+    named = device(path)
+    disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}"
+    if named.number is None:
+        return disk
+    return f"{disk}; case $node in *[0-9]) node=${{node}}p;; esac; node=$node{named.number}"
 
 
 @dataclass(frozen=True)

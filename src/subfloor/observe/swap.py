@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
-from subfloor.observe.device_names import CANONICAL
+from subfloor.observe.device_names import CANONICAL, node_probe
 from subfloor.observe.mountinfo import unescaped
-from subfloor.storage.devices import device
 
 PROBE = rf"""
 {CANONICAL}
@@ -68,7 +66,7 @@ class Swap(Subject[SwapState]):
 
     def probes(self) -> tuple[str, ...]:
         """The probes: the device's node, and the swap areas in use."""
-        return (_node(self.device), PROBE)
+        return (f"{node_probe(self.device)}\nprintf '%s\\n' \"$node\"", PROBE)
 
     def parse(self, *outputs: Output) -> SwapState:
         """Whether the area is active. Raises ``LookFailed`` where /proc/swaps cannot be read."""
@@ -81,12 +79,3 @@ class Swap(Subject[SwapState]):
 
 def _chosen(priority: int) -> int | None:
     return priority if priority >= 0 else None
-
-
-def _node(path: str) -> str:
-    """A probe that prints the kernel's node. A partition's by its disk: udev's link to it may come late."""
-    named = device(path)
-    disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}; n=$node"
-    if named.number is None:
-        return f"{disk}; printf '%s\\n' \"$n\""
-    return f"{disk}; case $n in *[0-9]) n=${{n}}p;; esac; printf '%s%s\\n' \"$n\" {named.number}"

@@ -15,8 +15,9 @@ from typing import Literal
 from subfloor.core.errors import NotVisible, Refused
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.task import Task
-from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Unopened
 from subfloor.observe.tag import Tag
+from subfloor.steps.volumes import is_mapped, locate, marked_name
 from subfloor.storage.devices import device
 from subfloor.storage.marks import LABELLING, STAGES, is_final
 
@@ -117,10 +118,12 @@ def _is_kernels(path: str) -> bool:
 
 
 def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
-    """The disks of a play on which a tag is looked up; none for a path."""
+    """The disks of a play on which a tag is looked up; for a path, those that its device lies on."""
+    tasks = tuple(play)
     if tag_of(source) is None:
-        return ()
-    subjects = (subject for task in play for subject in task.subjects())
+        subjects = iter(locate(source, tasks).subjects()) if is_mapped(source) else iter(())
+    else:
+        subjects = (subject for task in tasks for subject in task.subjects())
     return tuple(sorted({subject.path for subject in subjects if isinstance(subject, Disk)}))
 
 
@@ -136,7 +139,7 @@ def subjects_of(source: str, disks: Iterable[str]) -> frozenset[AnySubject]:
     """All subjects that ``found`` reads."""
     tag = tag_of(source)
     if tag is None:
-        return frozenset({Disk(device(source).disk)})
+        return frozenset({Disk(device(source).disk), *map(Disk, disks)})
     return frozenset({Tag("=".join(tag)), *map(Disk, disks)})
 
 
@@ -188,8 +191,10 @@ def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind:
     if isinstance(state, Missing):
         there = "; ".join(state.present) or "none"
         raise Refused(f"there is no device {disk}", advice=f"name another disk; this machine has: {there}")
+    if isinstance(state, Unopened):
+        raise state.error(source)
     if number is None:
-        return _whole(source, disk, state, kind)
+        return _whole(machine, source, disk, state, kind)
     volume = state.volume(number)
     if volume is None:
         raise Refused(
@@ -201,12 +206,15 @@ def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind:
     return Source(state.partition_node(number), disk, number, fresh)
 
 
-def _whole(source: str, disk: str, state: DiskState, kind: str) -> Source:
+def _whole(machine: Machine, source: str, disk: str, state: DiskState, kind: str) -> Source:
     types = [signature for signature in state.signatures if signature == kind] or list(state.signatures)
     if state.table is not None:
         raise Refused(f"{source} is partitioned", advice="name one of its partitions; `lsblk` lists them")
+    if not is_final(name := marked_name(machine, state)):
+        raise _unfinished(source, name)
     _check_type(source, ", ".join(types), kind)
-    return Source(state.node, disk, called=source if state.node.startswith("/dev/dm-") else "")
+    fresh = state.content is not None and state.content.fresh
+    return Source(state.node, disk, fresh=fresh, called=source if state.node.startswith("/dev/dm-") else "")
 
 
 def _check_finished(source: str, state: DiskState, volume: PartitionState) -> None:
@@ -295,10 +303,14 @@ def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[st
     return Source(other.node)
 
 
-def _own(machine: Machine, tag: tuple[str, str], disks: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, int]]]:
+def _own(
+    machine: Machine, tag: tuple[str, str], disks: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, int | None]]]:
     for disk, state in _states(machine, disks):
+        if _content_value(state.content, tag[0]) == _compared(tag):
+            yield state.node, (disk, None)
         for volume in state.volumes:
-            if _value(state, volume, tag[0]) == (tag[1].lower() if tag[0].endswith("UUID") else tag[1]):
+            if _value(state, volume, tag[0]) == _compared(tag):
                 yield state.partition_node(volume.number), (disk, volume.number)
 
 
@@ -309,15 +321,22 @@ def _value(state: DiskState, volume: PartitionState, kind: str) -> str | None:
         if entry is None:
             return None
         return entry.name if kind == "PARTLABEL" else str(entry.uuid)
-    if not isinstance(volume.content, Content):
+    return _content_value(volume.content, kind)
+
+
+def _content_value(content: Content | Unknown | None, kind: str) -> str | None:
+    if not isinstance(content, Content) or kind.startswith("PART"):
         return None
-    return volume.content.label if kind == "LABEL" else volume.content.uuid.lower()
+    return content.label if kind == "LABEL" else content.uuid.lower()
+
+
+def _compared(tag: tuple[str, str]) -> str:
+    return tag[1].lower() if tag[0].endswith("UUID") else tag[1]
 
 
 def _is_of(machine: Machine, node: str, disks: tuple[str, ...]) -> bool:
-    """Whether a device is a partition of one of these disks, which are read directly."""
-    named = device(node)
-    return named.number is not None and named.disk in {state.node for _, state in _states(machine, disks)}
+    """Whether a device is one of these disks, or a partition of one, which are read directly."""
+    return device(node).disk in {state.node for _, state in _states(machine, disks)}
 
 
 def _states(machine: Machine, disks: tuple[str, ...]) -> Iterator[tuple[str, DiskState]]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine
 from subfloor.core.task import Command
-from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, PartitionState
+from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, PartitionState, Unopened
 from subfloor.storage import gpt, mbr
 from subfloor.storage.allocation import without
 from subfloor.storage.sizes import MIB, show
@@ -32,6 +32,8 @@ def disk_at(machine: Machine, path: str) -> DiskState:
     if isinstance(disk, Missing):
         there = "; ".join(disk.present) or "none"
         raise Refused(f"there is no device {path}", advice=f"name another disk; this machine has: {there}")
+    if isinstance(disk, Unopened):
+        raise disk.error(path)
     if disk.kind != "disk":
         what = "a CD-ROM" if disk.kind == "rom" else "a partition"
         raise Refused(f"{path} is {what}, but a whole disk is required", advice="name a disk; lsblk lists them")

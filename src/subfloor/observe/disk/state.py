@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from subfloor.core.errors import NotVisible
 from subfloor.core.machine import ESTIMATED, Unknown, at_least
 from subfloor.observe.disk.probes import SAMPLE, SAMPLES
 from subfloor.storage import alignment, gpt
@@ -291,7 +292,11 @@ class Unopened(Unknown):
     by: str
 
     def __str__(self) -> str:
-        return f"not visible until {self.by}"
+        return f"unknown until {self.by}"
+
+    def error(self, path: str) -> NotVisible:
+        """The outcome of a task that needs to see what is in the device."""
+        return NotVisible(f"the content of {path} is {self}", advice="an apply makes it appear; a check opens nothing")
 
 
 def _described(content: Content | Unknown | None) -> str:

@@ -39,13 +39,14 @@ from subfloor.observe.disk.state import (
     Missing,
     OtherTable,
     PartitionState,
+    Unopened,
 )
 from subfloor.observe.disk.users import Users
 from subfloor.storage import gpt
 
 
 @dataclass(frozen=True)
-class Disk(Subject[DiskState | Missing]):
+class Disk(Subject[DiskState | Missing | Unopened]):
     """A disk, by the path that the play names it by."""
 
     path: str

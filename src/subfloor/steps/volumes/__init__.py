@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from subfloor.core.machine import Machine
 from subfloor.core.task import Task
+from subfloor.observe.disk import DiskState
 from subfloor.steps.volumes import mapping, partition
 from subfloor.steps.volumes.volume import Location, Volume
 
@@ -21,4 +23,14 @@ def locate(path: str, play: Iterable[Task] = ()) -> Location:
     return next(found for kind in _KINDS if (found := kind(path, tasks, locate)) is not None)
 
 
-__all__ = ["Location", "Volume", "locate"]
+def is_mapped(path: str) -> bool:
+    """Whether a path is the node of a device that lies on others."""
+    return path.startswith("/dev/mapper/")
+
+
+def marked_name(machine: Machine, disk: DiskState) -> str:
+    """The name, with its mark, that the layer below keeps for a whole device; "" where none does."""
+    return mapping.marked_name(machine, disk)
+
+
+__all__ = ["Location", "Volume", "is_mapped", "locate", "marked_name"]

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from subfloor.core.errors import NotVisible, Refused
+from subfloor.core.errors import Refused
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.task import Command, Loss, Step, Task
@@ -85,10 +85,7 @@ class MappingAt(Location):
     def _open(self, machine: Machine, uuid: UUID) -> DiskState:
         disk = machine[Disk(self.path)]
         if isinstance(disk, Unopened):
-            raise NotVisible(
-                f"the content of {self.path} is unknown until {disk.by}",
-                advice="its `luks` task opens it; a check opens nothing",
-            )
+            raise disk.error(self.path)
         if isinstance(disk, Missing):
             raise Refused(f"there is no {self.path}", advice="put a `luks` task that opens it before this one")
         found = disk.mapped.uuid if disk.mapped else ""
@@ -145,6 +142,16 @@ def relabel(container: Volume, label: str) -> tuple[Command, ...]:
     """Commands that change the label of a container, and flush it."""
     config = ("cryptsetup", "config", "--batch-mode", "--label", label, "--subsystem", "", "--", container.node)
     return (Command(config), Command(("sync", container.node)))
+
+
+def marked_name(machine: Machine, disk: DiskState) -> str:
+    """The label of the container that this device is the inside of, where one of the machine's disks shows it."""
+    for subject, state in machine.items():
+        for seen in state.volumes if isinstance(subject, Disk) and isinstance(state, DiskState) else ():
+            content = seen.content
+            if disk.mapped and isinstance(content, Content) and disk.mapped.uuid.startswith(dm_uuid(content.uuid, "")):
+                return content.label
+    return ""
 
 
 def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:

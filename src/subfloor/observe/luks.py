@@ -1,0 +1,89 @@
+"""The header of a LUKS container: which key slots it has, and what it says of how it is to be opened.
+
+Only what can be read without a key: a look opens no container.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject
+from subfloor.observe.device_names import node_probe
+
+ALLOW_DISCARDS = "allow-discards"
+"""The flag of a header by which every opening passes on what is free (cryptsetup(8), --persistent)."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """``version``: 1 or 2; ``slots``: the numbers of the key slots that hold a key; ``flags``: as cryptsetup has them.
+
+    Of a header of version 1 only the version is known.
+    """
+
+    WORDS: ClassVar[Mapping[str, str]] = {"slots": "key slots"}
+
+    version: int = 2
+    slots: frozenset[int] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        slots = ", ".join(map(str, sorted(self.slots))) or "none"
+        return f"LUKS{self.version}, key slots {slots}" + "".join(f", {flag}" for flag in sorted(self.flags))
+
+
+@dataclass(frozen=True)
+class LuksHeader(Subject[Header | None]):
+    """The header on a device, by the path that the play gives it; None where there is none."""
+
+    device: str
+
+    def __str__(self) -> str:
+        return f"LUKS header of {self.device}"
+
+    def probes(self) -> tuple[str, ...]:
+        """The probe: cryptsetup is started only where the device begins as a container does."""
+        return (f"{node_probe(self.device)}\n{_PROBE}",)
+
+    def parse(self, *outputs: Output) -> Header | None:
+        """The header. Raises ``LookFailed`` where it cannot be read."""
+        (output,) = outputs
+        version, _, dump = output.text.partition("\n")
+        if output.status == 127:
+            raise LookFailed(
+                f"{self.device} holds a LUKS container, and cryptsetup is missing", advice="install cryptsetup"
+            )
+        if output.status:
+            raise LookFailed(
+                f"the LUKS header of {self.device} cannot be read",
+                advice=f"run it yourself to see why: cryptsetup luksDump {shlex.quote(self.device)}",
+            )
+        if not version:
+            return None
+        return _header(json.loads(dump)) if version == "0002" else Header(int(version, 16))
+
+
+def _header(dump: Mapping[str, Any]) -> Header:
+    """From the JSON area of a header (LUKS2 on-disk format, section 3)."""
+    try:
+        flags = dump["config"].get("flags", ())
+        return Header(2, frozenset(map(int, dump["keyslots"])), frozenset(map(str, flags)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"cryptsetup: {error}") from error
+
+
+# The magic is "LUKS" and two bytes more, then comes the version (LUKS2 on-disk format, section 2.1).
+_PROBE = r"""
+[ -b "$node" ] || exit 0
+start=$(od -A n -v -t x1 -N 8 -- "$node" | tr -d ' \n') || exit
+case $start in 4c554b53babe*) version=${start#4c554b53babe};; *) exit 0;; esac
+echo "$version"
+[ "$version" = 0002 ] || exit 0
+command -v cryptsetup >/dev/null || exit 127
+cryptsetup luksDump --dump-json-metadata -- "$node"
+"""
