@@ -266,9 +266,9 @@ def _with_first(directory: Path) -> tuple[str, str]:
     return "env", f"PATH={directory}:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def _tells_no_less(found: DiskState | Missing, truth: DiskState, what: str) -> None:
+def _tells_no_less(found: DiskState | Missing | Unopened, truth: DiskState, what: str) -> None:
     """It is refused (no such disk, no size, no disk at all), or nothing that was there is passed over."""
-    if isinstance(found, Missing) or not found.size or found.kind != "disk":
+    if not isinstance(found, DiskState) or not found.size or found.kind != "disk":
         return
     assert found.table == truth.table and found.signatures == truth.signatures, what
     for volume in truth.volumes:

@@ -50,9 +50,14 @@ done </proc/self/mountinfo | tac | while read -r point; do umount -l "$point"; d
 lsblk -nrpo MOUNTPOINTS "$1" | tac | while read -r point; do [ -z "$point" ] || umount -l "$point"; done
 """
 
-# Unmounts the disk, and empties it.
+# Unmounts the disk, takes apart what lies on others, and empties the disk.
 BLANK = f"""{UNMOUNT}
 udevadm settle
+for try in 1 2 3; do
+  [ ! -e /dev/mapper ] || dmsetup remove_all || true
+  for md in /dev/md[0-9]*; do [ ! -b "$md" ] || mdadm --quiet --stop "$md" || true; done
+  udevadm settle
+done >/dev/null 2>&1
 blkdiscard -f "$1" && blockdev --rereadpt "$1" && udevadm settle
 """
 

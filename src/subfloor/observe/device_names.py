@@ -49,7 +49,7 @@ def node_probe(path: str) -> str:
     disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}"
     if named.number is None:
         return disk
-    return f"{disk}; case $node in *[0-9]) node=${{node}}p;; esac; node=$node{named.number}"
+    return f"{disk}; case $node in *[0-9]) node=${{node}}p;; esac; node=${{node}}{named.number}"
 
 
 @dataclass(frozen=True)
