@@ -8,6 +8,7 @@ import pytest
 
 from crash.forked import Ran
 from places import DATA
+from vm import zoo
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -45,11 +46,60 @@ def test_containers_are_made_filled_opened_again_and_checked(
     sh("echo dear > /mnt/letter")
 
     sh(CLOSED)
-    before = sh("sha256sum /dev/vdd")
-    closed, without, opened, after = subfloor(["check", LUKS], ["apply", LUKS], ["apply", *with_key], ["check", LUKS])
+    before = zoo.written(sh, DISK)
+    (closed,) = subfloor(["check", LUKS])
+    assert zoo.written(sh, DISK) == before, "a check has written"
+    without, opened, after = subfloor(["apply", LUKS], ["apply", *with_key], ["check", LUKS])
     assert closed.status != 0 and "passphrase is needed to open" in closed.said, closed
     assert without.status != 0, without
     assert opened.status == 0 and "Make" not in opened.said, opened
     assert after.status == 0 and sh("cat /mnt/letter").strip() == "dear", after
-    assert before
     assert PASSPHRASE not in "".join(each.said for each in (planned, made, again, closed, opened))
+
+
+def test_keys_are_added_and_revoked_and_the_last_one_stays(
+    subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
+) -> None:
+    blank(DISK)
+    sh("dd if=/dev/urandom of=/run/data.key bs=512 count=1 status=none; chmod 600 /run/data.key")
+    with_key, with_file = [LUKS, "-e", secrets], ["-e", "key_file=/run/data.key"]
+    assert subfloor(["apply", *with_key])[0].status == 0
+    sh("echo dear > /mnt/letter")
+    added, by_file, again = subfloor(
+        ["apply", *with_key, *with_file, "-e", "allow_discards=true", "-e", "label=other"],
+        ["check", LUKS, *with_file, "-e", "allow_discards=true", "-e", "label=other"],
+        ["apply", *with_key, *with_file, "-e", "allow_discards=true", "-e", "label=other"],
+    )
+    assert added.status == 0 and "Add the key file" in added.said and "Label the container" in added.said, added
+    assert by_file.status == 0 and again.status == 0 and "in sync" in again.said, (by_file, again)
+    assert "discards" in sh("cryptsetup status data")
+    sh("cryptsetup open --test-passphrase --key-file /run/data.key /dev/vdd1")
+
+    without, revoked, last = subfloor(["apply", LUKS], ["apply", *with_key], ["check", *with_key])
+    assert without.status == 3 and "passphrase is needed" in without.said, without
+    assert revoked.status == 0 and "Revoke the key file" in revoked.said, revoked
+    assert last.status == 0, last
+    assert sh("cryptsetup open --test-passphrase --key-file /run/data.key /dev/vdd1 2>/dev/null || echo no") == "no\n"
+    assert "discards" not in sh("cryptsetup status data") and sh("cat /mnt/letter").strip() == "dear"
+
+
+def test_a_foreign_container_keeps_every_byte_without_consent(
+    subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
+) -> None:
+    blank(DISK)
+    sh("""
+    printf '%s\n' 'label: gpt' 'size=400MiB' | sfdisk --quiet /dev/vdd; udevadm settle
+    printf other | cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vdd1 -
+    printf other | cryptsetup open --key-file - /dev/vdd1 theirs; mkfs.ext4 -q -L photos /dev/mapper/theirs
+    udevadm settle
+    """)
+    apply = ["apply", LUKS, "-e", secrets]
+    before = zoo.written(sh, DISK)
+    (busy,) = subfloor([*apply, "--destroy", DISK])
+    assert busy.status == 3 and "held by theirs" in busy.said, busy
+    sh("cryptsetup close theirs; udevadm settle")
+    (asked,) = subfloor(apply)
+    assert asked.status == 3 and "crypto_LUKS" in asked.said and f"--destroy {DISK}" in asked.said, asked
+    assert zoo.written(sh, DISK) == before
+    done, again = subfloor([*apply, "--destroy", DISK], ["check", LUKS])
+    assert done.status == 0 and again.status == 0, (done, again)
