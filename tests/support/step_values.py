@@ -2,6 +2,9 @@
 
 Every key names a subject, with defaults for all that a case does not care about:
 
+    disk /dev/mapper/x:                   # the open container of ours in partition 1 named crypt of /dev/vda
+      {opened: [1, crypt], holds: ext4 nixos, users: [mounted at /mnt]}
+    luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
     memory: 8GiB
     disk /dev/vda:                        # 30 GiB and blank; `absent` where there is no such disk
       size: 30GiB                       # or `none`, as of a drive without a medium
@@ -58,6 +61,7 @@ from subfloor.observe.disk import (
     FreeSpace,
     Holdings,
     Limits,
+    Mapped,
     Missing,
     OtherTable,
     PartitionState,
@@ -65,6 +69,7 @@ from subfloor.observe.disk import (
 )
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.luks import Header, LuksHeader
 from subfloor.observe.memory import Memory, MemoryState
 from subfloor.observe.mount import DevicesMounted, InUse, Mount, Mounted, MountLocation, MountState, UnderlyingMount
 from subfloor.observe.nixos import BootLeftovers, Configuration, InstalledSystem, Leftovers, Sources, System
@@ -90,7 +95,9 @@ from subfloor.observe.swap_file import Offset, ResumeOffset, SwapInFile, SwapInF
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
+from subfloor.steps.volumes import mapping
 from subfloor.storage import gpt, sizes
+from subfloor.storage.devices import device
 from subfloor.storage.filesystems import uuid_on_disk
 from subfloor.storage.marks import final
 from subfloor.storage.partition_types import type_guid
@@ -166,6 +173,12 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
     if isinstance(subject, DevicesMounted):
         mounts = ((each.path, state.top) for each, state in seen.items() if isinstance(each, Mount))
         return InUse(tuple((top.source, path, top.options) for path, top in mounts if top))
+    if isinstance(subject, LuksHeader):
+        named = device(subject.device)
+        found = seen.get(Disk(named.disk))
+        volume = found.volume(named.number or 0) if isinstance(found, DiskState) else None
+        held = volume.content if volume else None
+        return Header(2, frozenset({0})) if isinstance(held, Content) and held.type == "crypto_LUKS" else None
     for kind, value in _USUAL:
         if isinstance(subject, kind):
             return value
@@ -231,10 +244,36 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
         entries = tuple(entry for entry, _ in parts if entry)
         table = replace(table, entries=entries)
     volumes = tuple(volume for _, volume in parts if volume)
+    if "opened" in about:
+        about |= _inside(path, about)
     more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
     return Disk(path), DiskState(
         **{"node": path, "size": size, "limits": limits, "table": table, "volumes": volumes} | more
     )
+
+
+def _inside(path: str, about: dict[str, Any]) -> dict[str, Any]:
+    """What device-mapper says of an open container of ours, and what is in it."""
+    number, name, *other = about.pop("opened")
+    container = IDENTITY.filesystem(IDENTITY.partition(IDENTITY.disk("disk"), number, name))
+    mapped = Mapped(other[0] if other else mapping.dm_uuid(container, path.rpartition("/")[2]))
+    holds, fresh = about.pop("holds", None), bool(about.pop("fresh", False))
+    users = tuple(about.pop("users", ()))
+    found: dict[str, Any] = {"mapped": mapped, "users": users, "in_use": bool(users)}
+    if holds == "unopened":
+        return found
+    content = _content(holds, None, fresh)
+    if isinstance(content, Content):
+        content = replace(content, uuid=uuid_on_disk(content.type, IDENTITY.filesystem(container)))
+        found |= {"content": content, "signatures": (content.type,)}
+    return found
+
+
+def _luks(path: str, about: Any) -> tuple[AnySubject, Header | None]:
+    words = str(about).split()
+    slots = frozenset(int(word) for word in words if word.isdigit())
+    flags = frozenset(word for word in words if not word.isdigit())
+    return LuksHeader(path), None if about == "none" else Header(2, slots, flags)
 
 
 def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None:
@@ -480,6 +519,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "offset": _offset,
     "tag": _tag,
     "filesystem": _filesystem,
+    "luks": _luks,
     "memory": _memory,
     "account": _account,
     "hidden": _hidden,

@@ -161,6 +161,9 @@ class DiskState:
     cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     use: str = field(default="", compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return f"{_gib(self.size)}, {', '.join(self._holds()) or 'empty'}"
+
     @property
     def sectors(self) -> int:
         """The size of the disk in logical sectors."""
@@ -281,6 +284,9 @@ class Missing:
     """There is no such block device; ``present``: the disks that there are, in words."""
 
     present: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        return "absent"
 
 
 @dataclass(frozen=True)
