@@ -57,7 +57,8 @@ def _seen(shell: Shell, path: str) -> Seen:
     try:
         found = look(shell, {Disk(path)})[Disk(path)]
         if not isinstance(found, DiskState):
-            return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(found.present) or 'none'}")
+            present = found.present if isinstance(found, Missing) else ()
+            return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(present) or 'none'}")
         return Shown.of(found, _closer(shell, path, found))
     except LookFailed as error:
         return error
