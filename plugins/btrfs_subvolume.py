@@ -10,14 +10,18 @@ from typing import Annotated, ClassVar, Literal
 from subfloor.plugin import (
     AnySubject,
     Command,
+    Contribution,
+    FromPlay,
     Machine,
     Param,
     Refused,
+    Rollback,
     Step,
     Subvolume,
     SubvolumeState,
     Task,
     UnderlyingMount,
+    block_devices,
     check_clean,
     checked,
     hookimpl,
@@ -40,13 +44,16 @@ class BtrfsSubvolume(Task):
     refused after that. A limit switches on the quotas of the whole filesystem, which makes it slower. With
     `default`, mount the top level with `subvol=/`: without it a mount shows the default subvolume.
 
-    `blank` is a second subvolume: empty, read-only, and with the same properties.
+    `blank` is a second subvolume: empty, read-only, and with the same properties. With `rollback: true` the installed
+    system replaces the subvolume by a snapshot of the blank one at every boot, before it mounts its root. The last
+    former root stays as `PATH.former-1`, so that a file that nothing kept can still be fetched; `keep` says how many
+    stay. What has to last lies on other subvolumes beside it. A `nixos-config` of the same play declares the service.
     """
 
     key: ClassVar[str] = "btrfs-subvolume"
     examples: ClassVar[tuple[str, ...]] = (
         "btrfs-subvolume: {path: /top/@nix, compression: zstd}",
-        "btrfs-subvolume: {path: /top/@root, blank: /top/@root-blank}",
+        "btrfs-subvolume: {path: /top/@root, blank: /top/@root-blank, rollback: true}",
         "btrfs-subvolume: {path: /top/@swap, nodatacow: true}",
         "btrfs-subvolume: {path: /top/@home, limit: 100GiB}",
     )
@@ -65,6 +72,10 @@ class BtrfsSubvolume(Task):
     ] = None
     blank: Annotated[str | None, Param("Where the blank subvolume is", examples=("/top/@root-blank",))] = None
 
+    rollback: Annotated[bool, Param("The installed system rolls it back to the blank one at every boot")] = False
+    keep: Annotated[int, Param("How many former ones a rollback keeps", minimum=0, maximum=99)] = 1
+    rolled_back: Annotated[Rollback | None, FromPlay()] = None
+
     def __post_init__(self) -> None:
         checked("path", check_clean, self.path)
         if self.path == "/":
@@ -77,6 +88,23 @@ class BtrfsSubvolume(Task):
             checked("blank", check_clean, self.blank)
             if self.blank == self.path or is_below(self.blank, self.path) or is_below(self.path, self.blank):
                 raise ValueError(f"blank: {self.blank} and {self.path} must not lie in each other")
+
+        if self.rollback and (self.blank is None or self.default or self.limit):
+            raise ValueError("rollback: it needs `blank`; `default` and `limit` would be lost with the subvolume")
+
+    def within(self, play: tuple[Task, ...]) -> Task:
+        if not self.rollback:
+            return self
+        here, blank = (subvolumes.in_play(play, path) for path in (self.path, self.blank or ""))
+        if not here or not blank or here.source != blank.source:
+            raise ValueError(f"rollback: put a `mount` task for the btrfs of {self.path} and {self.blank} first")
+        if inner := subvolumes.declared_in(play, here):
+            raise ValueError(f"rollback: {', '.join(inner)} would be lost with {self.path}; put it beside, not inside")
+        device = block_devices.link(here.source)
+        return replace(self, rolled_back=Rollback(device, here.path, blank.path, self.keep))
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (self.rolled_back,) if self.rolled_back else ()
 
     def subjects(self) -> frozenset[AnySubject]:
         return subvolumes.subjects(self.path) | (subvolumes.subjects(self.blank) if self.blank else frozenset())

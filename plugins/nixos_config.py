@@ -32,6 +32,7 @@ from subfloor.plugin import (
     lint,
     parameters,
     releases,
+    rollback,
     swaps,
     system,
     under,
@@ -140,6 +141,7 @@ class NixosConfig(Task):
     def within(self, play: tuple[Task, ...]) -> Task:
         others = (task.within(play) for task in play if task.key != self.key)
         layout = under(self.root, (each for task in others for each in task.contributes()))
+        rollback.check(layout, systemd_initrd=self.initrd == "systemd")
         small, place = tuple(lint.small_esps(play)), boot.has_place(self.grub_device, play)
         whole = replace(self, layout=layout, small_esps=small, bios_boot=place)
         # Text that no Nix string can hold is reported before anything is looked at.

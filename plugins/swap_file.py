@@ -157,7 +157,7 @@ class ActiveSwapFile(Task):
         what = ", with copy-on-write" if state.copied else ", with holes" if state.holes else ""
         if state.active:
             raise Refused(
-                f"{self.path} is active, and has {state.size}{what}; {self._size} is wanted",
+                f"{self.path} is active, and has {state.size}{what}, but must have {self._size}",
                 advice=f"`swapoff {shlex.quote(self.path)}`, {_AGAIN}: it is created anew",
             )
         return Step(

@@ -93,7 +93,7 @@ def test_what_is_refused(top: str, btrfs: str, ground: Ground) -> None:
         f"btrfs subvolume snapshot -r top/@s top/@ro; mkdir at; mount -o subvol=@s {btrfs} at"
     )
     for path, more, words in (
-        ("top/plain", {}, "is a plain directory, and a subvolume is wanted"),
+        ("top/plain", {}, "is a plain directory, but must be a subvolume"),
         ("top/file", {}, "is a file"),
         ("top/link/@x", {}, "leads through a symbolic link"),
         ("top/@ro", {}, "is read-only"),

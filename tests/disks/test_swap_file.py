@@ -73,7 +73,7 @@ def test_it_is_created_and_activated(at: str, ground: Ground) -> None:
 
 def test_another_size(at: str, ground: Ground) -> None:
     ground.settle(play(at))
-    with pytest.raises(SubfloorError, match=r"(?s)is active, and has 16MiB; 24MiB is wanted.*swapoff"):
+    with pytest.raises(SubfloorError, match=r"(?s)is active, and has 16MiB, but must have 24MiB.*swapoff"):
         ground.apply(play(at, size="24MiB"))
     ground.sh("swapoff at/s/swapfile")
     assert ground.settle(play(at, size="24MiB"))[:2] == [
@@ -96,7 +96,7 @@ def test_what_is_not_ours_is_refused(at: str, ground: Ground) -> None:
         ("dd if=/dev/urandom of=at/s/swapfile bs=1M count=16", "is not a swap file of this play"),
         ("truncate -s 16M at/s/swapfile", "is not a swap file of this play"),
         ("truncate -s 16M at/s/swapfile; mkswap at/s/swapfile", "is not a swap file of this play"),
-        ("mkdir at/s/swapfile", "is a directory, and a file is wanted"),
+        ("mkdir at/s/swapfile", "is a directory, but must be a file"),
         ("ln -s nowhere at/s/swapfile", "is a symbolic link"),
     ):
         ground.sh(f"rm -rf at/s/swapfile; {script}; chmod 0600 at/s/swapfile || true")

@@ -89,6 +89,20 @@ class EncryptedDevice:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """A btrfs subvolume that the installed system replaces at every boot by a snapshot of another one, ``blank``.
+
+    ``device``: as in the ``FileSystem`` that mounts it; ``subvolume``, ``blank``: paths from the filesystem's top
+    level, without a slash at their start. ``keep``: how many former ones are kept.
+    """
+
+    device: str
+    subvolume: str
+    blank: str
+    keep: int = 1
+
+
+@dataclass(frozen=True)
 class PasswordFile:
     """A file that holds the hash of a user's password."""
 
@@ -128,5 +142,14 @@ class HostKey:
 
 
 Contribution = (
-    FileSystem | Persisted | SwapDevice | SwapFile | EncryptedDevice | PasswordFile | Administrators | Home | HostKey
+    FileSystem
+    | Persisted
+    | SwapDevice
+    | SwapFile
+    | EncryptedDevice
+    | Rollback
+    | PasswordFile
+    | Administrators
+    | Home
+    | HostKey
 )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from subfloor.core.contributions import FileSystem, Persisted
-from subfloor.nixos import nix, persistence, swaps
+from subfloor.nixos import nix, persistence, rollback, swaps
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 
 Persistence = Literal["binds", "impermanence"]
@@ -48,8 +48,12 @@ def module(
         settings["environment"] = environment
     settings |= _above(binds, homes)
     settings |= swaps.settings(layout)
+    rolling = rollback.settings(layout)
+    if rolling:
+        settings["boot"] = {**(_set(settings, "boot") if "boot" in settings else {}), "initrd": {"systemd": rolling}}
     notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
-    return f"{''.join(map(nix.comment, notes))}{{ ... }}:\n{nix.render(settings)}\n"
+    taken = "pkgs, " if rolling else ""
+    return f"{''.join(map(nix.comment, notes))}{{ {taken}... }}:\n{nix.render(settings)}\n"
 
 
 _PRIVATE = "/var/lib/private"

@@ -15,6 +15,7 @@ from subfloor.core.contributions import (
     HostKey,
     PasswordFile,
     Persisted,
+    Rollback,
     SwapDevice,
     SwapFile,
 )
@@ -45,7 +46,8 @@ class Device:
 class Layout:
     """Everything that is mounted, kept and swapped on.
 
-    ``resume_offset``: where the swap file for hibernation begins on its device, in pages; 0 as long as it is unknown.
+    ``rollback``: what becomes of the root at every boot, if it lies on a btrfs. ``resume_offset``: where the swap file
+    for hibernation begins on its device, in pages; 0 as long as it is unknown.
     """
 
     filesystems: tuple[FileSystem, ...] = ()
@@ -55,6 +57,7 @@ class Layout:
     administrators: tuple[Administrators, ...] = ()
     host_keys: tuple[HostKey, ...] = ()
     swap_files: tuple[SwapFile, ...] = ()
+    rollback: Rollback | None = None
     resume_offset: int = 0
 
     @property
@@ -65,7 +68,7 @@ class Layout:
     @property
     def is_forgetful(self) -> bool:
         """Whether the root is empty after every boot."""
-        return any(each.path == "/" and each.type == "tmpfs" for each in self.filesystems)
+        return any(each.path == "/" and self._forgets(each) for each in self.filesystems)
 
     @property
     def esp(self) -> str | None:
@@ -102,7 +105,10 @@ class Layout:
         """Whether what is at a path outlives a boot."""
         kept = any(lies_in(path, each.path) for each in self.persisted)
         holder = self.holder(path)
-        return kept or (holder is not None and holder.type != "tmpfs")
+        return kept or (holder is not None and not self._forgets(holder))
+
+    def _forgets(self, each: FileSystem) -> bool:
+        return each.type == "tmpfs" or (each.path == "/" and self.rollback is not None)
 
 
 _Mounted = TypeVar("_Mounted", FileSystem, SwapDevice)
@@ -132,7 +138,7 @@ def lies_in(path: str, folder: str) -> bool:
 def under(root: str, contributions: Iterable[Contribution]) -> Layout:
     """What the tasks of a play contribute, as far as it is under ``root``.
 
-    Raises ``ValueError`` where two of them are to be at one path, or are for one user.
+    Raises ``ValueError`` where two of them are to be at one path, or are for one user, or roll back two roots.
     """
     found = [each for contribution in contributions for each in _inside(root, contribution)]
     layout = Layout(
@@ -143,7 +149,10 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, Administrators)),
         tuple(each for each in found if isinstance(each, HostKey)),
         tuple(each for each in found if isinstance(each, SwapFile)),
+        next((each for each in found if isinstance(each, Rollback)), None),
     )
+    if sum(isinstance(each, Rollback) for each in found) > 1:
+        raise ValueError("root: more than one subvolume is rolled back at every boot, and there is one root")
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")
     if twice := _twice(tuple(each.user for each in layout.passwords)):
@@ -157,7 +166,7 @@ def _twice(names: tuple[str, ...]) -> str:
 
 def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
     """The contribution with paths as the installed system has them; nothing where it is not under ``root``."""
-    if isinstance(each, SwapDevice):
+    if isinstance(each, SwapDevice | Rollback):
         yield each
         return
     if isinstance(each, EncryptedDevice):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from subfloor.core.errors import Refused
 from subfloor.core.machine import AnySubject, Machine, Unknown
-from subfloor.core.task import Command, Step
+from subfloor.core.task import Command, Step, Task
 from subfloor.observe.mount import Mount, UnderlyingMount
 from subfloor.observe.path import DIRECTORY, Absent, Path, directory, is_below, seen
 from subfloor.observe.subvolume import Subvolume, SubvolumeState
 from subfloor.observe.tool import Tool
-from subfloor.steps import paths
+from subfloor.steps import mount_options, paths
 
 _AGAIN = "then run this again"
 _TOOLS = {"btrfs": "btrfs-progs", "chattr": "e2fsprogs", "lsattr": "e2fsprogs"}
@@ -52,6 +52,32 @@ class Wanted:
         return self.nodatacow in (None, state.nodatacow) and self.compression in (None, state.compression)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place on a btrfs: the source that the play mounts, and the path from its top level, without a slash."""
+
+    source: str
+    path: str
+
+
+def in_play(play: Iterable[Task], path: str) -> Place | None:
+    """Where a path lies, by the `mount` tasks of the play; None if they mount no btrfs there."""
+    at = [task for task in play if task.key == "mount" and is_below(path, getattr(task, "path", path))]
+    task = max(at, key=lambda each: len(getattr(each, "path", "")), default=None)
+    if task is None or getattr(task, "type", "") != "btrfs":
+        return None
+    root = mount_options.subvolume(getattr(task, "options", ()))
+    inside = posixpath.join(root, posixpath.relpath(path, getattr(task, "path", "/")))
+    return Place(str(getattr(task, "source", "")), inside[1:])
+
+
+def declared_in(play: tuple[Task, ...], place: Place) -> list[str]:
+    """The paths of the subvolumes that the play declares inside this one."""
+    paths_ = (str(getattr(task, "path", "")) for task in play if task.key == "btrfs-subvolume")
+    found = ((path, in_play(play, path)) for path in paths_)
+    return [path for path, at in found if at and at.source == place.source and at.path.startswith(f"{place.path}/")]
+
+
 def subjects(path: str) -> frozenset[AnySubject]:
     """Everything that these steps look at."""
     looks: tuple[AnySubject, ...] = (Path(path), Mount(path), Subvolume(path), UnderlyingMount(path))
@@ -73,7 +99,7 @@ def found(machine: Machine, path: str) -> SubvolumeState | None:
         return None
     quoted = shlex.quote(path)
     raise Refused(
-        f"{path} is a plain directory, and a subvolume is wanted",
+        f"{path} is a plain directory, but must be a subvolume",
         advice=f"`rmdir {quoted}` if it is empty; else rename it, run this again, and move back what is in it",
     )
 
