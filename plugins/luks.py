@@ -7,36 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.plugin import (
-    ALLOW_DISCARDS,
-    LUKS,
     UNFINISHED,
     AnySubject,
     Claim,
-    Command,
-    Content,
-    Disk,
-    DiskState,
+    Container,
+    Contribution,
+    EncryptedDevice,
     FromPlay,
-    Header,
     Identity,
     Key,
     Location,
-    LuksHeader,
     Machine,
-    Missing,
     NotVisible,
     Param,
     Refused,
     Secret,
     Step,
     Task,
-    Unopened,
-    Volume,
     check_clean,
     checked,
     containers,
     contents,
-    final,
     hookimpl,
     locate,
     mapping,
@@ -89,9 +80,9 @@ class Luks(Task):
         checked("device", locate, self.device)
         if self.key_file:
             checked("key_file", check_clean, self.key_file)
-        checked("label", _check_label, self._label)
-        if self.passphrase is not None and not _is_typed(self.passphrase):
-            raise ValueError("passphrase: it is empty, or has a line break, which nobody can type")
+        checked("label", containers.check_label, self._label)
+        if self.passphrase is not None and not containers.is_typed(self.passphrase):
+            raise ValueError("passphrase: it is empty or has a line break, which nobody can type")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         inside = mapping.node_of(self.name)
@@ -114,12 +105,23 @@ class Luks(Task):
     def _location(self) -> Location:
         return self.volume or locate(self.device)
 
-    @property
-    def _inside(self) -> Disk:
-        return Disk(mapping.node_of(self.name))
-
     def subjects(self) -> frozenset[AnySubject]:
-        return self._location.subjects() | {LuksHeader(self.device), self._inside}
+        declared = self._declared
+        return self._location.subjects() | {declared.header, declared.inside}
+
+    def next_step(self, machine: Machine) -> Step | None:
+        volume = self._location.on(machine, self.identity)
+        if not volume.ours:
+            containers.check_room(volume)
+            return contents.take_over(volume)
+        declared, found = self._declared, volume.seen_content()
+        if volume.is_unfinished or found is None or not containers.is_ours(volume, found):
+            return containers.make(volume, declared)
+        return (
+            containers.labelled(volume, declared, found)
+            or containers.keyed(volume, declared, key_file=bool(self.key_file))
+            or containers.opened(volume, declared, found)
+        )
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
         try:
@@ -129,159 +131,23 @@ class Luks(Task):
         uuid = str(self.identity.filesystem(volume.uuid))
         return (Claim(volume.node, volume.whole, "UUID", uuid),) if volume.ours else ()
 
-    def next_step(self, machine: Machine) -> Step | None:
-        volume = self._location.on(machine, self.identity)
-        if not volume.ours:
-            containers.check_room(volume)
-            return contents.take_over(volume)
-        found = volume.seen_content()
-        if volume.is_unfinished or not self._is_ours(volume, found):
-            return self._make(volume)
-        return self._labelled(volume, found) or self._keyed(volume) or self._opened(volume, found)
-
-    def _is_ours(self, volume: Volume, found: Content | None) -> bool:
-        wanted = str(self.identity.filesystem(volume.uuid))
-        return found is not None and (found.type, found.uuid) == (LUKS, wanted)
-
-    # The container.
-
-    def _make(self, volume: Volume) -> Step:
-        containers.check_room(volume)
-        volume.check_unused()
-        self._check_name(volume)
-        label = self._label if self.raw else self._label + UNFINISHED
-        uuid = str(self.identity.filesystem(volume.uuid))
-        first, *others = self._given(volume, "to make the container")
-        making = (
-            containers.format_(volume, label, first, (*self._options, *self._derivation)),
-            *(containers.add(volume.node, first, key, self._derivation) for key in others),
-            Command(("sync", volume.node)),
-            *(containers.try_(volume.node, key) for key in (first, *others)),
-        )
-        says = f"Make a LUKS container labelled {self._label!r} on {self.device}"
-        step = contents.make(volume, says, Content(LUKS, label, uuid), making)
-        header = Header(2, frozenset(key.slot for key in (first, *others)))
-        return replace(step, after=step.after.with_(LuksHeader(self.device), header))
-
-    def _check_name(self, volume: Volume) -> None:
-        if not isinstance(volume.machine[self._inside], Missing):
-            raise Refused(
-                f"/dev/mapper/{self.name} is another device than this play makes there",
-                advice=f"close it (`cryptsetup close {self.name}`), or choose another `name`",
-            )
-
-    def _labelled(self, volume: Volume, found: Content | None) -> Step | None:
-        """The label of a container is its own name and the mark of what is in it: the mark stays."""
-        assert found is not None
-        name = final(found.label)
-        if name == self._label and not (self.raw and name != found.label):
-            return None
-        label = self._label if self.raw else self._label + found.label.removeprefix(name)
-        return Step(
-            says=f"Label the container on {self.device} {label!r}",
-            commands=mapping.relabel(volume, label),
-            after=volume.holding(replace(found, label=label), volume.name, known=volume.known),
-            locks=volume.locks,
-        )
-
-    # Its keys.
-
-    def _keyed(self, volume: Volume) -> Step | None:
-        header = volume.machine[LuksHeader(self.device)]
-        if not isinstance(header, Header) or header.version != 2:
-            return None
-        slots = {containers.PASSPHRASE_SLOT} if self.passphrase is not None else set[int]()
-        slots |= {containers.FILE_SLOT} if self.key_file else set[int]()
-        if missing := sorted(slots - header.slots):
-            return self._add(volume, header, missing[0])
-        if not self.key_file and containers.FILE_SLOT in header.slots and len(header.slots) > 1:
-            return self._revoke(volume, header)
-        return None
-
-    def _add(self, volume: Volume, header: Header, slot: int) -> Step:
-        known = [key for key in self._keys if key.slot in header.slots]
-        new = next(key for key in self._keys if key.slot == slot)
-        if not known:
-            raise Refused(
-                f"{self.device} has no key slot {slot}, and {new} can be added only with a key that it has",
-                advice="give the other key too, or add this one with `cryptsetup luksAddKey --key-slot "
-                f"{slot} {volume.node}`",
-            )
-        commands = (containers.add(volume.node, known[0], new, self._derivation), containers.try_(volume.node, new))
-        return self._rekeyed(volume, f"Add {new} to the container on {self.device}", commands, header.slots | {slot})
-
-    def _revoke(self, volume: Volume, header: Header) -> Step:
-        """Only with another key that was tried before: the last key that is known to work stays."""
-        (known, *_) = self._given(volume, "to revoke the key file")
-        slot = containers.FILE_SLOT
-        commands = (containers.try_(volume.node, known), containers.remove(volume.node, known, slot))
-        says = f"Revoke the key file of the container on {self.device}"
-        return self._rekeyed(volume, says, commands, header.slots - {slot})
-
-    def _rekeyed(self, volume: Volume, says: str, commands: tuple[Command, ...], slots: frozenset[int]) -> Step:
-        header = volume.machine[LuksHeader(self.device)]
-        assert isinstance(header, Header)
-        after = volume.machine.with_(LuksHeader(self.device), replace(header, slots=slots))
-        return Step(says, (*commands, Command(("sync", volume.node))), after, locks=volume.locks)
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (EncryptedDevice(self.name, self.device, self.key_file, self.allow_discards, label=self._label),)
 
     @property
-    def _keys(self) -> tuple[Key, ...]:
-        """The keys that were given, the passphrase first: a key file may lie in the container's own filesystem."""
+    def _declared(self) -> Container:
         passphrase = (Key(containers.PASSPHRASE_SLOT, self.passphrase),) if self.passphrase is not None else ()
-        return (*passphrase, *((Key(containers.FILE_SLOT, file=self.key_file),) if self.key_file else ()))
-
-    def _given(self, volume: Volume, purpose: str) -> tuple[Key, ...]:
-        if not self._keys:
-            raise Refused(
-                f"a passphrase is needed {purpose} on {self.device}",
-                advice="name a variable as the task's `passphrase`, and have it asked for: --ask-passphrase VARIABLE",
-            )
-        return self._keys
-
-    # What is in it.
-
-    def _opened(self, volume: Volume, found: Content | None) -> Step | None:
-        inside = volume.machine[self._inside]
-        if isinstance(inside, Unopened):
-            return None
-        if isinstance(inside, Missing):
-            return self._open(volume, found)
-        uuid = self.identity.filesystem(volume.uuid)
-        if not inside.mapped or inside.mapped.uuid != mapping.dm_uuid(uuid, self.name):
-            self._check_name(volume)
-        return self._discards(volume, inside)
-
-    def _open(self, volume: Volume, found: Content | None) -> Step:
-        key = self._given(volume, "to open the container")[0]
-        fresh = found is not None and found.fresh
-        state = containers.opened(volume, self.name) if fresh else Unopened(f"the container on {self.device} is open")
-        after = volume.machine.with_(self._inside, state)
-        header = after[LuksHeader(self.device)]
-        if self.allow_discards and isinstance(header, Header):
-            after = after.with_(LuksHeader(self.device), replace(header, flags=header.flags | {ALLOW_DISCARDS}))
-        return Step(
-            says=f"Open the container on {self.device} as /dev/mapper/{self.name}",
-            commands=(containers.open_(volume.node, self.name, key, discards=self.allow_discards),),
-            after=after,
-            locks=volume.locks,
+        file = (Key(containers.FILE_SLOT, file=self.key_file),) if self.key_file else ()
+        return Container(
+            device=self.device,
+            name=self.name,
+            label=self._label,
+            keys=(*passphrase, *file),
+            options=self._options,
+            derivation=self._derivation,
+            discards=self.allow_discards,
+            raw=self.raw,
         )
-
-    def _discards(self, volume: Volume, inside: DiskState) -> Step | None:
-        header = volume.machine[LuksHeader(self.device)]
-        if not isinstance(header, Header) or (ALLOW_DISCARDS in header.flags) == self.allow_discards:
-            return None
-        key = self._given(volume, "to change whether what is free is passed on")[0]
-        flag = frozenset({ALLOW_DISCARDS})
-        flags = header.flags | flag if self.allow_discards else header.flags - flag
-        verb = "Pass on" if self.allow_discards else "No longer pass on"
-        return Step(
-            says=f"{verb} to the disk what is free in /dev/mapper/{self.name}",
-            commands=(containers.refresh(self.name, key, discards=self.allow_discards),),
-            after=volume.machine.with_(LuksHeader(self.device), replace(header, flags=flags)),
-            locks=volume.locks,
-        )
-
-    # Options.
 
     @property
     def _options(self) -> tuple[str, ...]:
@@ -299,20 +165,6 @@ class Luks(Task):
             *(("--pbkdf-memory", str(self.pbkdf_memory)) if self.pbkdf_memory else ()),
             *(("--pbkdf-force-iterations", str(self.pbkdf_iterations)) if self.pbkdf_iterations else ()),
         )
-
-
-def _check_label(label: str) -> None:
-    """The header has room for 48 bytes, the last one a zero (LUKS2 on-disk format, section 2.1)."""
-    longest = 47 - len(UNFINISHED)
-    if len(label.encode()) > longest:
-        raise ValueError(f"{label!r} is too long for a LUKS container: {longest} bytes at the most")
-    if label.startswith("-") or label != final(label) or not label.isprintable():
-        raise ValueError(f"{label!r} begins with a hyphen, ends as the label of an unfinished one, or is not printable")
-
-
-def _is_typed(passphrase: Secret) -> bool:
-    text = passphrase.reveal()
-    return bool(text) and "\n" not in text
 
 
 @hookimpl

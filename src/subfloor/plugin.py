@@ -49,10 +49,9 @@ from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.install_target import InstallTarget, check_safe_root
 from subfloor.nixos.layout import Device, Layout, under
 from subfloor.nixos.users import Name
-from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Remains, Unopened
+from subfloor.observe.disk import Content, Disk, DiskState, PartitionState, Remains
 from subfloor.observe.git import Tracking
 from subfloor.observe.hidden import Hiding
-from subfloor.observe.luks import ALLOW_DISCARDS, Header, LuksHeader
 from subfloor.observe.memory import Memory, MemoryState
 from subfloor.observe.mkfs_trial import Trial
 from subfloor.observe.mount import (
@@ -109,7 +108,7 @@ from subfloor.steps import (
     subvolumes,
 )
 from subfloor.steps.binds import Bind
-from subfloor.steps.containers import Key
+from subfloor.steps.containers import Container, Key
 from subfloor.steps.files import keep_output, write_file, write_secret
 from subfloor.steps.losses import loss, loss_of_remains, losses_of_partitions
 from subfloor.steps.mounts import check_free, elsewhere, mount, place, remount
@@ -139,7 +138,6 @@ from subfloor.steps.partitioning import (
 )
 from subfloor.steps.planned import partitions_of, planned
 from subfloor.steps.volumes import Location, Volume, locate, mapping
-from subfloor.steps.volumes.mapping import LUKS
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.allocation import in_the_way, largest_gap, room_after, start_for, without
 from subfloor.storage.devices import device, partition_of, whole_disk
@@ -214,15 +212,10 @@ STABLE = (
 """The names that keep their meaning within a version."""
 
 TOOLBOX = (
-    "Missing",
-    "Unopened",
-    "ALLOW_DISCARDS",
-    "Header",
-    "LuksHeader",
+    "Container",
     "containers",
     "Key",
     "mapping",
-    "LUKS",
     # More subjects, and their parts.
     "DevicesMounted",
     "Hiding",
@@ -361,12 +354,10 @@ TOOLBOX = (
 """The names that may change together with the built-in tasks."""
 
 __all__ = [
-    "ALLOW_DISCARDS",
     "DIRECTORY",
     "FILE",
     "LABELLING",
     "LONGEST_NAME",
-    "LUKS",
     "MIB",
     "MODE_PATTERN",
     "ROOT",
@@ -383,6 +374,7 @@ __all__ = [
     "Claim",
     "Command",
     "ConfigurationDirectory",
+    "Container",
     "Content",
     "Contribution",
     "Declaration",
@@ -395,7 +387,6 @@ __all__ = [
     "FileSystem",
     "FromPlay",
     "Gpt",
-    "Header",
     "Hiding",
     "Home",
     "HostKey",
@@ -407,11 +398,9 @@ __all__ = [
     "Location",
     "LookFailed",
     "Loss",
-    "LuksHeader",
     "Machine",
     "Memory",
     "MemoryState",
-    "Missing",
     "Mount",
     "MountState",
     "Mounted",
@@ -453,7 +442,6 @@ __all__ = [
     "Trial",
     "UnderlyingMount",
     "Unknown",
-    "Unopened",
     "Usage",
     "Used",
     "Volume",

@@ -1,0 +1,67 @@
+"""Open a container, and change how it is open. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from subfloor.core.task import Step
+from subfloor.observe.disk import Content, DiskState, Mapped, Missing, Unopened
+from subfloor.observe.luks import ALLOW_DISCARDS, Header
+from subfloor.steps.containers import commands
+from subfloor.steps.containers.declared import Container
+from subfloor.steps.containers.making import check_name
+from subfloor.steps.volumes import Volume, mapping
+
+_DISCARDS = frozenset({ALLOW_DISCARDS})
+
+
+def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
+    """A step that opens the container, or changes whether the disk is told what is free. Raises ``Refused``."""
+    inside = volume.machine[declared.inside]
+    if isinstance(inside, Unopened):
+        return None
+    if isinstance(inside, Missing):
+        return _open(volume, declared, found)
+    if not inside.mapped or inside.mapped.uuid != _mapped(volume, declared).uuid:
+        check_name(volume, declared)
+    return _discards(volume, declared)
+
+
+def _mapped(volume: Volume, declared: Container) -> Mapped:
+    return Mapped(mapping.dm_uuid(volume.identity.filesystem(volume.uuid), declared.name), (volume.node,))
+
+
+def _open(volume: Volume, declared: Container, found: Content) -> Step:
+    key = declared.keys_for("to open the container")[0]
+    after = volume.machine.with_(declared.inside, _inside(volume, declared, found))
+    header = after[declared.header]
+    if declared.discards and isinstance(header, Header):
+        after = after.with_(declared.header, replace(header, flags=header.flags | _DISCARDS))
+    return Step(
+        says=f"Open the container on {declared.device} as {declared.inside.path}",
+        commands=(commands.open_(volume.node, declared.name, key, discards=declared.discards),),
+        after=after,
+        locks=volume.locks,
+    )
+
+
+def _inside(volume: Volume, declared: Container, found: Content) -> DiskState | Unopened:
+    """What is seen in the container once it is open: nothing, if it was just made."""
+    if not found.fresh:
+        return Unopened(f"the container on {declared.device} is open")
+    size = volume.size - commands.DATA_OFFSET
+    return DiskState(node=declared.inside.path, size=size, mapped=_mapped(volume, declared))
+
+
+def _discards(volume: Volume, declared: Container) -> Step | None:
+    header = volume.machine[declared.header]
+    if not isinstance(header, Header) or (ALLOW_DISCARDS in header.flags) == declared.discards:
+        return None
+    key = declared.keys_for("to change whether the disk is told what is free")[0]
+    flags = header.flags | _DISCARDS if declared.discards else header.flags - _DISCARDS
+    return Step(
+        says=f"{'Tell' if declared.discards else 'No longer tell'} the disk what is free in {declared.inside.path}",
+        commands=(commands.refresh(declared.name, key, discards=declared.discards),),
+        after=volume.machine.with_(declared.header, replace(header, flags=flags)),
+        locks=volume.locks,
+    )
