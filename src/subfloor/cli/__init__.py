@@ -182,6 +182,12 @@ _may = _all_of(
     click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
     click.option("--step", is_flag=True, help="Ask before each step."),
     click.option("--start-at-task", "start_at", metavar="NAME", help="Start at the first task of this name."),
+    click.option(
+        "--plan",
+        type=_FILE,
+        metavar="FILE",
+        help="Take the steps of a plan that `check --save-plan` wrote, and no others.",
+    ),
     click.option("-C", "--check", "only_check", is_flag=True, help="Only check, like `subfloor check`."),
 )
 
@@ -195,6 +201,7 @@ _may = _all_of(
 @click.option(
     "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Plan as if the data on this device may be destroyed."
 )
+@click.option("--save-plan", type=_FILE, metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
     """Report what apply would change; change nothing."""
@@ -359,6 +366,8 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
         report=given["report"],
         log=given["log"],
+        save_plan=given.get("save_plan"),
+        plan=given.get("plan"),
     )
 
 

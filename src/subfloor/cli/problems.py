@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from subfloor.cli.files import save
-from subfloor.cli.statuses import USAGE, status_of
+from subfloor.cli.statuses import REFUSED, USAGE, status_of
 from subfloor.report.run import Problem, Run
 from subfloor.report.screen import Screen, standard, style_for
 
@@ -47,4 +47,5 @@ def _document(command: str, error: Exception) -> dict[str, object]:
 
 def _run(command: str, error: Exception) -> Run:
     status = status_of(error)
-    return Run(command, status, "usage-error" if status == USAGE else "failed", problem=Problem.of(error))
+    outcome = {USAGE: "usage-error", REFUSED: "refused"}.get(status, "failed")
+    return Run(command, status, outcome, problem=Problem.of(error))

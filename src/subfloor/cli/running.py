@@ -18,7 +18,7 @@ from subfloor.cli.files import Ended, check_writable, logged, save
 from subfloor.cli.problems import save_problem
 from subfloor.cli.resume import REHEARSED, command_line
 from subfloor.core.consent import Consents, given
-from subfloor.core.outcome import HostReport
+from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.core.task import Step
 from subfloor.playbook.job import Job, Request, read_job
 from subfloor.report.live import Live, Silent
@@ -44,6 +44,8 @@ class Manner:
     yes: bool = False
     step: bool = False
     traceback: bool = False
+    save_plan: Path | None = None
+    plan: Path | None = None
 
     def consents(self, job: Job) -> Consents:
         """The consent that was given, by host. Raises ``click.UsageError``."""
@@ -105,7 +107,20 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
         telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consents(job), telling.watch)
         status = telling.finish("check", job, reports)
+        if manner.save_plan:
+            _save_plan(manner.save_plan, Run("check", status, str(worst(reports)), job.play, reports))
     return Ended(telling.outcome(status))
+
+
+def _save_plan(path: Path, run: Run) -> None:
+    """Save the plan of a check, if all hosts could be looked at. Raises ``OSError``."""
+    from subfloor.report import plan
+
+    if run.outcome in (HostOutcome.FAILED, HostOutcome.UNREACHABLE):
+        lines = (f"no plan was saved to {path}: the check failed", "  → resolve what it reports, then check again")
+        Screen(sys.stderr).print(lines)
+    else:
+        save(path, plan.dumps(run))
 
 
 def apply(request: Request, manner: Manner) -> int:
@@ -118,6 +133,11 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     terminal = _terminal(manner)
     approve, confirm = _asking(terminal, manner)
+    if manner.plan:
+        from subfloor.cli.planning import approving, confirming, read_plan
+
+        plan = read_plan(manner.plan)
+        approve, confirm = approving(plan), confirming(plan, confirm)
     with interruptible():
         telling = _Telling(manner, log)
         applied = carry_out(job.works, manner.consents(job), telling.watch, _noted(approve, log), confirm)
@@ -128,6 +148,7 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
 
 def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
     check_writable(manner.report, "--report")
+    check_writable(manner.save_plan, "--save-plan")
     try:
         ended = logged(manner.log, command, manner.argv, run) if manner.log else run(None)
     except Exception as error:

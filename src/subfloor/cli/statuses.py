@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-FAILED, USAGE = 1, 64
+FAILED, REFUSED, USAGE = 1, 3, 64
 
 
 def status_of(error: BaseException) -> int:
     """The exit status of a command that ended with this error."""
     import click
 
-    from subfloor.core.errors import PluginError
+    from subfloor.core.errors import PluginError, Refused
     from subfloor.playbook.positions import PlaybookError
 
+    if isinstance(error, Refused):
+        return REFUSED
     return USAGE if isinstance(error, click.UsageError | PlaybookError | PluginError) else FAILED

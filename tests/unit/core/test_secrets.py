@@ -37,6 +37,7 @@ from subfloor.playbook.job import Request, read_job
 from subfloor.playbook.positions import PlaybookError
 from subfloor.playbook.registry import Registry
 from subfloor.report import run as report
+from subfloor.report.formats import FORMATS
 from subfloor.report.json import document
 from subfloor.report.values import as_json, as_text, content
 
@@ -145,6 +146,18 @@ def test_a_hash_that_is_given_is_seen_nowhere_but_in_the_argv_that_gave_it(tmp_p
     assert not any(HASH in line for line in others)
     run.started = ""
     assert not run.tells(HASH)
+
+
+@ROOT
+def test_a_plan_and_every_report_are_without_it(tmp_path: Path) -> None:
+    play = playbook(tmp_path, password_file(tmp_path))
+    for name in ("plan.json", *(f"report{suffix}" for suffix in FORMATS)):
+        option = "--save-plan" if name == "plan.json" else "--report"
+        words = ("check", str(play), "-e", f"password={HASH}", option, str(tmp_path / name))
+        done = subprocess.run([sys.executable, "-m", "subfloor", *words], capture_output=True, check=False)
+        assert done.returncode == 2, done.stderr
+        text = (tmp_path / name).read_text()
+        assert text and HASH not in text and HASH.replace("$", "\\$") not in text
 
 
 @ROOT

@@ -1,0 +1,127 @@
+"""A saved plan: what was reviewed is what is done, and a machine that changed since is refused with the difference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from cli_desk import Desk, erase, write
+from places import ROOT
+from subfloor.cli.planning import confirming
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine
+from subfloor.core.task import Command, Step
+from subfloor.report.plan import SavedPlan
+
+SCHEMA = json.loads((ROOT / "src/subfloor/report/plan.schema.json").read_text())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def saved(desk: Desk, *options: str) -> tuple[str, str]:
+    """Saves the plan; the options to apply it with."""
+    path = desk.path / "plan.json"
+    desk.run("check", "--save-plan", str(path), *options)
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+    return "--plan", str(path)
+
+
+def test_what_was_reviewed_is_done_and_a_rerun_is_in_sync(desk: Desk) -> None:
+    desk.play(write("one"), write("two"))
+    plan = saved(desk)
+    assert not desk.note("one").exists()
+    assert desk.run("apply", *plan).exit_code == 0
+    assert desk.note("two").read_text() == "hello"
+    assert desk.run("apply", *plan).exit_code == 0
+
+
+def test_a_machine_that_changed_is_refused_with_the_difference(desk: Desk) -> None:
+    desk.play(write("one"), write("two"))
+    plan = saved(desk)
+    desk.note("two").write_text("of another")
+    result = desk.run("apply", *plan)
+    assert result.exit_code == 3
+    assert "this is not what the plan says" in result.stderr
+    assert "says: of another → hello" in result.stderr and "--save-plan" in result.stderr
+    assert not desk.note("one").exists() and desk.note("two").read_text() == "of another"
+
+
+def test_a_playbook_that_changed_is_refused_too_and_the_report_says_so(desk: Desk) -> None:
+    desk.play(write("one"))
+    plan = saved(desk)
+    desk.play(write("one", says="another"))
+    report = desk.path / "report.json"
+    result = desk.run("apply", *plan, "--format", "json", "--report", str(report))
+    told: dict[str, Any] = json.loads(result.stdout)
+    assert (result.exit_code, told["status"], told["outcome"]) == (3, 3, "refused")
+    assert "+ Write 'another'" in told["error"]["what"] and json.loads(report.read_text())["status"] == 3
+    assert not desk.note("one").exists()
+
+
+def test_what_is_done_already_needs_no_new_plan(desk: Desk) -> None:
+    """An interrupted apply is resumed with the same command."""
+    desk.play(write("one"), write("two"))
+    plan = saved(desk)
+    desk.note("one").write_text("hello")
+    assert desk.run("apply", *plan).exit_code == 0
+    assert desk.note("two").read_text() == "hello"
+
+
+def test_a_plan_is_no_consent(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    plan = saved(desk, "--destroy", "/dev/toy")
+    assert desk.run("apply", *plan).exit_code == 5
+    assert desk.note("one").read_text() == "precious"
+    assert desk.run("apply", *plan, "--destroy", "/dev/toy").exit_code == 0
+    assert not desk.note("one").exists()
+
+
+def test_another_loss_than_the_reviewed_one_is_refused_although_there_is_consent(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("worthless")
+    plan = saved(desk)
+    desk.note("one").write_text("precious")
+    result = desk.run("apply", *plan, "--destroy", "/dev/toy")
+    assert result.exit_code == 3 and "precious" in result.stderr
+    assert desk.note("one").read_text() == "precious"
+
+
+def test_a_step_that_is_not_in_the_plan_is_not_taken_in_the_middle_of_a_run() -> None:
+    told = {"says": "Write it", "commands": [["tee", "x"]], "destroys": []}
+    plan = SavedPlan({"hosts": {"localhost": {"disks": [], "steps": [told]}}})
+    confirm = confirming(plan, lambda step: True)
+    assert confirm(Step("Write it", (Command(("tee", "x")),), Machine()))
+    with pytest.raises(Refused, match="is not in the plan"):
+        confirm(Step("Write it", (Command(("tee", "y")),), Machine()))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no json", '{"kind": "subfloor plan", "version": 7}', "[]"])
+def test_what_is_no_plan_is_bad_usage(desk: Desk, text: str) -> None:
+    desk.play(write("one"))
+    (desk.path / "plan.json").write_text(text)
+    result = desk.run("apply", "--plan", str(desk.path / "plan.json"))
+    assert result.exit_code == 64 and "Nothing was touched" in result.stderr
+    assert not desk.note("one").exists()
+    assert desk.run("apply", "--plan", str(desk.path / "none.json")).exit_code == 64
+
+
+def test_no_plan_is_saved_of_a_check_that_failed(desk: Desk) -> None:
+    desk.play(write("one", how="raise"))
+    path = desk.path / "plan.json"
+    result = desk.run("check", "--save-plan", str(path))
+    assert result.exit_code == 1 and "no plan was saved" in result.stderr and path.read_text() == ""
+
+
+def test_a_plan_holds_no_standard_input(desk: Desk) -> None:
+    desk.play(write("one", says="visible"))
+    _, path = saved(desk)
+    (step,) = json.loads(Path(path).read_text())["hosts"]["localhost"]["steps"]
+    assert step["commands"] == [["tee", "--", str(desk.note("one"))]] and "stdin" not in step
