@@ -27,6 +27,8 @@ from subfloor.plugin import (
     boot,
     check_clean,
     checked,
+    device_tags,
+    encryption_checks,
     filesystems,
     hookimpl,
     lint,
@@ -143,9 +145,11 @@ class NixosConfig(Task):
         layout = under(self.root, (each for task in others for each in task.contributes()))
         rollback.check(layout, systemd_initrd=self.initrd == "systemd")
         small, place = tuple(lint.small_esps(play)), boot.has_place(self.grub_device, play)
-        whole = replace(self, layout=layout, small_esps=small, bios_boot=place)
+        whole = replace(self, layout=layout.stacked(device_tags.by_label(play)), small_esps=small, bios_boot=place)
         # Text that no Nix string can hold is reported before anything is looked at.
-        whole._declaration.texts(layout, releases.NOT_YET_KNOWN)
+        whole._declaration.texts(whole.layout, releases.NOT_YET_KNOWN)
+        if self.devices == "label":
+            encryption_checks.check_labels(whole.layout)
         return whole
 
     def warnings(self) -> tuple[str, ...]:
@@ -154,7 +158,8 @@ class NixosConfig(Task):
         labels = lint.ambiguous_labels(self.layout) if self.devices == "label" else ()
         administrators = users.administrators(self.users, self._files.here, self.openssh, bool(self.no_login))
         locked_out = lint.locked_out(administrators, self.layout)
-        return (*forgotten, *self.small_esps, *lint.open_esps(self.layout), *labels, *locked_out)
+        keys = encryption_checks.warnings(self.layout, self._declaration.initrd(self.layout))
+        return (*forgotten, *self.small_esps, *lint.open_esps(self.layout), *labels, *locked_out, *keys)
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
         local = machine[TextFile(self._files.local)]
@@ -172,17 +177,19 @@ class NixosConfig(Task):
     def subjects(self) -> frozenset[AnySubject]:
         devices = (block_devices.stable_looks(*self._found_by(each)) for each in self.layout.devices)
         machine: set[AnySubject] = {Tool(writing.SCANNER), RunningSystem(), StartedByUefi()}
-        return self._files.subjects().union(machine, swaps.looks(self.layout, self.root), *devices)
+        tagged = device_tags.looks(self.layout)
+        return self._files.subjects().union(machine, tagged, swaps.looks(self.layout, self.root), *devices)
 
     def next_step(self, machine: Machine) -> Step | None:
         files = self._files
         boot.check(self._booting, machine[StartedByUefi()])
         writing.check_tracked(machine, files)
-        named = self.layout.named(lambda each: block_devices.stable(machine, *self._found_by(each)))
+        located = device_tags.located(machine, self.layout)
+        named = located.named(lambda each: block_devices.stable(machine, *self._found_by(each)))
         offset = swaps.offset(machine, self.layout, self.root)
         layout = replace(named, resume_offset=offset or 0)
         chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
-        texts = zip(files.generated, self._declaration.texts(layout, chosen), strict=True)
+        texts = zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True)
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
         write = writing.files(machine, files, texts, self.overwrite, unknown)
         describe = writing.hardware(machine, files, self.hardware, self.platform)

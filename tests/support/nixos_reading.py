@@ -71,7 +71,7 @@ def read(found: Mapping[str, Any]) -> Reading:
                 mounts[path] = {"device": posixpath.join(store, path[1:]), "options": ["bind"], "depends": [store]}
             files |= {path: posixpath.join(store, path[1:]) for path in _paths(kept.get("files", ()), home, "file")}
     etc = found.get("environment", {}).get("etc", {})
-    links = {posixpath.join("/etc", name): about["source"] for name, about in etc.items()}
+    links = {posixpath.join("/etc", name): about["source"] for name, about in etc.items() if "source" in about}
     return Reading(mounts, tuple(found["swapDevices"]), links, files)
 
 

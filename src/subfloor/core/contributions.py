@@ -71,7 +71,8 @@ class EncryptedDevice:
 
     ``key_file``: what opens it without a question; without it, a passphrase is asked for at the boot. ``header``: its
     detached header, a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware
-    that was enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header.
+    that was enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header. ``pbkdf``:
+    how its keys are derived, as cryptsetup-luksFormat(8) names it; None for cryptsetup's default.
     """
 
     name: str
@@ -81,6 +82,7 @@ class EncryptedDevice:
     header: str | None = None
     tokens: tuple[Literal["tpm2", "fido2"], ...] = ()
     label: str = ""
+    pbkdf: str | None = None
 
     @property
     def path(self) -> str:

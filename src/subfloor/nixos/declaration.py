@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from subfloor.core.errors import Refused
 from subfloor.nixos import filesystems, users
+from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import Layout
 from subfloor.nixos.releases import Releases
 from subfloor.nixos.system import Loader, System, configuration, flake
@@ -53,10 +55,23 @@ class Declaration:
             return texts
         return (*texts, flake(self.hostname or "nixos", releases.nixpkgs, self._module(_FLAKE)))
 
+    def texts_of(self, layout: Layout, releases: Releases) -> tuple[str, ...]:
+        """The same for a layout that was seen on a machine. Raises ``Refused``."""
+        try:
+            return self.texts(layout, releases)
+        except ValueError as error:
+            raise Refused(str(error), advice="change the tasks of the play that it is made from") from error
+
     def _filesystems(self, layout: Layout) -> str:
         homes = users.homes(self.users)
         passwords = tuple(users.password_files(self.users, layout).values())
-        return filesystems.module(layout, self.persistence, homes, self.not_persisted, passwords)
+        return filesystems.module(layout, self.persistence, homes, self.not_persisted, passwords, self.initrd(layout))
+
+    def initrd(self, layout: Layout) -> Initrd:
+        """What the initrd can read before it mounts anything. It holds keys if GRUB reads it from a container."""
+        boot = layout.holder("/boot")
+        is_encrypted = bool(boot and layout.containers(boot.device))
+        return Initrd(self.systemd_initrd, embeds=self.boot_loader == "grub" and is_encrypted)
 
     def _module(self, usual: str) -> str | None:
         """Where the module impermanence is fetched from; None if it is not used."""
@@ -76,6 +91,7 @@ class Declaration:
             efi_variables=self.efi_variables,
             generations=self.generations,
             systemd_initrd=self.systemd_initrd,
+            cryptodisk=self.initrd(layout).embeds,
             openssh=self.openssh,
             host_keys=layout.is_forgetful and layout.keeps(self.store),
             made_keys=layout.host_keys,

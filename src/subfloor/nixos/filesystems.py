@@ -8,8 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from subfloor.core.contributions import FileSystem, Persisted
-from subfloor.nixos import nix, persistence, rollback, swaps
+from subfloor.nixos import encryption, nix, persistence, rollback, stages, swaps
+from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
+
+_SYSTEMD = Initrd()
 
 Persistence = Literal["binds", "impermanence"]
 """How what is kept comes to its place: by mounts of this module, or by the module `impermanence`."""
@@ -21,6 +24,7 @@ def module(
     homes: Mapping[str, str],
     not_kept: Mapping[str, str],
     read_early: Collection[str] = (),
+    initrd: Initrd = _SYSTEMD,
 ) -> str:
     """The text. ``homes``: the home directories of the users that the configuration declares.
 
@@ -29,7 +33,8 @@ def module(
 
     Raises ``ValueError`` for what no Nix string can say, and for a layout that the system could not use.
     """
-    early = mounted_early(layout, read_early)
+    needed = stages.early(layout, initrd, read_early)
+    early = needed.mounts
     settings: dict[str, nix.Value] = {
         "fileSystems": {each.path: _filesystem(each, layout, early) for each in layout.filesystems}
     }
@@ -46,11 +51,10 @@ def module(
         environment["persistence"] = persistence.stores(by_module, homes)
     if environment:
         settings["environment"] = environment
-    settings |= _above(binds, homes)
-    settings |= swaps.settings(layout)
     rolling = rollback.settings(layout)
-    if rolling:
-        settings["boot"] = {**(_set(settings, "boot") if "boot" in settings else {}), "initrd": {"systemd": rolling}}
+    opened = encryption.settings(layout, initrd, needed.containers)
+    settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), opened)
+    settings = nix.merged(settings, {"boot": {"initrd": {"systemd": rolling}}} if rolling else {})
     notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
     taken = "pkgs, " if rolling else ""
     return f"{''.join(map(nix.comment, notes))}{{ {taken}... }}:\n{nix.render(settings)}\n"
@@ -89,29 +93,6 @@ def _in_home(path: str, homes: Mapping[str, str]) -> list[str]:
         found.insert(0, f"install -d -o {name} -g users -m 0755 -- {shlex.quote(above)}")
         above = posixpath.dirname(above)
     return found
-
-
-def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset[str]:
-    """The paths that stage 1 must mount.
-
-    Those that NixOS knows of and those that the play says, the filesystems that hold a store or a file that is
-    read before stage 2 mounts anything (passwords, the machine's id), and whatever these lie on.
-    """
-    sources = {each.path: source(each) for each in layout.persisted if not each.linked}
-    every = {each.path for each in layout.filesystems} | sources.keys()
-    early = every & ALWAYS_EARLY
-    early |= {each.path for each in layout.filesystems if each.needed_for_boot}
-    early |= {each.path for each in layout.persisted if each.needed_for_boot} & every
-    early |= {holder.path for each in (*layout.stores, *read_early) if (holder := layout.holder(each))}
-    early |= {each for path in read_early for each in every if lies_in(path, each)}
-    while more := {path for path in every - early if any(_stands_on(each, path, sources) for each in early)}:
-        early |= more
-    return frozenset(early)
-
-
-def _stands_on(path: str, other: str, sources: Mapping[str, str]) -> bool:
-    """Whether what is mounted at one path needs what is mounted at the other."""
-    return lies_in(path, other) or (path in sources and lies_in(sources[path], other))
 
 
 def _filesystem(each: FileSystem, layout: Layout, early: frozenset[str]) -> dict[str, nix.Value]:

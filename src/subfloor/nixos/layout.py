@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -48,6 +48,8 @@ class Layout:
 
     ``rollback``: what becomes of the root at every boot, if it lies on a btrfs. ``resume_offset``: where the swap file
     for hibernation begins on its device, in pages; 0 as long as it is unknown.
+    ``inside``: devices, each with the names of the containers that it lies in. ``left_behind``: the containers whose
+    key file is not under the install root.
     """
 
     filesystems: tuple[FileSystem, ...] = ()
@@ -59,6 +61,9 @@ class Layout:
     swap_files: tuple[SwapFile, ...] = ()
     rollback: Rollback | None = None
     resume_offset: int = 0
+    encrypted: tuple[EncryptedDevice, ...] = ()
+    inside: tuple[tuple[str, frozenset[str]], ...] = ()
+    left_behind: tuple[str, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -79,9 +84,9 @@ class Layout:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Everything that is mounted, or swapped on, and is a device."""
-        mounted = (_device(each) for each in self.filesystems)
-        return tuple(found for found in (*mounted, *map(_device, self.swaps)) if found)
+        """Everything that is mounted, swapped on or opened, and is a device."""
+        named = (*map(_device, self.filesystems), *map(_device, self.swaps), *map(_device, self.encrypted))
+        return tuple(found for found in named if found)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -90,16 +95,48 @@ class Layout:
 
     def named(self, name: Callable[[Device], str]) -> Layout:
         """The layout with devices as the installed system finds them."""
+        names = {each.path: name(each) for each in self.devices}
         return replace(
             self,
-            filesystems=tuple(_named(each, name) for each in self.filesystems),
-            swaps=tuple(_named(each, name) for each in self.swaps),
+            filesystems=tuple(_named(each, names) for each in self.filesystems),
+            swaps=tuple(_named(each, names) for each in self.swaps),
+            encrypted=tuple(_named(each, names) for each in self.encrypted),
+            inside=tuple((names.get(device, device), containers) for device, containers in self.inside),
         )
+
+    def stacked(self, below: Mapping[str, str]) -> Layout:
+        """The layout with what each device lies in. ``below``: a device by another name, or the device below it."""
+        opened = {path: each for each in self.encrypted for path in _places(each)}
+        known = dict(self.inside)
+
+        def names(device: str) -> frozenset[str]:
+            found, seen = frozenset[str](), set[str]()
+            while device not in seen:
+                seen.add(device)
+                found |= known.get(device, frozenset())
+                if device in opened:
+                    found |= {opened[device].name}
+                    device = opened[device].device
+                device = below.get(device, device)
+            return found
+
+        return replace(self, inside=tuple((each.path, names(each.path)) for each in self.devices))
+
+    def containers(self, device: str) -> tuple[EncryptedDevice, ...]:
+        """The containers that a device lies in."""
+        names = dict(self.inside).get(device, frozenset())
+        return tuple(each for each in self.encrypted if each.name in names)
 
     def holder(self, path: str) -> FileSystem | None:
         """The filesystem that a path lies on."""
         holders = [each for each in self.filesystems if lies_in(path, each.path)]
         return max(holders, key=lambda each: len(each.path), default=None)
+
+    def origin(self, path: str) -> str:
+        """Where the content of a path is kept: its place in a store, if it is persisted."""
+        kept = [each for each in self.persisted if lies_in(path, each.path)]
+        nearest = max(kept, key=lambda each: len(each.path), default=None)
+        return posixpath.join(nearest.store, path[1:]) if nearest else path
 
     def keeps(self, path: str) -> bool:
         """Whether what is at a path outlives a boot."""
@@ -111,18 +148,25 @@ class Layout:
         return each.type == "tmpfs" or (each.path == "/" and self.rollback is not None)
 
 
-_Mounted = TypeVar("_Mounted", FileSystem, SwapDevice)
+_Used = TypeVar("_Used", FileSystem, SwapDevice, EncryptedDevice)
 
 
-def _named(each: _Mounted, name: Callable[[Device], str]) -> _Mounted:
-    found = _device(each)
-    return replace(each, device=name(found)) if found else each
+def _named(each: _Used, names: Mapping[str, str]) -> _Used:
+    return replace(each, device=names.get(each.device, each.device))
 
 
-def _device(each: FileSystem | SwapDevice) -> Device | None:
+def _device(each: FileSystem | SwapDevice | EncryptedDevice) -> Device | None:
     if isinstance(each, SwapDevice):
         return Device(each.device, each.label, each.random_key)
+    if isinstance(each, EncryptedDevice):
+        # Without a header on it, nothing on a device shows its label.
+        return Device(each.device, each.label, overwritten=each.header is not None)
     return None if each.type == "tmpfs" else Device(each.device, each.label)
+
+
+def _places(each: EncryptedDevice) -> tuple[str, ...]:
+    """The paths of an open container."""
+    return (each.path, f"/dev/disk/by-id/dm-name-{each.name}")
 
 
 def source(each: Persisted) -> str:
@@ -140,7 +184,8 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
 
     Raises ``ValueError`` where two of them are to be at one path, or are for one user, or roll back two roots.
     """
-    found = [each for contribution in contributions for each in _inside(root, contribution)]
+    every = tuple(contributions)
+    found = [each for contribution in every for each in _inside(root, contribution)]
     layout = Layout(
         tuple(each for each in found if isinstance(each, FileSystem)),
         tuple(each for each in found if isinstance(each, Persisted)),
@@ -150,6 +195,12 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, HostKey)),
         tuple(each for each in found if isinstance(each, SwapFile)),
         next((each for each in found if isinstance(each, Rollback)), None),
+        encrypted=tuple(each for each in found if isinstance(each, EncryptedDevice)),
+        left_behind=tuple(
+            each.name
+            for each in every
+            if isinstance(each, EncryptedDevice) and each.key_file and not _kept_place(root, each.key_file)
+        ),
     )
     if sum(isinstance(each, Rollback) for each in found) > 1:
         raise ValueError("root: more than one subvolume is rolled back at every boot, and there is one root")
@@ -157,7 +208,27 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")
     if twice := _twice(tuple(each.user for each in layout.passwords)):
         raise ValueError(f"root: more than one task of the play makes a password file for {twice}")
-    return layout
+    if twice := _twice(tuple(each.name for each in layout.encrypted)):
+        raise ValueError(f"root: more than one task of the play opens a container as {twice}")
+    _check_headers(root, every)
+    kept = tuple(
+        replace(
+            each,
+            key_file=each.key_file and layout.origin(each.key_file),
+            header=each.header and layout.origin(each.header),
+        )
+        for each in layout.encrypted
+    )
+    return replace(layout, encrypted=kept).stacked({})
+
+
+def _check_headers(root: str, contributions: Iterable[Contribution]) -> None:
+    for each in contributions:
+        if isinstance(each, EncryptedDevice) and each.header and not _kept_place(root, each.header):
+            raise ValueError(
+                f"root: the installed system does not have the header of {each.name}, {each.header}; put it under "
+                f"{root}, or on a device"
+            )
 
 
 def _twice(names: tuple[str, ...]) -> str:
@@ -170,7 +241,7 @@ def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
         yield each
         return
     if isinstance(each, EncryptedDevice):
-        yield replace(each, key_file=_stripped(root, each.key_file) if each.key_file else None)
+        yield replace(each, key_file=_kept_place(root, each.key_file), header=_kept_place(root, each.header))
         return
     path = _stripped(root, each.path)
     store = _stripped(root, each.store) if isinstance(each, Persisted) else None
@@ -184,3 +255,8 @@ def _stripped(root: str, path: str) -> str | None:
     if root == "/" or path == root:
         return path if root == "/" else "/"
     return path.removeprefix(root) if lies_in(path, root) else None
+
+
+def _kept_place(root: str, path: str | None) -> str | None:
+    """A file as the installed system has it; None if it has no such file. A device is the same there."""
+    return path if path is None or path.startswith("/dev/") else _stripped(root, path)

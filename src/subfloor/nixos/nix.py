@@ -44,6 +44,17 @@ def render(value: Value, depth: int = 0) -> str:
     return _set(value, depth) if isinstance(value, Mapping) else _list(value, depth)
 
 
+def merged(*settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Settings put together, down to the options; a later one wins."""
+    found: dict[str, Value] = {}
+    for key, value in (item for each in settings for item in each.items()):
+        there = found.get(key)
+        if isinstance(there, Mapping) and isinstance(value, Mapping):
+            value = merged(there, value)
+        found[key] = value
+    return found
+
+
 def string(text: str) -> str:
     """A string literal, whatever is in it."""
     if "\0" in text or any(0xD800 <= ord(char) < 0xE000 for char in text):

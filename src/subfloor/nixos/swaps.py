@@ -9,18 +9,19 @@ from subfloor.core.contributions import SwapDevice, SwapFile
 from subfloor.core.errors import Refused
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.nixos import nix
+from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import Layout
 from subfloor.observe.path import seen
 from subfloor.observe.swap_file import Offset, ResumeOffset
 
 
-def settings(layout: Layout) -> Mapping[str, nix.Value]:
+def settings(layout: Layout, initrd: Initrd) -> Mapping[str, nix.Value]:
     """The options `swapDevices` and `boot`.
 
     Raises ``ValueError`` if a file for hibernation is on no filesystem that the play mounts, or is not the only one.
     """
     areas: list[nix.Value] = [*map(_device, layout.swaps), *map(_file, layout.swap_files)]
-    boot = _resuming(layout)
+    boot = _resuming(layout, initrd)
     return {"swapDevices": areas} | ({"boot": boot} if boot else {})
 
 
@@ -49,19 +50,40 @@ def offset(machine: Machine, layout: Layout, root: str) -> int | None:
     return 0
 
 
-def _resuming(layout: Layout) -> dict[str, nix.Value]:
+def resumed(layout: Layout, initrd: Initrd) -> tuple[str, ...]:
+    """The device that the system resumes from after hibernation, if there is one.
+
+    A swap area is chosen only if the initrd can open it before it mounts anything. Raises ``ValueError`` if a file for
+    hibernation is on no filesystem that the play mounts, is not the only one, or cannot be opened in time.
+    """
     files = [each for each in layout.swap_files if each.hibernation]
     if len(files) > 1:
         raise ValueError(f"root: more than one swap file is for hibernation: {', '.join(each.path for each in files)}")
     if files:
-        holder = layout.holder(files[0].path)
-        if holder is None:
-            raise ValueError(
-                f"root: hibernation needs the device of {files[0].path}, and no task of the play mounts its filesystem"
-            )
-        return {"resumeDevice": holder.device, "kernelParams": [f"resume_offset={layout.resume_offset}"]}
-    lasting = [each.device for each in layout.swaps if not each.random_key]
-    return {"resumeDevice": lasting[0]} if lasting else {}
+        return (_holder(layout, initrd, files[0].path),)
+    lasting = (each.device for each in layout.swaps if not each.random_key)
+    return tuple(device for device in lasting if initrd.opens_first(layout, device))[:1]
+
+
+def _holder(layout: Layout, initrd: Initrd, path: str) -> str:
+    holder = layout.holder(path)
+    if holder is None:
+        raise ValueError(f"root: hibernation needs the device of {path}, and no task of the play mounts its filesystem")
+    if not initrd.opens_first(layout, holder.device):
+        raise ValueError(
+            f"root: the system resumes from {path} before it mounts anything, and opening its container needs a file; "
+            "give that container a passphrase or a token instead, or leave `hibernation` out"
+        )
+    return holder.device
+
+
+def _resuming(layout: Layout, initrd: Initrd) -> dict[str, nix.Value]:
+    boot: dict[str, nix.Value] = {}
+    for device in resumed(layout, initrd):
+        boot["resumeDevice"] = device
+    if any(each.hibernation for each in layout.swap_files):
+        boot["kernelParams"] = [f"resume_offset={layout.resume_offset}"]
+    return boot
 
 
 def _device(each: SwapDevice) -> dict[str, nix.Value]:

@@ -33,6 +33,7 @@ class System:
     configuration fetches the module from; None if it does not. ``users``, ``programs``: the options of these names.
     ``generations``: how many the boot partition holds. ``host_keys``: set the paths of sshd's keys even if only
     local.nix may enable it. ``builds``: let Nix build in its store's filesystem, since the root has little room.
+    ``cryptodisk``: GRUB opens the container that /boot is in.
     """
 
     hostname: str
@@ -48,6 +49,7 @@ class System:
     loader: Loader = "systemd-boot"
     esp: str = "/boot"
     grub_device: str = ""
+    cryptodisk: bool = False
     host_keys: bool = False
     made_keys: tuple[HostKey, ...] = ()
     builds: bool = False
@@ -99,8 +101,9 @@ def _loader(system: System) -> dict[str, nix.Value]:
     if system.loader == "none":
         return {}
     if system.loader == "grub":
-        grub: nix.Value = {"enable": True, "device": system.grub_device, "configurationLimit": system.generations}
-        return {"loader": {"grub": grub}}
+        grub: dict[str, nix.Value] = {"enable": True, "device": system.grub_device}
+        grub["configurationLimit"] = system.generations
+        return {"loader": {"grub": grub | ({"enableCryptodisk": True} if system.cryptodisk else {})}}
     elsewhere: dict[str, nix.Value] = {} if system.esp == "/boot" else {"efiSysMountPoint": system.esp}
     return {
         "loader": {

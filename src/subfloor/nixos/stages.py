@@ -1,0 +1,62 @@
+"""What stage 1 of the boot mounts and opens, and what it leaves to stage 2."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from subfloor.nixos import swaps
+from subfloor.nixos.initrd import Initrd
+from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
+
+
+@dataclass(frozen=True)
+class Early:
+    """What stage 1 needs: the paths that it mounts, and the names of the containers that it opens."""
+
+    mounts: frozenset[str]
+    containers: frozenset[str]
+
+
+def early(layout: Layout, initrd: Initrd, read_early: Collection[str] = ()) -> Early:
+    """What stage 1 needs. ``read_early``: files that are read before stage 2 mounts anything.
+
+    A container that it opens may need a file of another filesystem, and this one another container.
+    """
+    found = _early(layout, initrd, read_early)
+    while found != (more := _early(layout, initrd, (*read_early, *_files(layout, initrd, found.containers)))):
+        found = more
+    return found
+
+
+def _early(layout: Layout, initrd: Initrd, read_early: Collection[str]) -> Early:
+    mounts = mounted_early(layout, read_early)
+    devices = {each.device for each in layout.filesystems if each.path in mounts} | set(swaps.resumed(layout, initrd))
+    return Early(mounts, frozenset(each.name for device in devices for each in layout.containers(device)))
+
+
+def _files(layout: Layout, initrd: Initrd, names: Collection[str]) -> tuple[str, ...]:
+    return tuple(path for each in layout.encrypted if each.name in names for path in initrd.reads(each))
+
+
+def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset[str]:
+    """The paths that stage 1 must mount.
+
+    Those that NixOS knows of and those that the play says, the filesystems that hold a store or a file that is
+    read before stage 2 mounts anything (passwords, the machine's id), and whatever these lie on.
+    """
+    sources = {each.path: source(each) for each in layout.persisted if not each.linked}
+    every = {each.path for each in layout.filesystems} | sources.keys()
+    early = every & ALWAYS_EARLY
+    early |= {each.path for each in layout.filesystems if each.needed_for_boot}
+    early |= {each.path for each in layout.persisted if each.needed_for_boot} & every
+    early |= {holder.path for each in (*layout.stores, *read_early) if (holder := layout.holder(each))}
+    early |= {each for path in read_early for each in every if lies_in(path, each)}
+    while more := {path for path in every - early if any(_stands_on(each, path, sources) for each in early)}:
+        early |= more
+    return frozenset(early)
+
+
+def _stands_on(path: str, other: str, sources: Mapping[str, str]) -> bool:
+    """Whether what is mounted at one path needs what is mounted at the other."""
+    return lies_in(path, other) or (path in sources and lies_in(sources[path], other))
