@@ -18,7 +18,8 @@ def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tupl
     """The reports; one that an earlier one explains has it as its ``cause``, and is among those that it ``stops``."""
     roots: list[int | None] = []
     for at, (entry, report) in enumerate(zip(entries, reports, strict=True)):
-        before = (n for n in range(at) if _explains(entries[n].task, reports[n], entry.task, report))
+        stopped = (n for n in range(at) if roots[n] is not None or _is_stopped(reports[n]))
+        before = (n for n in stopped if _explains(entries[n].task, reports[n], entry.task, report))
         first = next(before, None)
         roots.append(first if first is None or roots[first] is None else roots[first])
     return tuple(_linked(reports, roots, at) for at in range(len(reports)))
@@ -33,10 +34,12 @@ def _linked(reports: Sequence[TaskReport], roots: Sequence[int | None], at: int)
 
 
 def _explains(earlier: Task | None, cause: TaskReport, task: Task | None, report: TaskReport) -> bool:
-    """Whether an earlier task's error is the reason why this task is stopped."""
-    if not (earlier and task and _is_stopped(cause) and _is_stopped(report)):
+    """Whether an earlier task, which is stopped, is the reason why this one cannot be done."""
+    if not (earlier and task):
         return False
-    return _words(cause) == _words(report) or _needs(task, earlier)
+    if report.outcome is Outcome.WOULD_CHANGE:  # from what is there now, which the earlier task would have changed
+        return _needs(task, earlier)
+    return _is_stopped(report) and (_words(cause) == _words(report) or _needs(task, earlier))
 
 
 def _is_stopped(report: TaskReport) -> bool:
@@ -49,8 +52,10 @@ def _words(report: TaskReport) -> tuple[str, str]:
 
 
 def _needs(task: Task, earlier: Task) -> bool:
-    """Whether the task works on what the earlier one makes: on the same partition, or below the same path."""
-    if concerns.partitions(task) & concerns.partitions(earlier):
+    """Whether the task works on what the earlier one makes: on the same partition, on its disk, or below its path."""
+    own = concerns.partitions(task)
+    disks = {disk for disk, _ in own} | concerns.whole_disks(task)
+    if own & concerns.partitions(earlier) or disks & concerns.laid_out(earlier):
         return True
     made = concerns.makes(earlier)
     return any(concerns.is_below(path, above) for path in concerns.paths(task) for above in made)

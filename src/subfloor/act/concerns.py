@@ -37,6 +37,11 @@ def whole_disks(task: Task) -> frozenset[str]:
     return frozenset(looked_at & {getattr(task, "device", None)})
 
 
+def laid_out(task: Task) -> frozenset[str]:
+    """The paths of the disks that a task lays out as a whole; one that names a partition works within a layout."""
+    return whole_disks(task) - {disk for disk, _ in partitions(task)}
+
+
 def _contributions(task: Task) -> tuple[Contribution, ...]:
     what = "failed to say what the installed system needs"
     return asked(task, what, task.contributes, lambda answer: isinstance(answer, tuple))

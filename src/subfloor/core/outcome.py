@@ -110,8 +110,10 @@ class TaskReport:
     @property
     def repair(self) -> Repair:
         """What it takes to bring the task to its declared state."""
+        if self.cause:
+            return Repair.BLOCKED
         if self.outcome is Outcome.REFUSED:
-            return _repair_of_refused(self)
+            return Repair.DESTROYS if isinstance(self.error, ConsentNeeded) else Repair.PERSON
         if self.outcome is Outcome.WOULD_CHANGE:
             return Repair.DESTROYS if self.destroys else Repair.IN_PLACE
         return _REPAIRS.get(self.outcome, Repair.NONE)
@@ -123,12 +125,6 @@ class TaskReport:
 
 
 _REPAIRS = {Outcome.FAILED: Repair.ERROR, Outcome.NOT_VISIBLE: Repair.UNKNOWN}
-
-
-def _repair_of_refused(report: TaskReport) -> Repair:
-    if isinstance(report.error, ConsentNeeded):
-        return Repair.DESTROYS
-    return Repair.BLOCKED if report.cause else Repair.PERSON
 
 
 @dataclass(frozen=True)

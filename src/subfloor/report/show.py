@@ -50,14 +50,24 @@ def lines(shown: Shown, style: Style) -> Iterator[str]:
     yield style.paint(f"{disk.node} ({disk.about})", "bold")
     yield from style.lines(_about(disk), "  ", hanging="  ")
     yield f"  {bar(disk, columns(style, 2), style)}"
-    rows = [("", "name", "size", "type", "holds", "used as"), *(_row(shown, span) for span in spans(disk))]
-    widths = [max(len(style.clean(row[at])) for row in rows) for at in range(5)]
-    for number, row in enumerate(rows):
-        cells = "  ".join(style.clean(cell).ljust(width) for cell, width in zip(row, widths, strict=False))
-        text = f"  {cells}  {style.clean(row[5])}".rstrip()
-        yield style.paint(text, "dim") if number == 0 else text
+    yield from _table(shown, style)
     for each in notes(disk):
         yield from style.lines(each, "  ", "yellow", hanging="  ")
+
+
+def _table(shown: Shown, style: Style) -> Iterator[str]:
+    """A row for each part. How full it is stands on a line of its own, since lines are short on a console."""
+    found = spans(shown.disk)
+    rows = [("", "name", "size", "type", "holds", "used as"), *(_row(shown.disk, span) for span in found)]
+    rows = [tuple(map(style.clean, row)) for row in rows]
+    widths = [max(len(row[at]) for row in rows) for at in range(5)]
+    uses = ("", *(shown.use.get(span.start, "") if span.number else "" for span in found))
+    for number, (row, use) in enumerate(zip(rows, uses, strict=True)):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        text = f"  {cells}  {row[5]}".rstrip()
+        yield style.paint(text, "dim") if number == 0 else text
+        if use:
+            yield style.paint(f"  {'':<{widths[0]}}  {use}", "dim")
 
 
 def _about(disk: DiskState) -> str:
@@ -70,13 +80,12 @@ def _about(disk: DiskState) -> str:
     return f"{kind}; sectors of {sector} bytes, {disk.limits.physical} physical; aligned to {rounded(grain)}"
 
 
-def _row(shown: Shown, span: Span) -> tuple[str, ...]:
+def _row(disk: DiskState, span: Span) -> tuple[str, ...]:
     if not span.number:
-        return ("", "free" if not span.content else "", rounded(span.size), "", span.content, "")
-    entry = shown.disk.entry(span.number)
+        return ("", "" if span.content else "free", rounded(span.size), "", span.content, "")
+    entry = disk.entry(span.number)
     kind = type_name(entry.type) if entry else ""
-    use = shown.use.get(span.start, "")
-    holds = f"{span.content or 'nothing known'}{f' ({use})' if use else ''}"
+    holds = span.content or "nothing known"
     return (str(span.number), span.name, rounded(span.size), kind, holds, ", ".join(span.in_use))
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from subfloor.storage import mbr
+from subfloor.storage.partition_types import type_name
 
 _HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
 _ENTRY = struct.Struct("<16s16sQQQ72s")
@@ -49,6 +50,11 @@ class Entry:
         """The first sector after the partition."""
         return self.start + self.size
 
+    def __str__(self) -> str:
+        attributes = f", attributes {self.attrs:#x}" if self.attrs else ""
+        about = f"type {type_name(self.type)}, {self.size} sectors at {self.start}{attributes}"
+        return f"{self.number} {self.name!r} ({about})"
+
 
 @dataclass(frozen=True)
 class Gpt:
@@ -78,6 +84,10 @@ class Gpt:
     array: int = field(default=2, repr=False)
     hybrid: bool = field(default=False, repr=False)
     slots: bytes = field(default=b"", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        damage = f", damaged: {', '.join(sorted(self.damage))}" if self.damage else ""
+        return f"GPT {self.id}{damage}, {', '.join(map(str, self.entries)) or 'no partitions'}"
 
 
 def blank(label_id: UUID, sectors: int, sector: int, length: int = 128) -> Gpt:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from subfloor.act.causes import with_causes
 from subfloor.core.contributions import Contribution, FileSystem
 from subfloor.core.errors import ConsentNeeded, NotVisible, Refused, SubfloorError
+from subfloor.core.machine import AnySubject
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, TaskReport
+from subfloor.observe.disk import Disk
 from toys import AnEntry, Count
 
 GONE = Refused("there is no device /dev/vdz", advice="name another disk")
@@ -61,6 +63,31 @@ def test_what_needs_a_partition_or_a_mount_is_stopped_by_the_task_that_makes_it(
     )
     assert [each.cause for each in found] == ["", "0", "0", "", ""]
     assert found[0].stops == ("1", "2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Count):
+    """A task that lays out a whole disk."""
+
+    device: str = "/dev/vda"
+
+    def subjects(self) -> frozenset[AnySubject]:
+        return frozenset({Disk(self.device)})
+
+
+def test_what_is_on_a_disk_is_stopped_by_the_task_that_lays_it_out() -> None:
+    in_use, other = Refused("/dev/vda is in use", advice="unmount it"), Refused("not ours", advice="choose another")
+    found = linked((Table(), in_use), (Partition(), other), (Mounts(), other), (Partition(device="/dev/vdb"), None))
+    assert [each.cause for each in found] == ["", "0", "0", ""]
+
+
+def test_what_would_change_on_what_is_stopped_is_blocked_too() -> None:
+    """It is planned from what is there now, such as another system's partition."""
+    entries = [AnEntry(task, name=str(at)) for at, task in enumerate((Partition(), Mounts(), Count(path="/mnt/a")))]
+    changes = [TaskReport(name, "count", Outcome.WOULD_CHANGE) for name in ("1", "2")]
+    found = with_causes(entries, [reported("0", Refused("no room", advice="less")), *changes])
+    assert [each.cause for each in found] == ["", "0", "0"]
+    assert found[1].repair is Repair.BLOCKED and found[1].outcome is Outcome.WOULD_CHANGE
 
 
 def replace_words(error: SubfloorError) -> SubfloorError:
