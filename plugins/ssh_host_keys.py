@@ -6,6 +6,7 @@ import posixpath
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.plugin import (
@@ -33,6 +34,7 @@ from subfloor.plugin import (
     parameters,
     paths,
     seen,
+    together,
     unfinished,
 )
 
@@ -113,7 +115,7 @@ class SshHostKeys(Task):
 
     def next_step(self, machine: Machine) -> Step | None:
         # All steps are computed before the first is taken: if one key is refused, none is made.
-        steps = [self._private(machine, kind) or self._public(machine, kind) for kind in self.types]
+        steps = together(partial(self._pair, machine, kind) for kind in self.types)
         return next((step for step in steps if step), None)
 
     def contributes(self) -> tuple[Contribution, ...]:
@@ -122,6 +124,9 @@ class SshHostKeys(Task):
     def _file(self, kind: Kind) -> str:
         folder = self.path or posixpath.join(self.store, "etc/ssh")
         return posixpath.join(self.root, folder[1:], f"ssh_host_{kind}_key")
+
+    def _pair(self, machine: Machine, kind: Kind) -> Step | None:
+        return self._private(machine, kind) or self._public(machine, kind)
 
     def _private(self, machine: Machine, kind: Kind) -> Step | None:
         path = self._file(kind)

@@ -21,7 +21,7 @@ from subfloor.core.contributions import (
     SwapDevice,
     SwapFile,
 )
-from subfloor.core.errors import LookFailed, NotVisible, Refused
+from subfloor.core.errors import LookFailed, NotVisible, Refused, together
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown
 from subfloor.core.parameters import FromPlay, Param, checked
@@ -292,6 +292,7 @@ TOOLBOX = (
     "table_of",
     "tell_kernel",
     "tellable",
+    "together",
     "unused",
     "wipe",
     "with_partition",
@@ -533,6 +534,7 @@ __all__ = [
     "table_of",
     "tell_kernel",
     "tellable",
+    "together",
     "tracked",
     "type_guid",
     "type_name",

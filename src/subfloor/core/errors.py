@@ -6,7 +6,10 @@ So no error can be created without advice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class SubfloorError(Exception):
@@ -28,10 +31,20 @@ class Refused(SubfloorError):
     """A policy forbids it; nothing was changed."""
 
 
-def refused_together(errors: Sequence[Refused]) -> Refused:
-    """Several refusals of one task as one: all that is wrong, and each advice once."""
-    advice = "; ".join(dict.fromkeys(error.advice for error in errors))
-    return Refused("\n".join(error.what for error in errors), advice=advice)
+def together(decisions: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of several decisions of one task. If any is refused, raises ``Refused`` that names all that are."""
+    results, refusals = [], []
+    for decide in decisions:
+        try:
+            results.append(decide())
+        except Refused as error:
+            refusals.append(error)
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        advice = "; ".join(dict.fromkeys(error.advice for error in refusals))
+        raise Refused("\n".join(error.what for error in refusals), advice=advice)
+    return results
 
 
 class ConsentNeeded(Refused):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
-from subfloor.core.errors import Refused, refused_together
+from subfloor.core.errors import Refused, together
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
@@ -60,15 +61,9 @@ def files(
     All steps are computed first: if a file is refused, none is written. Raises ``Refused`` that names every such file.
     ``unknown``: the files whose text depends on what an earlier step has yet to make.
     """
-    steps, refusals = [], []
-    for path, text in texts:
-        try:
-            steps.append(file(machine, directory, path, text, overwrite, known=path not in unknown))
-        except Refused as error:
-            refusals.append(error)
-    if refusals:
-        raise refused_together(refusals)
-    return steps
+    return together(
+        partial(file, machine, directory, path, text, overwrite, known=path not in unknown) for path, text in texts
+    )
 
 
 def file(

@@ -70,7 +70,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
     yield first + style.clean(" ".join(about))
     for taken in report.steps:
         yield from step(taken, style)
-    if report.repair in (Repair.IN_PLACE, Repair.DESTROYS) and not style.diff:
+    if report.repair is Repair.IN_PLACE and not style.diff:  # a loss says what was found
         yield from _found(report, style)
     if report.error and not report.cause:
         yield from error(report.error, style, _INDENT)
