@@ -40,7 +40,7 @@ def located(machine: Machine, layout: Layout) -> Layout:
         state = machine[subject]
         if isinstance(state, Unknown):
             raise NotVisible(
-                f"the UUID of the filesystem on {subject.path} is not known yet: {state}",
+                f"the UUID of the filesystem on {subject.path} is {state}",
                 advice="its `luks` task opens it; a check opens nothing",
             )
         if isinstance(state, DiskState) and isinstance(state.content, Content):

@@ -77,7 +77,7 @@ def test_a_uuid_in_a_container_is_found_once_it_is_open() -> None:
     inside = DiskState("/dev/dm-0", 1 << 30, content=Content("ext4", uuid="0bd5a1c0-0000-4000-8000-000000000001"))
     located = device_tags.located(Machine({OPEN: inside}), found.layout)
     assert "luks.devices.cryptroot" in texts(replace(found, layout=located))[0]
-    with pytest.raises(NotVisible, match="not known yet: not visible until a task opens it"):
+    with pytest.raises(NotVisible, match="is unknown until a task opens it"):
         device_tags.located(Machine({OPEN: Unopened("a task opens it")}), found.layout)
 
 
