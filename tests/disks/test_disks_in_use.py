@@ -110,6 +110,6 @@ def test_whoever_has_a_partition_open_for_long_is_named_case_53(
     with _open(vda.partition(3), 60.0):
         failed = str(applied(on(vda, *SMALL), vda.node)[-1].error)
         assert re.search(rf"partx --delete .*\n.* \(process \d+\) has {vda.partition(3)} open\n", failed, re.DOTALL)
-        assert "let what has it open end" in failed
+        assert "end the program that uses it" in failed
     converged(on(vda, *SMALL), vda.node)
     judge(vda, SMALL)

@@ -324,7 +324,7 @@ def test_data_is_lost_only_where_its_device_was_typed(desk: Desk, sit: Sit, answ
 def test_yes_is_no_consent(desk: Desk, sit: Sit) -> None:
     desk.play(erase("one"))
     desk.note("one").write_text("precious")
-    assert sit("apply", "--yes").end() == 3
+    assert sit("apply", "--yes").end() == 5
     assert desk.note("one").exists()
 
 
