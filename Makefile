@@ -47,7 +47,7 @@ crash: bootstrap ## Resume a run after every crash that can be made of it, on re
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 
 mutants: bootstrap ## Break the code in many ways, one at a time; a test must fail each time
-	PYTHONPATH=tests $(PY) -m mutants
+	PYTHONPATH=tests:tests/support $(PY) -m mutants
 
 fuzz: bootstrap ## Give every parser a hundred times as much random input as `make test`
 	SUBFLOOR_FUZZ=100 $(PY) -m pytest $(PARALLEL) --timeout 0 \

@@ -13,6 +13,7 @@ from subfloor.core.machine import Machine
 from subfloor.core.outcome import Stage
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.storage.gpt import Gpt
+from subfloor.storage.marks import UNFINISHED
 from toys import Count
 from whole_playbooks import blank, finished, on_the_way
 
@@ -56,3 +57,11 @@ def with_table(change: object) -> Machine:
 def test_a_disk_of_another_play_is_none_of_ours() -> None:
     foreign = with_table(lambda table: replace(table, id=UUID(int=7), entries=()))
     assert stage(TASKS, foreign, DONE) is Stage.NEVER
+
+
+def test_a_partition_that_was_never_finished_leaves_it_in_part() -> None:
+    def unfinished(table: Gpt) -> Gpt:
+        first, *more = table.entries
+        return replace(table, entries=(replace(first, name=first.name + UNFINISHED), *more))
+
+    assert stage(TASKS, with_table(unfinished), DONE) is Stage.PARTLY
