@@ -33,8 +33,8 @@ def _named(task: Task) -> Iterator[tuple[str, int]]:
 
 def whole_disks(task: Task) -> frozenset[str]:
     """The paths of the disks that a task looks at and names as a whole."""
-    looked_at = {subject.path for subject in task.subjects() if isinstance(subject, Disk)}
-    return frozenset(looked_at & {getattr(task, "device", None)})
+    named = getattr(task, "device", None)
+    return frozenset(each.path for each in task.subjects() if isinstance(each, Disk) and each.path == named)
 
 
 def laid_out(task: Task) -> frozenset[str]:

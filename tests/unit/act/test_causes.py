@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from subfloor.act.causes import with_causes
 from subfloor.core.contributions import Contribution, FileSystem
@@ -88,6 +89,19 @@ def test_what_would_change_on_what_is_stopped_is_blocked_too() -> None:
     found = with_causes(entries, [reported("0", Refused("no room", advice="less")), *changes])
     assert [each.cause for each in found] == ["", "0", "0"]
     assert found[1].repair is Repair.BLOCKED and found[1].outcome is Outcome.WOULD_CHANGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Odd(Count):
+    """A plugin's task whose `device` and `number` are something else."""
+
+    device: Any = field(default_factory=lambda: {"of": ["a", "kind"]})
+    number: Any = "third"
+
+
+def test_a_task_may_mean_something_else_by_these_names() -> None:
+    no, nor = Refused("no", advice="yes"), Refused("nor", advice="this")
+    assert [each.cause for each in linked((Odd(), no), (Odd(), nor), (Table(), nor))] == ["", "", "1"]
 
 
 def replace_words(error: SubfloorError) -> SubfloorError:
