@@ -35,7 +35,7 @@ def test_bind_case_61(ext4: str, ground: Ground, path: str) -> None:
 def test_bind_of_a_bind_that_is_not_ours(ground: Ground) -> None:
     ground.sh("mkdir -p root/nix/persist/home root/home other; mount --bind other root/home")
     play = {"bind-persist": {"path": "/home", "root": str(ground.path / "root")}}
-    with pytest.raises(SubfloorError, match=r"is mounted at .*root/home, and .*root/nix/persist/home, that is"):
+    with pytest.raises(SubfloorError, match=r"is mounted at .*root/home, but .*root/nix/persist/home, that is"):
         ground.apply(play)
     ground.sh("umount root/home")
     ground.settle(play)

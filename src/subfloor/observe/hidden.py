@@ -62,11 +62,13 @@ class Hidden(Located[HidingState]):
         return ("; ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"\n{_HIDDEN}",)
 
     def parse(self, *outputs: Output) -> HidingState:
-        """What would be hidden. Raises ``LookFailed`` where the comparison fails."""
+        """What would be hidden. Raises ``LookFailed`` where the comparison fails, with the reason that a tool gave."""
         (found,) = outputs
         records = [record for record in found.text.split("\0") if record]
+        why = records.pop()[1:] if records and records[-1].startswith(_WHY) else ""
         if found.status or not records or records.pop() != _END or not _are_whole(records):
-            raise LookFailed(f"what is in {self.path} cannot be looked at", advice=UNSEEN_ADVICE)
+            reason = f" ({why})" if why else ""
+            raise LookFailed(f"what is in {self.path} cannot be looked at{reason}", advice=UNSEEN_ADVICE)
         # Whatever the first section has of the target alone is missing. All else that is not the same differs.
         end = records.index(_SECTION) if _SECTION in records else len(records)
         theirs = [record for record in records if record.startswith("\t.")]
@@ -89,11 +91,9 @@ def staging(source: str, kind: str) -> str:
 
 
 def _are_whole(records: list[str]) -> bool:
-    """Whether both lists that a section compares came to their ends; one that is cut need not show it."""
-    sections = "\0".join(records).split(f"\0{_SECTION}")[:-1]
-    return all(
-        section.count("\0") >= _CUT - 1 or ("\t!source" in section and "!target" in section) for section in sections
-    )
+    """Whether both lists of a section came to their ends; one that is cut need not show it."""
+    sections = "".join(f"\0{record}" for record in records).split(f"\0{_SECTION}")[:-1]
+    return all(section.count("\0") >= _CUT or ("\t!source" in section and "!target" in section) for section in sections)
 
 
 def _names(records: Iterable[str]) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def _names(records: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
-_END, _LEFT, _SECTION = "end", "left", "section"
+_END, _LEFT, _SECTION, _WHY = "end", "left", "section", "?"
 _CUT = 2 * MOST_HIDDEN
 
 # Every entry becomes a record, its name first: what is at the target, and, of the same names, what is in
@@ -110,8 +110,13 @@ _CUT = 2 * MOST_HIDDEN
 # only the target has is missing, one that both have differs. Each side ends its records with a mark, so that
 # a list that broke off does not look like one that agrees. Properties are compared first, and then, of
 # entries that have the same, the contents and the attributes.
+# Without a source directory, all of the target is missing; its list gets the same marks.
 # An empty file at either place is no more than a place to bind to, and a file's owner and mode are declared.
+# The second input of comm(1) is opened in /proc: /dev/fd is a link that only some init systems make.
+# The last record, after the end, is the first error of a tool. stat(1) reports each name that the source lacks, and
+# a tool reports SIGPIPE (13) if the one that reads from it has ended.
 _HIDDEN = rf"""
+{{ {{
 end() {{ printf '%s\0' {_END}; exit 0; }}
 [ -e "$t" ] || end
 while read -r _ _ _ _ at _; do [ "$at" != "$mounted" ] || end; done < /proc/self/mountinfo
@@ -134,22 +139,22 @@ properties() {{
     esac
 }}
 same() {{ agree names properties -12 source source; }}
-files() {{ same | sed -zn 's:^\(.*\)// 8[0-9a-f]* .*$:\1:p'; }}
+files() {{ same | sed -zn 's:^\(.*\)// 8[0-9a-f]* .*$:\1:p' || printf './what cannot be listed\0'; }}
 others() {{ same | sed -zn 's:^\(\./.*\)// .*$:\1:p'; }}
 contents() {{
     (cd -- "$1" && xargs -0 -r sha256sum -z -- || printf '%s  ./what cannot be read\0' "$2") |
-        sed -z 's:^\([^ ]*\)  \(.*\)$:\2// \1:'
-    printf '!%s\0' "$2"
+        sed -z 's:^\([^ ]*\)  \(.*\)$:\2// \1:' &&
+        printf '!%s\0' "$2"
 }}
 # In this output names are escaped, and lines end with a newline.
 attributes() {{
     (cd -- "$1" && xargs -0 -r getfattr -h -d -m '^(user[.]|security[.]capability|system[.]posix_acl_)' -e hex --) |
-        sed -n '/^# file: /{{s///;h;d;}};/=/{{G;s:^\(.*\)\n\(.*\)$:./\2// \1:p;}}' | tr '\n' '\0'
-    printf '!%s\0' "$2"
+        sed -n '/^# file: /{{s///;h;d;}};/=/{{G;s:^\(.*\)\n\(.*\)$:./\2// \1:p;}}' | tr '\n' '\0' &&
+        printf '!%s\0' "$2"
 }}
 agree() {{
     "$1" | "$2" "$t" "$4" | sort -z | {{
-        "$1" | "$2" "$s" "$5" | sort -z | comm -z "$3" /dev/fd/3 -
+        "$1" | "$2" "$s" "$5" | sort -z | comm -z "$3" /proc/self/fd/3 -
     }} 3<&0
 }}
 differ() {{ agree "$1" "$2" -3 target source | sort -z | head -z -n {_CUT}; printf '%s\0' {_SECTION}; }}
@@ -158,7 +163,14 @@ if [ -d "$s" ] && [ ! -L "$s" ]; then
     differ files contents
     ! command -v getfattr >/dev/null || differ others attributes
 else
-    names | sed -z 's:$:// :' | sort -z | head -z -n {_CUT}
+    {{ names; printf '\t!source\0!target\0'; }} | sed -z '/^\./s:$:// :' | sort -z | head -z -n {_CUT}
+    printf '%s\0' {_SECTION}
 fi
 end
+}} 2>&1 >&4 | grep -v -e '^stat: ' -e 'signal 13$' -e 'Broken pipe$' | {{
+    why=
+    read -r why
+    cat >/dev/null
+    [ -z "$why" ] || printf '{_WHY}%s\0' "$why" >&4
+}}; }} 4>&1
 """

@@ -57,6 +57,43 @@ def test_what_cannot_be_listed_is_not_nothing_to_hide(tmp_path: FilePath, name: 
         hidden.parse(Output(b"", 1))
 
 
+@pytest.mark.parametrize("source", ["a directory", "missing"])
+@pytest.mark.parametrize("program", ["sort", "sed", "head"])
+def test_a_list_that_was_lost_is_not_nothing_to_hide_and_the_reason_is_reported(
+    tmp_path: FilePath, source: str, program: str
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/letter").touch()
+    if source != "missing":
+        (tmp_path / "source").mkdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / program).write_text(f'#!/bin/sh\necho "{program}: out of luck" >&2\nexit 2\n')
+    (tmp_path / "bin" / program).chmod(0o755)
+    with pytest.raises(LookFailed, match=rf"target cannot be looked at \({program}: out of luck\)"):
+        looked(Hidden(str(tmp_path / "target"), str(tmp_path / "source")), f"{tmp_path}/bin:/usr/bin:/bin")
+
+
+# A /dev as the kernel makes it (devtmpfs): its links to /proc/self/fd come from an init system.
+_BARE_DEV = 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec sh -c "$1"'
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("inside", "hiding"), [("", Hiding()), ("letter", Hiding(("letter",))), ("both", Hiding((), ("both",)))]
+)
+def test_what_a_bind_would_hide_is_seen_without_dev_fd_case_56(tmp_path: FilePath, inside: str, hiding: Hiding) -> None:
+    target, source = tmp_path / "target", tmp_path / "source"
+    target.mkdir()
+    source.mkdir()
+    (source / "both").write_text("stored")
+    if inside:
+        (target / inside).write_text("here")
+    hidden = Hidden(str(target), str(source))
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _BARE_DEV, "sh", *hidden.probes()]
+    done = subprocess.run(argv, capture_output=True)
+    assert hidden.parse(Output(done.stdout, done.returncode)) == hiding
+
+
 def test_a_list_of_swap_areas_that_cannot_be_read_is_not_empty() -> None:
     with pytest.raises(LookFailed, match="/proc/swaps cannot be read"):
         Swap("/dev/vda2").parse(Output(b"/dev/vda2\n"), Output(b"", 1))
