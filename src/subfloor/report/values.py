@@ -10,6 +10,7 @@ from uuid import UUID
 from subfloor.core.machine import words_of
 from subfloor.observe.path import Mode
 from subfloor.storage.gpt import Entry, Gpt
+from subfloor.storage.partition_types import type_name
 
 
 def as_json(value: Any, name: str = "", sector: int | None = None) -> Any:
@@ -86,7 +87,12 @@ def as_text(value: Any, name: str = "") -> str:
         return ", ".join(sorted(map(as_text, value)))
     if isinstance(value, tuple | list):
         return ", ".join(f"({as_text(each)})" if _is_plain(each) else as_text(each) for each in value)
-    return _fields(value) if _is_plain(value) else str(value)
+    return _fields(value) if _is_plain(value) else _plain(value, name)
+
+
+def _plain(value: Any, name: str) -> str:
+    is_type = isinstance(value, UUID) and name.rpartition(", ")[2] == "type"
+    return type_name(value) if is_type else str(value)
 
 
 def _number(value: int, name: str) -> str:

@@ -18,12 +18,12 @@ from subfloor.core.machine import Difference, Machine, Unknown
 from subfloor.core.outcome import HostReport, Outcome, StepRecord, TaskReport
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.disk import Content, DiskState, PartitionState
-from subfloor.observe.path import Absent, Text
+from subfloor.observe.path import Absent, Mode, Text
 from subfloor.report import disk, text
 from subfloor.report.json import SCHEMA, document
 from subfloor.report.run import Run
 from subfloor.report.style import Style
-from subfloor.report.values import as_json, as_text
+from subfloor.report.values import as_json, as_text, in_bytes
 from subfloor.storage import gpt
 
 GOLDEN = DATA / "report"
@@ -202,3 +202,17 @@ class Odd:
 def test_values(value: object, as_document: object, as_words: str) -> None:
     assert as_json(value) == as_document
     assert as_text(value) == as_words
+
+
+def test_a_partition_s_type_has_a_name_and_permission_bits_are_octal() -> None:
+    assert as_text(ESP, "partition table, entry 1, type") == "esp"
+    assert as_text(UUID(int=7), "partition table, entry 1, type") == str(UUID(int=7))
+    assert (as_text(0o644, "mode"), as_json(0o644, "mode"), as_json(Mode(0o4755))) == ("0644", "0644", "4755")
+
+
+def test_places_and_sizes_of_partitions_are_in_bytes() -> None:
+    told = as_json(ENTRY, "partition table, entry 1", 4096)
+    assert (told["start"], told["size"], told["number"], told["attrs"]) == (2048 * 4096, 1048576 * 4096, 1, 0)
+    assert as_json(8, "partition table, entry 1, sectors", 512) == 4096
+    assert in_bytes("partition table, entry 1, sectors") == "partition table, entry 1, bytes"
+    assert as_json(8, "partition table, entry 1, name", 512) == 8
