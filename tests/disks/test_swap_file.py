@@ -114,7 +114,7 @@ def test_what_an_interrupted_run_left(at: str, ground: Ground) -> None:
     ground.settle(play(at))
     uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
     ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
-    (unfinished,) = {word for word in " ".join(_commands(ground, at)).split() if word.endswith(".unfinished")}
+    (unfinished,) = {word for word in sum(_commands(ground, at), ()) if word.endswith(".unfinished")}
     ground.sh(f"truncate -s 100M {unfinished}; chmod 0644 {unfinished}")
     assert len(ground.settle(play(at))) == 2
     assert ground.sh("ls -A at/s") == "swapfile"
@@ -122,10 +122,22 @@ def test_what_an_interrupted_run_left(at: str, ground: Ground) -> None:
     assert ground.settle(play(at))[0].startswith(f"Remove our inactive swap file {at}/swapfile of 16MiB, with ")
 
 
-def _commands(ground: Ground, at: str) -> list[str]:
+def _commands(ground: Ground, at: str) -> list[tuple[str, ...]]:
     """The commands that would be run."""
     plan = preflight(entries((play(at),)), ground.shell, Consent())
-    return [" ".join(each.argv) for report in plan.reports for step in report.steps for each in step.step.commands]
+    return [each.argv for report in plan.reports for step in report.steps for each in step.step.commands]
+
+
+def test_it_is_carried_on_from_every_command(at: str, ground: Ground) -> None:
+    """Each prefix of the commands is what a crash can leave."""
+    commands = _commands(ground, at)
+    for done in range(len(commands) + 1):
+        for argv in commands[:done]:
+            assert ground.shell.run(argv).status == 0, argv
+        ground.apply(play(at))
+        assert ground.apply(play(at)) == []
+        assert ground.sh("ls -A at/s") == "swapfile"
+        ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
 
 
 def test_the_offset_to_resume_from(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
