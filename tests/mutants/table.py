@@ -677,7 +677,7 @@ MUTANTS = (
         "a rollback removes whatever the list of subvolumes seems to say",
         "src/subfloor/nixos/rollback.py",
         """case $inner in "$1"/*) remove "$inner" ;; esac""",
-        """remove "$inner\"""",
+        """case $inner in "$1"/* | @nix) remove "$inner" ;; esac""",
         ("tests/disks/test_root_rolled_back.py",),
     ),
     Mutant(
