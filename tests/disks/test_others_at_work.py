@@ -21,7 +21,7 @@ from subfloor.report.live import Silent
 
 pytestmark = pytest.mark.root
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 SLOW_MOUNT = """#!/bin/sh
 # mount(8), once the test says so; where it was started before, there is nothing to wait for.

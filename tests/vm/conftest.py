@@ -118,7 +118,7 @@ def blank(guest: rehearse.Machine) -> Callable[[str], str]:
     def make_blank(device: str) -> str:
         with_partitions = guest.run(["/bin/sh", "-c", PARTITIONED]).stdout.decode().split()
         for each in dict.fromkeys((*with_partitions, device)):
-            done = guest.run(["/bin/sh", "-c", BLANK, "blank", each], timeout=60)
+            done = guest.run(["/bin/sh", "-c", BLANK, "blank", each], timeout=300)
             assert done.returncode == 0, done.stderr.decode()
         return device
 
@@ -127,7 +127,7 @@ def blank(guest: rehearse.Machine) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def forkserver(guest: rehearse.Machine) -> Forkserver:
-    """Does actions in the guest, in turn, as `forkserver.py` has them; they may take ten minutes together."""
+    """Does actions in the guest, in turn, as `forkserver.py` has them; they may take 14 minutes together."""
     return serve(guest)
 
 
@@ -138,7 +138,7 @@ def serve(guest: rehearse.Machine) -> Forkserver:
 
     def do(*actions: dict[str, Any]) -> list[dict[str, Any]]:
         ask = ["/bin/sh", "-c", "cat >/run/asked; cat /run/answer"]
-        answer = guest.run(ask, stdin=json.dumps(actions).encode(), timeout=600.0).stdout
+        answer = guest.run(ask, stdin=json.dumps(actions).encode(), timeout=840.0).stdout
         assert answer, sh("cat /run/forkserver")
         results: list[dict[str, Any]] = json.loads(answer)
         return results
@@ -171,7 +171,7 @@ def sh(guest: rehearse.Machine) -> Callable[..., str]:
 def shell(guest: rehearse.Machine) -> Callable[..., str]:
     """What runs a piece of shell in that guest."""
 
-    def run(script: str, *arguments: str, timeout: float = 60.0) -> str:
+    def run(script: str, *arguments: str, timeout: float = 300.0) -> str:
         done = guest.run(["/bin/sh", "-euc", script, "sh", *arguments], timeout=timeout)
         assert done.returncode == 0, f"{script} {shlex.join(arguments)}\n{done.stdout!r}\n{done.stderr!r}"
         return done.stdout.decode()

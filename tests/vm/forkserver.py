@@ -94,5 +94,5 @@ def serve(asked: Path, answer: Path) -> None:
 
 
 if __name__ == "__main__":
-    forked.DEADLINE = 280  # an installation takes its time under emulation; it must end before whoever asked does
+    forked.DEADLINE = 560  # an installation takes its time under emulation; it must end before whoever asked does
     serve(*map(Path, sys.argv[1:]))

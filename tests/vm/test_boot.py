@@ -98,7 +98,7 @@ def test_streams_and_status_come_back_apart(guest: rehearse.Machine) -> None:
 
 def test_output_comes_while_the_command_runs(guest: rehearse.Machine) -> None:
     times: list[float] = []
-    guest.run(["sh", "-c", "echo a; sleep 1; echo b"], output=lambda _: times.append(time.monotonic()))
+    guest.run(["sh", "-c", "echo a; sleep 3; echo b"], output=lambda _: times.append(time.monotonic()))
     assert times[-1] - times[0] > 0.5
 
 
@@ -126,8 +126,8 @@ def test_a_signal_and_a_command_that_is_not_there(guest: rehearse.Machine) -> No
 
 def test_a_process_left_behind_keeps_nobody_waiting(guest: rehearse.Machine) -> None:
     began = time.monotonic()
-    assert guest.run(["sh", "-c", "sleep 30 & echo done"]).stdout == b"done\n"
-    assert time.monotonic() - began < 10
+    assert guest.run(["sh", "-c", "sleep 300 & echo done"]).stdout == b"done\n"
+    assert time.monotonic() - began < 120
 
 
 def test_a_command_ends_at_its_deadline_and_the_guest_lives_on(guest: rehearse.Machine) -> None:
@@ -152,7 +152,7 @@ def test_a_guest_that_does_not_answer_ends_at_its_deadline(kernel: rehearse.Kern
         rehearse.boot(rehearse.Guest(kernel), workdir=tmp_path, deadline=0.5),
     ):
         pass
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 120
 
 
 def test_a_guest_that_ends_early_says_why(kernel: rehearse.Kernel) -> None:

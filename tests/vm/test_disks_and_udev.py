@@ -94,7 +94,7 @@ def mend(sh: Sh) -> Iterator[Callable[[str], None]]:
     scripts: list[str] = []
     yield scripts.append
     for script in scripts:
-        sh(f"{script}; udevadm settle", timeout=60.0)
+        sh(f"{script}; udevadm settle")
 
 
 @pytest.mark.parametrize("how", UDEV)

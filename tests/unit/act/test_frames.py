@@ -96,7 +96,7 @@ class Said(Subject[bytes]):
 
     text: str
     number: int = 0
-    patience = 2.0
+    patience = 5.0
 
     def __str__(self) -> str:
         return f"what number {self.number} says"
@@ -145,7 +145,7 @@ def test_a_shell_that_reads_nothing_is_overdue() -> None:
         Host("there", ("sh", "-c", DEAF, "sh")).shell() as there,
     ):
         there.run(["true", "x" * 1_000_000], timeout=1.5)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 NOISE = "{ while :; do echo NOISE; echo NOISE >&2; done; } & sleep 0.2"
@@ -171,16 +171,16 @@ def test_what_a_command_left_behind_prints_into_no_later_one(prefix: tuple[str, 
 def test_a_program_left_behind_keeps_no_command_from_ending() -> None:
     started = time.monotonic()
     with Host().shell() as shell:
-        shell.run(["sh", "-c", "sleep 20 &"])
+        shell.run(["sh", "-c", "sleep 90 &"])
         shell.run(["true"])
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 60
 
 
 def test_a_probe_that_hangs_is_named_and_not_waited_for() -> None:
     started = time.monotonic()
-    with Host().shell() as shell, pytest.raises(LookFailed, match="what number 2 says gave no answer within 2 s"):
-        look(shell, {Said("echo .", 1), Said("trap '' TERM; sleep 50", 2), Said("echo .", 3)})
-    assert time.monotonic() - started < 6
+    with Host().shell() as shell, pytest.raises(LookFailed, match="what number 2 says gave no answer within 5 s"):
+        look(shell, {Said("echo .", 1), Said("trap '' TERM; sleep 90", 2), Said("echo .", 3)})
+    assert time.monotonic() - started < 60
 
 
 def test_a_probe_that_prints_for_ever_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,11 +230,11 @@ def test_a_step_may_have_more_patience_than_others(tmp_path: Path, monkeypatch: 
     class Patient(Count):
         def next_step(self, machine: Machine) -> Step | None:
             step = super().next_step(machine)
-            return step and replace(step, patience=10.0)
+            return step and replace(step, patience=60.0)
 
-    late = 'p=$1; (sleep 1; echo 1 > "$p") >/dev/null 2>&1 &'
-    assert applied(Patient(path=str(tmp_path / "n"), to=1, script=late))[0].outcome is Outcome.CHANGED
-    (report,) = applied(Count(path=str(tmp_path / "m"), to=1, script=late))
+    late = 'p=$1; (sleep {}; echo 1 > "$p") >/dev/null 2>&1 &'
+    assert applied(Patient(path=str(tmp_path / "n"), to=1, script=late.format(1)))[0].outcome is Outcome.CHANGED
+    (report,) = applied(Count(path=str(tmp_path / "m"), to=1, script=late.format(30)))
     assert isinstance(report.error, Unverified)
 
 

@@ -121,6 +121,6 @@ def test_a_tree_is_what_pyyaml_reads_or_an_error(tree: Any) -> None:
 
 def test_a_large_file_of_mistakes_ends_soon(tmp_path: Path) -> None:
     path = written(tmp_path, "- [yes, 0644]\n" * 70_000)
-    started = time.monotonic()
+    started = time.process_time()  # other programs may have the processors
     attempt(path)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20

@@ -344,10 +344,10 @@ def test_nothing_is_left_open(near: rehearse.Machine) -> None:
 
 def test_a_command_past_its_deadline(near: rehearse.Machine) -> None:
     began = time.monotonic()
-    with pytest.raises(rehearse.CommandTimeout, match=r"did not end in the guest within 0\.3 s") as caught:
-        near.run(["sh", "-c", "echo on it; sleep 60 & wait"], timeout=0.3)
+    with pytest.raises(rehearse.CommandTimeout, match=r"did not end in the guest within 3 s") as caught:
+        near.run(["sh", "-c", "echo on it; sleep 90 & wait"], timeout=3)
     assert caught.value.stdout == b"on it\n"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert near.run(["true"]).returncode == 0
 
 
@@ -361,7 +361,7 @@ def test_a_machine_that_is_gone(near: rehearse.Machine) -> None:
 
 def test_the_agent_ends_when_the_host_hangs_up(near: rehearse.Machine) -> None:
     near.run(["true"])
-    near.power_off(timeout=10)
+    near.power_off(timeout=60)
 
 
 def test_on_nixos_nobody_is_sent_to_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
