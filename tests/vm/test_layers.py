@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from counting import Count
 from crash.forked import Ran
+from crash.killing import Call, Counted, ends, moments
+from crash.sample import everything, sample
 from places import DATA
 from vm import zoo
+from vm.conftest import BLANK, Forkserver
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -103,3 +107,37 @@ def test_a_foreign_container_keeps_every_byte_without_consent(
     assert zoo.written(sh, DISK) == before
     done, again = subfloor([*apply, "--destroy", DISK], ["check", LUKS])
     assert done.status == 0 and again.status == 0, (done, again)
+
+
+STATE = f"""
+sfdisk --dump {DISK}
+for n in {DISK}1 {DISK}2 /dev/mapper/data /dev/mapper/swap; do blkid -p -o export $n; done
+for n in {DISK}1 {DISK}2; do cryptsetup luksDump $n | grep -A1 Keyslots: | tail -n 1; done
+findmnt -rno TARGET,SOURCE,FSTYPE /mnt
+e2fsck -fn /dev/mapper/data >/dev/null 2>&1 || [ $? -eq 4 ]
+tail -n +2 /proc/swaps | wc -l
+"""
+
+
+def test_killed_at_any_moment_containers_are_carried_on_to_the_same_end(
+    forkserver: Forkserver, blank: Blank, secrets: str, count: Count
+) -> None:
+    apply, check = [[word, LUKS, "-e", secrets] for word in ("apply", "check")]
+    start = {"sh": f"set -- {DISK}; {BLANK}"}
+    blank(DISK)
+    whole, state = forkserver({"run": apply, "count": 1 if everything() else 5}, {"sh": STATE})
+    assert (whole["status"], state["status"]) == (0, 0), (whole, state)
+    commands = [
+        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
+    ]
+    met = moments(commands, 2 if everything() else 1)
+    inside, between = ([each for each in met if bool(each.call) == within] for within in (True, False))
+    for moment in sample(between, 2, seed="containers") + sample(inside, 2, seed="containers"):
+        call = (moment.call.name, moment.call.number) if moment.call else None
+        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
+        blanked, first, checked, found = forkserver(start, kill, {"run": check}, {"sh": STATE})
+        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{blanked}"
+        assert (blanked["status"], first["status"]) == (0, ends(moment, commands)), told
+        assert (first["again"]["status"], checked["status"]) == (0, 0), told
+        assert found == state, told
+        count("killed in a virtual machine", f"containers, {moment.whom if call else 'between'}: carried on")
