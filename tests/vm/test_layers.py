@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,9 @@ from counting import Count
 from crash.forked import Ran
 from crash.killing import Call, Counted, ends, moments
 from crash.sample import everything, sample
-from places import DATA
+from places import DATA, ROOT
 from vm import zoo
-from vm.conftest import BLANK, Forkserver
+from vm.conftest import BLANK, UNMOUNT, Forkserver
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -21,6 +22,7 @@ Subfloor = Callable[..., list[Ran]]
 LUKS = str(DATA / "playbooks" / "layers" / "luks-ext4.yml")
 PASSPHRASE = "correct horse battery staple"
 DISK = "/dev/vdd"
+FAST = ("pbkdf=pbkdf2", "pbkdf_iterations=1000")
 
 CLOSED = "umount /mnt; swapoff -a; cryptsetup close data; cryptsetup close swap; udevadm settle"
 """What a reboot leaves of the stack."""
@@ -141,3 +143,39 @@ def test_killed_at_any_moment_containers_are_carried_on_to_the_same_end(
         assert (first["again"]["status"], checked["status"]) == (0, 0), told
         assert found == state, told
         count("killed in a virtual machine", f"containers, {moment.whom if call else 'between'}: carried on")
+
+
+READY = {
+    ROOT / "playbooks" / "nixos-luks-btrfs.yml": ("esp_size=40MiB", "swap=64MiB"),
+    ROOT / "playbooks" / "nixos-tmpfs-root.yml": ("esp_size=40MiB", "swap=64MiB", "encrypt=true"),
+}
+"""The ready playbooks with containers, with what makes them small."""
+
+REBOOT = f"set -- {DISK}; {UNMOUNT}\numount -l /top 2>/dev/null || :; cryptsetup close nixos; udevadm settle"
+
+
+@pytest.mark.parametrize("playbook", READY, ids=lambda path: path.stem)
+def test_a_ready_playbook_with_a_container_outlives_a_reboot(
+    playbook: Path, subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
+) -> None:
+    blank(DISK)
+    values = (f"disk={DISK}", "state_version=25.11", "boot_loader=systemd-boot", *FAST, *READY[playbook])
+    play = [str(playbook), *(word for value in values for word in ("-e", value))]
+    planned, made, again, checked = subfloor(
+        ["check", *play, "-e", secrets], ["apply", *play, "-e", secrets], ["apply", *play], ["check", *play]
+    )
+    assert planned.status == 2, planned
+    assert made.status == 0, made
+    assert again.status == 0 and "in sync" in again.said and checked.status == 0, (again, checked)
+    assert sh("findmnt -no SOURCE /mnt/nix").startswith("/dev/mapper/nixos")
+    sh("echo dear > /mnt/nix/letter; sync")
+
+    sh(REBOOT)
+    before = zoo.written(sh, DISK)
+    (closed,) = subfloor(["check", *play])
+    assert zoo.written(sh, DISK) == before, "a check has written"
+    assert closed.status == 3 and "passphrase is needed to open" in closed.said, closed
+    opened, after = subfloor(["apply", *play, "-e", secrets], ["check", *play])
+    assert opened.status == 0 and "Make" not in opened.said, opened
+    assert after.status == 0 and sh("cat /mnt/nix/letter").strip() == "dear", after
+    sh(REBOOT)
