@@ -22,6 +22,7 @@ from subfloor.playbook.registry import Registry
 _HERE = TESTS
 _REGISTRY = Registry()
 NIXOS = "nixos-tmpfs-root.yml"
+BTRFS = "nixos-luks-btrfs.yml"
 TWO_DISKS = "../tests/data/playbooks/two-disks.yml"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
 _USERS = {
@@ -54,6 +55,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         NIXOS,
         {"flake": True, "persistence": "impermanence", "devices": "partuuid", "swap_encryption": "random"},
     ),
+    "tmpfs root, encrypted": (NIXOS, {"encrypt": True, "passphrase": "secret"}),
+    "tmpfs root, encrypted, no swap": (NIXOS, {"encrypt": True, "swap": 0, "passphrase": "secret", "nix_type": "xfs"}),
+    "btrfs in LUKS": (BTRFS, {"passphrase": "secret", "users": _USERS}),
+    "btrfs in LUKS, no swap": (BTRFS, {"passphrase": "secret", "swap": 0, "allow_discards": True}),
     "two disks": (TWO_DISKS, {"swap": 0}),
     "two disks, by PARTUUID": (TWO_DISKS, {"swap": 0, "devices": "partuuid"}),
     "two disks, nothing early": (TWO_DISKS, {"swap": 0, "persist": ["/etc/nixos"]}),
@@ -77,7 +82,7 @@ def blank(play: tuple[Entry, ...]) -> Machine:
     looked = subjects(play)
     disks = {subject.path for subject in looked if isinstance(subject, Disk)}
     installer = {"running": "nixos 25.11 25.11.20260101.abc"}
-    return step_values.machine({f"disk {each}": {"size": "30GiB"} for each in disks} | installer, looked)
+    return step_values.machine({f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks} | installer, looked)
 
 
 def on_the_way(machine: Machine, reports: tuple[TaskReport, ...]) -> Iterator[Machine]:
