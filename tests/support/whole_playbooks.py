@@ -81,8 +81,13 @@ def blank(play: tuple[Entry, ...]) -> Machine:
     """A machine with the disks that a play is about, and nothing on them."""
     looked = subjects(play)
     disks = {subject.path for subject in looked if isinstance(subject, Disk)}
-    installer = {"running": "nixos 25.11 25.11.20260101.abc"}
-    return step_values.machine({f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks} | installer, looked)
+    programs = {f"tool {name}": True for name in ("btrfs", "chattr", "filefrag", "lsattr")}
+    installer = {"running": "nixos 25.11 25.11.20260101.abc"} | programs
+    return step_values.machine(
+        {f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks}
+        | installer,
+        looked,
+    )
 
 
 def on_the_way(machine: Machine, reports: tuple[TaskReport, ...]) -> Iterator[Machine]:

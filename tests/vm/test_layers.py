@@ -151,7 +151,7 @@ READY = {
 }
 """The ready playbooks with containers, with what makes them small."""
 
-REBOOT = f"set -- {DISK}; {UNMOUNT}\numount -l /top 2>/dev/null || :; cryptsetup close nixos; udevadm settle"
+REBOOT = f"set -- {DISK}; {UNMOUNT}\numount -l /top 2>/dev/null || :; cryptsetup close cryptnix || cryptsetup close cryptroot; udevadm settle"
 
 
 @pytest.mark.parametrize("playbook", READY, ids=lambda path: path.stem)
@@ -167,7 +167,7 @@ def test_a_ready_playbook_with_a_container_outlives_a_reboot(
     assert planned.status == 2, planned
     assert made.status == 0, made
     assert again.status == 0 and "in sync" in again.said and checked.status == 0, (again, checked)
-    assert sh("findmnt -no SOURCE /mnt/nix").startswith("/dev/mapper/nixos")
+    assert sh("findmnt -no SOURCE /mnt/nix").startswith("/dev/mapper/crypt")
     sh("echo dear > /mnt/nix/letter; sync")
 
     sh(REBOOT)

@@ -192,7 +192,7 @@ def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind:
         there = "; ".join(state.present) or "none"
         raise Refused(f"there is no device {disk}", advice=f"name another disk; this machine has: {there}")
     if isinstance(state, Unopened):
-        raise state.error(source)
+        return Source(disk, disk)  # what is in it is seen, and decided on, once it is there
     if number is None:
         return _whole(machine, source, disk, state, kind)
     volume = state.volume(number)
@@ -347,6 +347,9 @@ def _states(machine: Machine, disks: tuple[str, ...]) -> Iterator[tuple[str, Dis
 
 
 def _nowhere(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[str, ...]) -> Refused:
+    for disk in disks:
+        if isinstance(closed := machine[Disk(disk)], Unopened):
+            raise closed.error(disk)
     for stage in STAGES if tag[0] == "PARTLABEL" else ():
         for node, _ in _own(machine, (tag[0], tag[1] + stage), disks):
             return _unfinished(node, tag[1] + stage)

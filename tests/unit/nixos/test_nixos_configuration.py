@@ -115,6 +115,8 @@ def _names(machine: Machine) -> Iterator[tuple[str, str]]:
     """Every name of every partition that stays, and the kernel's."""
     disks = ((subject, state) for subject, state in machine.items() if isinstance(subject, Disk))
     for _, disk in disks:
+        if isinstance(disk, DiskState) and disk.mapped:
+            yield disk.node, disk.node  # by its name, which is the same at every boot
         if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt):
             continue
         for entry in disk.table.entries:
@@ -150,7 +152,8 @@ def test_it_swaps_on_what_is_swapped_on(variant: str, tmp_path: Path) -> None:
     assert plain == active
     given = whole_playbooks.VARIANTS[variant][1]
     keyed = [each for each in swaps if each.get("randomEncryption", {}).get("enable")]
-    assert len(keyed) == (given.get("swap_encryption") == "random")
+    random = given.get("swap_encryption") == "random" or given.get("encrypt", False)
+    assert len(keyed) == (random and given.get("swap") != 0)
     for each in keyed:
         # config/swap.nix asserts that it is found by nothing that is on it.
         assert each["device"].startswith("/dev/disk/by-partuuid/")
@@ -176,7 +179,7 @@ def test_no_device_is_named_as_the_kernel_happens_to(variant: str, tmp_path: Pat
     _, finish = whole_playbooks.finished(variant)
     said = reading(finish, tmp_path)
     devices = [about["device"] for about in (*said.mounts.values(), *said.swaps)]
-    by = {posixpath.dirname(device) for device in devices if device.startswith("/dev/")}
+    by = {posixpath.dirname(device) for device in devices if device.startswith("/dev/")} - {"/dev/mapper"}
     file, given = whole_playbooks.VARIANTS[variant]
     # Every NixOS that was installed by the manual has a partition labelled `nixos`.
     usual = "partuuid" if file == whole_playbooks.NIXOS else "label"
