@@ -83,11 +83,8 @@ def blank(play: tuple[Entry, ...]) -> Machine:
     disks = {subject.path for subject in looked if isinstance(subject, Disk)}
     programs = {f"tool {name}": True for name in ("btrfs", "chattr", "filefrag", "lsattr")}
     installer = {"running": "nixos 25.11 25.11.20260101.abc"} | programs
-    return step_values.machine(
-        {f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks}
-        | installer,
-        looked,
-    )
+    given = {f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks}
+    return step_values.machine(given | installer, looked)
 
 
 def on_the_way(machine: Machine, reports: tuple[TaskReport, ...]) -> Iterator[Machine]:

@@ -151,7 +151,11 @@ READY = {
 }
 """The ready playbooks with containers, with what makes them small."""
 
-REBOOT = f"set -- {DISK}; {UNMOUNT}\numount -l /top 2>/dev/null || :; cryptsetup close cryptnix || cryptsetup close cryptroot; udevadm settle"
+REBOOT = f"""set -- {DISK}; {UNMOUNT}
+umount -l /top 2>/dev/null || :
+cryptsetup close cryptnix || cryptsetup close cryptroot
+udevadm settle
+"""
 
 
 @pytest.mark.parametrize("playbook", READY, ids=lambda path: path.stem)
