@@ -146,8 +146,15 @@ def test_killed_at_any_moment_containers_are_carried_on_to_the_same_end(
 
 
 READY = {
-    ROOT / "playbooks" / "nixos-luks-btrfs.yml": ("esp_size=40MiB", "swap=64MiB"),
-    ROOT / "playbooks" / "nixos-tmpfs-root.yml": ("esp_size=40MiB", "swap=64MiB", "encrypt=true"),
+    ROOT / "playbooks" / "nixos-luks-btrfs.yml": (
+        "esp_size=40MiB",
+        "swap=64MiB",
+        "persist=[/etc/nixos, /var/lib/nixos]",
+    ),
+    ROOT / "playbooks" / "nixos-tmpfs-root.yml": (
+        *("esp_size=40MiB", "swap=64MiB", "persist=[/etc/nixos, /var/lib/nixos]"),
+        "encrypt=true",
+    ),
 }
 """The ready playbooks with containers, with what makes them small."""
 
