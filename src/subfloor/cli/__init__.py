@@ -177,6 +177,14 @@ _ask_password = click.option(
     help="Ask for a password, and set the variable NAME to its hash.",
 )
 
+_ask_passphrase = click.option(
+    "--ask-passphrase",
+    "passphrases",
+    multiple=True,
+    metavar="NAME",
+    help="Ask for a passphrase, and set the variable NAME to it; without a terminal, read a line.",
+)
+
 _may = _all_of(
     click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Allow destroying the data on this device."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
@@ -195,6 +203,7 @@ _may = _all_of(
 @cli.command()
 @_what
 @_ask_password
+@_ask_passphrase
 @_how
 @_report
 @_log
@@ -213,6 +222,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 @cli.command()
 @_what
 @_ask_password
+@_ask_passphrase
 @_may
 @_how
 @_report
@@ -228,7 +238,7 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     from subfloor.cli import running
 
     run = running.check if only_check else running.apply
-    return run(_request(given), _manner(argv, given))
+    return run(_request(given, twice=not only_check), _manner(argv, given))
 
 
 def _disk(context: click.Context, option: click.Parameter, given: Sequence[str]) -> tuple[Disk, ...]:
@@ -242,6 +252,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 @cli.command()
 @_what
+@_ask_passphrase
 @_how
 @click.option("--report", type=_FILE, metavar="FILE", help="Also write the three reports to a file, as JSON.")
 @click.option(
@@ -277,14 +288,16 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
     from subfloor.cli.resume import command_line
     from subfloor.rehearse.rehearsal import Setting
 
+    request = _request(given)
     setting = Setting(given["disks"], given["kernel"], given["memory"], float(given["timeout"]))
     wishes = rehearsing.Wishes(
         arguments=_for_guest(given),
+        passphrases=tuple(request.secrets.values()),
         again=command_line(argv),
         json=given["format"] == "json",
         **{key: given[key] for key in ("keep", "shell", "reboot", "report")},
     )
-    return rehearsing.run(_request(given), setting, wishes)
+    return rehearsing.run(request, setting, wishes)
 
 
 def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -292,7 +305,8 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
     words = [str(given["playbook"])]
     for option, value in (("--inventory", given["inventory"]), ("--limit", given["limit"])):
         words += [option, str(value)] if value is not None else []
-    for option, values in (("-e", given["extra"]), ("--tags", given["tags"]), ("--skip-tags", given["skip_tags"])):
+    several = (("-e", "extra"), ("--tags", "tags"), ("--skip-tags", "skip_tags"), ("--ask-passphrase", "passphrases"))
+    for option, values in ((option, given[name]) for option, name in several):
         words += [word for value in values for word in (option, value)]
     return (*words, *(f"--{flag}" for flag in ("diff", "verbose", "traceback") if given[flag]))
 
@@ -335,15 +349,10 @@ def schema(playbook: Path | None) -> int:
     return describing.schema(playbook)
 
 
-def _request(given: dict[str, Any]) -> Request:
+def _request(given: dict[str, Any], *, twice: bool = False) -> Request:
+    """The request of a command. ``twice``: passphrases are typed twice, since they may become keys."""
     from subfloor.playbook.job import Request
 
-    passwords = given.get("passwords", ())
-    secrets: Mapping[str, Secret] = {}
-    if passwords:
-        from subfloor.cli.passwords import asked_for
-
-        secrets = asked_for(passwords)
     return Request(
         playbook=given["playbook"],
         inventory=given["inventory"],
@@ -352,8 +361,19 @@ def _request(given: dict[str, Any]) -> Request:
         tags=_names(given["tags"]),
         skip_tags=_names(given["skip_tags"]),
         start_at=given.get("start_at"),
-        secrets=secrets,
+        secrets=_secrets(given, twice=twice),
     )
+
+
+def _secrets(given: dict[str, Any], *, twice: bool) -> Mapping[str, Secret]:
+    names, phrases = given.get("passwords", ()), given.get("passphrases", ())
+    if not (names or phrases):
+        return {}
+    if both := set(names) & set(phrases):
+        raise click.UsageError(f"{', '.join(sorted(both))}: give --ask-password or --ask-passphrase, not both")
+    from subfloor.cli.passwords import asked_for, passphrases
+
+    return {**(asked_for(names) if names else {}), **(passphrases(phrases, twice=twice) if phrases else {})}
 
 
 def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:

@@ -1,7 +1,7 @@
-"""Ask for passwords: each is typed twice and hashed before anything else sees it.
+"""Ask for passwords and passphrases: on a terminal, where nothing shows them.
 
-The password goes only to the standard input of one program. It is in no argv, file or variable; the playbook gets
-the hash, as a secret.
+A password is hashed before anything else sees it; the playbook gets the hash, as a secret. A passphrase is itself the
+secret that the playbook gets. Both go only to the standard input of a program: they are in no argv, file or variable.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
 
@@ -27,32 +27,59 @@ Read = Callable[[str], str]
 
 def asked_for(names: Iterable[str], read: Read | None = None) -> Mapping[str, Secret]:
     """The hash of a password for each of these variables. Raises ``UsageError``, also if there is no terminal."""
-    found: dict[str, Secret] = {}
-    for name in names:
-        if not _NAME.fullmatch(name):
-            raise click.UsageError(f"--ask-password sets a variable, and `{name}` is not a valid variable name")
-        found[name] = _hash(_typed(name, read or _reader()))
-    return found
-
-
-def _reader() -> Read:
-    if not (sys.stdin and sys.stdin.isatty()):
+    read = read or _terminal()
+    if read is None:
         raise click.UsageError("--ask-password needs a terminal; give a hash in a file instead: -e @FILE")
+    return {name: _hash(_typed("password", name, read, twice=True)) for name in _checked("--ask-password", names)}
+
+
+def passphrases(names: Iterable[str], *, twice: bool, read: Read | None = None) -> Mapping[str, Secret]:
+    """A passphrase for each of these variables, typed once or ``twice``; without a terminal, a line of standard input.
+
+    Raises ``UsageError``.
+    """
+    read = read or _terminal()
+    checked = _checked("--ask-passphrase", names)
+    if read is None:
+        return {name: Secret(_line(name)) for name in checked}
+    return {name: Secret(_typed("passphrase", name, read, twice=twice)) for name in checked}
+
+
+def _checked(option: str, names: Iterable[str]) -> Iterator[str]:
+    for name in dict.fromkeys(names):
+        if not _NAME.fullmatch(name):
+            raise click.UsageError(f"{option} sets a variable, and `{name}` is not a valid variable name")
+        yield name
+
+
+def _terminal() -> Read | None:
+    """Reads from the terminal; None if there is none."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return None
     from getpass import getpass
 
     return getpass
 
 
-def _typed(name: str, read: Read) -> str:
+def _line(name: str) -> str:
+    line: bytes = sys.stdin.buffer.readline() if sys.stdin else b""
+    if text := line.decode("utf-8", "surrogateescape").removesuffix("\n"):
+        return text
+    raise click.UsageError(
+        f"--ask-passphrase needs a terminal, or a line of standard input for each passphrase; there is none for {name}"
+    )
+
+
+def _typed(what: str, name: str, read: Read, *, twice: bool) -> str:
     for _ in range(_TRIES):
-        password = read(f"Password for {name}: ")
-        if not password:
-            click.echo("The password is empty.", err=True)
-        elif password == read("Repeat the password: "):
-            return password
+        text = read(f"{what.capitalize()} for {name}: ")
+        if not text:
+            click.echo(f"The {what} is empty.", err=True)
+        elif not twice or text == read(f"Repeat the {what}: "):
+            return text
         else:
-            click.echo("The passwords differ.", err=True)
-    raise click.UsageError(f"no password for {name} after {_TRIES} tries")
+            click.echo(f"The {what}s differ.", err=True)
+    raise click.UsageError(f"no {what} for {name} after {_TRIES} tries")
 
 
 def _hash(password: str) -> Secret:

@@ -14,6 +14,7 @@ from subfloor import rehearse
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import check_writable, save
 from subfloor.cli.resume import REHEARSED
+from subfloor.core.secret import Secret
 from subfloor.playbook.job import Request, read_job
 from subfloor.rehearse import rehearsal
 from subfloor.rehearse.rehearsal import ACTS, Run, Setting, Stage
@@ -23,10 +24,14 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 @dataclass(frozen=True)
 class Wishes:
-    """The options of a rehearsal. ``arguments``: for subfloor in the guest; ``again``: the command to repeat it."""
+    """The options of a rehearsal. ``arguments``: for subfloor in the guest; ``again``: the command to repeat it.
+
+    ``passphrases``: lines of standard input for subfloor in the guest, which has no terminal.
+    """
 
     arguments: tuple[str, ...]
     again: str = ""
+    passphrases: tuple[Secret, ...] = ()
     json: bool = False
     report: Path | None = None
     keep: bool = False
@@ -82,7 +87,7 @@ class _Rehearsal:
         """Do the three runs, one after another, until one fails; returns the complaint."""
         for act in ACTS:
             self._headline(act.title)
-            runs.append(stage.run(act.command, self._wishes.arguments))
+            runs.append(stage.run(act.command, self._wishes.arguments, self._wishes.passphrases))
             if wrong := rehearsal.complaint(act, runs[-1]):
                 return [wrong]
         return []

@@ -25,6 +25,11 @@ class Secret:
         """The text, only for the standard input of a command."""
         return self._text
 
+    @property
+    def bytes(self) -> bytes:
+        """The text as it was typed or read, also where that was not UTF-8."""
+        return self._text.encode("utf-8", "surrogateescape")
+
     def __repr__(self) -> str:
         return MASK
 
@@ -32,7 +37,7 @@ class Secret:
         return MASK
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self.bytes, other.bytes)
 
     def __hash__(self) -> int:
         return hash(self._text)

@@ -61,7 +61,7 @@ def check_variables(
 def _place(name: str, value: Any) -> Position | None:
     """Where a variable was given on the command line; None if a file defines it."""
     if not isinstance(value, Node):
-        return Position(Source("--ask-password", name))
+        return Position(Source("the command line", name))
     return replace(value.where, line=1, column=1) if value.where.source.name == "-e" else None
 
 

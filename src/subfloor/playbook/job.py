@@ -41,16 +41,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """The names of the plays, and the work on each host."""
+    """The names of the plays, and the work on each host. ``typed``: the secrets that no argument contains."""
 
     play: str
     works: tuple[Work, ...]
+    typed: frozenset[Secret] = frozenset()
 
     def without_secrets(self, text: str) -> str:
-        """The text with every secret of a task replaced by dots."""
+        """An argument with every secret of a task replaced by dots.
+
+        Secrets that were typed stay: if an argument contains one, that is chance, and the user needs the argument.
+        """
         tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
-        secrets = {value.reveal() for task in tasks for value in vars(task).values() if isinstance(value, Secret)}
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        secrets = {value for task in tasks for value in vars(task).values() if isinstance(value, Secret)} - self.typed
+        for secret in sorted(filter(None, (each.reveal() for each in secrets)), key=len, reverse=True):
             text = text.replace(secret, MASK)
         return text
 
@@ -71,7 +75,8 @@ def read_job(request: Request, present: Present = tuple) -> Job:
     _check_names(request, plays, [target for target, _ in chosen], extra)
     if request.start_at is not None:
         works = list(_from_task(works, request.start_at))
-    return Job(", ".join(_name(play, request.playbook) for play in plays), tuple(works))
+    names = ", ".join(_name(play, request.playbook) for play in plays)
+    return Job(names, tuple(works), frozenset(request.secrets.values()))
 
 
 def _check_names(request: Request, plays: Sequence[Play], targets: Iterable[Target], extra: Vars) -> None:

@@ -22,6 +22,7 @@ from subfloor import rehearse
 from subfloor.act.look import script, split
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output
+from subfloor.core.secret import Secret
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.storage import sizes
 
@@ -130,13 +131,14 @@ class Stage:
         self.environment: Mapping[str, str] = {}
         self._deadline, self._output, self._colour = deadline, output, colour
 
-    def run(self, command: Sequence[str], arguments: Sequence[str]) -> Run:
-        """Run subfloor in the guest and show its output."""
+    def run(self, command: Sequence[str], arguments: Sequence[str], typed: Sequence[Secret] = ()) -> Run:
+        """Run subfloor in the guest and show its output. ``typed``: the lines of its standard input."""
         argv = [sys.executable, "-m", "subfloor", *command, *arguments, *_FORCED, "--report", _REPORT]
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.machine.run(["rm", "-f", _REPORT])
         done = self.machine.run(
             argv,
+            stdin=b"".join(each.bytes + b"\n" for each in typed),
             cwd=str(Path.cwd()),
             env=self._environment(),
             timeout=self._left(),

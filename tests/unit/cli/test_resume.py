@@ -40,3 +40,10 @@ def test_a_secret_is_not_repeated(name: str, form: tuple[str, ...]) -> None:
     line = command_line(argv)
     assert "hunter" not in line
     assert f"{name}=••••" in line and line.endswith("-e disk=/dev/vda")
+
+
+@pytest.mark.parametrize(
+    "words", [("--ask-passphrase", "luks"), ("--ask-passphrase=luks",), ("--ask-password", "root")]
+)
+def test_a_secret_that_is_asked_for_is_asked_for_again(words: tuple[str, ...]) -> None:
+    assert command_line(["apply", "play.yml", *words, "-y"]) == f"subfloor apply play.yml {' '.join(words)} -y"

@@ -98,7 +98,7 @@ def _talk(mine: int, typed: tuple[str, ...]) -> str:
         except OSError:  # the other end is closed: everybody has left
             return seen.decode()
         seen += data
-        asked = len(re.findall(rb"(Password for \w+|Repeat the password): ", seen))
+        asked = len(re.findall(rb"(Pass(?:word|phrase) for \w+|Repeat the pass(?:word|phrase)): ", seen))
         while answered < min(asked, len(typed)):
             os.write(mine, f"{typed[answered]}\n".encode())
             answered += 1
@@ -132,6 +132,75 @@ def _is_hash_of(hashed: str, password: str) -> bool:
         ["perl", "-e", script, hashed], input=f"{password}\n".encode(), capture_output=True, check=True
     )
     return done.stdout.decode() == hashed
+
+
+KEEPER = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from subfloor.plugin import Node, Param, Secret, SecretFile, Step, Task, Path, FILE, ROOT, hookimpl, paths, write_secret
+
+@dataclass(frozen=True, kw_only=True)
+class Keeper(Task):
+    \"\"\"Keep a secret in a file.\"\"\"
+
+    key: ClassVar[str] = "keeper"
+    path: Annotated[str, Param("The file")]
+    secret: Annotated[Secret, Param("The secret")]
+
+    def subjects(self):
+        return frozenset({Path(self.path), SecretFile(self.path)})
+
+    def next_step(self, machine):
+        if machine[SecretFile(self.path)] == self.secret:
+            return None
+        after = paths.made(machine, self.path, Node(FILE, 0o600, ROOT, ROOT)).with_(SecretFile(self.path), self.secret)
+        return Step("Keep the secret", write_secret(self.path, self.secret), after)
+
+@hookimpl
+def subfloor_tasks():
+    return (Keeper,)
+"""
+
+
+def keeper(where: Path, *more: Mapping[str, Any]) -> Path:
+    """A play with a task that takes a secret as it is."""
+    (where / "plugins").mkdir()
+    (where / "plugins" / "keeper.py").write_text(KEEPER)
+    return playbook(where, {"keeper": {"path": str(where / "kept"), "secret": "{{ passphrase }}"}}, *more)
+
+
+@ROOT
+def test_a_passphrase_that_is_typed_is_seen_nowhere(tmp_path: Path) -> None:
+    """It is in its file only, also if the run then fails and prints how to resume."""
+    play = keeper(tmp_path, {"command": {"argv": ["false"], "creates": "/nonexistent"}})
+    asking = ("--ask-passphrase", "passphrase")
+    run = Run(tmp_path, "apply", "--yes", str(play), *asking, typed=(PASSWORD, "another", PASSWORD, PASSWORD))
+    assert run.status == 1 and "The passphrases differ" in run.seen
+    assert f"subfloor apply --yes {play} --ask-passphrase passphrase" in run.seen, "the line to resume with asks again"
+    assert (tmp_path / "kept").read_text() == PASSWORD
+    assert not run.tells(PASSWORD)
+    assert MASK in run.report
+    # A check makes no key, so it asks once.
+    again = Run(tmp_path, "check", str(play), *asking, typed=(PASSWORD,))
+    assert "Repeat" not in again.seen and "ok            keeper" in again.seen
+    assert not again.tells(PASSWORD)
+    refused = Run(tmp_path, "apply", str(play), *asking, "--tags", "none", typed=(PASSWORD, PASSWORD))
+    assert refused.status == 64 and not refused.tells(PASSWORD)
+
+
+@ROOT
+def test_a_passphrase_is_a_line_of_standard_input_where_there_is_no_terminal(tmp_path: Path) -> None:
+    play, line = keeper(tmp_path), "correct \udcff${horse} {{ battery }}"
+    argv = [sys.executable, "-m", "subfloor", "apply", "--yes", str(play), "--ask-passphrase", "passphrase"]
+    done = subprocess.run(
+        argv, input=f"{line}\nanother line\n".encode("utf-8", "surrogateescape"), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "kept").read_bytes() == line.encode("utf-8", "surrogateescape")
+    assert b"horse" not in done.stdout + done.stderr
+    for nothing in (b"", b"\n"):
+        done = subprocess.run(argv, input=nothing, capture_output=True, check=False)
+        assert done.returncode == 64 and b"there is none for passphrase" in done.stderr
 
 
 @ROOT
@@ -181,7 +250,15 @@ def test_a_check_imagines_it_without_showing_it(tmp_path: Path) -> None:
     whole = report.Run("check", 3, "refused", "x", (HostReport("localhost", (told,)),))
     assert MASK in repr(document(whole))
     assert HASH not in repr(entry) + str(job) + repr(document(whole))
-    assert job.without_secrets(f"a{HASH}b") == f"a{MASK}b"
+
+
+def test_an_argument_that_gives_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    """By chance an argument may contain what was typed: it stays, since a run cannot be resumed with dots."""
+    play = playbook(tmp_path, password_file(tmp_path))
+    given = read_job(Request(play, extra=(f"password={HASH}",)))
+    assert given.without_secrets(f"a{HASH}b") == f"a{MASK}b"
+    typed = read_job(Request(play, secrets={"password": Secret(HASH)}))
+    assert typed.without_secrets(f"a{HASH}b") == f"a{HASH}b"
 
 
 @pytest.mark.parametrize(
@@ -269,6 +346,29 @@ def test_a_password_is_asked_for_until_it_is_the_same_twice(capsys: pytest.Captu
     assert PASSWORD not in said.out + said.err
     with pytest.raises(click.UsageError, match="no password for x after 3 tries"):
         passwords.asked_for(["x"], answers(*"abcdef"))
+
+
+def test_a_passphrase_is_asked_for_twice_only_where_it_may_become_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = passwords.passphrases(["luks"], twice=True, read=answers("", "a", "b", PASSWORD, PASSWORD))
+    once = passwords.passphrases(["luks", "luks"], twice=False, read=answers("", PASSWORD))
+    assert twice == once == {"luks": Secret(PASSWORD)}
+    said = capsys.readouterr()
+    assert PASSWORD not in said.out + said.err
+    with pytest.raises(click.UsageError, match="no passphrase for x after 3 tries"):
+        passwords.passphrases(["x"], twice=True, read=answers(*"abcdef"))
+    with pytest.raises(click.UsageError, match="`a-b` is not a valid variable name"):
+        passwords.passphrases(["a-b"], twice=True, read=answers("a", "a"))
+
+
+def test_a_variable_is_a_password_or_a_passphrase(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "subfloor", "check", "play.yml", "--ask-password", "x", "--ask-passphrase", "x"]
+    done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
+    assert done.returncode == 64 and "x: give --ask-password or --ask-passphrase, not both" in done.stderr
+
+
+def test_text_that_is_no_utf_8_is_compared() -> None:
+    assert Secret("\udcff") == Secret("\udcff") != Secret("\xff")
+    assert Secret("\udcffé").bytes == b"\xff\xc3\xa9"
 
 
 def test_two_hashes_of_one_password_differ() -> None:

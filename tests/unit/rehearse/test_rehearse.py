@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from subfloor import rehearse
-from subfloor.rehearse.rehearsal import _LIKE_UEFI, ACTS, Run, complaint, disk_of, disks_in_words
+from subfloor.core.secret import Secret
+from subfloor.rehearse.rehearsal import _LIKE_UEFI, ACTS, Run, Stage, complaint, disk_of, disks_in_words
 
 GIB = 1 << 30
 
@@ -60,6 +62,23 @@ def report(*outcomes: str) -> dict[str, Any]:
 )
 def test_each_run_has_to_behave(act: Any, run: Run, wrong: str | None) -> None:
     assert complaint(act, run) == wrong
+
+
+def test_the_guest_gets_a_passphrase_on_its_standard_input() -> None:
+    """Neither an argument nor the environment of the guest's subfloor contains it."""
+    started: list[tuple[Sequence[str], Mapping[str, Any]]] = []
+
+    class Guest:
+        def run(self, argv: Sequence[str], **how: Any) -> subprocess.CompletedProcess[bytes]:
+            started.append((argv, how))
+            return subprocess.CompletedProcess(argv, 0, b"{}", b"")
+
+    stage = Stage(Guest(), 1e12, lambda text: None, colour=False)  # type: ignore[arg-type]
+    words = ("play.yml", "--ask-passphrase", "one", "--ask-passphrase", "two")
+    ran = stage.run(("check",), words, (Secret("correct horse"), Secret("staple")))
+    ((argv, how),) = [each for each in started if "subfloor" in each[0]]
+    assert how["stdin"] == b"correct horse\nstaple\n"
+    assert tuple(argv[-len(words) - 6 : -6]) == words and "horse" not in f"{argv}{how['env']}{ran}"
 
 
 @pytest.mark.root
