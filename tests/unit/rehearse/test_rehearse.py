@@ -33,7 +33,7 @@ def test_a_disk_is_asked_for_in_words(text: str, disk: rehearse.Disk) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "30GB", "8GiB:scsi", "8GiB:1024", "0B", "1000B"])
 def test_what_is_no_disk_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no size|out of range|bytes|neither a bus"):
+    with pytest.raises(ValueError, match=r"not a size|out of range|bytes|neither a bus"):
         disk_of(text)
 
 
