@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disks import plays
-from subfloor.core.contributions import FileSystem, Rollback
+from subfloor.core.contributions import EncryptedDevice, FileSystem, Rollback
 from subfloor.nixos import filesystems, lint, rollback
 from subfloor.nixos.layout import Layout, under
 from unit.nixos.test_nix import evaluate
@@ -126,3 +126,11 @@ def test_a_script_quotes_what_it_is_given(tmp_path: Path) -> None:
     text = rollback.script(nasty, "/dev/disk/by-label/a\\x20b").partition("top=")[0]
     ran = subprocess.run(["sh", "-euc", f'{text}printf "%s|" "$device" "$root" "$blank" "$keep"'], capture_output=True)
     assert ran.stdout.decode() == f"/dev/disk/by-label/a\\x20b|{nasty.subvolume}|{nasty.blank}|3|"
+
+
+def test_a_root_in_a_container(tmp_path: Path) -> None:
+    """The container is opened in stage 1, and the service waits for the device in it."""
+    layout = under("/mnt", (ROOT, NIX, ROLLBACK, EncryptedDevice("root", "/dev/vda2"))).stacked({})
+    initrd = evaluated(layout, tmp_path)["boot"]["initrd"]
+    assert initrd["luks"]["devices"]["root"]["device"] == "/dev/vda2"
+    assert "dev-mapper-root.device" in initrd["systemd"]["services"]["rollback-root"]["after"]
