@@ -132,7 +132,11 @@ class Luks(Task):
         return (Claim(volume.node, volume.whole, "UUID", uuid),) if volume.ours else ()
 
     def contributes(self) -> tuple[Contribution, ...]:
-        return (EncryptedDevice(self.name, self.device, self.key_file, self.allow_discards, label=self._label),)
+        return (
+            EncryptedDevice(
+                self.name, self.device, self.key_file, self.allow_discards, label=self._label, pbkdf=self.pbkdf
+            ),
+        )
 
     @property
     def _declared(self) -> Container:
