@@ -15,6 +15,7 @@ _FILES = "src/subfloor/steps/files.py"
 _MKFS = "plugins/mkfs.py"
 _CONTENTS = "src/subfloor/steps/contents.py"
 _PARTITION = "plugins/aligned_partition.py"
+_PARTITIONS = "src/subfloor/steps/partitions"
 _LABEL = "plugins/gpt_label.py"
 _WIPEFS = "plugins/wipefs.py"
 
@@ -33,9 +34,9 @@ MUTANTS = (
     # What makes a half-made thing known for what it is.
     Mutant(
         "a partition is born with its final name",
-        _PARTITION,
-        "self._uuid(table), self.name + UNFINISHED, self._bits",
-        "self._uuid(table), self.name, self._bits",
+        f"{_PARTITIONS}/making.py",
+        "declared.uuid(table), declared.name + UNFINISHED",
+        "declared.uuid(table), declared.name",
         _steps("aligned-partition"),
     ),
     Mutant(
@@ -109,7 +110,7 @@ MUTANTS = (
     # What was there before and must not come back.
     Mutant(
         "a new partition's extent is not wiped",
-        _PARTITION,
+        f"{_PARTITIONS}/making.py",
         "commands=(*rewrite(disk, unfinished), *wipe(node), *ended),",
         "commands=(*rewrite(disk, unfinished), *ended),",
         (*_BEFORE, "-k", "nothing_old or extent"),
@@ -258,7 +259,7 @@ MUTANTS = (
     Mutant(
         "somebody else's partition of that number counts as ours",
         _PARTITION,
-        "if there.uuid != self._uuid(table):",
+        "if there.uuid != declared.uuid(table):",
         "if False:",
         _steps("aligned-partition"),
     ),
@@ -278,7 +279,7 @@ MUTANTS = (
     ),
     Mutant(
         "a partition is shrunk",
-        _PARTITION,
+        f"{_PARTITIONS}/mending.py",
         "if size < there.size:",
         "if False:",
         _steps("aligned-partition"),
@@ -299,8 +300,8 @@ MUTANTS = (
     ),
     Mutant(
         "a finished partition of ours is removed unasked",
-        _PARTITION,
-        "destroys=losses_of_partitions(machine, self.device, disk, finished, why),",
+        f"{_PARTITIONS}/removing.py",
+        "destroys=losses_of_partitions(on.machine, on.path, disk, finished, why),",
         "",
         _steps("aligned-partition"),
     ),

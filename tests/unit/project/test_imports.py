@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +82,9 @@ def test_the_public_module_is_documented_whole() -> None:
     assert all(hasattr(plugin, name) for name in plugin.__all__)
     page = (ROOT / "docs" / "plugins.md").read_text("utf-8")
     assert not [name for name in plugin.STABLE if f"`{name}`" not in page]
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(SOURCE.parent).parts) for path in SOURCE.rglob("__init__.py")}
+    assert there - set(listed) == set()

@@ -1,0 +1,86 @@
+"""Remove partitions that are ours, and not as declared. Pure."""
+
+from __future__ import annotations
+
+from subfloor.core.errors import Refused
+from subfloor.core.task import Step
+from subfloor.steps import partitioning
+from subfloor.steps.losses import losses_of_partitions
+from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
+from subfloor.steps.partitioning import check_expressible, extent, tellable, without_partitions
+from subfloor.steps.partitions.declared import Partition
+from subfloor.steps.partitions.labelled import LabelledDisk
+from subfloor.storage.gpt import Entry
+from subfloor.storage.marks import final
+
+_ANEW = (
+    "to start over on the whole disk, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent with "
+    "`--destroy DEVICE`"
+)
+
+
+def may_go(on: LabelledDisk, declared: Partition, entry: Entry) -> bool:
+    """Whether the partition is ours and unused, and no earlier task of the play declares it."""
+    volume = on.disk.volume(entry.number)
+    declared_before = (entry.number, final(entry.name)) in declared.earlier
+    used = bool(volume and volume.in_use)
+    return is_our_partition(declared.identity, on.table, entry) and not declared_before and not used
+
+
+def of_this_name(on: LabelledDisk, declared: Partition) -> Entry | None:
+    """Another partition that has the declared name, finished or not."""
+    others = (entry for entry in on.table.entries if entry.number != declared.number)
+    return next((entry for entry in others if final(entry.name) == declared.name), None)
+
+
+def remove_namesake(on: LabelledDisk, declared: Partition, entry: Entry) -> Step:
+    """A step that removes another partition with the declared name. Raises ``Refused`` if it may not go."""
+    if may_go(on, declared, entry):
+        return remove(on, declared, (entry,), f"the play now uses its name for partition {declared.number}")
+    raise Refused(
+        f"{on.path} already has a partition named {declared.name!r}, number {entry.number}",
+        advice="choose another name, or that number; existing partitions are never renumbered",
+    )
+
+
+def replace_(on: LabelledDisk, declared: Partition, there: Entry) -> Step:
+    """Another partition has this number: one of an earlier version of this play, or a foreign one."""
+    if is_our_partition(declared.identity, on.table, there):
+        return remove(on, declared, (there,), f"{declared.name!r} is declared in its place")
+    raise Refused(
+        f"{_found(on, there)} is not the {declared.name!r} that this play makes: it has another UUID",
+        advice="choose a free number; or remove this task, and make a filesystem on the partition as "
+        f"it is with `mkfs`, with consent for it; {_ANEW}",
+    )
+
+
+def remove(on: LabelledDisk, declared: Partition, gone: tuple[Entry, ...], why: str) -> Step:
+    """A step that removes these partitions. Raises ``Refused`` if one is in use, and ``LookNeeded``."""
+    disk, identity = on.disk, declared.identity
+    tellable(on.path, disk)
+    check_expressible(on.path, on.table)
+    for entry in gone:
+        _check_unused(on, entry, why)
+    listed = ", ".join(f"{entry.number} {entry.name!r} ({extent(disk, entry)})" for entry in gone)
+    finished = [
+        entry for entry in gone if not holds_nothing_finished(identity, on.table, entry, disk.volume(entry.number))
+    ]
+    return on.step(
+        says=f"Remove partition {listed} of {on.path}: {why}",
+        commands=partitioning.remove(disk, gone),
+        after=without_partitions(disk, gone),
+        destroys=losses_of_partitions(on.machine, on.path, disk, finished, why),
+    )
+
+
+def _check_unused(on: LabelledDisk, entry: Entry, why: str) -> None:
+    volume = on.disk.volume(entry.number)
+    if volume and volume.in_use:
+        raise Refused(
+            f"{_found(on, entry)} would be removed ({why}), and is in use: {', '.join(volume.users)}",
+            advice="declare it as it is; or unmount or `swapoff` it, then run this again",
+        )
+
+
+def _found(on: LabelledDisk, there: Entry) -> str:
+    return f"partition {there.number} of {on.path} ({there.name!r}, {extent(on.disk, there)})"
