@@ -42,7 +42,7 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 crash: bootstrap ## Resume a run after every crash that can be made of it, on real disks (docs/reliability.md)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" --ignore $(KILLED) tests/crash \
 	  tests/vm/test_killed.py tests/vm/test_disks_and_udev.py tests/vm/test_erasing.py \
-	  tests/vm/test_partitions_and_udev.py tests/vm/test_zoo.py
+	  tests/vm/test_partitions_and_udev.py tests/vm/test_layers.py tests/vm/test_zoo.py
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) $(KILLED)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 
