@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,23 @@ def _an_empty_table_over_data(disk: LoopDisk) -> None:
     disk.sfdisk("label: gpt\n")
 
 
+def _image_at(mib: int, *mkfs: str) -> Callable[[LoopDisk], None]:
+    """A fresh filesystem that was written to an offset, as a partition without its table."""
+
+    def make(disk: LoopDisk) -> None:
+        image = disk.image.with_suffix(".fs")
+        run("truncate", "--size", "400M", image)
+        run(*mkfs, image)
+        run("dd", f"if={image}", f"of={disk.node}", "bs=1M", f"seek={mib}", "conv=sparse,fsync", "status=none")
+
+    return make
+
+
 UNKNOWN = {
+    "ext4-at-3-mib": _image_at(3, "mkfs.ext4", "-q", "-F"),
+    "btrfs-at-5-mib": _image_at(5, "mkfs.btrfs", "-q"),
+    "xfs-at-16-mib": _image_at(16, "mkfs.xfs", "-q", "-f"),
+    "swap-at-63-mib": _image_at(63, "mkswap", "-q"),
     "btrfs-without-its-first-superblock": _btrfs_without_its_first_superblock,
     "random-between-the-ends": _random_between_the_ends,
     "one-byte-in-the-first-mib": _one_byte_in_the_first_mib,

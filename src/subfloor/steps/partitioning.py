@@ -318,7 +318,9 @@ def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
 _EMPTY_SAMPLES = f"""
 pages=$2
 {SAMPLE_PLACES}{_WRITE_ZEROS}
-places | while read -r at; do echo $((at * {SAMPLE // 512})) {SAMPLE // 512}; done | zeros "$1"
+places | while read -r at count; do
+    echo $((at * {SAMPLE // 512})) $((count * {SAMPLE // 512}))
+done | zeros "$1"
 """
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from subfloor.act.look import _parsed
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output
 from subfloor.observe import mountinfo
-from subfloor.observe.disk import ENDS, Content, Disk, DiskState, Missing
+from subfloor.observe.disk import ENDS, SAMPLE, SAMPLE_PLACES, Content, Disk, DiskState, Missing
 from subfloor.observe.hidden import Hidden
 from subfloor.observe.memory import Memory
 from subfloor.observe.mount import Mount, UnderlyingMount
@@ -27,6 +29,7 @@ from subfloor.observe.path import TextFile
 from subfloor.observe.swap import Swap, SwapState, areas
 from subfloor.observe.tag import Tag
 from subfloor.observe.tool import Privilege, Tool
+from subfloor.storage.sizes import MIB
 
 FACTS, HEAD, TAIL, SIGNATURES, VOLUMES, MOUNTS, SWAPS, ZEROS, ELSEWHERE = range(9)
 _FILES = sorted(RECORDS.glob("*.yml"))
@@ -71,6 +74,37 @@ def test_anything_but_zeros_between_the_ends_is_somebodys_data(what: str) -> Non
     found = disk_of(load("blank"), ZEROS=Output(said.replace(digest, f"{what} {'0' * 64}  -").encode()))
     assert found.signatures == ("unknown data",)
     assert "200 samples of 4 KiB" in found.describe()
+
+
+KIB, GIB = MIB >> 10, MIB << 10
+
+
+def places(size: int) -> list[tuple[int, int]]:
+    """What is read between the ends of a disk, start and size in bytes."""
+    script = f"pages=$1\n{SAMPLE_PLACES}\nplaces"
+    ran = subprocess.run(["sh", "-euc", script, "places", str(size // SAMPLE)], capture_output=True, check=True)
+    lines = (line.split() for line in ran.stdout.splitlines())
+    return [(int(at) * SAMPLE, int(count) * SAMPLE) for at, count in lines]
+
+
+@pytest.mark.parametrize("size", [96 * KIB, 2 * MIB, 2 * MIB + 4096, 3 * MIB, 3 * MIB + 64 * KIB, 67 * MIB, 4 * GIB])
+def test_as_many_zeros_are_expected_as_are_read_and_none_beyond_the_disk(size: int) -> None:
+    read = places(size)
+    assert all(start >= MIB and start + length <= size - MIB for start, length in read)
+    facts = outputs_of(load("blank"))[FACTS].text.replace("size 1048576", f"size {size // 512}")
+    digests = [sha256(bytes(length)).hexdigest() for length in (2 * min(MIB, size), sum(each for _, each in read))]
+    said = "ends {}  -\nsamples {}  -\n".format(*digests)
+    assert disk_of(load("blank"), FACTS=Output(facts.encode()), ZEROS=Output(said.encode())).signatures == ()
+
+
+SUPERBLOCKS = {"luks": 0, "lvm": 512, "ext4": 1080, "swap": 4086, "iso9660": 32769, "btrfs": 65600, "reiserfs": 65588}
+
+
+@pytest.mark.parametrize("kind", SUPERBLOCKS)
+def test_whatever_begins_at_one_of_the_first_mib_is_read(kind: str) -> None:
+    read = places(400 * GIB)
+    wanted = [at * MIB + SUPERBLOCKS[kind] for at in range(1, 64)]
+    assert not [at for at in wanted if not any(start <= at < start + length for start, length in read)]
 
 
 @pytest.mark.parametrize(

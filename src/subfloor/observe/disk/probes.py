@@ -150,12 +150,25 @@ MARGIN = 1024 * 1024
 """What is read of a disk without partitions, to see whether it is blank: so many bytes at both ends, and so many
 samples of so many bytes between them."""
 
-# Prints each place, counted in samples; $pages is how many the disk has. None where the ends are all of it.
+BEGINNINGS = 64
+BEGINNING = 64 * 1024 + SAMPLE
+"""What is read besides: so many bytes at each MiB below this one. Partitions, and images that were written to an offset,
+usually begin at one of them, and a fresh filesystem may be little more than its first superblock. That one is at most
+64 KiB behind the beginning (btrfs, reiserfs, gfs2), and the signature of a swap area is before that, whatever the size
+of its pages."""
+
+# Prints each place and its length, counted in samples; $pages is how many the disk has. None where the ends are all
+# of it.
 SAMPLE_PLACES = f"""
 places() {{
+    i=1 last=$((pages - {(MARGIN + BEGINNING) // SAMPLE}))
+    while [ "$i" -lt {BEGINNINGS} ] && [ $((i * {MARGIN // SAMPLE})) -le "$last" ]; do
+        echo $((i * {MARGIN // SAMPLE})) {BEGINNING // SAMPLE}
+        i=$((i + 1))
+    done
     span=$((pages - {2 * MARGIN // SAMPLE})) i=0
     while [ "$span" -gt 0 ] && [ "$i" -lt {SAMPLES} ]; do
-        echo $(({MARGIN // SAMPLE} + i * span / {SAMPLES}))
+        echo $(({MARGIN // SAMPLE} + i * span / {SAMPLES})) 1
         i=$((i + 1))
     done
 }}
@@ -177,7 +190,10 @@ _IS_ZEROS = r"""
 _BY_PERL = rf"""
     {_IS_ZEROS}
     my ($last, $length) = @ARGV; my ($ends, $samples) = (zeros(0, $length) && zeros($last, $length), 1);
-    for (<STDIN>) {{ $samples = 0 unless zeros($_ * {SAMPLE}, {SAMPLE}) }}
+    for (<STDIN>) {{
+        my ($at, $count) = split;
+        $samples = 0 unless zeros($at * {SAMPLE}, $count * {SAMPLE});
+    }}
     print "ends ", $ends ? "zeros" : "data", "\nsamples ", $samples ? "zeros" : "data", "\n";
 """
 
@@ -193,7 +209,7 @@ if command -v perl >/dev/null; then
     places | perl -e '{_BY_PERL}' "$n" $(((size - count) * 512)) $((count * 512)) || echo unreadable yes
     exit 0
 fi
-samples() {{ while read -r at; do dd if="$n" bs={SAMPLE} skip="$at" count=1 || exit; done; }}
+samples() {{ while read -r at count; do dd if="$n" bs={SAMPLE} skip="$at" count="$count" || exit; done; }}
 ends() {{ dd if="$n" bs=512 count="$count" && dd if="$n" bs=512 skip=$((size - count)) count="$count"; }}
 between() {{ ( places | samples ); }}
 {{

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from subfloor.core.errors import NotVisible
 from subfloor.core.machine import ESTIMATED, Unknown, at_least
-from subfloor.observe.disk.probes import SAMPLE, SAMPLES
+from subfloor.observe.disk.probes import BEGINNING, BEGINNINGS, SAMPLE, SAMPLES
 from subfloor.storage import alignment, gpt
 from subfloor.storage.devices import partition_node
 
@@ -18,7 +18,10 @@ LOST_GPT = "lost GPT"
 UNKNOWN_DATA = "unknown data"
 """Among the signatures of a disk: no program knows what is on it, and yet not all that was read of it is zeros."""
 
-READ = f"its first and last MiB, and {SAMPLES} samples of {SAMPLE // 1024} KiB between them"
+READ = (
+    f"its first and last MiB, {BEGINNING // 1024} KiB at each of its first {BEGINNINGS} MiB, "
+    f"and {SAMPLES} samples of {SAMPLE // 1024} KiB between them"
+)
 """What is read of a disk to see whether it is blank, in words."""
 
 
@@ -248,7 +251,7 @@ class DiskState:
         elif UNKNOWN_DATA in self.signatures:
             yield f"data that no program here knows ({READ}, are not all zeros)"
         if self.filled:
-            yield f"data outside of any partition ({SAMPLES} samples of its space are not all zeros)"
+            yield "data outside of any partition (what was read of its space is not all zeros)"
         labels = dict(self.labels)
         yield from (f"{Content(kind, labels.get(kind, ''), use=self.use)} on the whole disk" for kind in self.whole)
         for volume in self.volumes:

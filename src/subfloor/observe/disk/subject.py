@@ -14,6 +14,8 @@ from subfloor.core.machine import Output, Subject, Unknown
 from subfloor.observe import mountinfo, swap
 from subfloor.observe.disk.facts import KernelPartition, ProbeOutput, kernel_partitions
 from subfloor.observe.disk.probes import (
+    BEGINNING,
+    BEGINNINGS,
     ELSEWHERE,
     ENDS,
     FACTS,
@@ -171,12 +173,15 @@ def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
     """
     if read.one("partitions"):
         return True, True
-    sizes = {
-        "ends": 2 * min(MARGIN, disk.size),
-        "samples": SAMPLES * SAMPLE if disk.size // SAMPLE > 2 * MARGIN // SAMPLE else 0,
-    }
+    sizes = {"ends": 2 * min(MARGIN, disk.size), "samples": _sampled(disk.size // SAMPLE * SAMPLE)}
     ends, between = (_is_zeros(read.one(key).partition(" ")[0], size) for key, size in sizes.items())
     return ends, between
+
+
+def _sampled(size: int) -> int:
+    """How many bytes are read between the ends of a disk with so many bytes in whole samples (``SAMPLE_PLACES``)."""
+    beginnings = max(0, min(BEGINNINGS - 1, (size - MARGIN - BEGINNING) // MARGIN))
+    return beginnings * BEGINNING + (SAMPLES * SAMPLE if size > 2 * MARGIN else 0)
 
 
 def _is_zeros(said: str, size: int) -> bool:
