@@ -152,7 +152,7 @@ samples of so many bytes between them."""
 
 BEGINNINGS = 64
 BEGINNING = 64 * 1024 + SAMPLE
-"""What is read besides: so many bytes at each MiB below this one. Partitions, and images that were written to an offset,
+"""What is read besides: so many bytes at each MiB below this one. Partitions, and images written to an offset,
 usually begin at one of them, and a fresh filesystem may be little more than its first superblock. That one is at most
 64 KiB behind the beginning (btrfs, reiserfs, gfs2), and the signature of a swap area is before that, whatever the size
 of its pages."""
