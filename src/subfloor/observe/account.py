@@ -1,4 +1,4 @@
-"""Users and groups that a machine knows by name, from whatever source its name service has."""
+"""Users and groups that a machine knows by name, from any source of its name service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subfloor.core.machine import Output, Subject
 
 @dataclass(frozen=True)
 class Account(Subject[bool]):
-    """Whether there is a user or a group of this name."""
+    """Whether a user or a group of this name exists."""
 
     kind: Literal["user", "group"]
     name: str
@@ -21,17 +21,17 @@ class Account(Subject[bool]):
         return f"{self.kind} {self.name}"
 
     def probes(self) -> tuple[str, ...]:
-        """One probe: getent(1), or the database in /etc where there is no getent."""
+        """One probe: getent(1), or the database in /etc if there is no getent."""
         database = "passwd" if self.kind == "user" else "group"
         return (f"database={database}; name={shlex.quote(self.name)}\n{_PROBE}",)
 
     def parse(self, *outputs: Output) -> bool:
-        """Whether the account exists. Raises ``LookFailed`` where getent(1) fails."""
+        """Whether the account exists. Raises ``LookFailed`` if getent(1) fails."""
         (found,) = outputs
-        if found.status not in (0, 2):  # getent(1): 2 where the name could not be found
+        if found.status not in (0, 2):  # getent(1): 2 if the name could not be found
             raise LookFailed(
-                f"whether there is a {self} cannot be seen",
-                advice=f"see what `getent` says; or give the {self.kind}'s number",
+                f"the {self} cannot be looked up",
+                advice=f"run `getent` to see why, or give the {self.kind}'s number",
             )
         return found.status == 0
 

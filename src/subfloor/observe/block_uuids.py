@@ -1,4 +1,4 @@
-"""Every block device of the machine that carries a UUID: a table's, a partition's, a filesystem's."""
+"""Every block device of the machine that carries a UUID: of a table, a partition or a filesystem."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from subfloor.core.machine import Output, Subject
 from subfloor.observe.device_names import NODE
 
-# What udev knows costs no read, so a disk that no longer answers holds up nothing. Only where udev knows nothing of
-# a device is it read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# udev's database is read first, so a disk that no longer answers delays nothing. Only a device unknown to udev is read,
+# for at most five seconds. Directories in sysfs have ! for the / in names such as cciss/c0d0.
 _PROBE = rf"""
 {NODE}
 show() {{ node_of "$2"; echo "$1 ${{node#/dev/}}"; }}
@@ -48,16 +48,16 @@ exit 0
 """
 
 KINDS = {"table": "label-id", "entry": "PARTUUID", "holds": "UUID"}
-"""What the probe calls them, and what they are called."""
+"""The probe's keys, and the names of these UUIDs."""
 
 
 @dataclass(frozen=True)
 class UuidHolder:
     """A device and a UUID that it carries, as blkid shows it; ``kind`` is one of ``KINDS``' values.
 
-    ``disk``: the node of the whole device that it is, or is a part of. ``below``: the nodes of the whole devices
-    that this one is made of, itself included: a mirror carries what its members do. ``member``: the UUID of this
-    device in a filesystem that may lie on several (btrfs), all of which carry its one UUID.
+    ``disk``: the node of its whole device. ``below``: the nodes of the whole devices that this one is made of,
+    itself included: a mirror carries the UUIDs of its members. ``member``: the UUID of this device in a filesystem
+    that may lie on several devices (btrfs); all of them carry the filesystem's UUID.
     """
 
     node: str
@@ -80,7 +80,7 @@ class BlockUuids(Subject[tuple[UuidHolder, ...]]):
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[UuidHolder, ...]:
-        """Every device with every UUID that it carries."""
+        """One ``UuidHolder`` for each UUID of each device."""
         devices = dict(_devices(outputs[0].text))
         return tuple(
             UuidHolder(
@@ -101,7 +101,7 @@ _Devices = dict[str, list[tuple[str, str]]]
 
 
 def _devices(text: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Each device's name in sysfs, and what the probe printed of it."""
+    """Each device's name in sysfs, and what the probe printed about it."""
     lines: list[tuple[str, str]] = []
     for line in text.split("\n"):
         key, _, value = line.partition(" ")

@@ -1,4 +1,4 @@
-"""Names of block devices: which node of the kernel's one leads to, and which names there are."""
+"""Names of block devices: the kernel's node for any name, and the list of all names."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ node_of() { # the name of a block device in sysfs. Sets $node.
 }
 """
 """A function in sh: the node of a block device. The kernel numbers mapped devices in the order in which they appear,
-so one is known by the name that whoever made it gave it (``/dev/mapper/vg0-root``, not ``/dev/dm-0``)."""
+so a mapped device is identified by its device-mapper name (``/dev/mapper/vg0-root``, not ``/dev/dm-0``)."""
 
 CANONICAL = rf"""
 {NODE}
-canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, where it is known. Sets $node, and its $block.
+canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, if known. Sets $node, and its $block.
     node=$1 number=${{2-}}
     [ ! -L "$node" ] || node=$(readlink -f -- "$node")
     block=${{node#/dev/}}
@@ -39,7 +39,7 @@ canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, where it i
     node_of "$block"
 }}
 """
-"""A function in sh: the one name of a block device. A device may have links and further nodes, by udev or device-mapper
+"""A function in sh: the canonical name of a block device. udev and device-mapper make links and further nodes
 (``/dev/dm-0``, ``/dev/vg0/root``, ``/dev/disk/by-id/…``); programs and the kernel show any of them."""
 
 
@@ -54,7 +54,7 @@ def node_probe(path: str) -> str:
 
 @dataclass(frozen=True)
 class DeviceNode(Subject[str]):
-    """The kernel's node of the block device that a path leads to; "" where it leads to none."""
+    """The kernel's node of the block device that a path leads to; "" if it leads to none."""
 
     path: str
 

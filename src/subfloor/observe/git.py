@@ -1,4 +1,4 @@
-"""What git does not track: of a flake in a git repository, Nix sees only what is tracked."""
+"""Files that git does not track: of a flake in a git repository, Nix reads only tracked files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from subfloor.observe.path import Located, NotYetVisible
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository, and the names of the files that Nix would read and it does not track.
+    """A git repository, and the names of the files that Nix needs but git does not track.
 
-    ``readable``: there is a git to ask.
+    ``readable``: git is installed, so the files can be listed.
     """
 
     untracked: frozenset[str] = frozenset()
@@ -29,9 +29,9 @@ RepositoryState = Repository | None | NotYetVisible
 
 @dataclass(frozen=True)
 class Tracking(Located[RepositoryState]):
-    """The repository that a directory lies in, if it lies in one, as Nix looks for it: `.git` there or above.
+    """The repository around a directory, found as Nix finds it: `.git` in the directory or above.
 
-    Of what is ignored on purpose only ``local.nix`` and ``flake.lock`` count.
+    Of the ignored files only ``local.nix`` and ``flake.lock`` count.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Tracking(Located[RepositoryState]):
         return (f"d={shlex.quote(self.path)}\n{_LISTED}",)
 
     def parse(self, *outputs: Output) -> RepositoryState:
-        """The repository; None where there is none. Raises ``LookFailed`` where git fails."""
+        """The repository; None if there is none. Raises ``LookFailed`` if git fails."""
         (found,) = outputs
         if found.status == 3:
             return None
@@ -52,8 +52,8 @@ class Tracking(Located[RepositoryState]):
             return Repository(readable=False)
         if found.status:
             raise LookFailed(
-                f"what git tracks in {self.path} cannot be seen",
-                advice=f"see what `git -C {shlex.quote(self.path)} status` says, and repair the repository",
+                f"git cannot list its files in {self.path}",
+                advice=f"run `git -C {shlex.quote(self.path)} status` to see why, and repair the repository",
             )
         return Repository(frozenset(found.text.split("\0")) - {""})
 
@@ -62,7 +62,7 @@ class Tracking(Located[RepositoryState]):
         return None
 
 
-# The repository's own settings start no program here.
+# core.fsmonitor is off, so that the repository's own settings start no program here.
 _LISTED = """
 [ -d "$d" ] || exit 3
 t=$d

@@ -1,7 +1,7 @@
-"""What a bind mount would hide: whole trees, compared entry by entry, none of them changed.
+"""Entries that a bind mount would hide: two trees, compared entry by entry and read only.
 
-The two trees are compared by programs made for it, and every name ends with a NUL, so that no name is taken
-for two and the number of entries does not matter. Only regular files are opened.
+Standard programs compare the trees. Every name ends with a NUL, so no name can be taken for two, and the
+data is streamed, so the number of entries does not matter. Only regular files are opened.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from subfloor.observe.path import UNSEEN_ADVICE, Located, NotYetVisible, PathSta
 
 @dataclass(frozen=True)
 class Hiding:
-    """What a bind mount would hide: entries that its source lacks, and entries that differ in it.
+    """What a bind mount would hide: entries that are missing from its source, and entries that differ there.
 
-    Up to ``MOST_HIDDEN`` of each kind; where there are as many, there may be more. ``unfinished``: an
-    interrupted copy has left its staging directory in the source.
+    At most ``MOST_HIDDEN`` of each kind are listed; if that many are, there may be more. ``unfinished``: an
+    interrupted copy left its staging directory in the source.
     """
 
     missing: tuple[str, ...] = ()
@@ -32,20 +32,20 @@ class Hiding:
 HidingState = Hiding | NotYetVisible
 
 MOST_HIDDEN = 100
-"""How many entries are listed: enough to decide, and to show."""
+"""The most entries that are listed: enough to decide, and to show."""
 
 
 @dataclass(frozen=True)
 class Hidden(Located[HidingState]):
-    """What would be out of sight if ``source`` were bound over ``path``; nothing once something is mounted there.
+    """What a bind mount of ``source`` on ``path`` would hide; nothing if something is mounted on ``path``.
 
-    An entry is the same where kind, mode, owner, group and content are, and, where `getfattr` is installed,
+    Entries are equal if kind, mode, owner, group and content are equal and, if `getfattr` is installed, also
     the ACL, capabilities and the user's extended attributes. Times do not count.
     """
 
     path: str
     source: str
-    patience = 120.0  # tens of thousands of files, which may be compared
+    patience = 120.0  # seconds: there may be tens of thousands of files to compare
 
     def __str__(self) -> str:
         return f"what {self.source} would hide at {self.path}"
@@ -86,7 +86,7 @@ class Hidden(Located[HidingState]):
 
 
 def staging(source: str, kind: str) -> str:
-    """The directory in which a copy is made before its entries get their places: on the source's own filesystem."""
+    """The directory for a copy whose entries are moved to their places later: on the source's own filesystem."""
     return unfinished(f"{source}/" if kind == "directory" else source)
 
 
@@ -97,7 +97,7 @@ def _are_whole(records: list[str]) -> bool:
 
 
 def _names(records: Iterable[str]) -> tuple[str, ...]:
-    """The names in records of the form ``./NAME// PROPERTIES``, each once. No name holds two slashes in a row."""
+    """The names in records of the form ``./NAME// PROPERTIES``, each once. No name contains two slashes in a row."""
     found = (record.removeprefix("./").partition("//")[0] for record in records if record.startswith("."))
     return tuple(sorted(set(found)))
 

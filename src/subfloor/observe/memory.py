@@ -1,4 +1,4 @@
-"""How much memory the kernel has to give, from /proc/meminfo (proc_meminfo(5))."""
+"""The memory that the kernel can use, from /proc/meminfo (proc_meminfo(5))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from subfloor.core.machine import Output, Subject
 
 @dataclass(frozen=True)
 class MemoryState:
-    """Everything the kernel can use, and the size of a page, in bytes."""
+    """All memory that the kernel can use, and the size of a page, in bytes."""
 
     total: int
     page: int = 4096

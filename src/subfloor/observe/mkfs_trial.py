@@ -1,4 +1,4 @@
-"""Whether a program that makes a filesystem would succeed: tried on a sparse file, before anything is erased."""
+"""A trial of mkfs on a sparse file, before anything is erased: would it succeed?"""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
 
-# In memory where there is a tmpfs for it. Where no file can be made nothing is known, which is no reason to refuse.
+# In memory if there is a tmpfs for it. If no file can be made, the result is unknown, and nothing is refused for that.
 _TRY = """
 f=$(mktemp -p /dev/shm subfloor.XXXXXXXX || mktemp) || exit 0
 trap 'rm -f -- "$f"' EXIT; trap 'exit 0' HUP INT TERM
 truncate -s {size} -- "$f" || exit 0
 said=$({env} {argv} "$f" 2>&1 </dev/null) && exit 0
-# No room for the trial itself says nothing of the device.
+# A lack of room for the trial itself says nothing about the device.
 case $said in *"No space left"*) exit 0 ;; esac
 printf '%s\n' "$said" | sed "s|$f|the device|g"; exit 1
 """
 
 _SHOWN = 2
-"""How many lines of what the program printed are repeated."""
+"""The number of lines of the program's output that are reported."""
 
 _REASON = re.compile(r"error|must|too |invalid|unknown|unrecognized|illegal|not (sufficient|enough)|minimum", re.I)
-"""What the lines look like that give a reason; some programs print a banner before them, some a page of usage after."""
+"""Matches lines that give a reason; some programs print a banner before them, some a page of usage after them."""
 
 
 @dataclass(frozen=True)
 class Trial(Subject[str]):
-    """Why a program would not make what it is to make on a device of so many bytes; "" where it would.
+    """Why a program would fail on a device of ``size`` bytes; "" if it would succeed.
 
     ``argv`` without the device, which comes last; ``env``: pairs that are added to its environment.
-    The trial is made on a sparse file, in memory where there is a tmpfs on /dev/shm, and the file is removed.
+    The trial uses a sparse file, in memory if there is a tmpfs on /dev/shm, and removes it.
     """
 
     argv: tuple[str, ...]
@@ -42,14 +42,14 @@ class Trial(Subject[str]):
         return f"trial of `{shlex.join(self.argv)}` on {self.size} bytes"
 
     def probes(self) -> tuple[str, ...]:
-        """One probe that runs the program on a sparse file; none where the size is unknown."""
+        """One probe that runs the program on a sparse file; none if the size is unknown."""
         if not self.size:
             return ()
         env = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.env)
         return (_TRY.format(size=self.size, env=env, argv=shlex.join(self.argv)),)
 
     def parse(self, *outputs: Output) -> str:
-        """The lines that give the reason of a failure; "" on success."""
+        """The lines that give the reason for a failure; "" on success."""
         if not outputs or not outputs[0].status:
             return ""
         lines = [line.strip() for line in outputs[0].text.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""A mount point: what is mounted there, and what mounting something does to all that is below it."""
+"""Mount points: what is mounted there, and how mounting something changes every subject below."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from subfloor.observe.path import NotYetVisible, PathState, below, is_below, rea
 
 @dataclass(frozen=True)
 class Mounted:
-    """A mount; ``root`` is the path inside the filesystem, ``/`` but for binds and subvolumes.
+    """A mount; ``root`` is the path inside the filesystem, ``/`` except for binds and subvolumes.
 
-    A promise names only the options that were asked for; the kernel adds its own. ``halted``: the kernel
-    has made the filesystem read-only, as it does after an error. ``unsure``: names of options that a promise
-    does not hold, and that may be in force all the same.
+    A promise names only the options that were requested; the kernel adds its own. ``halted``: the kernel
+    made the filesystem read-only, as it does after an error. ``unsure``: names of options that a promise
+    leaves out, but that may be in force.
     """
 
     source: str
@@ -34,22 +34,22 @@ class Mounted:
         return f"{self.source} ({self.type}{inside}{options})"
 
     def is_(self, other: Mounted) -> bool:
-        """Whether it is the same part of the same filesystem, whatever the options."""
+        """Whether both are the same part of the same filesystem; options do not count."""
         return (self.source, self.type, self.root) == (other.source, other.type, other.root)
 
 
 AUTOMOUNT = "autofs"
-"""The type of what waits at a place until somebody looks into it (systemd.automount(5), autofs(5))."""
+"""The type of a mount that triggers the real one at the first access (systemd.automount(5), autofs(5))."""
 
 
 @dataclass(frozen=True)
 class MountState:
-    """What is mounted at a path: of several stacked there the last one, ``top``, is what is there.
+    """What is mounted at a path: of several stacked mounts only the last one, ``top``, is visible.
 
-    ``real`` is the path without symbolic links. ``below``: other mounts under the path, that a mount on
-    it would bury. ``buried``: what was mounted here before something was mounted over a directory above.
-    ``automount``: whoever looks into the directory has systemd (or another automounter) mount something here;
-    that is a way of mounting, and no mount of its own.
+    ``real`` is the path without symbolic links. ``below``: other mounts under the path, which a mount on the
+    path would hide. ``buried``: mounts here that a later mount over a directory above hides. ``automount``:
+    systemd (or another automounter) mounts something here at the first access; this is a way of mounting, and
+    does not count as a mount.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -113,7 +113,7 @@ def _mounted(mount: mountinfo.MountInfo) -> Mounted:
 class InUse:
     """Every mount of a device: its source, its path, and the options that it shows.
 
-    Others mount and unmount as they like, so no two are told apart by it.
+    Other programs mount and unmount at any time, so two values always compare as equal.
     """
 
     mounts: tuple[tuple[str, str, frozenset[str]], ...] = field(default=(), compare=False)
@@ -125,7 +125,7 @@ class InUse:
 
 @dataclass(frozen=True)
 class DevicesMounted(Subject[InUse]):
-    """Every device that is mounted. Some options are kept by the kernel for all mounts of a filesystem."""
+    """Every device that is mounted. The kernel keeps some options for all mounts of a filesystem."""
 
     def __str__(self) -> str:
         return "devices that are mounted"
@@ -143,7 +143,7 @@ class DevicesMounted(Subject[InUse]):
 
 @dataclass(frozen=True)
 class MountLocation:
-    """The mount that a path lies on, and where that is mounted."""
+    """The mount that a path lies on, and its mount point ``at``."""
 
     at: str
     source: str
@@ -154,13 +154,13 @@ class MountLocation:
         return f"{self.source} ({self.type}) at {self.at}"
 
     def inside(self, path: str) -> str:
-        """A path on this mount as the filesystem itself has it."""
+        """The path inside the filesystem for a path on this mount."""
         return posixpath.normpath(posixpath.join(self.root, posixpath.relpath(path, self.at)))
 
 
 @dataclass(frozen=True)
 class UnderlyingMount(Subject[MountLocation]):
-    """Which mount a path lies on; the path need not exist."""
+    """The mount that a path lies on; the path need not exist."""
 
     path: str
 
@@ -175,16 +175,16 @@ class UnderlyingMount(Subject[MountLocation]):
         """The mount that the path lies on."""
         mounts, real = outputs
         crossed = mountinfo.way(mountinfo.parse(mounts.stdout), real.text.removesuffix("\n"))
-        # In a chroot that is no mount point itself, nothing is known of the filesystem under it.
+        # In a chroot whose root is not a mount point, the filesystem under it is unknown.
         last = crossed[-1] if crossed else None
         return MountLocation(last.path, last.source, last.type, last.root) if last else MountLocation("/", "", "")
 
 
 def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hidden: NotYetVisible | None) -> Machine:
-    """The machine once something is mounted at a path: what was below is hidden by what it holds.
+    """The machine after something is mounted at a path: it hides what was below.
 
-    ``root``: the root directory of what is mounted. ``hidden``: why what is below cannot be seen before
-    it is really there; None for a filesystem that is known to be empty.
+    ``root``: the root directory of what is mounted. ``hidden``: why its content cannot be seen before the real
+    mount; None for a filesystem that is known to be empty.
     """
     changes: dict[AnySubject, Any] = dict(below(machine, at, root, hidden))
     for subject in machine:
@@ -206,9 +206,9 @@ def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hi
 def remounting(
     machine: Machine, at: str, options: frozenset[str], shared: frozenset[str], names: frozenset[str]
 ) -> Machine:
-    """The machine once a mount shows these options, and every mount of its filesystem the ``shared`` ones of them.
+    """The machine after a mount got these options, and every mount of its filesystem the ``shared`` ones.
 
-    ``names``: those of all options that the kernel keeps for a filesystem as a whole.
+    ``names``: the names of all options that the kernel keeps for a filesystem as a whole.
     """
     top = machine[Mount(at)].top
     changes: dict[AnySubject, Any] = {}

@@ -25,17 +25,18 @@ done <<LIST
 $mounts
 LIST
 """
-"""The list, and then the kernel's own names of devices that it lists by another: it lists what mount(2) was given."""
+"""The list, then ``@ SOURCE NODE`` for each device that it shows by another name than the kernel's own: it shows the
+source as mount(2) received it."""
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
 class MountInfo:
-    """One mount, as the kernel lists it; ``root`` is the path inside the filesystem that is mounted.
+    """One mount in the kernel's list; ``root`` is the path inside the filesystem that is mounted.
 
-    ``halted``: the mount would be writable, and the filesystem is not. The kernel makes it so after an error:
-    ``ro`` among the filesystem's own options, or, of ext4 since Linux 6.15, ``emergency_ro`` or ``shutdown``.
+    ``halted``: the mount is writable, but the filesystem is not. The kernel does this after an error: then the
+    filesystem's own options contain ``ro`` or, for ext4 since Linux 6.15, ``emergency_ro`` or ``shutdown``.
     """
 
     id: int
@@ -49,9 +50,9 @@ class MountInfo:
     halted: bool = False
 
 
-@lru_cache(maxsize=2)  # all mount points of a play ask for the same list
+@lru_cache(maxsize=2)  # all mount points of a play parse the same list
 def parse(text: bytes) -> tuple[MountInfo, ...]:
-    """The mounts, in the kernel's order: of several on one path the last one is what is there."""
+    """The mounts, in the kernel's order: of several on one path only the last one is visible."""
     lines = [line for line in text.split(b"\n") if line]
     links = dict(_link(line) for line in lines if line.startswith(b"@ "))
     mounts = (_mount(line) for line in lines if not line.startswith(b"@ "))
@@ -64,9 +65,9 @@ def _link(line: bytes) -> tuple[str, str]:
 
 
 def way(mounts: tuple[MountInfo, ...], path: str) -> tuple[MountInfo, ...]:
-    """The mounts that are crossed on the way to a path without symbolic links; the last one is where it lies.
+    """The mounts crossed on the way to a path without symbolic links; the path lies on the last one.
 
-    A mount that another one has buried is listed under its old path still, and is on no way.
+    The kernel still lists a mount that another one hides, under its old path; it is on no way.
     """
     ids = {mount.id for mount in mounts}
     crossed: list[MountInfo] = []
@@ -82,7 +83,7 @@ def _prefixes(path: str) -> tuple[str, ...]:
 
 
 def _next(mounts: tuple[MountInfo, ...], ids: set[int], crossed: list[MountInfo], path: str) -> MountInfo | None:
-    """What is mounted at ``path``, on the mount crossed last. (In a chroot the first one's parent is not listed.)"""
+    """The mount at ``path`` on the mount crossed last. (In a chroot the first mount's parent is not listed.)"""
     parents = (
         {crossed[-1].id}
         if crossed
@@ -114,7 +115,7 @@ _HALTED = frozenset({"ro", "emergency_ro", "shutdown"})
 
 
 def _options(own: frozenset[str], within: frozenset[str]) -> frozenset[str]:
-    """The mount's own options win over the filesystem's, but that neither makes the other one writable."""
+    """The mount's own options override the filesystem's; but if either is read-only, the result is read-only."""
     read_only = "ro" in own or within & _HALTED
     return own - {"ro", "rw"} | within - {"ro", "rw"} | {"ro" if read_only else "rw"}
 
@@ -124,11 +125,11 @@ def _split(options: bytes) -> frozenset[str]:
 
 
 def escaped(path: str) -> str:
-    """A path as the kernel writes it in its list."""
+    """A path in the kernel's notation."""
     return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
 
 
 def unescaped(field: bytes) -> str:
-    """A path as it is, of which the kernel writes white space and backslashes in octal (seq_path)."""
+    """A path from the kernel's notation, which writes white space and backslashes in octal (seq_path)."""
     raw = _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), field)
     return raw.decode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
-"""What there is of a NixOS under an install root: its configuration's files, and what was installed from them.
+"""A NixOS under an install root: the files of its configuration, and the system installed from them.
 
-What is on the boot partition is held against the store: an installation that broke off leaves copies there
-that are too short, and a boot loader's installer that finds a file there takes it for a whole one.
+Files on the boot partition are compared with the store: an interrupted installation leaves truncated copies
+there, and the boot loader's installer takes any existing file for a complete one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from subfloor.core.machine import Output, Unknown
 from subfloor.observe.path import Absent, Located, NotYetVisible
 
 PROFILES = "nix/var/nix/profiles"
-"""Where the system's profile is, below the root."""
+"""The directory of the system's profile, below the root."""
 
 SYSTEM_OF = f"""
 system_of() (
@@ -26,7 +26,7 @@ system_of() (
 """
 """A piece of sh: `system_of ROOT LINK` prints the store path that a profile, or a generation of it, leads to.
 
-Links in a store are absolute as the installed system has it, so they cannot simply be followed.
+Links in a store are absolute paths of the installed system, so they cannot simply be followed.
 """
 
 _STORED = (
@@ -41,12 +41,12 @@ stored() (
 size() { stat -c %s -- "$1"; }
 """
 )
-"""`stored ROOT PATH` prints the file of the store, as the installed system has it, that links lead to from PATH."""
+"""`stored ROOT PATH` follows links from PATH to a file in the store, and prints its path in the installed system."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of a configuration: their names in its directory, and the SHA-256 of what they say."""
+    """The files of a configuration: their names in its directory, and the SHA-256 of their content."""
 
     files: tuple[tuple[str, str], ...] = ()
 
@@ -59,7 +59,7 @@ SourcesState = Sources | NotYetVisible | Unknown
 
 @dataclass(frozen=True)
 class Configuration(Located[SourcesState]):
-    """A directory with a configuration. What git keeps, and files that are being written, are no part of it."""
+    """A directory with a configuration, without git's own files and without unfinished files of subfloor."""
 
     path: str
 
@@ -72,10 +72,10 @@ class Configuration(Located[SourcesState]):
         return (f"[ -d {shlex.quote(self.path)} ] || exit 0; cd -- {shlex.quote(self.path)} && find . {listed}",)
 
     def parse(self, *outputs: Output) -> Sources:
-        """The files by name. Raises ``LookFailed`` where one cannot be read."""
+        """The files by name. Raises ``LookFailed`` if one cannot be read."""
         (found,) = outputs
         if found.status:
-            raise LookFailed(f"{self.path} cannot be read", advice="see whether every file in it can be read, as root")
+            raise LookFailed(f"{self.path} cannot be read", advice="check that root can read every file in it")
         entries = (entry.split("  ", 1) for entry in found.text.split("\0") if entry)
         return Sources(tuple(sorted((name.removeprefix("./"), digest) for digest, name in entries)))
 
@@ -86,10 +86,10 @@ class Configuration(Located[SourcesState]):
 
 @dataclass(frozen=True)
 class System:
-    """A system that was installed: its store path, what it is recorded to be made from, and whether it boots.
+    """An installed system: its store path, the recorded digest of its configuration, and whether it boots.
 
-    ``made_from`` is empty where there is no record of this very system. ``boots``: the boot partition has a
-    boot loader, and an entry of it that starts this system, with a kernel and an initrd as long as they must be.
+    ``made_from`` is empty if there is no record of this very system. ``boots``: the boot partition has a boot
+    loader, and a boot entry that starts this system, whose kernel and initrd have their full length.
     """
 
     path: str | Unknown
@@ -97,7 +97,7 @@ class System:
     boots: bool
 
     def __str__(self) -> str:
-        return f"{self.path}{'' if self.boots else ', which nothing boots'}"
+        return f"{self.path}{'' if self.boots else ', not bootable'}"
 
 
 SystemState = System | Absent | NotYetVisible
@@ -107,7 +107,7 @@ SystemState = System | Absent | NotYetVisible
 class InstalledSystem(Located[SystemState]):
     """The system that the profile under ``path``, an install root, leads to.
 
-    ``boot``: where the boot partition is mounted, empty where nobody asks. ``record``: the file that says
+    ``boot``: where the boot partition is mounted, empty if it does not matter. ``record``: the file that records
     what a system was made from, as ``DIGEST STORE-PATH``.
     """
 
@@ -120,7 +120,7 @@ class InstalledSystem(Located[SystemState]):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that it is about."""
+        """Every path that its value depends on."""
         return (self.path, posixpath.join(self.path, PROFILES), self.record, *((self.boot,) if self.boot else ()))
 
     def probes(self) -> tuple[str, ...]:
@@ -129,12 +129,12 @@ class InstalledSystem(Located[SystemState]):
         return (f"{given}\n{_STORED}{_SYSTEM}",)
 
     def parse(self, *outputs: Output) -> SystemState:
-        """The system, or ``Absent``. Raises ``LookFailed`` where it cannot be read."""
+        """The system, or ``Absent``. Raises ``LookFailed`` if it cannot be read."""
         (found,) = outputs
         if found.status:
             raise LookFailed(
-                f"what is installed under {self.path} cannot be seen",
-                advice="see that root runs this, and that the filesystems there are sound",
+                f"the system installed under {self.path} cannot be read",
+                advice="run this as root, and check the filesystems there",
             )
         said: dict[str, str] = dict(_words(line) for line in found.text.splitlines())
         if "system" not in said:
@@ -174,7 +174,7 @@ exit 0
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What an installation that broke off left on the boot partition: paths on it."""
+    """Paths of files that an interrupted installation left on the boot partition."""
 
     paths: frozenset[str] = frozenset()
 
@@ -187,10 +187,10 @@ LeftoversState = Leftovers | NotYetVisible
 
 @dataclass(frozen=True)
 class BootLeftovers(Located[LeftoversState]):
-    """Files on the boot partition that would make the boot loader's installer fail, or that it would take for whole.
+    """Files on the boot partition that make the boot loader's installer fail, or that it would take for complete.
 
-    Before there is a ``record`` every kernel and initrd on it that belongs to a generation is compared with
-    the store's, byte by byte; afterwards they are known to have been flushed, and nothing is read.
+    As long as there is no ``record``, every kernel and initrd of a generation there is compared with the store's,
+    byte by byte. With a record they are known to have been flushed, and are not read.
     """
 
     path: str
@@ -198,11 +198,11 @@ class BootLeftovers(Located[LeftoversState]):
     record: str
 
     def __str__(self) -> str:
-        return f"what was left unfinished in {self.path}"
+        return f"unfinished files in {self.path}"
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that it is about."""
+        """Every path that its value depends on."""
         return (self.path, posixpath.join(self.root, PROFILES), self.record)
 
     def probes(self) -> tuple[str, ...]:
@@ -211,10 +211,10 @@ class BootLeftovers(Located[LeftoversState]):
         return (f"{given}\n{_STORED}{_LEFTOVERS}",)
 
     def parse(self, *outputs: Output) -> Leftovers:
-        """The paths. Raises ``LookFailed`` where the partition cannot be read."""
+        """The paths. Raises ``LookFailed`` if the partition cannot be read."""
         (found,) = outputs
         if found.status:
-            raise LookFailed(f"{self.path} cannot be looked at", advice="see that its filesystem is sound")
+            raise LookFailed(f"{self.path} cannot be read", advice="check its filesystem")
         return Leftovers(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> LeftoversState:
@@ -222,9 +222,9 @@ class BootLeftovers(Located[LeftoversState]):
         return Leftovers()
 
 
-# `.#*` is what bootctl was writing: it keeps nothing from working, and fills the partition up.
-# The other names are those of NixOS's systemd-boot-builder: it makes loader.tmp only where there is none, and a
-# kernel's copy is named after its place in the store, HASH-linux-6.12/bzImage as HASH-linux-6.12-bzImage.efi.
+# `.#*` are files that bootctl was writing: they prevent nothing, but fill the partition up.
+# The other names are from NixOS's systemd-boot-builder: it makes loader.tmp only if there is none, and names a
+# kernel's copy after its place in the store: HASH-linux-6.12/bzImage becomes HASH-linux-6.12-bzImage.efi.
 _LEFTOVERS = f"""
 [ -d "$b" ] || exit 0
 cd -- "$b" || exit 1

@@ -1,8 +1,7 @@
-"""Who has a disk's partitions open, so that the kernel cannot be told that they have changed.
+"""Processes that have a disk's partitions open, so that the kernel cannot take a changed table.
 
-Looked at only once something has failed: it goes through every process's open files, as fuser(1) does, but
-needs no program that an installer may lack. What is open in another machine's kernel (a guest's, say) it
-does not see.
+It is read only after a failure, because it goes through the open files of every process. fuser(1) does the
+same, but an installer may lack it. It does not see files that are open in another kernel, such as a guest's.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class DeviceUsers(Subject[tuple[DeviceUser, ...]]):
     disk: str
 
     def __str__(self) -> str:
-        return f"who has partitions of {self.disk} open"
+        return f"processes that have partitions of {self.disk} open"
 
     def probes(self) -> tuple[str, ...]:
         """The probes to run, as pieces of sh."""
@@ -53,7 +52,7 @@ class DeviceUsers(Subject[tuple[DeviceUser, ...]]):
         return named.disk == self.disk and named.number is not None
 
 
-# One ls for all processes. What is open in a process that has ended meanwhile is open no longer.
+# One ls for all processes. A process that has ended meanwhile has nothing open.
 _OPEN = r"""
 ls -l /proc/[0-9]*/fd 2>/dev/null | while read -r line; do
     case "$line" in

@@ -1,7 +1,7 @@
-"""Paths: what is there, and what a file says.
+"""Paths: what is there, and the content of files.
 
-A path can lie on a filesystem that exists and is not mounted yet. Then it is ``NotYetVisible``, which is
-neither there nor absent.
+A path can lie on a filesystem that exists but is not mounted yet. Then it is ``NotYetVisible``: neither
+present nor absent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class NotYetVisible(Unknown):
-    """What is there cannot be seen until ``source`` is mounted at ``until``."""
+    """The state cannot be seen until ``source`` is mounted at ``until``."""
 
     until: str
     source: str
@@ -53,16 +53,16 @@ class ThroughSymlink:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Nothing can be at the path: ``by``, above it, is no directory."""
+    """Nothing can be at the path, because ``by``, above it, is not a directory."""
 
     by: str
 
     def __str__(self) -> str:
-        return f"blocked by {self.by}, which is no directory"
+        return f"blocked by {self.by}, which is not a directory"
 
 
 class Mode(int):
-    """Permission bits, which people read in octal."""
+    """Permission bits, shown in octal."""
 
     def __str__(self) -> str:
         return f"{int(self):04o}"
@@ -91,28 +91,28 @@ ROOT = frozenset({"root", "0"})
 
 
 def directory(mode: int = 0o755, owner: frozenset[str] = ROOT, group: frozenset[str] = ROOT) -> Node:
-    """A directory, root's unless said otherwise."""
+    """A directory, owned by root by default."""
     return Node(DIRECTORY, mode, owner, group)
 
 
 class Located(Subject[T]):
-    """A subject that lies in the file tree, so that a mount above it changes what it is."""
+    """A subject in the file tree, so a mount at or above it changes its value."""
 
     path: str
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that it is about."""
+        """Every path that its value depends on."""
         return (self.path,)
 
     @abstractmethod
     def in_empty(self) -> T:
-        """What it is in a directory with nothing in it."""
+        """The value in an empty directory."""
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> T | PathState | NotYetVisible:
-        """What it is where a filesystem is mounted at its path, whose root directory is ``root``.
+        """The value after a filesystem is mounted at its path; ``root`` is the filesystem's root directory.
 
-        ``hidden``: why what the filesystem holds cannot be seen yet; None where it is known to be empty.
+        ``hidden``: why the filesystem's content cannot be seen yet; None if it is known to be empty.
         """
         return hidden or self.in_empty()
 
@@ -129,18 +129,18 @@ class Path(Located[PathState]):
     def probes(self) -> tuple[str, ...]:
         """The probes: the real parent directory, and stat(1) of the path."""
         path = shlex.quote(self.path)
-        # The names of owners that a directory service knows may have spaces in them.
+        # The names of owners may contain spaces if they come from a directory service.
         look = f"p={path}\n{_IS_THERE} && stat -c '%f %u %g|%U|%G' -- \"$p\" || {{ {_NOTHING} }}"
         return (real_path(posixpath.dirname(self.path)), look)
 
     def parse(self, *outputs: Output) -> PathState:
-        """What is at the path. Raises ``LookFailed`` where that cannot be seen."""
+        """What is at the path. Raises ``LookFailed`` if that cannot be seen."""
         parent, found = outputs
         real = parent.text.removesuffix("\n")
         if real != posixpath.dirname(self.path):
             return ThroughSymlink(posixpath.join(real, posixpath.basename(self.path)))
         if found.status:
-            raise LookFailed(f"{self.path} cannot be looked at", advice=UNSEEN_ADVICE)
+            raise LookFailed(f"{self.path} cannot be inspected", advice=UNSEEN_ADVICE)
         if found.text.startswith("under "):
             return Blocked(found.text.removeprefix("under ").removesuffix("\n"))
         return _node(found.text) if found.text else Absent()
@@ -150,16 +150,16 @@ class Path(Located[PathState]):
         return Absent()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> PathState:
-        """The value once a filesystem is mounted at the path; see ``Located``."""
+        """The value after a filesystem is mounted at the path; see ``Located``."""
         return root
 
 
-UNSEEN_ADVICE = "see that root runs this, that `stat` is there, and that the filesystem is sound"
+UNSEEN_ADVICE = "run this as root, check that `stat` is installed, and check the filesystem"
 
 _IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
 
-# Of a path where there is nothing: the nearest thing above it, where that is no directory. That nothing
-# could be seen is no proof that nothing is there: what may not be searched, or has no `stat`, is a failure.
+# If there is nothing at a path: prints the nearest existing path above it, if that is not a directory. Not seeing
+# anything is no proof of absence: a directory that may not be searched, or a missing `stat`, is a failure.
 _NOTHING = r"""
 command -v stat >/dev/null && [ ! -e "$p" ] && [ ! -L "$p" ] || exit 1
 while [ ! -e "$p" ] && [ ! -L "$p" ]; do p=${p%/*}; p=${p:-/}; done
@@ -179,7 +179,7 @@ def _node(text: str) -> Node:
 
 @dataclass(frozen=True)
 class Text:
-    """What a file says. Long ones are cut, and then equal to nothing."""
+    """The content of a file. A long one is cut, and then equals no declared content."""
 
     content: bytes
 
@@ -190,7 +190,7 @@ class Text:
 TextState = Text | Absent | NotYetVisible
 
 LONGEST = 1 << 20
-"""Bytes; where a file is cut."""
+"""The most bytes that are read of a file."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,12 @@ class TextFile(Located[TextState]):
         return (f"[ -f {path} ] || exit 3; head -c {LONGEST} -- {path}",)
 
     def parse(self, *outputs: Output) -> TextState:
-        """The text, or ``Absent``. Raises ``LookFailed`` where the file cannot be read."""
+        """The text, or ``Absent``. Raises ``LookFailed`` if the file cannot be read."""
         (read,) = outputs
         if read.status not in (0, 3):
             raise LookFailed(
                 f"{self.path} cannot be read",
-                advice="see whether root may read it, and its filesystem is sound",
+                advice="check that root may read it, and check its filesystem",
             )
         return Absent() if read.status == 3 else Text(read.stdout)
 
@@ -223,40 +223,40 @@ class TextFile(Located[TextState]):
 
 
 def check_clean(path: str) -> None:
-    """Raise ``ValueError`` for a path that is not absolute, or is not the shortest spelling of itself."""
+    """Raise ``ValueError`` if a path is not absolute, or not in its shortest spelling."""
     if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
         raise ValueError(f"{path!r} is not a clean absolute path, such as /mnt/nix")
 
 
 _TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")
-"""The namespace of the names of files that are being written (RFC 9562, version 5)."""
+"""The namespace for the names of unfinished files (RFC 9562, version 5)."""
 
 
 def unfinished(path: str) -> str:
-    """The name under which something is written before it gets its name: in the same directory, and nobody else's.
+    """The temporary name under which a file is written: in the same directory, and used by nothing else.
 
-    It is derived from the last part of the path, so that a rerun finds what an interrupted run has left. A name
-    such as ``NAME.unfinished`` may be a user's own; this one holds 122 bits that nobody gives by chance.
+    It is derived from the last part of the path, so that a rerun finds what an interrupted run left. A user may
+    have a file ``NAME.unfinished``; this name contains 122 bits of a hash, so no user picks it by chance.
     """
     folder, name = posixpath.split(path)
     return posixpath.join(folder, f".subfloor-{uuid5(_TEMPORARY, name)}.unfinished")
 
 
 MODE_PATTERN = "^[0-7]{3,4}$"
-"""What JSON Schema checks of a mode."""
+"""The pattern for a mode in a JSON Schema."""
 
 
 def mode_of(text: str) -> int:
-    """Permission bits, written in octal. Raises ``ValueError``."""
+    """Permission bits from octal digits. Raises ``ValueError`` for anything else."""
     if not re.fullmatch(r"[0-7]{3,4}", text):
-        raise ValueError(f"{text!r} is no mode; write three or four octal digits in quotes, such as '0755'")
+        raise ValueError(f"{text!r} is not a mode; write three or four octal digits in quotes, such as '0755'")
     return int(text, 8)
 
 
 def real_path(path: str) -> str:
-    """A probe that prints ``path`` with the symbolic links resolved in the part of it that exists.
+    """A probe that prints ``path`` with symbolic links resolved in the part that exists.
 
-    Most paths have no link in them, and a program that is not started costs nothing.
+    Most paths contain no link; then no program is started, which saves time.
     """
     return f"""p={shlex.quote(path)}; rest=
 while [ ! -e "$p" ] && [ ! -L "$p" ] && [ "$p" != / ]; do rest=/${{p##*/}}$rest; p=${{p%/*}}; p=${{p:-/}}; done
@@ -271,7 +271,7 @@ def is_below(path: str, root: str) -> bool:
 
 
 def seen(machine: Machine, subject: AnySubject) -> Any:
-    """What is at a subject. Raises ``NotVisible`` where that cannot be said before something is mounted."""
+    """The value of a subject. Raises ``NotVisible`` if something must be mounted before it can be seen."""
     state = machine[subject]
     if isinstance(state, NotYetVisible):
         raise NotVisible(f"{subject} is {state}", advice="apply mounts it first; or mount it and check again")
@@ -279,7 +279,7 @@ def seen(machine: Machine, subject: AnySubject) -> Any:
 
 
 def below(machine: Machine, at: str, root: PathState, hidden: NotYetVisible | None) -> Mapping[AnySubject, Any]:
-    """What changes for subjects at and below ``at`` when a filesystem is mounted there.
+    """The new values of subjects at and below ``at`` after a filesystem is mounted there.
 
     ``hidden`` None: the filesystem is known to be empty, and ``root`` is its root directory.
     """

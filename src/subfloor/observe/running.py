@@ -1,4 +1,4 @@
-"""The system that runs on the machine: its release, and how the machine was started."""
+"""The running system: its release, and how the machine was started."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subfloor.core.machine import Output, Subject
 
 @dataclass(frozen=True)
 class OsRelease:
-    """What os-release(5) says: ``ID``, ``VERSION_ID`` and ``BUILD_ID``; empty where it does not say it."""
+    """``ID``, ``VERSION_ID`` and ``BUILD_ID`` of os-release(5); each empty if it is not set."""
 
     id: str = ""
     version: str = ""
@@ -22,17 +22,17 @@ class OsRelease:
 
 @dataclass(frozen=True)
 class RunningSystem(Subject[OsRelease]):
-    """The release of the system that runs: on an installer, the installer's."""
+    """The release of the running system: on an installer, the installer's."""
 
     def __str__(self) -> str:
-        return "the system that runs"
+        return "running system"
 
     def probes(self) -> tuple[str, ...]:
         """One probe: the first readable os-release file."""
         return ("for f in /etc/os-release /usr/lib/os-release; do [ ! -r $f ] || { cat $f; break; }; done",)
 
     def parse(self, *outputs: Output) -> OsRelease:
-        """The release; fields that the file does not have are empty."""
+        """The release; fields that are missing from the file are empty."""
         said = dict(_assignment(line) for line in outputs[0].text.splitlines() if "=" in line)
         return OsRelease(said.get("ID", ""), said.get("VERSION_ID", ""), said.get("BUILD_ID", ""))
 
@@ -48,7 +48,7 @@ def _assignment(line: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class StartedByUefi(Subject[bool]):
-    """Whether UEFI firmware started the machine; else it was a BIOS, or UEFI's compatibility mode."""
+    """Whether UEFI firmware started the machine; otherwise a BIOS, or UEFI's compatibility mode, did."""
 
     def __str__(self) -> str:
         return "start by UEFI"

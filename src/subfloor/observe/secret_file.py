@@ -1,4 +1,4 @@
-"""Files whose content nobody may see: it is compared, and never shown."""
+"""Files with secret content: it is compared, and never shown."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class SecretFile(Located[Secret | Absent | NotYetVisible]):
         return TextFile(self.path).probes()
 
     def parse(self, *outputs: Output) -> Secret | Absent | NotYetVisible:
-        """The content as a secret, or ``Absent``. Raises ``LookFailed`` where the file cannot be read."""
+        """The content as a secret, or ``Absent``. Raises ``LookFailed`` if the file cannot be read."""
         read: TextState = TextFile(self.path).parse(*outputs)
-        # Bytes that are no text survive as halves of characters: a hash has none, so they equal none.
+        # Bytes that are not UTF-8 become surrogates. A hash contains none, so such content equals no hash.
         return (
             read
             if isinstance(read, Absent | NotYetVisible)

@@ -13,17 +13,17 @@ from subfloor.observe.path import Absent, Located, NotYetVisible
 from subfloor.storage import sizes
 
 COMPRESSIONS = ("zlib", "lzo", "zstd", "none")
-"""The values of the property ``compression`` (btrfs-property(8)). ``none`` disables it whatever the mount says."""
+"""The values of the property ``compression`` (btrfs-property(8)). ``none`` disables it for any mount options."""
 
 
 @dataclass(frozen=True)
 class SubvolumeState:
     """A subvolume. ``nodatacow`` and ``compression`` are those of its root directory, which new files inherit.
 
-    ``compression``: one of ``COMPRESSIONS``, "" if the mount options decide. ``default``: it is what a mount without
-    ``subvol`` shows. ``quotas``: the filesystem counts what each subvolume holds. ``limit``: how much this one may
-    hold, such as ``64MiB``; None without a limit. ``empty``: nothing is in it; anybody may change that at any time, so
-    no promise holds it.
+    ``compression``: one of ``COMPRESSIONS``, "" if the mount options decide. ``default``: a mount without ``subvol``
+    shows this one. ``quotas``: the filesystem counts the space that each subvolume uses. ``limit``: the most space
+    for this one, such as ``64MiB``; None without a limit. ``empty``: nothing is in it; other programs may change that
+    at any time, so promises leave it out.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"nodatacow": "NoCOW", "default": "default subvolume"}
@@ -65,8 +65,8 @@ class Subvolume(Located[Found]):
         said = dict(line.partition("=")[::2] for line in lines)
         if found.status or not {"id", "ro", "flags", "default", "end"} <= said.keys():
             raise LookFailed(
-                f"the subvolume {self.path} cannot be looked at",
-                advice="see that root runs this, that `btrfs` and `lsattr` are there, and that the filesystem is sound",
+                f"the subvolume {self.path} cannot be inspected",
+                advice="run this as root, check that `btrfs` and `lsattr` are installed, and check the filesystem",
             )
         return SubvolumeState(
             read_only=said["ro"] == "true",
@@ -85,7 +85,7 @@ class Subvolume(Located[Found]):
 
 _ABSENT = 3
 
-# The root directory of a subvolume has the inode number 256, and nothing else has (BTRFS_FIRST_FREE_OBJECTID).
+# Only the root directory of a subvolume has the inode number 256 (BTRFS_FIRST_FREE_OBJECTID).
 _PROBE = rf"""
 [ -d "$p" ] && [ ! -L "$p" ] || exit {_ABSENT}
 type=$(stat -f -c %T -- "$p") && inode=$(stat -c %i -- "$p") || exit 1
@@ -103,7 +103,7 @@ printf 'end=\n'
 
 
 def _compression(said: str) -> str:
-    """The property's value: without a level, and ``no`` is another word for ``none``."""
+    """The property's value, without a level; ``no`` means ``none``."""
     name = said.partition(":")[0]
     return "none" if name == "no" else name
 

@@ -28,15 +28,15 @@ done <<LIST
 $swaps
 LIST
 """
-"""The list, and then the kernel's own names of devices that it lists by another: it lists what was opened. A kernel
-without swap has no such file; one that cannot be read is another matter."""
+"""The list, then ``@ PATH NODE`` for each device that it shows by another name than the kernel's own: it shows the path
+that was opened. A kernel without swap has no such file, which is fine; a file that cannot be read is a failure."""
 
 
 def areas(swaps: str) -> Iterator[tuple[str, int]]:
-    """The areas in use, by path, with their priorities, from what ``PROBE`` printed.
+    """The areas in use, by path, with their priorities, from the output of ``PROBE``.
 
-    A device is shown by its path on the filesystem that its node was opened on: where that is no longer
-    mounted at /dev (it was a container's, or the initrd's), the path lacks that.
+    The kernel shows a device's path on the filesystem where its node was opened. If that filesystem is no longer
+    mounted at /dev (it was a container's, or the initrd's), the path lacks ``/dev``.
     """
     lines = [fields for line in swaps.split("\n")[1:] if (fields := line.split())]
     nodes = {fields[1]: fields[2] for fields in lines if fields[0] == "@"}
@@ -49,7 +49,7 @@ def areas(swaps: str) -> Iterator[tuple[str, int]]:
 
 @dataclass(frozen=True)
 class SwapState:
-    """Whether the area is active, and with which priority; negative ones are the kernel's own choice."""
+    """Whether the area is active, and its priority; None if the kernel chose it (a negative one)."""
 
     active: bool = False
     priority: int | None = None
@@ -57,7 +57,7 @@ class SwapState:
 
 @dataclass(frozen=True)
 class Swap(Subject[SwapState]):
-    """A swap area, by the path of its device."""
+    """A swap area, identified by the path of its device."""
 
     device: str
 
@@ -69,10 +69,10 @@ class Swap(Subject[SwapState]):
         return (f"{node_probe(self.device)}\nprintf '%s\\n' \"$node\"", PROBE)
 
     def parse(self, *outputs: Output) -> SwapState:
-        """Whether the area is active. Raises ``LookFailed`` where /proc/swaps cannot be read."""
+        """Whether the area is active. Raises ``LookFailed`` if /proc/swaps cannot be read."""
         node, swaps = outputs[0].text.removesuffix("\n"), outputs[1].text
         if outputs[1].status:
-            raise LookFailed("/proc/swaps cannot be read", advice="see that /proc is mounted where this runs")
+            raise LookFailed("/proc/swaps cannot be read", advice="check that /proc is mounted on this host")
         priorities = [priority for path, priority in areas(swaps) if path == node]
         return SwapState(True, _chosen(priorities[0])) if priorities else SwapState()
 

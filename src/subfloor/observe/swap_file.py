@@ -1,4 +1,4 @@
-"""Swap files: what a regular file is as a swap area, and where its first page lies on the device."""
+"""Swap files: a regular file as a swap area, and the place of its first page on the device."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from subfloor.storage import sizes
 class SwapInFileState:
     """A regular file as a swap area.
 
-    ``size``: such as ``8GiB``. ``holes``: fewer blocks are allocated than it is long. ``copied``: btrfs copies what is
-    overwritten, so the kernel does not swap to it. ``content``: as blkid(8) names it, such as ``swap``, or
-    ``swsuspend`` for the image of a hibernated system; ``uuid``: that of the area. ``priority`` None: the kernel's.
+    ``size``: such as ``8GiB``. ``holes``: its allocated blocks are fewer than its length needs. ``copied``: it is
+    copy-on-write on btrfs, so the kernel does not swap to it. ``content``: the type that blkid(8) reports, such as
+    ``swap``, or ``swsuspend`` for the image of a hibernated system. ``uuid``: the area's UUID. ``priority``: None if
+    the kernel chooses it.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"copied": "copy-on-write", "uuid": "UUID"}
@@ -59,8 +60,8 @@ class SwapInFile(Located[SwapInFileState | Absent | NotYetVisible]):
         said = dict(line.partition("=")[::2] for line in found.text.splitlines())
         if found.status or not {"size", "blocks", "unit", "end"} <= said.keys():
             raise LookFailed(
-                f"the swap file {self.path} cannot be looked at",
-                advice="see that root runs this, that `blkid` and `lsattr` are there, and that the filesystem is sound",
+                f"the swap file {self.path} cannot be inspected",
+                advice="run this as root, check that `blkid` and `lsattr` are installed, and check the filesystem",
             )
         priority = int(said.get("active", "-1"))
         return SwapInFileState(
@@ -80,7 +81,7 @@ class SwapInFile(Located[SwapInFileState | Absent | NotYetVisible]):
 
 _ABSENT = 3
 
-# The kernel lists the path by which a swap file was activated, with octal escapes; the same file may be here as well.
+# The kernel lists the path by which a swap file was activated, with octal escapes; it may differ from ours (-ef).
 _PROBE = rf"""
 [ -f "$p" ] && [ ! -L "$p" ] || exit {_ABSENT}
 stat -c 'size=%s
@@ -115,8 +116,8 @@ OffsetState = Offset | Absent | NotYetVisible | Unknown
 class ResumeOffset(Located[OffsetState]):
     """Where a swap file begins on its device, in pages: the kernel's ``resume_offset``.
 
-    Source: Documentation/power/swsusp-and-swap-files.rst. Absent if there is no file, or none whose first page lies
-    in one piece on a page of the device: a filesystem with small blocks may split it.
+    Source: Documentation/power/swsusp-and-swap-files.rst. Absent if there is no file, or if its first page is not
+    one whole page of the device: a filesystem with small blocks may split it.
     """
 
     path: str
@@ -148,7 +149,7 @@ class ResumeOffset(Located[OffsetState]):
 
 
 _UNIT = 512
-"""Bytes, in which filefrag(8) counts here."""
+"""The unit in which filefrag(8) counts here, in bytes."""
 
 _OFFSET = f"""
 [ -f "$p" ] && type=$(stat -f -c %T -- "$p") || exit

@@ -1,7 +1,7 @@
-"""Block devices by a tag of what they hold, or of their table entry: ``LABEL=nixos``, ``PARTUUID=…``.
+"""Block devices by a tag of their content or of their table entry: ``LABEL=nixos``, ``PARTUUID=…``.
 
-For devices that the play does not lay out itself: its own disks say by themselves what is on them,
-and do so before a thing has been made.
+Only for devices that the play does not lay out itself: for its own disks the play already determines the tags,
+even before anything is made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from subfloor.observe.disk.subject import decoded
 
 @dataclass(frozen=True)
 class Tagged:
-    """A device that carries the tag: its node and the type of what it holds, as blkid says."""
+    """A device that carries the tag: its node, its content's type as blkid reports it, and its name in the table."""
 
     node: str
     type: str = ""
@@ -41,12 +41,12 @@ class Tag(Subject[tuple[Tagged, ...]]):
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
-        """The devices. Raises ``LookFailed`` where blkid is missing or a device gives no answer."""
+        """The devices. Raises ``LookFailed`` if blkid is missing or a device does not answer."""
         (found,) = outputs
         if found.status == 127:
-            raise LookFailed(f"{self} cannot be looked for: blkid is missing", advice="install util-linux")
+            raise LookFailed(f"the {self} cannot be searched for: blkid is missing", advice="install util-linux")
         if found.status:
-            raise LookFailed(f"{self} cannot be looked for", advice="see that /sys is mounted where this runs")
+            raise LookFailed(f"the {self} cannot be searched for", advice="check that /sys is mounted on this host")
         devices = dict(_devices(found.text))
         kind, _, wanted = self.tag.partition("=")
         seen = {
@@ -57,9 +57,9 @@ class Tag(Subject[tuple[Tagged, ...]]):
         silent = [node for node, about in devices.items() if "silent" in about]
         if silent and not seen:
             raise LookFailed(
-                f"{self} cannot be looked for: {', '.join(silent)} cannot be read, or gives no answer",
-                advice="look at the kernel's log (dmesg) for errors of the device; detach it, or name the device "
-                "that is meant by its path below /dev/disk/by-id",
+                f"the {self} cannot be searched for: {', '.join(silent)} cannot be read, or does not answer",
+                advice="look at the kernel's log (dmesg) for errors of the device; detach it, or give the wanted "
+                "device by its path below /dev/disk/by-id",
             )
         return tuple(sorted(seen, key=lambda each: each.node))
 
@@ -70,7 +70,7 @@ _KEYS = {
     "PARTLABEL": "ID_PART_ENTRY_NAME",
     "PARTUUID": "ID_PART_ENTRY_UUID",
 }
-"""What udev's database, and ``blkid -o udev``, call the tags."""
+"""The names of the tags in udev's database and in the output of ``blkid -o udev``."""
 
 
 def _same(kind: str, found: str, wanted: str) -> bool:
@@ -78,7 +78,7 @@ def _same(kind: str, found: str, wanted: str) -> bool:
 
 
 def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each device's node, and what the probe printed of it."""
+    """Each device's node, and what the probe printed about it."""
     about: dict[str, str] = {}
     for line in text.split("\n"):
         if line.startswith("device "):
@@ -89,8 +89,8 @@ def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
             about[key] = value
 
 
-# What udev knows of a device costs no read, so one that no longer answers holds up nothing. Only one that udev does not
-# know is read, and not for long. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# udev's database is read first, so a device that no longer answers delays nothing. Only a device unknown to udev is
+# read, for at most five seconds. Directories in sysfs have ! for the / in names such as cciss/c0d0.
 _PROBE = rf"""
 {NODE}
 command -v blkid >/dev/null || exit 127
@@ -112,7 +112,7 @@ for s in /sys/class/block/*; do
     found=$(timeout -k 1 5 blkid -p -o udev -- "$node")
     case $? in
         0) printf '%s\n' "$found";;
-        2 | 8) ;; # nothing there, or too much
+        2 | 8) ;; # nothing found, or contradictory signatures
         *) echo "silent=yes";;
     esac
 done

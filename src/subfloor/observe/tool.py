@@ -1,4 +1,4 @@
-"""Programs that steps call: whether they are there, known before the first write."""
+"""Programs that steps need: whether they are installed, known before the first write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subfloor.core.machine import Output, Subject
 
 @dataclass(frozen=True)
 class Tool(Subject[bool]):
-    """A program on the path; the value says whether it is there."""
+    """Whether a program is on the PATH."""
 
     program: str
 
@@ -22,7 +22,7 @@ class Tool(Subject[bool]):
         return (f"command -v -- {shlex.quote(self.program)} >/dev/null",)
 
     def parse(self, *outputs: Output) -> bool:
-        """Whether the program is on the path."""
+        """Whether the program is on the PATH."""
         return outputs[0].status == 0
 
 

@@ -1,4 +1,4 @@
-"""How much a filesystem holds: what a tmpfs cannot be made smaller than."""
+"""The space that a filesystem uses: a tmpfs cannot be made smaller than that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subfloor.observe.path import Located, NotYetVisible
 
 @dataclass(frozen=True)
 class Used:
-    """Bytes that are in use. They change all the time, so no two are told apart by them."""
+    """Bytes in use. They change all the time, so two values always compare as equal."""
 
     size: int = field(default=0, compare=False)
 
@@ -22,7 +22,7 @@ UsedState = Used | NotYetVisible
 
 @dataclass(frozen=True)
 class Usage(Located[UsedState]):
-    """How much the filesystem at a path holds. Where that cannot be said, the kernel has the last word."""
+    """The space used on the filesystem at a path. If it is unknown, the kernel decides whether a new size fits."""
 
     path: str
 
@@ -30,12 +30,12 @@ class Usage(Located[UsedState]):
         return f"what is in use at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        """One probe: statfs(2) by stat(1), except where an automounter waits."""
+        """One probe: statfs(2) by stat(1), but not at an automount point."""
         given = f"p={shlex.quote(self.path)}; mounted={shlex.quote(mountinfo.escaped(self.path))}"
         return (f"{given}\n{_USAGE}",)
 
     def parse(self, *outputs: Output) -> UsedState:
-        """The bytes in use; an empty ``Used`` where they are unknown."""
+        """The bytes in use; 0 if they are unknown."""
         (found,) = outputs
         if found.status:
             return Used()
@@ -47,7 +47,7 @@ class Usage(Located[UsedState]):
         return Used()
 
 
-# statfs(2) would have an automounter mount what waits there, and a look changes nothing.
+# At an automount point statfs(2) would cause the real mount, but a look must change nothing.
 _USAGE = """
 while read -r _ _ _ _ at rest; do
     [ "$at" != "$mounted" ] || last=$rest

@@ -158,7 +158,7 @@ def test_an_end_that_was_read_short_is_a_failed_look(name: str, probe: str) -> N
 def test_a_partition_that_blkid_cannot_read_is_a_failed_look(status: str) -> None:
     record = load("mbr-with-logical-partitions-case-26")
     said = outputs_of(record)[VOLUMES].text.replace("5.status 0", f"5.status {status}")
-    with pytest.raises(LookFailed, match=r"what partition 5 of .* holds cannot be read"):
+    with pytest.raises(LookFailed, match=r"content of partition 5 of .* cannot be read"):
         disk_of(record, VOLUMES=Output(said.encode()))
 
 
@@ -189,7 +189,7 @@ def test_warnings_among_the_signatures_are_a_failed_look() -> None:
 def test_who_is_not_root_is_told_so() -> None:
     record = load("ours")
     facts = outputs_of(record)[FACTS].text.replace("uid 0", "uid 1000")
-    with pytest.raises(LookFailed, match="looking at a disk needs root"):
+    with pytest.raises(LookFailed, match="reading a disk needs root"):
         disk_of(record, FACTS=Output(facts.encode()), HEAD=Output(b"", 1))
 
 

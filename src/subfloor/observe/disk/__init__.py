@@ -1,4 +1,4 @@
-"""A disk: its geometry, its table, what its partitions hold, and what keeps it busy."""
+"""A disk: its geometry, its table, the content of its partitions, and what uses it."""
 
 from subfloor.observe.disk.free_space import FreeSpace, Remains
 from subfloor.observe.disk.holdings import Holdings

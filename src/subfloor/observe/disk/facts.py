@@ -1,4 +1,4 @@
-"""What the probes print of a disk, line by line: keys and values, and the kernel's partitions."""
+"""The output of a disk's probes, line by line: keys and values, and the kernel's partitions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProbeOutput:
-    """Lines of ``key value``. Only a line feed ends one: what was found on a disk may hold anything else."""
+    """Lines of ``key value``. Only a line feed ends a line: values from a disk may contain any other character."""
 
     pairs: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, text: str) -> ProbeOutput:
-        """The pairs in the text of a probe."""
+        """The pairs in the output of a probe."""
         parts = (line.partition(" ") for line in text.split("\n") if line)
         return cls(tuple((key, value) for key, _, value in parts))
 
     def many(self, key: str) -> list[str]:
-        """All values of a key, in their order."""
+        """All values of a key, in order."""
         return [value for name, value in self.pairs if name == key]
 
     def one(self, key: str) -> str:
@@ -26,13 +26,13 @@ class ProbeOutput:
         return next(iter(self.many(key)), "")
 
     def number(self, key: str, default: int = 0) -> int:
-        """Raises ``ValueError`` where what is there is no number."""
+        """The first value of a key as a number; ``default`` if there is none. Raises ``ValueError`` for other text."""
         return int(self.one(key) or default)
 
 
 @dataclass(frozen=True)
 class KernelPartition:
-    """A partition as the kernel has it; ``start`` and ``size`` in 512-byte sectors, as in sysfs."""
+    """A partition known to the kernel; ``start`` and ``size`` in 512-byte sectors, as in sysfs."""
 
     number: int
     start: str
@@ -42,7 +42,7 @@ class KernelPartition:
 
     @classmethod
     def of(cls, line: str) -> KernelPartition:
-        """Reads a line ``NUMBER START SIZE MAJOR:MINOR NODE``. Raises ``ValueError``."""
+        """Parse a line ``NUMBER START SIZE MAJOR:MINOR NODE``. Raises ``ValueError`` for another one."""
         number, start, size, device, node = line.split()
         return cls(int(number), start, size, device, node)
 

@@ -1,4 +1,4 @@
-"""Free space of a disk, and what is still in it: a filesystem outlives the entry of the table that led to it."""
+"""Free space of a disk, and data still in it: a filesystem outlives its entry in the table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from subfloor.storage.sizes import MIB, show
 
 @dataclass(frozen=True)
 class Remains:
-    """What was found at a place of a disk; ``start`` and ``size`` in bytes, a size of 0 is unknown."""
+    """Data found at a place of a disk; ``start`` and ``size`` in bytes, a size of 0 is unknown."""
 
     start: int
     content: Content
     size: int = 0
 
     def overlaps(self, start: int, end: int) -> bool:
-        """Whether it takes any of these bytes; what has an unknown size may take all that follow."""
+        """Whether the data includes any of these bytes; data of unknown size may include all bytes after its start."""
         return self.start < end and (self.start >= start or not self.size or self.start + self.size > start)
 
     def __str__(self) -> str:
@@ -34,9 +34,9 @@ class Remains:
 
 @dataclass(frozen=True)
 class FreeSpace(Subject[tuple[Remains, ...]]):
-    """A hole between the partitions of a disk, and in it the extent of a partition that is to be made; in bytes.
+    """A hole between the partitions of a disk, and in it the extent of a new partition; both in bytes.
 
-    A filesystem that begins before the extent may reach into it, so the hole is looked at from its start.
+    A filesystem that begins before the extent may reach into it, so the hole is probed from its start.
     """
 
     path: str
@@ -48,10 +48,10 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
         return f"free space of {self.path}, {show(end - start)} at {show(start)}"
 
     def places(self) -> tuple[int, ...]:
-        """Where a partition may have started: in bytes, in their order, and none after the extent.
+        """Where a former partition may have started: in bytes, in order, none after the extent.
 
-        Nothing says where one was. It is likely to have been at the start of the hole, and aligned; and where
-        others were before it, at one of the usual distances from there.
+        Its true start is unknown. Likely places are the start of the hole, aligned, and usual distances from
+        there, because other partitions may have been before it.
         """
         start, end = self.hole[0], self.extent[1]
         aligned = -(-start // MIB) * MIB
@@ -64,7 +64,7 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
         return (probe(self.path, self.places(), self.hole[1]),)
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
-        """What was found, by place. Raises ``LookFailed`` where the disk cannot be read."""
+        """The data found, by place. Raises ``LookFailed`` if the disk cannot be read."""
         (output,) = outputs
         facts = ProbeOutput.of(output.text)
         if output.status:
@@ -76,13 +76,13 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
 
 
 def probe(path: str, places: Iterable[int], end: int) -> str:
-    """A probe that looks at places of a disk, all of them in a space that ends at ``end``; in bytes."""
+    """A probe that reads places of a disk, all in a space that ends at ``end``; in bytes."""
     listed = " ".join(map(str, places))
     return f"n={shlex.quote(path)}\n{FIND}\nend={end}\nplaces='{listed}'\n{FREE_SPACE}"
 
 
 def found_at(places: Iterable[int], facts: ProbeOutput) -> Iterator[Remains]:
-    """What is at these places, from what the probe printed; but for copies that filesystems keep of superblocks."""
+    """The data at these places, from the probe's output, without the copies that filesystems keep of superblocks."""
     for place in places:
         here = {key.partition(".")[2]: text for key, text in facts.pairs if key.startswith(f"{place}.")}
         content = content_of(here)
@@ -96,7 +96,7 @@ def found_at(places: Iterable[int], facts: ProbeOutput) -> Iterator[Remains]:
 
 
 def _distances(length: int) -> Iterator[int]:
-    """Usual sizes of partitions, up to this many bytes: ever larger ones, four between each and its double."""
+    """Usual sizes of partitions, up to ``length`` bytes: four sizes in each doubling, from 32 MiB on."""
     quarter = 8 * MIB
     while 4 * quarter < length:
         yield from (count * quarter for count in range(4, 8))

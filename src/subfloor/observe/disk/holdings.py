@@ -1,4 +1,4 @@
-"""What would be lost with a disk or a part of it, looked at more closely than every look does."""
+"""Data that would be lost with a disk or a part of it, read more closely than in an ordinary look."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ UNREADABLE = Content("what cannot be read")
 
 @dataclass(frozen=True)
 class Holdings(Subject[tuple[Remains, ...]]):
-    """What each extent of a disk holds at its start, and what is left in each hole between them.
+    """The content at the start of each extent of a disk, and data left in each hole between them.
 
-    Both are pairs of bytes, the first and the one after the last. What cannot be read is a part of the answer: it
-    is said to whoever consents, and keeps nobody from it.
+    Both are pairs of bytes: the first, and the one after the last. Unreadable places are part of the value: they
+    are shown where consent is asked for, and prevent no consent.
     """
 
     path: str
@@ -33,12 +33,12 @@ class Holdings(Subject[tuple[Remains, ...]]):
         return tuple(probe(self.path, places, end) for places, end in self._spaces())
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
-        """Everything found, unreadable places included."""
+        """All data found, including unreadable places."""
         spaces = zip(self._spaces(), outputs, strict=True)
         return tuple(found for (places, _), output in spaces for found in _found(places, output))
 
     def _spaces(self) -> Iterator[tuple[tuple[int, ...], int]]:
-        """Where each space is looked at, and where it ends."""
+        """The places to read in each space, and the end of the space."""
         yield from (((start,), end) for start, end in self.extents)
         yield from ((FreeSpace(self.path, hole, hole).places(), hole[1]) for hole in self.holes)
 

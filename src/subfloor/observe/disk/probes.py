@@ -1,4 +1,4 @@
-"""The pieces of sh that look at a disk, and change nothing."""
+"""The pieces of sh that read a disk and change nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from subfloor.observe.device_names import CANONICAL
 from subfloor.storage.superblocks import PIECE, PLACES
 
 ENDS = 64 * 1024
-"""How many bytes of a disk's start and end are read, and emptied: room for a table of 300 entries and more."""
+"""How many bytes are read, and emptied, at each end of a disk: enough for a table of more than 300 entries."""
 
 UNREADABLE = 74
-"""What a probe exits with that could not read the disk (EX_IOERR of sysexits.h)."""
+"""The exit status of a probe that could not read the disk (EX_IOERR of sysexits.h)."""
 
 # The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
 
-# Programs are started only where a plain word will not do: looks are many, and each start costs.
+# Programs are started only if the shell has no builtin for the purpose: looks are frequent, and each start takes time.
 FIND = rf"""
 {CANONICAL}
 canonical "$n"; n=$node name=$block
@@ -77,9 +77,9 @@ for p in "$s"/"$name"*; do
 done
 """
 
-# What the kernel could not write stays in its memory, and is read from there as if it were on the disk. So the
-# table, whose names say what is finished, is read past it (O_DIRECT). A device that does not take that is read
-# after its memory was dropped, where it can be; and where not, it is not read at all.
+# Data that the kernel could not write stays in its cache, and is read from there as if it were on the disk. So the
+# table, whose names show what is finished, is read with O_DIRECT. If a device does not support that, the cache is
+# dropped before it is read; if the cache cannot be dropped, the device is not read at all.
 _MEDIUM = rf"""
 read -r size < "$s/size" || exit
 count={ENDS // 512}
@@ -94,9 +94,9 @@ HEAD = f"{_MEDIUM}\nmedium 0"
 
 TAIL = f"{_MEDIUM}\nmedium $((size - count))"
 
-# The rest of a table: entries that a header says are between the ends (sgdisk --move-main-table), and the copy at the
-# end that a disk had before it grew, which the protective MBR and the first header name. A disk whose table is
-# at its ends costs two starts of od. Each piece is printed as its first sector and its bytes in hexadecimal.
+# The rest of a table: entries that a header places between the ends (sgdisk --move-main-table), and the copy at the
+# end that a disk had before it grew, which the protective MBR and the first header name. For a disk whose table is
+# at its ends, od is started twice. Each piece is printed as its first sector and its bytes in hexadecimal.
 ELSEWHERE = rf"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 {_MEDIUM}
@@ -110,7 +110,7 @@ print() {{ # the first sector, how many
     count=$(($2 * per))
     bytes=$(medium $(($1 * per)) | od -A n -v -t x1 | tr -d ' \n') && echo "$1 $bytes"
 }}
-header() {{ # the first 96 bytes of a sector, one by one. Sets $alternate, and prints entries that are elsewhere.
+header() {{ # the first 96 bytes of a sector, one by one. Sets $alternate, and prints entries between the ends.
     [ "$1 $2 $3 $4 $5 $6 $7 $8" = "69 70 73 32 80 65 82 84" ] || return
     shift 32; u64 "$@"; alternate=$u
     shift 40; u64 "$@"; array=$u
@@ -147,8 +147,8 @@ exit 0
 SAMPLES = 200
 SAMPLE = 4096
 MARGIN = 1024 * 1024
-"""What is read of a disk without partitions, to see whether it is blank: so many bytes at both ends, and so many
-samples of so many bytes between them."""
+"""What is read of a disk without partitions to see whether it is blank: ``MARGIN`` bytes at both ends, and ``SAMPLES``
+samples of ``SAMPLE`` bytes between them."""
 
 BEGINNINGS = 64
 BEGINNING = 64 * 1024 + SAMPLE
@@ -174,19 +174,19 @@ places() {{
 }}
 """
 
-# What is zeros. A comparison of two strings is many times faster in perl than a search for a byte.
+# Whether bytes are zeros. In perl, comparing two strings is many times faster than searching for a byte.
 _IS_ZEROS = r"""
     open(D, "<:raw", shift) or exit 1;
     my $zeros = "\0" x 1048576;
-    sub zeros { # a place, and how many bytes there; a device may be read to its end and no further
+    sub zeros { # a place, and how many bytes there; no read may go beyond the end of the device
         sysseek(D, $_[0], 0) && sysread(D, my $b, $_[1]) == $_[1] or exit 1;
         return $b eq substr($zeros, 0, $_[1]);
     }
 """
 
-# Nothing in POSIX reads many places by one program, and to start a program for each takes most of a look's time. So
-# perl does, where it is there, and says what it found. Where it is not, digests say it, which are compared with those
-# of zeros. So what was read need not leave the machine.
+# No POSIX program reads many places in one start, and starting a program for each place takes most of a look's time.
+# So perl reads them, if it is installed, and prints the result. Otherwise digests are printed, and compared with those
+# of zeros. Either way the data itself does not leave the machine.
 _BY_PERL = rf"""
     {_IS_ZEROS}
     my ($last, $length) = @ARGV; my ($ends, $samples) = (zeros(0, $length) && zeros($last, $length), 1);
@@ -218,13 +218,13 @@ between() {{ ( places | samples ); }}
 }} 3>&1
 """
 
-# libblkid takes what it cannot read for empty. So where it finds nothing, see that it could have read.
+# libblkid takes unreadable data for empty. So if it finds nothing, check that the data can be read.
 READABLE = """
-piece() { # the node; the first sector of 512 bytes. By one read, where this dd can: two thousand take their time.
+piece() { # the node; the first sector of 512 bytes. In one read, if this dd can: two thousand reads are slow.
     dd if="$1" bs=$((count * 512)) skip=$(($2 * 512)) count=1 iflag=fullblock,skip_bytes ||
         dd if="$1" bs=512 skip="$2" count="$count"
 }
-readable() { # the node; the first sector and how many there are, of 512 bytes
+readable() { # the node; the first sector, and the number of sectors, of 512 bytes
     count=2048
     [ "$3" -ge "$count" ] || count=$3
     piece "$1" "$2" >/dev/null && piece "$1" $(($2 + $3 - count)) >/dev/null
@@ -234,23 +234,23 @@ readable() { # the node; the first sector and how many there are, of 512 bytes
 SIGNATURES = rf"""
 blockdev --flushbufs "$n" || exit
 found=$(wipefs --no-act --json -- "$n") || exit
-# Older ones say nothing where they found nothing. Say so here, for no answer at all must not mean that.
+# Older versions print nothing if they find nothing. Print an empty list then, because no output must not mean blank.
 [ -n "$found" ] || found='{{"signatures": []}}'
 printf '%s\n' "$found"
 case "$found" in *'"type"'*) exit 0;; esac
 read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
 """
 
-# What a partition holds is read through the partition's own node where the kernel has it: the
-# caches of a disk and of its partitions are not coherent. partx counts in 512-byte sectors always.
-# A table may say that a partition reaches beyond the end of the disk, or lies there: nothing is read of that.
+# A partition's content is read through its own node if the kernel has one: the caches of a disk and of its
+# partitions are not coherent. partx always counts in 512-byte sectors.
+# In a table, a partition may extend beyond the end of the disk, or lie there: that part is not read.
 VOLUMES = r"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 read -r whole < "$s/size" || exit
 command -v partx >/dev/null && command -v blkid >/dev/null || exit 127
 list=$(partx --raw --noheadings --output NR,START,SECTORS -- "$n")
 echo "partx $?"
-# What is on the disk as a whole, where no table lists partitions, is told as of a number 0, which no partition has.
+# If no table lists partitions, the content of the whole disk is printed under the number 0, which no partition has.
 while read -r number start size; do
     [ -n "$number" ] || { [ -z "$list" ] || continue; number=0 start=0 size=$whole; }
     echo "$number.start $start"
@@ -286,15 +286,15 @@ $list
 LIST
 """
 
-# What is in free space, at each of some places. libblkid takes what it cannot read for empty.
-# No signature is in zeros, and to start a program for each place takes most of a look's time. So, where perl is there,
-# it leaves out the places that hold zeros wherever libblkid looks: in the first 512 KiB (ZFS), at the second headers of
-# LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing is read behind that end: a device
-# refuses to seek there.
+# The content of free space, at given places. libblkid takes unreadable data for empty.
+# Zeros contain no signature, and starting a program for each place takes most of a look's time. So perl, if it is
+# installed, leaves out the places that hold zeros wherever libblkid reads: in the first 512 KiB (ZFS), at the second
+# headers of LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing beyond that end is
+# read: a device refuses to seek there.
 _NOT_ZEROS = rf"""
     {_IS_ZEROS}
     my $end = shift;
-    sub holds {{ # a place, and how many bytes of what is there are looked at
+    sub holds {{ # a place, and how many bytes to read there
         my $length = $end - $_[0] < $_[1] ? $end - $_[0] : $_[1];
         return $length > 0 && !zeros($_[0], $length);
     }}

@@ -1,4 +1,4 @@
-"""What was seen of a disk, as a value."""
+"""The state of a disk as a value."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from subfloor.storage import alignment, gpt
 from subfloor.storage.devices import partition_node
 
 LOST_GPT = "lost GPT"
-"""Among the signatures of a disk: what is left of a GPT that nobody can read."""
+"""A value in a disk's ``signatures``: remains of a GPT that cannot be read."""
 
 UNKNOWN_DATA = "unknown data"
-"""Among the signatures of a disk: no program knows what is on it, and yet not all that was read of it is zeros."""
+"""A value in a disk's ``signatures``: no known signature, but not all bytes that were read are zeros."""
 
 READ = (
     f"its first and last MiB, {BEGINNING // 1024} KiB at each of its first {BEGINNINGS} MiB, "
@@ -32,10 +32,10 @@ _TOLD_APART = ("PMBR", LOST_GPT, UNKNOWN_DATA)
 
 @dataclass(frozen=True)
 class Content:
-    """What a volume holds: the type, label and UUID of its filesystem, or other signature, as blkid says.
+    """The content of a volume: type, label and UUID of its filesystem or other signature, as blkid reports them.
 
-    ``fresh``: made in this very (imagined) run, so known to be empty; never true of what was observed.
-    ``use``: how full it is and when it was last used, in words, where it was looked at so closely.
+    ``fresh``: made in this very (imagined) run, so known to be empty; never true for an observed value.
+    ``use``: how full it is and when it was last used, in words, if it was read that closely.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"uuid": "UUID"}
@@ -51,24 +51,24 @@ class Content:
 
     @property
     def named(self) -> str:
-        """The type, and the label where there is one."""
+        """The type and, if there is one, the label."""
         label = f" labelled {self.label!r}" if self.label else ""
         return f"{self.type}{label}"
 
     @property
     def in_use(self) -> str:
-        """How full it is and when it was last used, in brackets; "" where that is unknown."""
+        """How full it is and when it was last used, in parentheses; "" if unknown."""
         return f" ({self.use})" if self.use else ""
 
 
 @dataclass(frozen=True)
 class PartitionState:
-    """A partition apart from its table entry: what it holds, and what the kernel makes of it.
+    """A partition apart from its table entry: its content, and its state in the kernel.
 
-    ``known``: the kernel has it with the start and size that the table says. Its content is unknown
-    where the table is too damaged for other programs to find it. ``start`` and ``size``, in bytes: where
-    the table says that it lies, which may be beyond the end of the disk, or over another one. A desktop may
-    mount it as soon as it is made, so a promise that nobody uses it is kept by whatever is seen.
+    ``known``: the kernel has it with the same start and size as the table. Its content is unknown if the table
+    is too damaged for other programs to find it. ``start`` and ``size``, in bytes, are those in the table: it may
+    lie beyond the end of the disk, or over another partition. ``in_use`` is promised as *at least this*, because a
+    desktop may mount the partition as soon as it is made.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"known": "known to the kernel"}
@@ -87,7 +87,7 @@ class PartitionState:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What device-mapper says of a mapped device: its ``uuid``, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
+    """A mapped device in device-mapper: its ``uuid``, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
 
     ``below``: the nodes of the devices that it lies on.
     """
@@ -100,7 +100,7 @@ class Mapped:
 
 @dataclass(frozen=True)
 class OtherTable:
-    """A partition table that is no GPT, such as ``dos``; ``number`` of partitions in it."""
+    """A partition table other than a GPT, such as ``dos``; ``partitions``: how many it has."""
 
     type: str
     partitions: int = 0
@@ -122,18 +122,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class DiskState:
-    """What was seen of a disk; ``size`` in bytes.
+    """The state of a disk; ``size`` in bytes.
 
-    ``node`` is the kernel's own path, whatever link the disk was named by. ``signatures`` are the
-    types of everything recognisable on the disk as a whole, but for a GPT that ``table`` holds, and
-    ``labels`` what some of them are labelled.
-    ``stray`` are the numbers of partitions that the kernel has and the table has not. ``seq`` is the
-    kernel's count of disks that were attached since the start, another for each (sysfs-block: diskseq).
-    ``filled``: its GPT has no partition, and yet the samples between the disk's ends are not all zeros.
-    ``cleared``: the spaces whose loss was agreed to in this very (imagined) run, first sector and the one after
-    the last; never of what was observed. ``use``: as of a ``Content``, of what is on the disk as a whole.
-    ``content``: what is on the disk as a whole, as blkid says, where there is no table. ``mapped``: what
-    device-mapper says of a mapped device.
+    ``node`` is the kernel's own path, for any link in the play. ``signatures``: the types of everything
+    recognisable on the whole disk, except a GPT, which is in ``table``. ``labels``: the labels of some of them.
+    ``stray``: the numbers of partitions that the kernel has but the table has not. ``seq``: the kernel's count of
+    attached disks since its start, different for each disk (sysfs-block: diskseq). ``filled``: the GPT has no
+    partition, but the samples between the disk's ends are not all zeros. ``cleared``: spaces emptied with consent
+    in this very (imagined) run, as the first sector and the one after the last; never set in an observed value.
+    ``use``: as in ``Content``, for the whole disk. ``content``: the content of the whole disk as blkid reports it,
+    if there is no table. ``mapped``: the mapped device in device-mapper, if it is one.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -186,7 +184,7 @@ class DiskState:
 
     @property
     def busy(self) -> tuple[str, ...]:
-        """Everything that uses the disk or a partition of it, in words."""
+        """Everything that uses the disk or one of its partitions, in words."""
         used = (f"{self.partition_node(v.number)} {user}" for v in self.volumes for user in v.users)
         return (*self.users, *used)
 
@@ -196,16 +194,16 @@ class DiskState:
         return self.in_use or any(volume.in_use for volume in self.volumes)
 
     def is_cleared(self, start: int, end: int) -> bool:
-        """Whether nothing is left to lose between these sectors."""
+        """Whether the space between these sectors was emptied with consent, so nothing there can be lost."""
         return any(first <= start and end <= last for first, last in self.cleared)
 
     def entry(self, number: int) -> gpt.Entry | None:
-        """The GPT entry with this number; None where there is none."""
+        """The GPT entry with this number; None if there is none."""
         entries = self.table.entries if isinstance(self.table, gpt.Gpt) else ()
         return next((entry for entry in entries if entry.number == number), None)
 
     def volume(self, number: int) -> PartitionState | None:
-        """The content of the partition with this number; None where there is none."""
+        """The state of the partition with this number; None if there is none."""
         return next((volume for volume in self.volumes if volume.number == number), None)
 
     def partition_node(self, number: int) -> str:
@@ -213,28 +211,28 @@ class DiskState:
         return partition_node(self.node, number)
 
     def place(self, volume: PartitionState) -> tuple[int, int]:
-        """Where a partition is, in bytes: start and size."""
+        """Start and size of a partition, in bytes."""
         entry, sector = self.entry(volume.number), self.limits.sector
         return (entry.start * sector, entry.size * sector) if entry else (volume.start, volume.size)
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """The types of everything on the disk as a whole that is not its table, nor what is left of one."""
+        """The types of everything on the whole disk except its table and remains of one."""
         return tuple(each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
 
     def with_entry(self, entry: gpt.Entry) -> DiskState:
-        """This disk with that entry in its GPT, in place of any with its number."""
+        """This disk with this entry in its GPT; it replaces an entry with the same number."""
         assert isinstance(self.table, gpt.Gpt)
         entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
         return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
 
     def with_volume(self, volume: PartitionState) -> DiskState:
-        """This disk with that volume in place of any with its number."""
+        """This disk with this volume; it replaces a volume with the same number."""
         volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
         return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
 
     def describe(self, beside: Iterable[str] = ()) -> str:
-        """The disk as a person knows it again: size, model, serial and what is on it, and further things on it."""
+        """The disk as a person can recognise it: size, model, serial, its content, and the texts in ``beside``."""
         return f"{self.node} ({self.about}), {', '.join([*self._holds(), *beside]) or _BLANK}"
 
     @property
@@ -249,7 +247,7 @@ class DiskState:
         elif LOST_GPT in self.signatures:
             yield "a GPT that cannot be read"
         elif UNKNOWN_DATA in self.signatures:
-            yield f"data that no program here knows ({READ}, are not all zeros)"
+            yield f"unknown data ({READ}, are not all zeros)"
         if self.filled:
             yield "data outside of any partition (what was read of its space is not all zeros)"
         labels = dict(self.labels)
@@ -272,7 +270,7 @@ class DiskState:
         return f"{entry.name!r} " if entry and entry.name else ""
 
     def _beyond(self, volume: PartitionState) -> str:
-        """How far a partition lies beyond the end of the disk: one of a larger disk, of which this is a copy."""
+        """How far a partition lies beyond the end of the disk, as in a copy of a larger disk."""
         if volume.size and volume.start >= self.size:
             return " (lies beyond the end of the disk)"
         beyond = volume.start + volume.size - self.size
@@ -284,7 +282,7 @@ class DiskState:
 
 @dataclass(frozen=True)
 class Missing:
-    """There is no such block device; ``present``: the disks that there are, in words."""
+    """There is no such block device; ``present``: the existing disks, in words."""
 
     present: tuple[str, ...] = field(default=(), compare=False)
 
@@ -294,7 +292,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unopened(Unknown):
-    """A device that is going to be there, and whose content cannot be seen before; ``by``: what makes it appear."""
+    """A device that does not exist yet, so its content cannot be seen; ``by``: what makes it appear."""
 
     of: ClassVar[type] = DiskState
 

@@ -1,4 +1,4 @@
-"""A disk as something to look at: from what its probes print to what was seen."""
+"""The subject ``Disk``: from the output of its probes to its state."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ class Disk(Subject[DiskState | Missing | Unopened]):
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        """The disk, or ``Missing``. Raises ``LookFailed`` where the disk cannot be read."""
+        """The disk, or ``Missing``. Raises ``LookFailed`` if the disk cannot be read."""
         facts, head, tail, signatures, volumes, mounts, swaps, zeros, elsewhere = outputs
         seen = ProbeOutput.of(facts.text)
         if facts.status or mounts.status or swaps.status or not mounts.stdout:
             raise LookFailed(
-                f"{self.path} cannot be looked at: /proc or /sys cannot be read",
-                advice="see that both are mounted where this runs, and not hidden by a container",
+                f"{self.path} cannot be inspected: /proc or /sys cannot be read",
+                advice="check that both are mounted on this host, and not hidden by a container",
             )
         if not seen.one("node"):
             return Missing(tuple(seen.many("present")))
@@ -92,25 +92,25 @@ class Disk(Subject[DiskState | Missing | Unopened]):
 
 
 def _must_have_worked(path: str, **outputs: Output) -> None:
-    """An empty answer of a probe that failed would make a full disk look blank."""
+    """Raise ``LookFailed`` if a probe failed: its empty output would make a full disk look blank."""
     for program, output in outputs.items():
         if output.status == 127:
-            raise LookFailed(f"{path} cannot be looked at: {program} is missing", advice="install util-linux")
+            raise LookFailed(f"{path} cannot be inspected: {program} is missing", advice="install util-linux")
         if output.status:
             raise LookFailed(
-                f"{path} cannot be looked at: {program} failed with status {output.status}",
+                f"{path} cannot be inspected: {program} failed with status {output.status}",
                 advice=f"run it yourself to see why: {program} {path}",
             )
 
 
 def _unreadable_advice(facts: ProbeOutput) -> str:
     if facts.one("uid") != "0":
-        return "looking at a disk needs root; run this as root"
+        return "reading a disk needs root; run this as root"
     return "look at the kernel's log (dmesg) for I/O errors of the device"
 
 
 def _bare(facts: ProbeOutput) -> DiskState:
-    """What sysfs alone says of the disk."""
+    """The state of the disk as far as sysfs shows it."""
     sector = facts.number("sector", 512)
     if sector < 512 or sector % 512:
         raise ValueError(f"sectors of {sector} bytes")
@@ -134,7 +134,7 @@ def _bare(facts: ProbeOutput) -> DiskState:
 
 
 def _short(disk: DiskState, end: Output) -> bool:
-    """Whether less was read than there is. Half a table would look like a damaged one, or like none."""
+    """Whether too little was read. Half a table would look like a damaged one, or like none."""
     return end.status != 0 or len(end.stdout) != min(ENDS, disk.size)
 
 
@@ -167,9 +167,9 @@ def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> D
 
 
 def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
-    """Whether the ends of a disk are zeros, and the samples between them; both true where nothing was read of it.
+    """Whether the ends of a disk are zeros, and the samples between them; both true if nothing was read.
 
-    Raises ``ValueError`` where it is not said what was read.
+    Raises ``ValueError`` if the probe did not print the result.
     """
     if read.one("partitions"):
         return True, True
@@ -185,7 +185,7 @@ def _sampled(size: int) -> int:
 
 
 def _is_zeros(said: str, size: int) -> bool:
-    """What is said of so many bytes: a word, or their digest."""
+    """Whether the probe's result for ``size`` bytes means zeros: it is a word, or their digest."""
     if said in ("zeros", "data"):
         return said == "zeros"
     if len(said) != 64:
@@ -199,7 +199,7 @@ def _digest_of_zeros(size: int) -> str:
 
 
 _LIKE_AN_MBR = frozenset({"vfat", "ntfs", "exfat", "BitLocker"})
-"""Whose first sector ends as an MBR does, so that wipefs tells of one, in which nobody finds a partition."""
+"""Filesystems whose first sector ends like an MBR, so that wipefs reports one; no program finds a partition in it."""
 
 
 def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: ProbeOutput) -> tuple[str, ...]:
@@ -211,18 +211,18 @@ def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: Pr
 
 
 def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes, *, zeros: bool) -> tuple[str, ...]:
-    """What is on a disk without a table, and no program has a name for; ``zeros``: all that was read is."""
+    """Data without a signature on a disk without a table; ``zeros``: all bytes that were read are zeros."""
     if gpt.remains(head, tail):
         return () if "gpt" in kinds else (LOST_GPT,)
     return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()
 
 
 _NOTHING_LISTED = "1"
-"""What partx(8) exits with where it finds no table."""
+"""The exit status of partx(8) if it finds no table."""
 
 
 def _listed(output: Output) -> list[tuple[str, str]]:
-    """The types and labels in the answer of ``wipefs --json``."""
+    """The types and labels in the output of ``wipefs --json``."""
     try:
         # The labels may be in any encoding.
         listed = json.loads(output.text, strict=False)["signatures"]
@@ -237,7 +237,7 @@ _TABLES = ("dos", "mac", "sun", "sgi", "bsd", "atari", "gpt")
 def _other_table(node: str, signatures: tuple[str, ...], listed: ProbeOutput, partitions: int) -> OtherTable | None:
     kind = next((kind for kind in _TABLES if kind in signatures), None)
     if kind and listed.one("partx") != "0":
-        # What its partitions hold would be passed over in silence.
+        # Otherwise the content of its partitions would silently be ignored.
         raise LookFailed(
             f"the partitions of {node} cannot be listed, though it has a {kind} partition table",
             advice=f"run it yourself to see why: partx --show {node}",
@@ -252,9 +252,9 @@ def _volumes(
     users: Users,
     entries: tuple[gpt.Entry, ...],
 ) -> tuple[PartitionState, ...]:
-    """Every partition that is listed; and those of the table that partx cannot find, with what they hold unknown."""
+    """Every partition that partx lists, and those of the table that it does not find, with unknown content."""
     if not facts.one("partx"):
-        raise ValueError("partx was not asked")
+        raise ValueError("the output of partx is missing")
     found = _by_number(facts)
     found.pop(_WHOLE, None)
     seen = [_volume(disk.node, number, found[number], kernel.get(number), users) for number in found]
@@ -264,11 +264,11 @@ def _volumes(
 
 
 _WHOLE = 0
-"""The number under which the probe tells what is on the disk as a whole."""
+"""The number under which the probe prints the content of the whole disk."""
 
 
 def _by_number(facts: ProbeOutput) -> dict[int, dict[str, str]]:
-    """What was printed of each partition, and of the whole disk where there is none."""
+    """What was printed about each partition, or about the whole disk if there is none."""
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, dot, about = key.partition(".")
@@ -289,7 +289,7 @@ def _volume(
 ) -> PartitionState:
     if facts["status"] not in _BLKID:
         raise LookFailed(
-            f"what partition {number} of {node} holds cannot be read (status {facts['status']})",
+            f"the content of partition {number} of {node} cannot be read (status {facts['status']})",
             advice="look at the kernel's log (dmesg) for I/O errors of the device",
         )
     used = users.of_partition(number)
@@ -299,13 +299,13 @@ def _volume(
 
 
 _BLKID = ("0", "2", "8", "outside")
-"""blkid(8) exits with 2 where it finds nothing, and with 8 where it finds too much; all else is a failure.
+"""blkid(8) exits with 2 if it finds nothing, and with 8 if signatures contradict each other; the rest are failures.
 
-What lies outside the disk was not asked about."""
+A partition outside the disk was not probed."""
 
 
 def content_of(facts: dict[str, str]) -> Content | None:
-    """What blkid says of a place, from the lines of its answer and its exit status."""
+    """The content of a place, from the lines of blkid's output and its exit status; None if it is empty."""
     if facts.get("status") == "8":
         return Content("ambivalent")
     kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
@@ -314,7 +314,7 @@ def content_of(facts: dict[str, str]) -> Content | None:
 
 
 def decoded(label: str) -> str:
-    """A label as udev's database has it, where bytes of doubt are written ``\\xHH``."""
+    """A label from udev's database, which writes unsafe bytes as ``\\xHH``."""
     raw = label.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
     return plain.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""What keeps a disk busy: mounts, swap areas and holders, told apart by partition."""
+"""What uses a disk: mounts, swap areas and holders, for each partition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subfloor.observe.disk.facts import ProbeOutput, kernel_partitions
 
 @dataclass(frozen=True)
 class Users:
-    """Who uses a disk and its partitions: pairs of a device's name and a use in words."""
+    """The users of a disk and its partitions: pairs of a device's node and a use in words."""
 
     disk: str
     nodes: dict[int, str]
@@ -28,15 +28,15 @@ class Users:
         return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, by_device)))
 
     def of_disk(self) -> tuple[str, ...]:
-        """What uses the whole disk."""
+        """The users of the whole disk."""
         return self._of(self.disk)
 
     def of_partition(self, number: int) -> tuple[str, ...]:
-        """What uses the partition with this number."""
+        """The users of the partition with this number."""
         return self._of(self.nodes.get(number, ""))
 
     def of_stray(self, number: int) -> tuple[str, ...]:
-        """Who uses a partition that the kernel has, and the table has no longer."""
+        """The users of a partition that the kernel still has but the table has not."""
         node = self.nodes[number]
         return tuple(f"{use} (as {node}, which its table does not have)" for use in self._of(node))
 
@@ -46,7 +46,7 @@ class Users:
 
 def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, str]) -> Iterator[tuple[str, str]]:
     for mount in mountinfo.parse(mounts):
-        # A btrfs has a device number of its own, so its source is what tells.
+        # A btrfs has a device number of its own, so its source is used.
         yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
     for path, _ in swap.areas(swaps):
         yield path, "active as swap"
@@ -58,6 +58,6 @@ def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, st
 
 _IN_SYSFS = (
     ("holder", "held by {}"),
-    ("btrfs", "part of the mounted btrfs {}"),  # whose other devices the list of mounts does not name
+    ("btrfs", "part of the mounted btrfs {}"),  # the list of mounts names only one of its devices
     ("loop", "behind {}"),
 )
