@@ -68,7 +68,7 @@ class Hidden(Located[HidingState]):
         why = records.pop()[1:] if records and records[-1].startswith(_WHY) else ""
         if found.status or not records or records.pop() != _END or not _are_whole(records):
             reason = f" ({why})" if why else ""
-            raise LookFailed(f"what is in {self.path} cannot be looked at{reason}", advice=UNSEEN_ADVICE)
+            raise LookFailed(f"the content of {self.path} cannot be compared{reason}", advice=UNSEEN_ADVICE)
         # Whatever the first section has of the target alone is missing. All else that is not the same differs.
         end = records.index(_SECTION) if _SECTION in records else len(records)
         theirs = [record for record in records if record.startswith("\t.")]

@@ -69,7 +69,7 @@ def test_a_list_that_was_lost_is_not_nothing_to_hide_and_the_reason_is_reported(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / program).write_text(f'#!/bin/sh\necho "{program}: out of luck" >&2\nexit 2\n')
     (tmp_path / "bin" / program).chmod(0o755)
-    with pytest.raises(LookFailed, match=rf"target cannot be looked at \({program}: out of luck\)"):
+    with pytest.raises(LookFailed, match=rf"target cannot be compared \({program}: out of luck\)"):
         looked(Hidden(str(tmp_path / "target"), str(tmp_path / "source")), f"{tmp_path}/bin:/usr/bin:/bin")
 
 
