@@ -10,7 +10,6 @@ from subfloor.plugin import (
     AnySubject,
     Command,
     Contribution,
-    Disk,
     FromPlay,
     Machine,
     Param,
@@ -58,15 +57,17 @@ class ActiveSwap(Task):
         Literal["none", "random"], Param("`random`: a new key at every boot of the installed system")
     ] = "none"
     label: Annotated[str, FromPlay()] = ""
+    disks: Annotated[tuple[str, ...], FromPlay()] = ()
 
     def __post_init__(self) -> None:
         checked("device", _check_device, self.device)
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        return replace(self, label=block_devices.label_in(play, self.device))
+        label, disks = block_devices.label_in(play, self.device), block_devices.disks_in(play, self.device)
+        return replace(self, label=label, disks=disks)
 
     def subjects(self) -> frozenset[AnySubject]:
-        return frozenset({Swap(self.device), Disk(device(self.device).disk)})
+        return frozenset({Swap(self.device), *block_devices.subjects_of(self.device, self.disks)})
 
     def next_step(self, machine: Machine) -> Step | None:
         if self.encryption == "random":
