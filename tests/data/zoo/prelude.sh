@@ -2,7 +2,7 @@
 set -euo pipefail
 d=$1 e=$2
 size=$(blockdev --getsize64 "$d")
-export MDADM_NO_UDEV=1 IMSM_NO_PLATFORM=1
+export MDADM_NO_UDEV=1 IMSM_NO_PLATFORM=1 IMSM_DEVNAME_AS_SERIAL=1
 
 # The node of partition $1 of the disk, or of the second.
 p() { case $d in *[0-9]) echo "${d}p$1" ;; *) echo "$d$1" ;; esac; }
