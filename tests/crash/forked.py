@@ -26,7 +26,7 @@ for _late in ("jinja2.sandbox", "jsonschema", "subfloor.cli.running", "subfloor.
     importlib.import_module(_late)
 Registry().names()  # imports every plugin
 
-DEADLINE = 120
+DEADLINE = 300
 """Seconds until a run is ended as one that hangs: by a signal, so its status is below 0."""
 
 
