@@ -15,7 +15,7 @@ import pytest
 from counting import Count
 from crash.faulty_programs import FAULTS
 from crash.forked import Ran
-from crash.sample import sample
+from crash.sample import everything, sample
 from places import ROOT
 from vm.conftest import Forkserver
 
@@ -219,7 +219,8 @@ def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
     tasks = json.loads(whole["said"])["hosts"]["localhost"]["tasks"]
     commands = [command for task in tasks for step in task["steps"] for command in step["commands"]]
     every = [(number, fault) for number in range(1, len(commands) + 1) for fault in FOR_MOUNTS]
-    chosen = sample(every, 2, seed="mounts")
+    # A program that hangs takes its whole time limit: those are tried by `make crash`.
+    chosen = [each for each in sample(every, 2, seed="mounts") if everything() or each[1] != "hangs"]
     broken = [{"run": words(DISK), "number": number, "fault": fault} for number, fault in chosen]
     each = [[{"sh": UNMOUNT}, action, {"run": words(DISK)}, {"sh": STATE}] for action in broken]
     results = forkserver(*(action for actions in each for action in actions))
