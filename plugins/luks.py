@@ -18,9 +18,7 @@ from subfloor.plugin import (
     Key,
     Location,
     Machine,
-    NotVisible,
     Param,
-    Refused,
     Secret,
     Step,
     Task,
@@ -30,7 +28,6 @@ from subfloor.plugin import (
     contents,
     hookimpl,
     locate,
-    mapping,
 )
 
 
@@ -85,7 +82,7 @@ class Luks(Task):
             raise ValueError("passphrase: it is empty or has a line break, which nobody can type")
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        inside = mapping.node_of(self.name)
+        inside = self._declared.inside.path
         filled = self.raw or any(getattr(task, "device", None) == inside and task.key != "swap" for task in play)
         return replace(self, volume=locate(self.device, play), filled=filled)
 
@@ -124,12 +121,10 @@ class Luks(Task):
         )
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
-        try:
-            volume = self._location.on(machine, self.identity)
-        except (Refused, NotVisible):
+        volume = self._location.own(machine, self.identity)
+        if volume is None:
             return ()
-        uuid = str(self.identity.filesystem(volume.uuid))
-        return (Claim(volume.node, volume.whole, "UUID", uuid),) if volume.ours else ()
+        return (Claim(volume.node, volume.whole, "UUID", str(self.identity.filesystem(volume.uuid))),)
 
     def contributes(self) -> tuple[Contribution, ...]:
         return (

@@ -1,4 +1,4 @@
-"""`mkfs`: a finished filesystem or swap area on a partition of this play."""
+"""`mkfs`: a finished filesystem or swap area on a volume of this play."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from subfloor.plugin import (
     Identity,
     Location,
     Machine,
-    NotVisible,
     Param,
     Refused,
     Step,
@@ -49,10 +48,11 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Mkfs(Task):
-    """Make a filesystem or swap area of this type and label on a partition of ours.
+    """Make a filesystem or swap area of this type and label on a volume of ours: a partition, or an open container.
 
-    A type and a label do not prove that mkfs finished. So the name of the partition ends in `.unfinished` until
-    the extent is wiped, and the filesystem is made, flushed and checked. Our own unfinished work is repeated
+    A type and a label do not prove that mkfs finished. So the name of the partition, or the label of the container,
+    ends in `.unfinished` until the volume is wiped, and the filesystem is made, flushed and checked. Our own
+    unfinished work is repeated
     without a question. A finished filesystem may hold data: its label is repaired in place, and everything else
     needs consent. Other content that this play would not have made needs consent too.
 
@@ -69,9 +69,10 @@ class Mkfs(Task):
         "mkfs: {device: /dev/vda1, type: vfat, label: boot}",
         "mkfs: {device: /dev/nvme0n1p2, type: swap, label: swap}",
         'mkfs: {device: /dev/vda3, type: ext4, label: nixos, options: ["-m", "1"]}',
+        "mkfs: {device: /dev/mapper/cryptroot, type: btrfs, label: nixos}",
     )
 
-    device: Annotated[str, Param("The partition", examples=("/dev/vda3", "/dev/disk/by-id/virtio-1234-part3"))]
+    device: Annotated[str, Param("The volume", examples=("/dev/vda3", "/dev/mapper/cryptroot"))]
     type: Annotated[Literal["ext4", "vfat", "xfs", "btrfs", "f2fs", "swap"], Param("The filesystem type, or `swap`")]
     label: Annotated[str, Param("The label; the maximum length depends on the type")] = ""
     options: Annotated[
@@ -106,11 +107,8 @@ class Mkfs(Task):
         return self._keep(volume)
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
-        try:
-            volume = self._location.on(machine, self.identity)
-        except (Refused, NotVisible):
-            return ()
-        return (Claim(volume.node, volume.whole, "UUID", self._wanted(volume).uuid),) if volume.ours else ()
+        volume = self._location.own(machine, self.identity)
+        return (Claim(volume.node, volume.whole, "UUID", self._wanted(volume).uuid),) if volume else ()
 
     def _wanted(self, volume: Volume) -> Content:
         return Content(self.type, self.label, uuid_on_disk(self.type, self.identity.filesystem(volume.uuid)))

@@ -134,7 +134,7 @@ from subfloor.steps.partitioning import (
 )
 from subfloor.steps.partitions import Attribute, LabelledDisk, Partition
 from subfloor.steps.planned import partitions_of, planned
-from subfloor.steps.volumes import Location, Volume, locate, mapping
+from subfloor.steps.volumes import Location, Volume, locate
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.devices import device, partition_of, whole_disk
 from subfloor.storage.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
@@ -211,7 +211,6 @@ TOOLBOX = (
     "Container",
     "containers",
     "Key",
-    "mapping",
     # More subjects, and their parts.
     "DevicesMounted",
     "Hiding",
@@ -465,7 +464,6 @@ __all__ = [
     "lint",
     "locate",
     "loss",
-    "mapping",
     "mode_of",
     "mount",
     "mount_options",

@@ -95,7 +95,7 @@ from subfloor.observe.swap_file import Offset, ResumeOffset, SwapInFile, SwapInF
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
-from subfloor.steps.volumes import mapping
+from subfloor.steps.volumes import luks
 from subfloor.storage import gpt, sizes
 from subfloor.storage.devices import device
 from subfloor.storage.filesystems import uuid_on_disk
@@ -256,7 +256,7 @@ def _inside(path: str, about: dict[str, Any]) -> dict[str, Any]:
     """What device-mapper says of an open container of ours, and what is in it."""
     number, name, *other = about.pop("opened")
     container = IDENTITY.filesystem(IDENTITY.partition(IDENTITY.disk("disk"), number, name))
-    mapped = Mapped(other[0] if other else mapping.dm_uuid(container, path.rpartition("/")[2]))
+    mapped = Mapped(other[0] if other else luks.dm_uuid(container, path.rpartition("/")[2]))
     holds, fresh = about.pop("holds", None), bool(about.pop("fresh", False))
     users = tuple(about.pop("users", ()))
     found: dict[str, Any] = {"mapped": mapped, "users": users, "in_use": bool(users)}

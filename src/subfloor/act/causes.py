@@ -52,10 +52,13 @@ def _words(report: TaskReport) -> tuple[str, str]:
 
 
 def _needs(task: Task, earlier: Task) -> bool:
-    """Whether the task works on what the earlier one makes: on the same partition, on its disk, or below its path."""
+    """Whether the task works on what the earlier one makes: on the same partition, on its disk, in the
+    container that it opens, or below its path."""
     own = concerns.partitions(task)
     disks = {disk for disk, _ in own} | concerns.whole_disks(task)
     if own & concerns.partitions(earlier) or disks & concerns.laid_out(earlier):
+        return True
+    if concerns.devices(task) & concerns.opened(earlier):
         return True
     made = concerns.makes(earlier)
     return any(concerns.is_below(path, above) for path in concerns.paths(task) for above in made)

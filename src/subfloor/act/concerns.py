@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from subfloor.core.contributions import Contribution, FileSystem, Persisted, SwapDevice
+from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem, Persisted, SwapDevice
 from subfloor.core.faults import asked
 from subfloor.core.task import Task
 from subfloor.observe.disk import Disk
@@ -21,11 +21,22 @@ def partitions(task: Task) -> frozenset[tuple[str, int]]:
     return frozenset(_named(task))
 
 
-def _named(task: Task) -> Iterator[tuple[str, int]]:
+def devices(task: Task) -> frozenset[str]:
+    """The devices that a task works on: its parameter ``device``, and those that it contributes."""
     contributed = (each.device for each in _contributions(task) if isinstance(each, FileSystem | SwapDevice))
-    for path in (getattr(task, "device", None), *contributed):
-        with contextlib.suppress(TypeError, ValueError):  # a tag, a network share, "tmpfs"
-            named = device(path or "")
+    named = (getattr(task, "device", None), *contributed)
+    return frozenset(path for path in named if isinstance(path, str))
+
+
+def opened(task: Task) -> frozenset[str]:
+    """The devices that a task makes appear: containers, once they are open."""
+    return frozenset(each.path for each in _contributions(task) if isinstance(each, EncryptedDevice))
+
+
+def _named(task: Task) -> Iterator[tuple[str, int]]:
+    for path in devices(task):
+        with contextlib.suppress(ValueError):  # a tag, a network share, "tmpfs"
+            named = device(path)
             number = getattr(task, "number", None) if named.number is None else named.number
             if isinstance(number, int):
                 yield named.disk, number

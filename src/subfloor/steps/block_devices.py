@@ -17,7 +17,7 @@ from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.task import Task
 from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Unopened
 from subfloor.observe.tag import Tag
-from subfloor.steps.volumes import is_mapped, locate, marked_name
+from subfloor.steps.volumes import marked_name, subjects_below
 from subfloor.storage.devices import device
 from subfloor.storage.marks import LABELLING, STAGES, is_final
 
@@ -121,9 +121,9 @@ def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
     """The disks of a play on which a tag is looked up; for a path, those that its device lies on."""
     tasks = tuple(play)
     if tag_of(source) is None:
-        subjects = iter(locate(source, tasks).subjects()) if is_mapped(source) else iter(())
+        subjects = subjects_below(source, tasks)
     else:
-        subjects = (subject for task in tasks for subject in task.subjects())
+        subjects = frozenset(subject for task in tasks for subject in task.subjects())
     return tuple(sorted({subject.path for subject in subjects if isinstance(subject, Disk)}))
 
 

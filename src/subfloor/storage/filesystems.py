@@ -132,6 +132,10 @@ TOOLS: Mapping[str, Tools] = {
 }
 
 
+LUKS = "crypto_LUKS"
+"""The type of a LUKS container, as blkid reports it: content of a volume that is no filesystem."""
+
+
 def uuid_on_disk(kind: str, uuid: UUID) -> str:
     """The UUID as blkid shows it for a filesystem of this type."""
     return fat_serial(uuid) if kind == "vfat" else str(uuid)

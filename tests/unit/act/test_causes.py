@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from subfloor.act.causes import with_causes
-from subfloor.core.contributions import Contribution, FileSystem
+from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem
 from subfloor.core.errors import ConsentNeeded, NotVisible, Refused, SubfloorError
 from subfloor.core.machine import AnySubject
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, TaskReport
@@ -64,6 +64,23 @@ def test_what_needs_a_partition_or_a_mount_is_stopped_by_the_task_that_makes_it(
     )
     assert [each.cause for each in found] == ["", "0", "0", "", ""]
     assert found[0].stops == ("1", "2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opens(Count):
+    """A task that makes a container appear."""
+
+    device: str = "/dev/vda2"
+
+    def contributes(self) -> tuple[Contribution, ...]:
+        return (EncryptedDevice("crypt", self.device),)
+
+
+def test_what_works_in_a_container_is_stopped_by_the_task_that_opens_it() -> None:
+    closed, nothing = Refused("no key", advice="give one"), Refused("there is no /dev/mapper/crypt", advice="open it")
+    inside, other = Mounts(device="/dev/mapper/crypt"), Mounts(device="/dev/mapper/other", at="/srv")
+    found = linked((Opens(), closed), (inside, nothing), (other, replace_words(nothing)))
+    assert [each.cause for each in found] == ["", "0", ""]
 
 
 @dataclass(frozen=True, kw_only=True)

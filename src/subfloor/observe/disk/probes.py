@@ -199,8 +199,8 @@ _BY_PERL = rf"""
 
 ZEROS = rf"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
-[ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "partitions there"; exit 0; }}
-[ ! -e "$s/dm" ] || {{ echo "partitions none, but what it lies on says whether it was filled"; exit 0; }}
+[ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "unread partitions"; exit 0; }}
+[ ! -e "$s/dm" ] || {{ echo "unread mapped"; exit 0; }}
 blockdev --flushbufs "$n" && read -r size < "$s/size" || exit
 pages=$((size / {SAMPLE // 512})) count={MARGIN // 512}
 [ "$size" -gt "$count" ] || count=$size

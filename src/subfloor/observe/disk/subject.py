@@ -171,7 +171,7 @@ def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
 
     Raises ``ValueError`` if the probe did not print the result.
     """
-    if read.one("partitions"):
+    if read.one("unread"):
         return True, True
     sizes = {"ends": 2 * min(MARGIN, disk.size), "samples": _sampled(disk.size // SAMPLE * SAMPLE)}
     ends, between = (_is_zeros(read.one(key).partition(" ")[0], size) for key, size in sizes.items())

@@ -8,7 +8,7 @@ from subfloor.core.errors import Refused
 from subfloor.core.secret import Secret
 from subfloor.observe.disk import Disk
 from subfloor.observe.luks import LuksHeader
-from subfloor.steps.volumes import mapping
+from subfloor.steps.volumes import luks
 from subfloor.storage.marks import UNFINISHED, final
 
 PASSPHRASE_SLOT = 0
@@ -34,7 +34,7 @@ class Key:
     @property
     def stdin(self) -> bytes:
         """What cryptsetup reads the key from."""
-        return self.passphrase.reveal().encode("utf-8", "surrogateescape") if self.passphrase else b""
+        return self.passphrase.bytes if self.passphrase else b""
 
     def __str__(self) -> str:
         return f"the key file {self.file}" if self.file else "the passphrase"
@@ -65,7 +65,7 @@ class Container:
     @property
     def inside(self) -> Disk:
         """What is looked at of its inside."""
-        return Disk(mapping.node_of(self.name))
+        return Disk(luks.node_of(self.name))
 
     @property
     def first_label(self) -> str:

@@ -11,8 +11,8 @@ from subfloor.observe.luks import Header
 from subfloor.steps import contents
 from subfloor.steps.containers import commands
 from subfloor.steps.containers.declared import Container
-from subfloor.steps.volumes import Volume, mapping
-from subfloor.steps.volumes.mapping import LUKS
+from subfloor.steps.volumes import Volume, luks
+from subfloor.storage.filesystems import LUKS
 from subfloor.storage.marks import final
 from subfloor.storage.sizes import MIB
 
@@ -68,7 +68,7 @@ def labelled(volume: Volume, declared: Container, found: Content) -> Step | None
     label = declared.label if declared.raw else declared.label + found.label.removeprefix(name)
     return Step(
         says=f"Label the container on {declared.device} {label!r}",
-        commands=mapping.relabel(volume, label),
+        commands=luks.relabel(volume, label),
         after=volume.holding(replace(found, label=label), volume.name, known=volume.known),
         locks=volume.locks,
     )

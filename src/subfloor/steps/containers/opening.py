@@ -10,7 +10,7 @@ from subfloor.observe.luks import ALLOW_DISCARDS, Header
 from subfloor.steps.containers import commands
 from subfloor.steps.containers.declared import Container
 from subfloor.steps.containers.making import check_name
-from subfloor.steps.volumes import Volume, mapping
+from subfloor.steps.volumes import Volume, luks
 
 _DISCARDS = frozenset({ALLOW_DISCARDS})
 
@@ -28,7 +28,7 @@ def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
 
 
 def _mapped(volume: Volume, declared: Container) -> Mapped:
-    return Mapped(mapping.dm_uuid(volume.identity.filesystem(volume.uuid), declared.name), (volume.node,))
+    return Mapped(luks.dm_uuid(volume.identity.filesystem(volume.uuid), declared.name), (volume.node,))
 
 
 def _open(volume: Volume, declared: Container, found: Content) -> Step:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from subfloor.core.machine import Machine
+from subfloor.core.machine import AnySubject
 from subfloor.core.task import Task
-from subfloor.observe.disk import DiskState
-from subfloor.steps.volumes import mapping, partition
+from subfloor.steps.volumes import luks, partition
+from subfloor.steps.volumes.luks import marked_name
 from subfloor.steps.volumes.volume import Location, Volume
 
-_KINDS = (mapping.located, partition.located)
+_KINDS = (luks.located, partition.located)
 """One function per kind that recognises its paths. The last one accepts every remaining path."""
 
 
@@ -23,14 +23,11 @@ def locate(path: str, play: Iterable[Task] = ()) -> Location:
     return next(found for kind in _KINDS if (found := kind(path, tasks, locate)) is not None)
 
 
-def is_mapped(path: str) -> bool:
-    """Whether a path is the node of a device that lies on others."""
-    return path.startswith("/dev/mapper/")
+def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
+    """All that shows whether the content of a whole device is finished, if a task of the play makes the device."""
+    tasks = tuple(play)
+    opened = luks.located(path, tasks, locate)
+    return opened.subjects() if opened else frozenset()
 
 
-def marked_name(machine: Machine, disk: DiskState) -> str:
-    """The name, with its mark, that the layer below keeps for a whole device; "" where none does."""
-    return mapping.marked_name(machine, disk)
-
-
-__all__ = ["Location", "Volume", "is_mapped", "locate", "marked_name"]
+__all__ = ["Location", "Volume", "locate", "marked_name", "subjects_below"]

@@ -138,6 +138,14 @@ class Location(ABC):
     def subjects(self) -> frozenset[AnySubject]:
         """All subjects that ``on`` reads."""
 
+    def own(self, machine: Machine, identity: Identity) -> Volume | None:
+        """The volume, if it is there and ours; None otherwise."""
+        try:
+            volume = self.on(machine, identity)
+        except (Refused, NotVisible):
+            return None
+        return volume if volume.ours else None
+
     @abstractmethod
     def on(self, machine: Machine, identity: Identity) -> Volume:
         """The volume on a machine.

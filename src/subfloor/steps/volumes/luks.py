@@ -17,9 +17,7 @@ from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.disk import Content, Disk, DiskState, Missing, Unopened
 from subfloor.steps.losses import loss
 from subfloor.steps.volumes.volume import Locate, Location, Volume
-
-LUKS = "crypto_LUKS"
-"""The type of a container, as blkid reports it."""
+from subfloor.storage.filesystems import LUKS
 
 _MAPPED = re.compile(r"/dev/mapper/([^/]+)")
 
@@ -35,7 +33,7 @@ def dm_uuid(container: UUID | str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class MappingAt(Location):
+class OpenContainerAt(Location):
     """The inside of the container ``below``, which a task of the play opens under this path; None: no task does."""
 
     path: str
@@ -61,7 +59,7 @@ class MappingAt(Location):
                 f"{self.path} was not opened from a container that this play made on {below.path}",
                 advice="put a `luks` task for it before this one",
             )
-        return Mapping(
+        return OpenContainer(
             machine=machine,
             identity=identity,
             path=self.path,
@@ -98,7 +96,7 @@ class MappingAt(Location):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mapping(Volume):
+class OpenContainer(Volume):
     """An open container on a machine. ``below``: the volume that holds it; ``header``: its content, the container."""
 
     below: Volume
@@ -161,5 +159,5 @@ def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | Non
         return None
     for task in play:
         if task.key == "luks" and getattr(task, "name", None) == found[1]:
-            return MappingAt(path, locate(str(getattr(task, "device", "")), play))
-    return MappingAt(path, None)
+            return OpenContainerAt(path, locate(str(getattr(task, "device", "")), play))
+    return OpenContainerAt(path, None)
