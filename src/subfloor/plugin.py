@@ -21,7 +21,7 @@ from subfloor.core.contributions import (
     SwapDevice,
     SwapFile,
 )
-from subfloor.core.errors import LookFailed, NotVisible, Refused, together
+from subfloor.core.errors import LookFailed, NotVisible, Refused
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown
 from subfloor.core.parameters import FromPlay, Param, checked
@@ -134,6 +134,7 @@ from subfloor.steps.partitioning import (
 )
 from subfloor.steps.partitions import Attribute, LabelledDisk, Partition
 from subfloor.steps.planned import partitions_of, planned
+from subfloor.steps.refusals import together
 from subfloor.steps.volumes import Location, Volume, locate
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.devices import device, partition_of, whole_disk

@@ -9,7 +9,7 @@ from subfloor.act import concerns
 from subfloor.act.apply import Plan
 from subfloor.core.engine import Entry, claims
 from subfloor.core.machine import Machine
-from subfloor.core.outcome import Stage, Survey
+from subfloor.core.outcome import AppliedBefore, Survey
 from subfloor.core.task import Task
 from subfloor.observe.disk import DiskState
 from subfloor.storage.gpt import Entry as Partition
@@ -22,18 +22,18 @@ def survey(entries: Sequence[Entry], plan: Plan) -> Survey:
     tasks = [entry.task for entry in entries if entry.task]
     declared = frozenset(each for task in tasks for each in concerns.partitions(task))
     managed = frozenset(path for task in tasks for path in concerns.whole_disks(task))
-    return Survey(plan.machine, plan.planned, stage(tasks, plan.machine, plan.planned), declared, managed)
+    return Survey(plan.machine, plan.planned, applied_before(tasks, plan.machine, plan.planned), declared, managed)
 
 
-def stage(tasks: Iterable[Task], found: Machine, planned: Machine) -> Stage:
+def applied_before(tasks: Iterable[Task], found: Machine, planned: Machine) -> AppliedBefore:
     """Whether these tasks were applied before: whether the disks carry the UUIDs that they assign."""
     wanted = _assigned(tasks, planned)
     there = {str(table.id) for table in _tables(found)} | {str(entry.uuid) for entry in _partitions(found)}
     held = wanted & there
     if not held:
-        return Stage.NEVER if wanted else Stage.UNKNOWN
+        return AppliedBefore.NEVER if wanted else AppliedBefore.UNKNOWN
     unfinished = any(str(entry.uuid) in held and not is_final(entry.name) for entry in _partitions(found))
-    return Stage.PARTLY if unfinished or held != wanted else Stage.FULLY
+    return AppliedBefore.PARTLY if unfinished or held != wanted else AppliedBefore.FULLY
 
 
 def _assigned(tasks: Iterable[Task], machine: Machine) -> frozenset[str]:

@@ -4,13 +4,6 @@ The reader of an error is root and works on a disk that may hold the only copy o
 So no error can be created without advice.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-T = TypeVar("T")
-
 
 class SubfloorError(Exception):
     """Something that stops a task or a run.
@@ -29,22 +22,6 @@ class SubfloorError(Exception):
 
 class Refused(SubfloorError):
     """A policy forbids it; nothing was changed."""
-
-
-def together(decisions: Iterable[Callable[[], T]]) -> list[T]:
-    """The results of several decisions of one task. If any is refused, raises ``Refused`` that names all that are."""
-    results, refusals = [], []
-    for decide in decisions:
-        try:
-            results.append(decide())
-        except Refused as error:
-            refusals.append(error)
-    if len(refusals) == 1:
-        raise refusals[0]
-    if refusals:
-        advice = "; ".join(dict.fromkeys(error.advice for error in refusals))
-        raise Refused("\n".join(error.what for error in refusals), advice=advice)
-    return results
 
 
 class ConsentNeeded(Refused):

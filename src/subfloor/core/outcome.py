@@ -50,7 +50,7 @@ class Repair(StrEnum):
     ERROR = "error"
 
 
-class Stage(StrEnum):
+class AppliedBefore(StrEnum):
     """Whether a play was applied to a machine before, as far as the UUIDs on its disks show it.
 
     ``PARTLY``: something of it is there, and something is missing or unfinished. ``UNKNOWN``: the play writes no UUIDs.
@@ -72,7 +72,7 @@ class Survey:
 
     found: Machine
     planned: Machine
-    stage: Stage = Stage.UNKNOWN
+    applied_before: AppliedBefore = AppliedBefore.UNKNOWN
     declared: frozenset[tuple[str, int]] = frozenset()
     managed: frozenset[str] = frozenset()
 

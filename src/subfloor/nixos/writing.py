@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from subfloor.core.errors import Refused, together
+from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
@@ -19,6 +19,7 @@ from subfloor.observe.path import FILE, ROOT, Absent, Node, Text, TextFile, seen
 from subfloor.observe.tool import Tool
 from subfloor.steps import paths
 from subfloor.steps.files import keep_output, write_file
+from subfloor.steps.refusals import together
 
 SCANNER = "nixos-generate-config"
 """The program that describes the hardware it runs on. NixOS and its installer have it."""

@@ -54,7 +54,9 @@ def _problem(problem: Problem) -> Iterator[str]:
 
 
 def _hosts(run: Run) -> Iterator[str]:
-    rows = ((host.host, word(host.outcome), summary.host_line(host), summary.stage_of(host)) for host in run.hosts)
+    rows = (
+        (host.host, word(host.outcome), summary.host_line(host), summary.applied_before_of(host)) for host in run.hosts
+    )
     yield "<h2>Hosts</h2>"
     yield from _table(("host", "outcome", "tasks", "before"), rows)
 
@@ -72,7 +74,7 @@ def _table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterato
 
 def _host(host: HostReport, number: int) -> Iterator[str]:
     yield f"<section>\n<h2>{escaped(host.host)}: {escaped(word(host.outcome))}</h2>"
-    if stage := summary.stage_of(host):
+    if stage := summary.applied_before_of(host):
         yield f"<p>{escaped(stage)}</p>"
     if host.error:
         yield from _error(host.error)

@@ -56,7 +56,7 @@ def _problem(problem: Problem | None) -> dict[str, Any] | None:
 def _host(host: HostReport) -> dict[str, Any]:
     found: dict[str, Any] = {
         "outcome": str(host.outcome),
-        "applied_before": str(host.survey.stage) if host.survey else "unknown",
+        "applied_before": str(host.survey.applied_before) if host.survey else "unknown",
         "tasks": [_task(task, _sectors(host)) for task in host.tasks],
         "error": error_document(host.error),
         "disks": [_disk(disk) for disk in drawn(host.survey)],

@@ -37,7 +37,7 @@ def _lines(run: Run) -> Iterator[str]:
 
 def _host(host: HostReport) -> Iterator[str]:
     yield f"\n## {_said(host.host)}: {_said(word(host.outcome))}"
-    if stage := summary.stage_of(host):
+    if stage := summary.applied_before_of(host):
         yield f"\n{_said(stage)}"
     if host.error:
         yield f"\n{_said(host.error.what)}\n\n→ {_said(host.error.advice)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage
+from subfloor.core.outcome import AppliedBefore, HostOutcome, HostReport, Outcome, Repair
 from subfloor.report.layout import undeclared
 from subfloor.report.run import Run
 from subfloor.report.style import Style
@@ -36,8 +36,10 @@ def _of_hosts(run: Run) -> Iterator[str]:
     hosts = run.hosts
     outcomes = [(_of(host, "outcome", each), int(host.outcome is each)) for host in hosts for each in HostOutcome]
     yield from _metric("subfloor_host_outcome", "1 for the outcome of the host.", outcomes)
-    stages = [(_of(host, "before", each), int(_stage(host) is each)) for host in hosts for each in Stage]
-    yield from _metric("subfloor_host_applied_before", "1 for whether the play was applied before.", stages)
+    states = [
+        (_of(host, "before", each), int(_applied_before(host) is each)) for host in hosts for each in AppliedBefore
+    ]
+    yield from _metric("subfloor_host_applied_before", "1 for whether the play was applied before.", states)
     tasks = [(_of(host, "outcome", each), _tasks(host, each)) for host in hosts for each in Outcome]
     yield from _metric("subfloor_tasks", "The number of tasks by outcome.", tasks)
     repairs = [(_of(host, "repair", each), _repairs(host, each)) for host in hosts for each in Repair]
@@ -50,8 +52,8 @@ def _of(host: HostReport, name: str, value: object) -> Labels:
     return {"host": host.host, name: str(value)}
 
 
-def _stage(host: HostReport) -> Stage:
-    return host.survey.stage if host.survey else Stage.UNKNOWN
+def _applied_before(host: HostReport) -> AppliedBefore:
+    return host.survey.applied_before if host.survey else AppliedBefore.UNKNOWN
 
 
 def _tasks(host: HostReport, outcome: Outcome) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage, TaskReport
+from subfloor.core.outcome import AppliedBefore, HostOutcome, HostReport, Outcome, Repair, TaskReport
 from subfloor.report.run import Run
-from subfloor.report.text import STAGES, counts, word
+from subfloor.report.text import APPLIED_BEFORE, counts, word
 
 REPAIRS = {
     Repair.NONE: "",
@@ -40,9 +40,9 @@ def host_line(host: HostReport) -> str:
     return counts(Counter(each.outcome for each in host.tasks))
 
 
-def stage_of(host: HostReport) -> str:
+def applied_before_of(host: HostReport) -> str:
     """Whether the play was applied to the host before, in words; "" if that is not known."""
-    return STAGES.get(host.survey.stage if host.survey else Stage.UNKNOWN, "")
+    return APPLIED_BEFORE.get(host.survey.applied_before if host.survey else AppliedBefore.UNKNOWN, "")
 
 
 def is_open(task: TaskReport) -> bool:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Difference
-from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, Stage, StepRecord, TaskReport
+from subfloor.core.outcome import AppliedBefore, HostOutcome, HostReport, Outcome, Repair, StepRecord, TaskReport
 from subfloor.report.bar import both
 from subfloor.report.disk import rounded
 from subfloor.report.found import as_found, is_something, shown
@@ -43,10 +43,10 @@ _HOST_WORDS = {
     HostOutcome.REFUSED: "refused: this needs a person",
 }
 
-STAGES = {
-    Stage.NEVER: "never applied here: no disk carries the UUIDs of this play",
-    Stage.PARTLY: "applied in part: an apply was interrupted, or something was removed since",
-    Stage.FULLY: "applied before: something has changed since",
+APPLIED_BEFORE = {
+    AppliedBefore.NEVER: "never applied here: no disk carries the UUIDs of this play",
+    AppliedBefore.PARTLY: "applied in part: an apply was interrupted, or something was removed since",
+    AppliedBefore.FULLY: "applied before: something has changed since",
 }
 """Whether the play was applied before, in words."""
 
@@ -158,8 +158,8 @@ def counts(found: Counter[Outcome]) -> str:
 
 def _survey(report: HostReport, style: Style) -> Iterator[str]:
     """Whether the play was applied before, and what no task declares."""
-    if report.survey and report.outcome in _OPEN and report.survey.stage in STAGES:
-        yield from style.lines(STAGES[report.survey.stage], "  ", hanging="  ")
+    if report.survey and report.outcome in _OPEN and report.survey.applied_before in APPLIED_BEFORE:
+        yield from style.lines(APPLIED_BEFORE[report.survey.applied_before], "  ", hanging="  ")
     for disk in drawn(report.survey):
         if report.outcome in _OPEN and disk.differs:
             yield from both(disk, style)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from disk_values import nothing_left
-from subfloor.act.survey import stage
+from subfloor.act.survey import applied_before
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.machine import Machine
-from subfloor.core.outcome import Stage
+from subfloor.core.outcome import AppliedBefore
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.storage.gpt import Gpt
 from subfloor.storage.marks import UNFINISHED
@@ -23,28 +23,34 @@ START = blank(PLAY)
 
 
 def test_a_blank_machine_was_never_set_up() -> None:
-    assert stage(TASKS, START, DONE) is Stage.NEVER
+    assert applied_before(TASKS, START, DONE) is AppliedBefore.NEVER
 
 
 def test_a_finished_machine_was_set_up_whatever_has_drifted() -> None:
-    assert stage(TASKS, DONE, DONE) is Stage.FULLY
-    assert stage(TASKS, with_table(lambda table: replace(table, damage=frozenset({"x"}))), DONE) is Stage.FULLY
+    assert applied_before(TASKS, DONE, DONE) is AppliedBefore.FULLY
+    assert (
+        applied_before(TASKS, with_table(lambda table: replace(table, damage=frozenset({"x"}))), DONE)
+        is AppliedBefore.FULLY
+    )
 
 
 def test_every_moment_between_is_in_part() -> None:
     moments = list(on_the_way(START, imagine(PLAY, START, Consent(), nothing_left)))
-    stages = [stage(TASKS, moment, DONE) for moment in moments]
-    first, last = stages.index(Stage.PARTLY), stages.index(Stage.FULLY)
-    assert set(stages[:first]) == {Stage.NEVER} and set(stages[last:]) == {Stage.FULLY}
-    assert set(stages[first:last]) == {Stage.PARTLY}
+    states = [applied_before(TASKS, moment, DONE) for moment in moments]
+    first, last = states.index(AppliedBefore.PARTLY), states.index(AppliedBefore.FULLY)
+    assert set(states[:first]) == {AppliedBefore.NEVER} and set(states[last:]) == {AppliedBefore.FULLY}
+    assert set(states[first:last]) == {AppliedBefore.PARTLY}
 
 
 def test_a_partition_that_is_gone_leaves_it_in_part() -> None:
-    assert stage(TASKS, with_table(lambda table: replace(table, entries=table.entries[1:])), DONE) is Stage.PARTLY
+    assert (
+        applied_before(TASKS, with_table(lambda table: replace(table, entries=table.entries[1:])), DONE)
+        is AppliedBefore.PARTLY
+    )
 
 
 def test_a_play_without_uuids_says_nothing() -> None:
-    assert stage([Count()], Machine(), Machine()) is Stage.UNKNOWN
+    assert applied_before([Count()], Machine(), Machine()) is AppliedBefore.UNKNOWN
 
 
 def with_table(change: object) -> Machine:
@@ -56,7 +62,7 @@ def with_table(change: object) -> Machine:
 
 def test_a_disk_of_another_play_is_none_of_ours() -> None:
     foreign = with_table(lambda table: replace(table, id=UUID(int=7), entries=()))
-    assert stage(TASKS, foreign, DONE) is Stage.NEVER
+    assert applied_before(TASKS, foreign, DONE) is AppliedBefore.NEVER
 
 
 def test_a_partition_that_was_never_finished_leaves_it_in_part() -> None:
@@ -64,4 +70,4 @@ def test_a_partition_that_was_never_finished_leaves_it_in_part() -> None:
         first, *more = table.entries
         return replace(table, entries=(replace(first, name=first.name + UNFINISHED), *more))
 
-    assert stage(TASKS, with_table(unfinished), DONE) is Stage.PARTLY
+    assert applied_before(TASKS, with_table(unfinished), DONE) is AppliedBefore.PARTLY

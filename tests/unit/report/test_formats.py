@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from subfloor.core.errors import CommandFailed, ConsentNeeded, Refused
 from subfloor.core.machine import Difference, Machine
-from subfloor.core.outcome import HostReport, Outcome, Stage, StepRecord, Survey, TaskReport
+from subfloor.core.outcome import AppliedBefore, HostReport, Outcome, StepRecord, Survey, TaskReport
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.observe.path import Absent, NotYetVisible, Text
@@ -69,7 +69,7 @@ TASKS = (
 SURVEY = Survey(
     Machine({Disk("/dev/vda"): FOUND}),
     Machine({Disk("/dev/vda"): PLANNED}),
-    Stage.FULLY,
+    AppliedBefore.FULLY,
     frozenset({("/dev/vda", 1)}),
     frozenset({"/dev/vda"}),
 )
