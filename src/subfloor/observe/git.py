@@ -52,7 +52,7 @@ class Tracking(Located[RepositoryState]):
             return Repository(readable=False)
         if found.status:
             raise LookFailed(
-                f"git cannot list its files in {self.path}",
+                f"git cannot list the files that it tracks in {self.path}",
                 advice=f"run `git -C {shlex.quote(self.path)} status` to see why, and repair the repository",
             )
         return Repository(frozenset(found.text.split("\0")) - {""})

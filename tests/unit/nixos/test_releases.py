@@ -148,5 +148,5 @@ def test_what_git_does_not_track(tmp_path: Path) -> None:
 def test_a_repository_without_git_or_a_broken_one_is_not_taken_for_a_clean_one(tmp_path: Path) -> None:
     (tmp_path / ".git").touch()
     assert look(tmp_path, PATH="/nowhere") == Repository(readable=False)
-    with pytest.raises(LookFailed, match="what git tracks"):
+    with pytest.raises(LookFailed, match="git cannot list the files that it tracks"):
         look(tmp_path)
