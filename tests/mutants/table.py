@@ -677,8 +677,8 @@ MUTANTS = (
     Mutant(
         "a drift report: an unfinished partition counts as set up",
         "src/subfloor/act/survey.py",
-        "return Stage.PARTLY if unfinished or held != wanted else Stage.FULLY",
-        "return Stage.PARTLY if held != wanted else Stage.FULLY",
+        "return AppliedBefore.PARTLY if unfinished or held != wanted else AppliedBefore.FULLY",
+        "return AppliedBefore.PARTLY if held != wanted else AppliedBefore.FULLY",
         ("tests/unit/act/test_survey.py",),
     ),
     Mutant(

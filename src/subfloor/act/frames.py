@@ -15,6 +15,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+# The shell's own messages are discarded: bash reports a background job that was killed, with its text, at whatever
+# command comes next. In the middle of an answer that would be mistaken for output, and the text may hold a passphrase.
+OPEN = b"{ exec 4>&2 2>/dev/null\n}\n"
+"""The first line for every shell: descriptor 4 becomes the stream for the standard error of commands."""
+
 # LOCK_BLOCK_DEVICE would make util-linux wait for the lock that this shell holds for it. Another process may have
 # the number of a relay that has ended, so a relay is ended only if it is in this shell's process group.
 PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
@@ -34,7 +39,7 @@ end_relays() {
 
 # Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets it may
 # still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
-_RELAY = "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } 5>&- 6>&- 7>&- 8>&- 9>&-"
+_RELAY = "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
 
 
 @dataclass(frozen=True)
@@ -48,20 +53,19 @@ class Frame:
         """The bytes that run it in the shell itself, which it may change; only for sh that leaves no process behind.
 
         ``relays``: the process ids of the last frame's relays."""
-        return _encoded(
-            f"{{ {_end(relays)}{self._began()}; {self._began('>&2')}\n{{ {self.text}\n}}\n{self._ended}\n}}\n"
-        )
+        began = f"{self._began()}; {self._began('>&4')}"
+        return _encoded(f"{{ {_end(relays)}{began}\n{{ {self.text}\n}} 2>&4 4>&-\n{self._ended} >&4\n}}\n")
 
     def apart(self, relays: Sequence[int]) -> bytes:
         """The bytes that run it in a subshell, with relays for both of its output streams."""
-        text = f"{{ {{ {self.text}\n}} 3>&-\n{self._ended}\n}} 2>&1 >&3 | {_RELAY} >&2 3>&-"
-        began = f"{self._began(relay='')}; {self._began('>&2', relay='')}"
+        text = f"{{ {{ {self.text}\n}} 3>&- 4>&-\n{self._ended} >&2\n}} 2>&1 >&3 | {{ {_RELAY}; }} >&4 3>&-"
+        began = f"{self._began(relay='')}; {self._began('>&4', relay='')}"
         return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}; }} 3>&1 | {_RELAY} &\n}}\n")
 
     def looking(self, relays: Sequence[int]) -> bytes:
         """The bytes that run it in a subshell, with a relay for standard output; standard error is discarded."""
-        began = f"{self._began(relay='')}; {self._began('>&2')}"
-        text = f"{{ {self.text}\n}} 2>/dev/null\n{self._ended}"
+        began = f"{self._began(relay='')}; {self._began('>&4')}"
+        text = f"{{ {self.text}\n}} 2>/dev/null 4>&-\n{self._ended} >&4"
         return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}\n}} | {_RELAY} &\n}}\n")
 
     def _began(self, to: str = "", relay: str = "0\\n") -> str:
@@ -69,7 +73,7 @@ class Frame:
 
     @property
     def _ended(self) -> str:
-        return f"printf '\\n%s %d\\n' {self.mark} $?; printf '\\n%s 0\\n' {self.mark} >&2"
+        return f"printf '\\n%s %d\\n' {self.mark} $?; printf '\\n%s 0\\n' {self.mark}"
 
     @property
     def begin(self) -> bytes:

@@ -206,8 +206,8 @@ class Shell:
 
     def _first_words(self) -> int:
         """The process group of the commands on the host; 0 if it is in another PID namespace."""
-        ask = f"{frames.PREPARE}echo $group"
-        said = self.script(ask, timeout=60.0).stdout
+        frame = Frame(f"{frames.PREPARE}echo $group")
+        said = self._exchange(frame, frames.OPEN + frame.in_shell(), _Limits(60.0, "sh")).stdout
         group = said.strip()
         if not group.isdigit():
             self.kill()

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from subfloor.act.frames import PREPARE, Frame, command
+from subfloor.act.frames import OPEN, PREPARE, Frame, command
 from subfloor.act.host import Host
 from subfloor.act.look import look, script
 from subfloor.act.process_group import _SCRIPT
@@ -42,7 +42,7 @@ def _commands(witness: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["words", "quotes", "fed", "look"])
 @pytest.mark.parametrize("way", ["apart", "looking", "in_shell"])
 def test_a_frame_cut_at_any_byte_does_nothing(tmp_path: FilePath, shell: list[str], kind: str, way: str) -> None:
-    frame: bytes = getattr(Frame(_commands(str(tmp_path / "w"))[kind], "5" * 32), way)([])
+    frame: bytes = OPEN + getattr(Frame(_commands(str(tmp_path / "w"))[kind], "5" * 32), way)([])
     whole, step = frame.rindex(b"}"), 3 if shell == ["dash"] and way == "apart" else 31
     for cut in {*range(0, whole, step), *range(whole - 12, whole + 1)}:
         process = subprocess.run(shell, input=frame[:cut], capture_output=True, check=False, timeout=20)
@@ -61,6 +61,17 @@ def test_every_shell_prepares_itself_and_answers(tmp_path: FilePath, shell: list
             result = there.run(["env", "sh", "-c", "cat; echo err >&2; exit 3"], stdin=b"\0in")
             assert (result.status, result.stdout, result.stderr) == (3, b"\0in", b"err\n")
         assert len(look(there, {Path("/"), Path("/nowhere")})) == 2
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_shell_that_reports_killed_jobs_says_nothing_in_a_later_answer(tmp_path: FilePath, shell: list[str]) -> None:
+    """bash reports a killed background job with its text, in which what was fed to the command can be read."""
+    (tmp_path / "sh").write_text(f'#!/bin/sh\nexec {shutil.which(shell[0])} {" ".join(shell[1:])} "$@"\n')
+    (tmp_path / "sh").chmod(0o755)
+    with Host("there", ("env", f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")).shell() as there:
+        for _ in range(50):
+            there.run(["env", "sh", "-c", "sleep 20 & cat"], stdin=b"passphrase", timeout=20.0)
+            assert there.run(["env", "sh", "-c", "echo err >&2"], timeout=20.0).stderr == b"err\n"
 
 
 def test_what_ends_a_group_is_one_compound_command_too() -> None:
