@@ -14,6 +14,7 @@ from subfloor.core.parameters import Param
 from subfloor.core.task import Step, Task, hookimpl
 from subfloor.playbook import Entry
 from subfloor.playbook.inventory import LOCALHOST, Target
+from subfloor.playbook.positions import Problems
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.variables import extra_vars
 
@@ -112,8 +113,11 @@ def registry() -> Registry:
 
 def entries(path: Path, *extra: str, target: Target = LOCALHOST) -> tuple[Entry, ...]:
     """The entries of all plays of a playbook for one host."""
-    given = extra_vars(extra)
-    return tuple(entry for play in playbook.load(path, registry()) for entry in play.entries(target, given))
+    given, problems = extra_vars(extra), Problems()
+    plays = playbook.load(path, registry(), problems)
+    found = tuple(entry for play in plays for entry in play.entries(target, given, problems))
+    problems.settle()
+    return found
 
 
 def written(directory: Path, text: str, name: str = "play.yml") -> Path:

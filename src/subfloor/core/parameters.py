@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -66,10 +67,56 @@ class FromPlay:
 
 def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
     """Check a parameter's value with ``check``; adds the parameter's name to the ``ValueError`` that it raises."""
+    found = _complaints.get()
     try:
         check(value)
     except ValueError as error:
-        raise ValueError(f"{parameter}: {error}") from None
+        message = f"{parameter}: {error}"
+        if found is None:
+            raise ValueError(message) from None
+        found.append(message)
+    except Exception:
+        if found is None:
+            raise
+
+
+_complaints: ContextVar[list[str] | None] = ContextVar("the messages of checks that failed", default=None)
+
+
+class Unknown:
+    """Stands for a value that has an error already. Whatever is done with it raises, so that nothing is concluded."""
+
+    def _raise(self, *_: Any) -> Any:
+        raise TypeError("this value is not known")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __str__ = __format__ = _raise
+    __iter__ = __len__ = __getitem__ = __contains__ = __fspath__ = __getattr__ = _raise
+    __hash__ = _raise
+
+
+UNKNOWN = Unknown()
+
+
+def complaints(task: type[Task], values: Mapping[str, Any], identity: Any) -> tuple[str, ...]:
+    """All reasons for which a class refuses these values, some of which may be ``UNKNOWN``.
+
+    ``build`` raises only the first. Every ``checked`` is made; the first ``ValueError`` beside them counts if it starts
+    with the name of a parameter that has no complaint yet, or if it is the only one.
+    """
+    found: list[str] = []
+    token = _complaints.set(found)
+    try:
+        build(task, values, identity)
+    except ValueError as error:
+        named = {message.partition(":")[0] for message in found}
+        alone = not found and not any(value is UNKNOWN for value in values.values())
+        if alone or str(error).partition(":")[0] in {*parameters(task)} - named:
+            found.append(str(error))
+    except Exception:  # it uses a value that is unknown or wrong
+        pass
+    finally:
+        _complaints.reset(token)
+    return tuple(found)
 
 
 @cache

@@ -6,6 +6,7 @@ jsonschema decides what is wrong; this module adds the message and the position.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -47,18 +48,28 @@ _BOUNDS: Mapping[str, Callable[[Any], str]] = {
 """What a value must be, by the keyword of JSON Schema that it violates."""
 
 
-def check(plugin: Plugin, values: Any, node: Node, where: Position) -> list[PlaybookError]:
+@dataclass(frozen=True)
+class Checked:
+    """The errors in a task's parameters, and the names of the parameters that have one."""
+
+    errors: tuple[PlaybookError, ...]
+    names: frozenset[str] = frozenset()
+
+
+def check(plugin: Plugin, values: Any, node: Node, where: Position, without: frozenset[str] = frozenset()) -> Checked:
     """All errors in a task's parameters, in the order of the file.
 
     ``values``: the parameters with all expressions evaluated; ``node``: the parameters as they are written;
-    ``where``: the position of the task's key.
+    ``where``: the position of the task's key; ``without``: parameters that have no value because of another error.
     """
     wrong: dict[Any, ValidationError] = {}
     for error in islice(plugin.validator.iter_errors(_masked(plugin, values)), _MANY):
         # For one value, only the first error is reported; for the parameters as a whole, all.
         wrong.setdefault(tuple(error.absolute_path) or error.validator, error)
-    told = (each for error in wrong.values() for each in _told(plugin, error, node, where))
-    return sorted(islice(told, _MANY), key=lambda each: (each.where.line, each.where.column))
+    told = (each for error in wrong.values() for each in _told(plugin, error, node, where, without))
+    errors = sorted(islice(told, _MANY), key=lambda each: (each.where.line, each.where.column))
+    names = frozenset(str(error.absolute_path[0]) for error in wrong.values() if error.absolute_path)
+    return Checked(tuple(errors), names)
 
 
 def _masked(plugin: Plugin, values: Any) -> Any:
@@ -71,16 +82,18 @@ def _masked(plugin: Plugin, values: Any) -> Any:
     }
 
 
-def _told(plugin: Plugin, error: ValidationError, node: Node, where: Position) -> Iterator[PlaybookError]:
+def _told(
+    plugin: Plugin, error: ValidationError, node: Node, where: Position, without: frozenset[str]
+) -> Iterator[PlaybookError]:
     if error.absolute_path and (about := _of_record(error)):
         yield from about(error, reduce(_child, error.absolute_path, node))
     elif error.absolute_path:
         yield _wrong(plugin.validator, error, node)
     else:
-        yield from _AS_A_WHOLE[str(error.validator)](plugin, error.instance, node, where)
+        yield from _AS_A_WHOLE[str(error.validator)](plugin, error.instance, node, where, without)
 
 
-def _no_mapping(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[PlaybookError]:
+def _no_mapping(plugin: Plugin, values: Any, node: Node, *_: object) -> Iterator[PlaybookError]:
     usage = ", ".join(f"{name}: …" for name in plugin.schema["required"])
     yield PlaybookError(
         f"`{plugin.task.key}` needs a mapping of parameters, and this is {scalars.kind(values)}",
@@ -89,15 +102,16 @@ def _no_mapping(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterato
     )
 
 
-def _missing(plugin: Plugin, values: Any, _: Node, where: Position) -> Iterator[PlaybookError]:
+def _missing(plugin: Plugin, values: Any, _: Node, where: Position, without: frozenset[str]) -> Iterator[PlaybookError]:
     known = plugin.schema["properties"]
     for name in plugin.schema["required"]:
-        if name not in values and not _misspelt(name, values, known):
+        if name not in (*values, *without) and not _misspelt(name, values, known):
             advice = f"add `{name}: …` ({_end(known[name]['description'])})"
-            yield PlaybookError(f"`{plugin.task.key}` needs `{name}`", advice=advice, where=where)
+            what = f"`{plugin.task.key}` needs `{name}`"
+            yield PlaybookError(what, advice=advice, where=where, follows=where.source.partial)
 
 
-def _unknown(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[PlaybookError]:
+def _unknown(plugin: Plugin, values: Any, node: Node, *_: object) -> Iterator[PlaybookError]:
     known = plugin.schema["properties"]
     listed = f"it has {', '.join(f'`{each}`' for each in known)}" if known else "it has none"
     for name in values:
@@ -107,7 +121,11 @@ def _unknown(plugin: Plugin, values: Any, node: Node, _: Position) -> Iterator[P
             yield PlaybookError(f"`{plugin.task.key}` has no parameter `{name}`", advice=advice, where=where)
 
 
-_AS_A_WHOLE = {"type": _no_mapping, "required": _missing, "additionalProperties": _unknown}
+_AS_A_WHOLE: Mapping[str, Callable[..., Iterator[PlaybookError]]] = {
+    "type": _no_mapping,
+    "required": _missing,
+    "additionalProperties": _unknown,
+}
 """The errors of a task's parameters as a whole, by the keyword that they violate."""
 
 
@@ -125,7 +143,8 @@ def _lacking_field(error: ValidationError, node: Node) -> Iterator[PlaybookError
     for name in _schema(error)["required"]:
         if name not in _names(error):
             advice = f"add `{name}: …` ({_end(_schema(error)['properties'][name]['description'])})"
-            yield PlaybookError(f"`{_called(error)}` needs `{name}`", advice=advice, where=node.where)
+            what = f"`{_called(error)}` needs `{name}`"
+            yield PlaybookError(what, advice=advice, where=node.where, follows=node.where.source.partial)
 
 
 def _wrong_name(error: ValidationError, node: Node) -> Iterator[PlaybookError]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def check_tags(plays: Iterable[Play], option: str, given: Iterable[str]) -> None:
+def check_tags(plays: Sequence[Play], option: str, given: Iterable[str]) -> None:
     """Raise ``PlaybookError`` for tags that no task has, not even a skipped one. ``option``: where they were given."""
     known = {tag for play in plays for tag in (*play.tags, *(tag for item in _items(play) for tag in item.tags))}
     problems = Problems()
@@ -35,13 +35,18 @@ def check_tags(plays: Iterable[Play], option: str, given: Iterable[str]) -> None
                     f"no task has the tag `{tag}`",
                     advice=did_you_mean(tag, known, otherwise=f"the tags of this playbook: {there}"),
                     where=Position(Source(option, tag)),
+                    follows=_partial(plays),
                 )
             )
     problems.settle()
 
 
+def _partial(plays: Iterable[Play]) -> bool:
+    return any(play.partial or not play.files.complete for play in plays)
+
+
 def check_variables(
-    plays: Iterable[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
+    plays: Sequence[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
 ) -> None:
     """Raise ``PlaybookError`` for unused variables that were given one by one; those of a file may stay unused.
 
@@ -54,7 +59,8 @@ def check_variables(
         if where and name not in read:
             otherwise = "remove it, or use it in the playbook; variables of a file (-e @FILE) may stay unused"
             advice = did_you_mean(name, read, otherwise=otherwise)
-            problems.add(PlaybookError(f"nothing reads the variable `{name}`", advice=advice, where=where))
+            what = f"nothing reads the variable `{name}`"
+            problems.add(PlaybookError(what, advice=advice, where=where, follows=_partial(plays)))
     problems.settle()
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from subfloor.core.errors import SubfloorError
 from subfloor.core.faults import RAISED
 from subfloor.core.identity import Identity
-from subfloor.core.parameters import build, needs_identity
+from subfloor.core.parameters import UNKNOWN, build, complaints, needs_identity
 from subfloor.core.task import Task
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.checking import check
 from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.registry import Plugin, broken
-from subfloor.playbook.strict_yaml import Table
+from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.task_list import Item
 from subfloor.playbook.task_values import is_secret, task_values
 from subfloor.playbook.variables import Scope
@@ -38,14 +38,64 @@ def made(item: Item, scope: Scope, tags: frozenset[str], plugin: Plugin, identit
 
     Raises ``PlaybookError`` with all mistakes in the parameters.
     """
-    values = task_values(scope.render(item.params), item.params, plugin.schema)
     problems = Problems()
-    for error in check(plugin, values, item.params, item.where):
-        problems.add(error)
+    values, lost = _values(item, scope, plugin, problems)
+    checked = check(plugin, values, item.params, item.where, lost)
+    for error in checked.errors:
+        problems.add(_blamed(error, item.params, scope))
+    given: Identity | None = None
+    with problems.kept():
+        given = identity() if needs_identity(plugin.task) else None
+    name = ""
+    with problems.kept():
+        name = _name(item, scope, values if isinstance(values, dict) else {})
+    if problems:
+        _add_refusals(item, scope, plugin, values, lost | checked.names, problems)
     problems.settle()
-    given = identity() if needs_identity(plugin.task) else None
-    task = _answer(plugin, item, lambda: build(plugin.task, values, given))
-    return Entry(_name(item, scope, values), item.key, task, tags, item.where)
+    task = _answer(plugin, item, scope, lambda: build(plugin.task, values, given), values)
+    return Entry(name, item.key, task, tags, item.where)
+
+
+def _values(item: Item, scope: Scope, plugin: Plugin, problems: Problems) -> tuple[Any, frozenset[str]]:
+    """The parameters that have a value, and the names of those that have none because of an error."""
+    if not isinstance(item.params, Table):
+        return task_values(scope.render(item.params), item.params, plugin.schema), frozenset()
+    values: dict[str, Any] = {}
+    for name, node in item.params.items.items():
+        with problems.kept():
+            values[name] = scope.render(node)
+    return task_values(values, item.params, plugin.schema), frozenset(item.params.items) - values.keys()
+
+
+def _add_refusals(
+    item: Item, scope: Scope, plugin: Plugin, values: Any, wrong: frozenset[str], problems: Problems
+) -> None:
+    """Note what the class refuses in the other parameters, if some of them are ``wrong`` or missing."""
+    if not isinstance(values, dict):
+        return
+    known = {name: value for name, value in values.items() if name in plugin.schema["properties"]}
+    missing = (*plugin.schema["required"], *(wrong & plugin.schema["properties"].keys()))
+    whole = {**dict.fromkeys(missing, UNKNOWN), **{name: each for name, each in known.items() if name not in wrong}}
+    for message in complaints(plugin.task, whole, UNKNOWN):
+        problems.add(_refused_value(message, item, scope, plugin))
+
+
+def _blamed(error: PlaybookError, params: Node, scope: Scope) -> PlaybookError:
+    """The error; if the value comes from an argument of the command line, it points there."""
+    node = _node_at(error.where, params)
+    given = scope.argument_of(node) if node else None
+    if given:
+        error.notes = (f"used at {error.where}", *error.notes)
+        error.where = given
+    return error
+
+
+def _node_at(where: Position, node: Node) -> Scalar | None:
+    """The scalar at this position."""
+    if isinstance(node, Scalar):
+        return node if node.where == where else None
+    inner = node.items if isinstance(node, Listing) else node.items.values()
+    return next((found for each in inner if (found := _node_at(where, each))), None)
 
 
 def skipped(item: Item, scope: Scope, tags: frozenset[str], plugin: Plugin | None, why: str) -> Entry:
@@ -58,15 +108,22 @@ def within(entry: Entry, item: Item, plugin: Plugin | None, play: tuple[Task, ..
     task = entry.task
     if task is None or plugin is None:
         return entry
-    return replace(entry, task=_answer(plugin, item, lambda: task.within(play)))
+    return replace(entry, task=_answer(plugin, item, Scope(), lambda: task.within(play)))
 
 
-def _answer(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
-    """The task that a task class returns. Raises ``PlaybookError`` for a value that the class refuses."""
+def _answer(
+    plugin: Plugin, item: Item, scope: Scope, question: Callable[[], Task], values: Mapping[str, Any] | None = None
+) -> Task:
+    """The task that a task class returns. Raises ``PlaybookError`` for all values that the class refuses."""
     try:
         task = question()
     except ValueError as error:
-        raise _refused_value(str(error), item, plugin) from None
+        problems = Problems()
+        every = complaints(plugin.task, values, UNKNOWN) if values is not None else ()
+        for message in every or (str(error),):
+            problems.add(_refused_value(message, item, scope, plugin))
+        problems.settle()
+        raise
     except SubfloorError:
         raise
     except RAISED as error:
@@ -77,14 +134,15 @@ def _answer(plugin: Plugin, item: Item, question: Callable[[], Task]) -> Task:
     raise broken(f"`{item.key}` ({item.where}) of {plugin.origin}", wrong)
 
 
-def _refused_value(message: str, item: Item, plugin: Plugin) -> PlaybookError:
+def _refused_value(message: str, item: Item, scope: Scope, plugin: Plugin) -> PlaybookError:
     """The error of the class, at the parameter that its message starts with."""
     name = message.partition(":")[0]
     written = item.params.items if isinstance(item.params, Table) else {}
     where = written[name].where if name in written else item.where
     where = where.unshown() if is_secret(name, plugin.schema) else where
     advice = f"correct it; `subfloor tasks {item.key}` documents the parameters"
-    return PlaybookError(f"`{item.key}`: {message}", advice=advice, where=where)
+    error = PlaybookError(f"`{item.key}`: {message}", advice=advice, where=where)
+    return _blamed(error, item.params, scope)
 
 
 def _name(item: Item, scope: Scope, values: Any) -> str:

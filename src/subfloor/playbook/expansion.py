@@ -15,7 +15,7 @@ from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar
 from subfloor.playbook.task_list import INCLUDE, Files, Item, Part
-from subfloor.playbook.variables import Scope
+from subfloor.playbook.variables import UNKNOWN, Scope
 
 MAX_ENTRIES = 10_000
 
@@ -35,19 +35,25 @@ _Expanded = tuple[Entry, Item]
 
 
 class Expansion:
-    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs."""
+    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs.
 
-    def __init__(self, files: Files, identity: Callable[[], Identity]) -> None:
+    ``problems`` gets all mistakes; it may hold earlier ones.
+    """
+
+    def __init__(self, files: Files, identity: Callable[[], Identity], problems: Problems) -> None:
         self._files = files
         self._identity = identity
-        self._problems = Problems()
+        self._problems = problems
         self._count = 0
 
     def entries(self, items: tuple[Item, ...], around: Around) -> tuple[Entry, ...]:
-        """The entries. Raises ``PlaybookError`` with all mistakes."""
+        """The entries, as far as they can be read.
+
+        What a task needs of its play is checked only in a play without mistakes: in others, it may be missing because
+        of one.
+        """
         found = tuple(self._all(items, around))
-        self._problems.settle()
-        return self._within(found)
+        return tuple(entry for entry, _ in found) if self._problems else self._within(found)
 
     def _all(self, items: tuple[Item, ...], around: Around) -> Iterator[_Expanded]:
         for item in items:
@@ -56,17 +62,26 @@ class Expansion:
                 for each in self._item(item, around):
                     found.append(each)
             except PlaybookError as error:
-                for one in error.all:
-                    one.notes += tuple(f"included at {where}" for where in reversed(around.includes))
-                self._problems.add(error)
+                self._note(error, around)
             yield from found
+
+    def _note(self, error: PlaybookError, around: Around) -> None:
+        for one in error.all:
+            one.notes += tuple(f"included at {where}" for where in reversed(around.includes))
+        self._problems.add(error)
 
     def _item(self, item: Item, around: Around) -> Iterator[_Expanded]:
         around = replace(around, scope=around.scope.inside(item.vars), tags=around.tags | item.tags)
+        if not item.known:
+            return
         if item.loop is None:
             yield from self._once(item, around)
             return
-        values = self._loop(item, around.scope)
+        try:
+            values = self._loop(item, around.scope)
+        except PlaybookError as error:
+            self._note(error, around)
+            values = [UNKNOWN]
         if not values:
             why = "the loop is empty" if values == [] else _why(item)
             yield self._skipped(item, around, why), item
@@ -96,7 +111,12 @@ class Expansion:
             raise PlaybookError(
                 f"the play has more than {MAX_ENTRIES} tasks", advice="shorten the loops", where=item.where
             )
-        if item.when is not None and not around.scope.holds(item.when):
+        try:
+            skipped = item.when is not None and not around.scope.holds(item.when)
+        except PlaybookError as error:
+            self._note(error, around)
+            skipped, around = False, replace(around, scope=replace(around.scope, partial=True))
+        if skipped:
             yield self._skipped(item, around, _why(item)), item
         elif item.key == INCLUDE:
             yield from self._included(item, around)
@@ -120,12 +140,15 @@ class Expansion:
                 where=item.params.where,
             )
         part = self._part(path, item.params.where)
+        scope = around.scope.above(part.defaults)
         inner = replace(
             around,
-            scope=around.scope.above(part.defaults),
+            scope=replace(scope, partial=True) if part.partial else scope,
             files=(*around.files, path),
             includes=(*around.includes, item.params.where),
         )
+        for error in self._files.errors(path):
+            self._note(error, inner)
         yield from self._all(part.items, inner)
 
     def _part(self, path: str, where: Position) -> Part:
@@ -153,12 +176,10 @@ class Expansion:
     def _within(self, found: tuple[_Expanded, ...]) -> tuple[Entry, ...]:
         """Each entry after ``Task.within``."""
         play = tuple(entry.task for entry, _ in found if entry.task is not None)
-        problems = Problems()
         after: list[Entry] = []
         for entry, item in found:
-            with problems.kept():
+            with self._problems.kept():
                 after.append(entries.within(entry, item, self._plugin(item), play))
-        problems.settle()
         return tuple(after)
 
 

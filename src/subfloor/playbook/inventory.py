@@ -129,8 +129,7 @@ class _Reader:
             self._note(f"the group `{name}` contains itself: {chain}", "remove it from its own children", where)
             return
         parts = self._parts(name, node)
-        with self.problems.kept():
-            group.vars |= self._vars(parts.get("vars"))
+        group.vars |= self._vars(parts.get("vars"))
         for host, value, place in self._named(parts.get("hosts"), "hosts"):
             self._host(host, value, place, name)
         for child, value, place in self._named(parts.get("children"), "children"):
@@ -170,13 +169,12 @@ class _Reader:
         self.places.setdefault(name, where)
         if any(char in name for char in ":!&,*?[] /"):
             self._note(f"`{name}` is not a valid host name", "leave out spaces and any of `:!&,*?[]/`", where)
-        with self.problems.kept():
-            self.hosts.setdefault(name, {}).update(self._vars(node))
+        self.hosts.setdefault(name, {}).update(self._vars(node))
         self.members.setdefault(name, []).append(group)
 
     def _vars(self, node: Node | None) -> Mapping[str, Node]:
         """The variables; misspelt connection variables are reported."""
-        found = table_of_vars(node)
+        found = table_of_vars(node, self.problems)
         for name in found:
             ours = name.replace("ansible_", "subfloor_")
             if name not in CONNECTION_VARS and (name.startswith("subfloor_") or ours in CONNECTION_VARS):
@@ -189,15 +187,15 @@ class _Reader:
 
 
 def load(path: Path) -> Inventory:
-    """The inventory in a file. Raises ``PlaybookError``."""
-    node = strict_yaml.read(path)
+    """The inventory in a file. Raises ``PlaybookError`` with all mistakes."""
+    reader = _Reader()
+    node = strict_yaml.read(path, reader.problems)
     if not isinstance(node, Table):
         raise PlaybookError(
             f"an inventory is a mapping of groups, and this is {strict_yaml.kind(node)}",
             advice="start with `all:`, and below it `hosts:`",
             where=node.where,
         )
-    reader = _Reader()
     for name, value in node.items.items():
         if name in ("hosts", "vars", "children"):
             raise PlaybookError(

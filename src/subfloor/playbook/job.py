@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from subfloor import playbook
 from subfloor.act.host import Host, over_ssh
 from subfloor.act.run import Work
 from subfloor.core.secret import MASK, Secret
-from subfloor.playbook import Play, command_line, inventory
-from subfloor.playbook.inventory import CONNECTION_VARS, Connection, Inventory, Target
+from subfloor.playbook import Entry, Play, command_line, inventory
+from subfloor.playbook.inventory import CONNECTION_VARS, LOCALHOST, Connection, Inventory, Target
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.selection import select
@@ -61,65 +61,113 @@ class Job:
 
 def read_job(request: Request, present: Present = tuple) -> Job:
     """Read playbook and inventory. Raises ``PlaybookError`` with all mistakes, ``PluginError`` for a broken plugin."""
-    registry = Registry([request.playbook.parent / "plugins"])
-    plays = playbook.load(request.playbook, registry)
-    hosts = inventory.load(request.inventory) if request.inventory else Inventory()
-    extra = {**extra_vars(request.extra), **request.secrets}
-    chosen = _targets(plays, hosts, request.limit)
     problems = Problems()
-    works = []
-    for target, own in chosen:
-        with problems.kept():
-            works.append(_work(target, own, extra, request, present))
-    problems.settle()
-    _check_names(request, plays, [target for target, _ in chosen], extra)
+    read = _read(request, problems)
+    chosen = _targets(read, request.limit, problems)
+    works = [_work(target, own, read, request, problems) for target, own in chosen]
+    _check_names(request, read, [target for target, _ in chosen], problems)
+    _settle(problems, works, present)
     if request.start_at is not None:
         works = list(_from_task(works, request.start_at))
-    names = ", ".join(_name(play, request.playbook) for play in plays)
+    names = ", ".join(_name(play, request.playbook) for play in read.plays)
     return Job(names, tuple(works), frozenset(request.secrets.values()))
 
 
-def _check_names(request: Request, plays: Sequence[Play], targets: Iterable[Target], extra: Vars) -> None:
-    """Raise ``PlaybookError`` for tags and variables of the command line that these plays do not use."""
-    problems = Problems()
+@dataclass(frozen=True)
+class _Read:
+    """What could be read. ``partial``: variables or hosts may be missing, because they could not be read."""
+
+    plays: tuple[Play, ...]
+    hosts: Inventory
+    extra: Vars
+    partial: bool = False
+
+
+def _read(request: Request, problems: Problems) -> _Read:
+    """The files and variables of a request; the mistakes in them are added to ``problems``."""
+    registry = Registry([request.playbook.parent / "plugins"])
+    plays: tuple[Play, ...] = ()
+    with problems.kept():
+        plays = playbook.load(request.playbook, registry, problems)
+    others = Problems()
+    hosts = Inventory()
+    with others.kept():
+        hosts = inventory.load(request.inventory) if request.inventory else hosts
+    extra = {**extra_vars(request.extra, others), **request.secrets}
+    partial = bool(others)
+    for error in others.taken():
+        problems.add(error)
+    return _Read(plays, hosts, extra, partial)
+
+
+def _settle(problems: Problems, works: Iterable[Work], present: Present) -> None:
+    """Raise the errors; if a variable for a disk is undefined, they name the disks of this machine."""
+    try:
+        problems.settle()
+    except PlaybookError as error:
+        if not any("ssh" in work.host.prefix[:1] for work in works):
+            _name_disks(error, present)
+        raise
+
+
+def _check_names(request: Request, read: _Read, targets: Sequence[Target], problems: Problems) -> None:
+    """Note the tags and variables of the command line that these plays do not use."""
+    if not targets:
+        return
     for option, tags in (("--tags", request.tags), ("--skip-tags", request.skip_tags)):
         with problems.kept():
-            command_line.check_tags(plays, option, tags)
+            command_line.check_tags(read.plays, option, tags)
     with problems.kept():
-        command_line.check_variables(plays, [target.vars for target in targets], extra, CONNECTION_VARS)
-    problems.settle()
+        command_line.check_variables(read.plays, [target.vars for target in targets], read.extra, CONNECTION_VARS)
 
 
 def _name(play: Play, path: Path) -> str:
     return play.name or path.stem
 
 
-def _targets(plays: Iterable[Play], hosts: Inventory, limit: str | None) -> tuple[tuple[Target, list[Play]], ...]:
-    """The selected hosts, in the order of the plays and the inventory, with the plays of each."""
+_Chosen = tuple[tuple[Target, list[Play]], ...]
+
+
+def _targets(read: _Read, limit: str | None, problems: Problems) -> _Chosen:
+    """The selected hosts, in the order of the plays and the inventory, with the plays of each.
+
+    A play whose hosts are wrong is checked as one for this machine.
+    """
     found: dict[str, tuple[Target, list[Play]]] = {}
-    allowed = None if limit is None else {target.name for target in hosts.matching(limit)}
-    for play in plays:
-        for target in hosts.matching(play.hosts, play.hosts_where):
-            if allowed is None or target.name in allowed:
-                found.setdefault(target.name, (target, []))[1].append(play)
-    if not found:
-        where = Position(Source("--limit", limit)) if limit else next(iter(plays)).hosts_where
-        raise PlaybookError(
-            "no host is selected",
-            advice="select hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
-            where=where,
-        )
+    allowed: set[str] | None = None
+    with problems.kept():
+        allowed = None if limit is None or read.partial else {target.name for target in read.hosts.matching(limit)}
+    for play in read.plays:
+        targets: tuple[Target, ...] = (LOCALHOST,)
+        own = replace(play, partial=True)
+        with problems.kept():
+            if play.hosts and not read.partial:
+                targets, own = read.hosts.matching(play.hosts, play.hosts_where), play
+        for target in targets:
+            if allowed is None or target.name in allowed or own.partial:
+                found.setdefault(target.name, (target, []))[1].append(own)
+    if not found and read.plays:
+        problems.add(_no_host(read.plays[0], limit))
+        return ((LOCALHOST, [replace(play, partial=True) for play in read.plays]),)
     return tuple(found.values())
 
 
-def _work(target: Target, plays: Iterable[Play], extra: Vars, request: Request, present: Present) -> Work:
-    connection = target.connection(extra)
-    try:
-        entries = tuple(entry for play in plays for entry in play.entries(target, extra))
-    except PlaybookError as error:
-        if connection.kind == "local":
-            _name_disks(error, present)
-        raise
+def _no_host(play: Play, limit: str | None) -> PlaybookError:
+    return PlaybookError(
+        "no host is selected",
+        advice="select hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
+        where=Position(Source("--limit", limit)) if limit else play.hosts_where,
+    )
+
+
+def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, problems: Problems) -> Work:
+    connection = Connection("local", target.name)
+    with problems.kept():
+        connection = target.connection(read.extra)
+    entries: list[Entry] = []
+    for play in plays:
+        with problems.kept():
+            entries += play.entries(target, read.extra, problems, partial=read.partial)
     return Work(host_of(target.name, connection), select(entries, request.tags, request.skip_tags))
 
 

@@ -42,16 +42,28 @@ class Play:
     vars: Mapping[str, Node] = field(default_factory=dict)
     defaults: Mapping[str, Node] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
+    partial: bool = False
+    """Whether parts of the play could not be read."""
 
-    def entries(self, target: Target, extra: Vars | None = None) -> tuple[Entry, ...]:
+    def entries(
+        self, target: Target, extra: Vars | None = None, problems: Problems | None = None, *, partial: bool = False
+    ) -> tuple[Entry, ...]:
         """The entries of this play for a host, with includes and loops expanded.
 
         Precedence of variables, highest first: ``extra``, those of the entry and of the includes around it, the
         play's, the host's, and defaults. Raises ``PlaybookError`` with all mistakes.
+
+        With ``problems``, which may hold earlier mistakes, they are added there instead, and what is returned is not
+        complete. ``partial``: variables may be missing because they could not be read.
         """
-        scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,))
+        found = Problems() if problems is None else problems
+        scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,), partial or self.partial)
         around = Around(scope, self.tags, (self.where.source.name,))
-        return Expansion(self.files, cache(lambda: self._identity(target, scope))).entries(self.items, around)
+        expansion = Expansion(self.files, cache(lambda: self._identity(target, scope)), found)
+        entries = expansion.entries(self.items, around)
+        if problems is None:
+            found.settle()
+        return entries
 
     def _identity(self, target: Target, scope: Scope) -> Identity:
         """The play's identity on a host. Raises ``PlaybookError`` if the play has no seed."""
@@ -60,6 +72,7 @@ class Play:
                 "the play has no seed, but it has tasks that derive UUIDs from a seed",
                 advice='add `seed:` to the play, with any text, such as `seed: "{{ inventory_hostname }}"`',
                 where=self.where,
+                follows=self.partial,
             )
         seed = scope.render(self.seed)
         if not isinstance(seed, str) or not seed:
@@ -71,43 +84,52 @@ class Play:
         return Identity(seed, target.name)
 
 
-def load(path: Path, registry: Registry) -> tuple[Play, ...]:
-    """The plays of a playbook. Raises ``PlaybookError`` with all mistakes in its structure."""
-    node = strict_yaml.read(path)
+def load(path: Path, registry: Registry, problems: Problems | None = None) -> tuple[Play, ...]:
+    """The plays of a playbook. Raises ``PlaybookError`` with all mistakes in its structure.
+
+    With ``problems`` they are added there, and what can be read is returned; it raises only if nothing can.
+    """
+    found = Problems() if problems is None else problems
+    plays = _plays(strict_yaml.read(path, found), registry, found)
+    if problems is None:
+        found.settle()
+    return plays
+
+
+def _plays(node: Node, registry: Registry, problems: Problems) -> tuple[Play, ...]:
     if not isinstance(node, Listing) or not node.items:
         raise PlaybookError(
             f"a playbook is a list of plays, and this is {strict_yaml.kind(node)}",
             advice="start with `- hosts: all`, and below it `tasks:`",
             where=node.where,
         )
-    problems = Problems()
     plays: list[Play] = []
     files = Files(registry)
     for item in node.items:
         with problems.kept():
-            plays.append(_play(item, files))
-    problems.settle()
+            plays.append(_play(item, files, problems))
     return tuple(plays)
 
 
-def _play(node: Node, files: Files) -> Play:
+def _play(node: Node, files: Files, problems: Problems) -> Play:
     if not isinstance(node, Table):
         raise PlaybookError(
             f"a play is a mapping, and this is {strict_yaml.kind(node)}",
             advice="write `hosts: all`, and below it `tasks:`",
             where=node.where,
+            follows=node.where.source.partial,
         )
-    check_keys(node, _PLAY_KEYS, "a play")
-    problems = Problems()
-    given: dict[str, Any] = {"seed": node.items.get("seed")}
+    given: dict[str, Any] = {"name": "", "hosts": "", "items": (), "seed": node.items.get("seed")}
+    with problems.kept():
+        check_keys(node, _PLAY_KEYS, "a play")
     for key, read in _PARTS.items():
         with problems.kept():
-            given[key] = read(node)
+            given[key] = read(node, problems)
     with problems.kept():
-        given["items"] = items_of(required(node, "tasks", "a play"), files.registry)
-    problems.settle()
-    hosts_where = node.items["hosts"].where
-    return Play(where=node.where, hosts_where=hosts_where, files=files, **given)
+        given["items"] = items_of(required(node, "tasks", _PLAY_KEYS, "a play"), files.registry, problems)
+    hosts_where = node.items.get("hosts", node).where
+    partial = node.where.source.partial or not given["hosts"]
+    return Play(where=node.where, hosts_where=hosts_where, files=files, partial=partial, **given)
 
 
 def _text(node: Node, what: str) -> str:
@@ -120,13 +142,13 @@ def _text(node: Node, what: str) -> str:
     return node.value
 
 
-def _play_name(node: Table) -> str:
+def _play_name(node: Table, _: Problems) -> str:
     name = node.items.get("name")
     return _text(name, "a name") if name else ""
 
 
-def _hosts(node: Table) -> str:
-    hosts = required(node, "hosts", "a play")
+def _hosts(node: Table, _: Problems) -> str:
+    hosts = required(node, "hosts", _PLAY_KEYS, "a play")
     names = hosts.items if isinstance(hosts, Listing) else (hosts,)
     return ":".join(_text(name, "a host, or a pattern of hosts,") for name in names)
 
@@ -134,7 +156,7 @@ def _hosts(node: Table) -> str:
 _PARTS: Mapping[str, Any] = {
     "name": _play_name,
     "hosts": _hosts,
-    "tags": lambda node: tags_of(node.items.get("tags")),
-    "vars": lambda node: table_of_vars(node.items.get("vars")),
-    "defaults": lambda node: table_of_vars(node.items.get("defaults")),
+    "tags": lambda node, _: tags_of(node.items.get("tags")),
+    "vars": lambda node, problems: table_of_vars(node.items.get("vars"), problems),
+    "defaults": lambda node, problems: table_of_vars(node.items.get("defaults"), problems),
 }

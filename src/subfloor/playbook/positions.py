@@ -22,10 +22,14 @@ _MANY = 100
 
 @dataclass(frozen=True)
 class Source:
-    """A text that was read: ``name`` is a path, or an option such as ``-e``."""
+    """A text that was read: ``name`` is a path, or an option such as ``-e``.
+
+    ``partial``: parts of it could not be read, so something that is missing may be there.
+    """
 
     name: str
     text: str = field(repr=False)
+    partial: bool = field(default=False, compare=False)
 
     def line(self, number: int) -> str:
         """The line with this number, counted from 1; empty if it does not exist."""
@@ -82,7 +86,8 @@ class PlaybookError(SubfloorError):
     """A mistake in a playbook or an inventory, with its position.
 
     ``undefined``: the name of the missing variable, if that is the mistake. ``notes``: lines that explain the
-    context, such as the includes. ``others``: the errors that were found together with this one.
+    context, such as the includes. ``others``: the errors that were found together with this one. ``follows``: it may be
+    only a consequence of another error, and is not reported beside one.
     """
 
     def __init__(
@@ -93,11 +98,13 @@ class PlaybookError(SubfloorError):
         where: Position,
         undefined: str | None = None,
         notes: tuple[str, ...] = (),
+        follows: bool = False,
     ) -> None:
         super().__init__(what, advice=advice)
         self.where = where
         self.undefined = undefined
         self.notes = notes
+        self.follows = follows
         self.others: tuple[PlaybookError, ...] = ()
 
     @property
@@ -120,6 +127,9 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[PlaybookError] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def add(self, error: PlaybookError) -> None:
         """Keep an error and its ``others``. Raises all errors if there are too many to read."""
         self._found.extend(error.all)
@@ -135,12 +145,18 @@ class Problems:
             self.add(error)
 
     def settle(self) -> None:
-        """Raise the collected errors, if any, as one ``PlaybookError``."""
-        told = _without_repetition(self._found)
+        """Raise the collected errors, if any, as one ``PlaybookError``. Those that follow from others are left out."""
+        told = _without_repetition([error for error in self._found if not error.follows] or self._found)
+        self._found = []
         if told:
             first, *others = told
             first.others = tuple(others)
             raise first
+
+    def taken(self) -> tuple[PlaybookError, ...]:
+        """The collected errors, in the order of the file; afterwards there are none."""
+        found, self._found = self._found, []
+        return tuple(sorted(found, key=lambda error: (error.where.line, error.where.column)))
 
 
 _Key = tuple[object, ...]

@@ -7,20 +7,18 @@ and keeps the position of every scalar.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from subfloor.playbook import scalars
+from subfloor.playbook import scalars, syntax_errors
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source
+from subfloor.playbook.syntax_errors import MAX_DEPTH, TOO_DEEP
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 64
-TOO_DEEP = (f"this is nested more than {MAX_DEPTH} deep", "make it flatter")
 MAX_EXPANDED = 10_000
 
 # Characters that YAML does not allow in a stream, and that should not be sent to a terminal.
@@ -31,11 +29,12 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text, number, boolean or null. ``raw`` is the text as it is written."""
+    """A text, number, boolean or null. ``raw`` is the text as it is written. ``flawed``: it has an error already."""
 
     value: str | int | float | bool | None
     where: Position
     raw: str = ""
+    flawed: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def kind(node: Node) -> str:
     return "a mapping" if isinstance(node, Table) else scalars.kind(node.value)
 
 
-def read(path: Path) -> Node:
-    """The only document in a file. Raises ``PlaybookError``."""
+def read(path: Path, problems: Problems | None = None) -> Node:
+    """The only document in a file, as ``parse`` reads it. Raises ``PlaybookError``."""
     nowhere = Position(Source(str(path), ""))
     try:
         with path.open("rb") as file:
@@ -89,7 +88,7 @@ def read(path: Path) -> Node:
         ) from None
     if len(content) > MAX_BYTES:
         raise PlaybookError("is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere)
-    return parse(_decoded(str(path), content))
+    return parse(_decoded(str(path), content), problems)
 
 
 def _decoded(name: str, content: bytes) -> Source:
@@ -110,8 +109,48 @@ def _position_after(source: Source, before: str) -> Position:
     return Position(source, len(lines), len(lines[-1]))
 
 
-def parse(source: Source) -> Node:
-    """The only document in a text. Raises ``PlaybookError`` with all mistakes."""
+def parse(source: Source, problems: Problems | None = None) -> Node:
+    """The only document in a text. Raises ``PlaybookError`` with all mistakes.
+
+    With ``problems`` it notes them there, and returns what can be read; it raises only if nothing can.
+    """
+    own = Problems()
+    node = _readable(source, own)
+    if node is None or problems is None:
+        own.settle()
+    assert node is not None  # otherwise there were problems
+    for error in own.taken():
+        problems.add(error) if problems is not None else None
+    return node
+
+
+def _readable(source: Source, problems: Problems) -> Node | None:
+    """What can be read of a text: after a syntax error, the text without the line or the entry that has it."""
+    _refuse_unprintable(source)
+    rest = syntax_errors.Rest(source.text)
+    text = source.text
+    while True:
+        attempt = Problems()
+        try:
+            node = _Reader(source, text, attempt).document()
+        except yaml.YAMLError as error:
+            told = syntax_errors.told(source, text, error)
+            if rest.reports(told.where.line):
+                problems.add(told)
+            if not rest.without(told.where.line):
+                return None
+            source, text = replace(source, partial=True), rest.text
+            continue
+        except PlaybookError as error:
+            if not source.partial:  # otherwise a consequence of what was left out
+                attempt.add(error)
+            node = None
+        for each in attempt.taken():
+            problems.add(each)
+        return None if source.partial and isinstance(node, Scalar) else node
+
+
+def _refuse_unprintable(source: Source) -> None:
     unprintable = _UNPRINTABLE.search(source.text)
     if unprintable:
         raise PlaybookError(
@@ -119,42 +158,15 @@ def parse(source: Source) -> Node:
             advice='remove it, or write it as an escape in double quotes, such as "\\0"',
             where=_position_after(source, source.text[: unprintable.start()]),
         )
-    try:
-        return _Reader(source).document()
-    except yaml.YAMLError as error:
-        raise _syntax_error(source, error) from None
-
-
-def _syntax_error(source: Source, error: yaml.YAMLError) -> PlaybookError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
-    problem = getattr(error, "problem", None) or "unreadable"
-    what, advice = _in_our_words(source.line(where.line), problem)
-    return PlaybookError(what, advice=advice, where=where)
-
-
-def _in_our_words(line: str, problem: str) -> tuple[str, str]:
-    """What is wrong with a line, and what to do; if the cause is not known, the parser's message."""
-    if "nesting depth" in problem:  # libyaml has its own limit, far above ours
-        return TOO_DEEP
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "there is a tab in the indentation", "indent with spaces: YAML allows no tabs there"
-    if re.search(r"[-:,\[{]\s*\{\{", line):
-        return "an expression without quotes is not YAML", 'put quotes around the whole value: "{{ … }}"'
-    if "mapping values" in problem:
-        advice = "put quotes around a text that contains `: `, or check the indentation"
-        return "a second `: ` is not allowed here", advice
-    advice = "check the indentation, brackets and quotes here and on the line before"
-    return f"this is not YAML: {problem}", advice
 
 
 class _Reader:
     """Builds the tree from the parser's events, and collects the mistakes."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, text: str, problems: Problems) -> None:
         self._source = source
-        self._events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=_Loader)
-        self._problems = Problems()
+        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=_Loader)
+        self._problems = problems
         self._anchors: dict[str, tuple[Node | None, int]] = {}
         self._size = 0
         self._aliased = 0
@@ -169,7 +181,6 @@ class _Reader:
         event = next(self._events)
         if not isinstance(event, yaml.StreamEndEvent):
             raise self._error(event, "a second document starts here", "write one document per file: remove this `---`")
-        self._problems.settle()
         return node
 
     def _at(self, event: Any) -> Position:
@@ -235,9 +246,10 @@ class _Reader:
         except scalars.AmbiguousError as error:
             advice = f'quote it: "{text}"' if is_key else error.advice
             self._problems.add(PlaybookError(error.what, advice=advice, where=where))
-            return Scalar(text, where, text)
+            return Scalar(text, where, text, flawed=True)
 
-    def _table(self, event: Any, depth: int) -> Table:
+    def _table(self, event: Any, depth: int) -> Table | Scalar:
+        flawed = False
         items: dict[str, Node] = {}
         keys: dict[str, Position] = {}
         merged: list[Table] = []
@@ -249,6 +261,10 @@ class _Reader:
                 merged += self._merged(value)
             elif name := self._key(key, where, value, keys):
                 items[name], keys[name] = value, where
+            else:
+                flawed |= _is_expression(key, value)
+        if flawed:
+            return Scalar(None, self._at(event), flawed=True)
         for table in merged:
             items = {**table.items, **items}
             keys = {**table.keys, **keys}
@@ -286,8 +302,13 @@ def _is_merge(event: Any) -> bool:
     return isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.style in (None, "")
 
 
+def _is_expression(key: Node, value: Node) -> bool:
+    """Whether a key and its value are what YAML makes of an expression without quotes."""
+    return isinstance(key, Table) and isinstance(value, Scalar) and value.value is None
+
+
 def _bad_key(key: Node, where: Position, value: Node) -> PlaybookError:
-    if isinstance(key, Table) and isinstance(value, Scalar) and value.value is None:
+    if _is_expression(key, value):
         return PlaybookError(
             "braces without quotes are a mapping, not an expression",
             advice='put quotes around the whole value: "{{ … }}"',

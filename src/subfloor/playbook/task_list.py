@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from subfloor.playbook import strict_yaml
-from subfloor.playbook.positions import PlaybookError, Position, Problems, did_you_mean
+from subfloor.playbook.positions import PlaybookError, Position, Problems, did_you_mean, nearest
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.variables import plain_condition, table_of_vars
 
 INCLUDE = "include"
+_PART_KEYS = ("tasks", "defaults")
 COMMON = ("name", "when", "loop", "tags", "vars")
 """The keys that every entry may have besides the key of its task."""
 
@@ -49,6 +50,8 @@ class Item:
     loop: Node | None = None
     tags: frozenset[str] = frozenset()
     vars: Mapping[str, Node] = field(default_factory=dict)
+    known: bool = True
+    """Whether there is a task with this key; if not, that was reported."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Part:
 
     items: tuple[Item, ...]
     defaults: Mapping[str, Node] = field(default_factory=dict)
+    partial: bool = False
+    """Whether parts of the file could not be read."""
 
 
 class Files:
@@ -65,6 +70,9 @@ class Files:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._parts: dict[str, Part] = {}
+        self._errors: dict[str, tuple[PlaybookError, ...]] = {}
+        self.complete = True
+        """Whether everything could be read in the files that were read so far."""
 
     @property
     def read(self) -> tuple[Part, ...]:
@@ -72,33 +80,40 @@ class Files:
         return tuple(self._parts.values())
 
     def part(self, path: str) -> Part:
-        """The tasks in the file at ``path``. Raises ``PlaybookError``."""
+        """What can be read of the file at ``path``. Raises ``PlaybookError`` if that is nothing."""
         if path not in self._parts:
-            self._parts[path] = read_part(Path(path), self.registry)
+            problems, complete = Problems(), self.complete
+            self.complete = False
+            part = self._parts[path] = _read_part(Path(path), self.registry, problems)
+            self._errors[path] = problems.taken()
+            self.complete = complete and not part.partial
         return self._parts[path]
 
+    def errors(self, path: str) -> tuple[PlaybookError, ...]:
+        """The errors in a file that was read. They are reported once: a second call returns none."""
+        return self._errors.pop(path, ())
 
-def read_part(path: Path, registry: Registry) -> Part:
+
+def _read_part(path: Path, registry: Registry, problems: Problems) -> Part:
     """The tasks in a file: a list, or a mapping with ``tasks`` and ``defaults``. Raises ``PlaybookError``."""
-    node = strict_yaml.read(path)
+    node = strict_yaml.read(path, problems)
+    partial = node.where.source.partial
     if not isinstance(node, Table):
-        return Part(items_of(node, registry))
-    check_keys(node, ("tasks", "defaults"), "a file of tasks")
-    problems = Problems()
-    defaults: Mapping[str, Node] = {}
+        return Part(items_of(node, registry, problems), partial=partial)
+    with problems.kept():
+        check_keys(node, _PART_KEYS, "a file of tasks")
+    defaults = table_of_vars(node.items.get("defaults"), problems)
     items: tuple[Item, ...] = ()
     with problems.kept():
-        defaults = table_of_vars(node.items.get("defaults"))
-    with problems.kept():
-        items = items_of(required(node, "tasks", "a file of tasks"), registry)
-    problems.settle()
-    return Part(items, defaults)
+        items = items_of(required(node, "tasks", _PART_KEYS, "a file of tasks"), registry, problems)
+    return Part(items, defaults, partial)
 
 
-def required(table: Table, key: str, what: str) -> Node:
-    """The value of a key that must be there. Raises ``PlaybookError``."""
+def required(table: Table, key: str, known: tuple[str, ...], what: str) -> Node:
+    """The value of a key that must be there. Raises ``PlaybookError``. ``known``: all keys that may be there."""
     if key not in table.items:
-        raise PlaybookError(f"{what} needs `{key}`", advice=f"add `{key}: …`", where=table.where)
+        follows = table.where.source.partial or any(nearest(each, known) == key for each in table.items)
+        raise PlaybookError(f"{what} needs `{key}`", advice=f"add `{key}: …`", where=table.where, follows=follows)
     return table.items[key]
 
 
@@ -113,8 +128,11 @@ def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
     problems.settle()
 
 
-def items_of(node: Node, registry: Registry) -> tuple[Item, ...]:
-    """The entries of a list of tasks. Raises ``PlaybookError`` with all mistakes."""
+def items_of(node: Node, registry: Registry, problems: Problems) -> tuple[Item, ...]:
+    """The entries of a list of tasks, as far as they can be read; the mistakes are added to ``problems``.
+
+    Raises ``PlaybookError`` if it is no list.
+    """
     if isinstance(node, Scalar) and node.value is None:
         return ()
     if not isinstance(node, Listing):
@@ -123,36 +141,31 @@ def items_of(node: Node, registry: Registry) -> tuple[Item, ...]:
             advice="start each task with `- `",
             where=node.where,
         )
-    problems = Problems()
     items: list[Item] = []
     for entry in node.items:
         with problems.kept():
-            items.append(_item(entry, registry))
-    problems.settle()
+            items.append(_item(entry, registry, problems))
     return tuple(items)
 
 
-def _item(entry: Node, registry: Registry) -> Item:
+def _item(entry: Node, registry: Registry, problems: Problems) -> Item:
     if not isinstance(entry, Table):
         raise PlaybookError(
             f"a task is a mapping, and this is {strict_yaml.kind(entry)}",
             advice="write the task's key with its parameters, such as `wipefs: {device: /dev/vda}`",
             where=entry.where,
+            follows=entry.where.source.partial,
         )
-    key = _key(entry, registry)
-    problems = Problems()
+    key, known = _key(entry, registry, problems)
     tags: frozenset[str] = frozenset()
-    vars_: Mapping[str, Node] = {}
     with problems.kept():
         tags = tags_of(entry.items.get("tags"))
-    with problems.kept():
-        vars_ = table_of_vars(entry.items.get("vars"))
+    vars_ = table_of_vars(entry.items.get("vars"), problems)
     when = entry.items.get("when")
     with problems.kept():
         _check_condition(when)
-    problems.settle()
     parts = {name: entry.items.get(name) for name in ("name", "loop")}
-    return Item(key, entry.items[key], entry.keys[key], when=when, tags=tags, vars=vars_, **parts)
+    return Item(key, entry.items[key], entry.keys[key], when=when, tags=tags, vars=vars_, known=known, **parts)
 
 
 def _check_condition(when: Node | None) -> None:
@@ -161,16 +174,16 @@ def _check_condition(when: Node | None) -> None:
             plain_condition(each)
 
 
-def _key(entry: Table, registry: Registry) -> str:
-    """The key of an entry that names its task."""
+def _key(entry: Table, registry: Registry, problems: Problems) -> tuple[str, bool]:
+    """The key of an entry that names its task, and whether there is that task."""
     candidates = [key for key in entry.items if key not in COMMON]
     if not candidates:
         raise PlaybookError(
             "this entry names no task",
             advice="add one, such as `wipefs: {device: /dev/vda}`; `subfloor tasks` lists them",
             where=entry.where,
+            follows=entry.where.source.partial,
         )
-    problems = Problems()
     known = [key for key in candidates if key == INCLUDE or registry.get(key)]
     for key in candidates:
         if key not in known:
@@ -178,8 +191,7 @@ def _key(entry: Table, registry: Registry) -> str:
     for key in known[1:]:
         what = f"this entry names a second task, `{key}` beside `{known[0]}`"
         problems.add(PlaybookError(what, advice="start a new entry with `- `", where=entry.keys[key]))
-    problems.settle()
-    return known[0]
+    return (known or candidates)[0], bool(known)
 
 
 def _unknown(key: str, where: Position, named: bool, registry: Registry) -> PlaybookError:

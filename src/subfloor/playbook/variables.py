@@ -21,6 +21,9 @@ Vars = Mapping[str, Any]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+UNKNOWN = object()
+"""The value of a variable whose own value has an error, which was reported."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -32,6 +35,8 @@ class Scope:
     extra: Vars = field(default_factory=dict)
     layers: tuple[Vars, ...] = ()
     defaults: tuple[Vars, ...] = ()
+    partial: bool = False
+    """Whether variables may be missing because they could not be read: then an undefined one is a consequence."""
     _known: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     _pending: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
 
@@ -61,8 +66,28 @@ class Scope:
             if layer is None:
                 raise KeyError(name)
             value = layer[name]
+            if value is UNKNOWN:
+                raise PlaybookError(
+                    f"`{name}` has no value", advice="correct it", where=Position(Source(name, "")), follows=True
+                )
             self._known[name] = self._rendered(name, value) if isinstance(value, Node) else value
         return self._known[name]
+
+    def argument_of(self, node: Scalar) -> Position | None:
+        """The only argument ``-e`` that the expression in a node uses, also through other variables; else None."""
+        found: set[Position] = set()
+        seen: set[str] = set()
+        pending = [node]
+        while pending:
+            text = pending.pop().value
+            words = _NAME.findall(text) if isinstance(text, str) and templates.has_expression(text) else ()
+            for name in {*words} - seen:
+                seen.add(name)
+                value = next((layer[name] for layer in self._all() if name in layer), None)
+                if isinstance(value, Scalar):
+                    pending.append(value)
+                    found |= {value.where} if value.where.source.name == "-e" else set()
+        return found.pop() if len(found) == 1 else None
 
     def _rendered(self, name: str, node: Node) -> Any:
         if name in self._pending:
@@ -79,14 +104,25 @@ class Scope:
             self._pending.pop()
 
     def render(self, node: Node) -> Any:
-        """The value of a node, with all expressions evaluated. Raises ``PlaybookError``."""
+        """The value of a node, with all expressions evaluated. Raises ``PlaybookError`` with all mistakes."""
         if isinstance(node, Listing):
-            return [self.render(item) for item in node.items]
+            return list(self._rendered_all(enumerate(node.items)).values())
         if isinstance(node, Table):
-            return {name: self.render(item) for name, item in node.items.items()}
+            return self._rendered_all(node.items.items())
+        if node.flawed:
+            raise _flawed(node)
         if not isinstance(node.value, str) or not templates.has_expression(node.value):
             return node.value
         return self._evaluated(templates.render, node.value, node.where)
+
+    def _rendered_all(self, nodes: Iterable[tuple[Any, Node]]) -> dict[Any, Any]:
+        problems = Problems()
+        values = {}
+        for key, node in nodes:
+            with problems.kept():
+                values[key] = self.render(node)
+        problems.settle()
+        return values
 
     def holds(self, node: Node) -> bool:
         """Whether a condition is true: an expression without braces, or a list of them that must all be true."""
@@ -119,11 +155,19 @@ class Scope:
         if error.undefined:
             give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
             advice = did_you_mean(error.undefined, self.names(), otherwise=give)
-        return PlaybookError(error.what, advice=advice, where=where.of(error.near), undefined=error.undefined)
+        follows = self.partial and bool(error.undefined)
+        where = where.of(error.near)
+        return PlaybookError(error.what, advice=advice, where=where, undefined=error.undefined, follows=follows)
+
+
+def _flawed(node: Scalar) -> PlaybookError:
+    return PlaybookError("this value has an error", advice="correct it", where=node.where, follows=True)
 
 
 def plain_condition(node: Node) -> Any:
     """A condition's expression or its value. Raises ``PlaybookError`` if it is neither."""
+    if isinstance(node, Scalar) and node.flawed:
+        raise _flawed(node)
     if not isinstance(node, Scalar) or node.value is None:
         raise PlaybookError(
             f"a condition must be an expression, and this is {strict_yaml.kind(node)}",
@@ -137,20 +181,19 @@ def plain_condition(node: Node) -> Any:
     return node.value
 
 
-def table_of_vars(node: Node | None) -> Mapping[str, Node]:
-    """The variables that a mapping defines.
-
-    Raises ``PlaybookError`` for names that an expression cannot use.
-    """
+def table_of_vars(node: Node | None, problems: Problems) -> Mapping[str, Node]:
+    """The variables that a mapping defines; mistakes, such as names that no expression can use, go to ``problems``."""
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     if not isinstance(node, Table):
-        raise PlaybookError(
-            f"variables are a mapping of names to values, and this is {strict_yaml.kind(node)}",
-            advice="write `name: value`, one per line",
-            where=node.where,
+        problems.add(
+            PlaybookError(
+                f"variables are a mapping of names to values, and this is {strict_yaml.kind(node)}",
+                advice="write `name: value`, one per line",
+                where=node.where,
+            )
         )
-    problems = Problems()
+        return {}
     for name, where in node.keys.items():
         if not _NAME.fullmatch(name):
             problems.add(
@@ -160,23 +203,27 @@ def table_of_vars(node: Node | None) -> Mapping[str, Node]:
                     where=where,
                 )
             )
-    problems.settle()
     return node.items
 
 
-def extra_vars(arguments: Iterable[str]) -> Mapping[str, Node]:
+def extra_vars(arguments: Iterable[str], problems: Problems | None = None) -> Mapping[str, Node]:
     """The variables of ``-e`` arguments, each ``NAME=VALUE`` or ``@FILE``; a later one wins.
 
-    A value is YAML, as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false.
+    A value is YAML, as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false. Raises ``PlaybookError``
+    with all mistakes; with ``problems`` they are added there.
     """
+    noted = Problems() if problems is None else problems
     found: dict[str, Node] = {}
     for argument in arguments:
-        found |= _from_file(argument) if argument.startswith("@") else _from_pair(argument)
+        with noted.kept():
+            found |= _from_file(argument, noted) if argument.startswith("@") else _from_pair(argument)
+    if problems is None:
+        noted.settle()
     return found
 
 
-def _from_file(argument: str) -> Mapping[str, Node]:
-    return table_of_vars(strict_yaml.read(Path(argument[1:])))
+def _from_file(argument: str, problems: Problems) -> Mapping[str, Node]:
+    return table_of_vars(strict_yaml.read(Path(argument[1:]), problems), problems)
 
 
 def _from_pair(argument: str) -> Mapping[str, Node]:

@@ -302,7 +302,7 @@ def test_the_undefined_variable_is_known_to_the_program(tmp_path: Path) -> None:
     path = written(tmp_path, play("wipe: {device: '{{ disk }}'}", "wype: {}"))
     with pytest.raises(PlaybookError) as caught:
         entries(path)
-    assert [error.undefined for error in caught.value.all] == [None]
+    assert [error.undefined for error in caught.value.all] == [None, "disk"]
     path = written(tmp_path, play("wipe: {device: '{{ disk }}'}", "make: {device: '{{ other }}', type: ext4}"))
     with pytest.raises(PlaybookError) as caught:
         entries(path)

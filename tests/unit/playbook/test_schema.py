@@ -128,7 +128,7 @@ _NAMES = st.sampled_from([*_OF_MAKE, "quick", "people", "captain", "age", "other
 
 @given(st.sampled_from(sample_plugins()), st.dictionaries(_NAMES, _VALUES, max_size=5) | _VALUES)
 def test_whatever_is_invalid_is_put_in_words(plugin: Plugin, values: Any) -> None:
-    assert (not check(plugin, values, Scalar(None, NOWHERE), NOWHERE)) == jsonschema.Draft202012Validator(
+    assert (not check(plugin, values, Scalar(None, NOWHERE), NOWHERE).errors) == jsonschema.Draft202012Validator(
         plugin.schema
     ).is_valid(values)
 
@@ -137,7 +137,7 @@ def test_an_integer_is_one_to_python_too() -> None:
     plugin = registry().get("make")
     assert plugin is not None
     values = {"device": "/dev/vda", "type": "ext4", "number": 1.0}
-    (error,) = check(plugin, values, Scalar(None, NOWHERE), NOWHERE)
+    (error,) = check(plugin, values, Scalar(None, NOWHERE), NOWHERE).errors
     assert error.what == "`number` must be a whole number, and this is the number 1.0"
 
 
@@ -145,4 +145,4 @@ def test_a_value_with_many_mistakes_is_told_in_time() -> None:
     plugin = registry().get("make")
     assert plugin is not None
     values = {f"x{number}": number for number in range(100_000)} | {"options": [1] * 100_000}
-    assert len(check(plugin, values, Scalar(None, NOWHERE), NOWHERE)) == 100
+    assert len(check(plugin, values, Scalar(None, NOWHERE), NOWHERE).errors) == 100
