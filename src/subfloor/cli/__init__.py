@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from subfloor.rehearse import Disk
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_PLAYBOOK = click.Path(path_type=Path)
 
 EXIT_STATUSES = """\b
 Exit status: 0 in sync, or applied; 1 failed or interrupted; 2 drift that apply repairs in place;
@@ -134,8 +135,8 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _what = _all_of(
-    click.argument("playbook", type=_FILE),
-    click.option("-i", "--inventory", type=_FILE, help="The inventory of hosts; default: this machine."),
+    click.argument("playbook", type=_PLAYBOOK),
+    click.option("-i", "--inventory", type=_PLAYBOOK, help="The inventory of hosts; default: this machine."),
     click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts: names, groups, wildcards."),
     click.option(
         "-e",

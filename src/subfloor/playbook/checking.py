@@ -17,6 +17,7 @@ from subfloor.playbook.positions import PlaybookError, Position, did_you_mean, n
 from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.task_values import is_secret
+from subfloor.storage import sizes
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -39,7 +40,7 @@ _TYPES: Mapping[str, str] = {
 
 _BOUNDS: Mapping[str, Callable[[Any], str]] = {
     "enum": lambda choices: f"must be one of {_listed(choices)}",
-    "pattern": lambda pattern: f"must match {pattern}",
+    "pattern": lambda pattern: "must be a size" if pattern == sizes.PATTERN else f"must match {pattern}",
     "minimum": lambda least: f"must be at least {least}",
     "maximum": lambda most: f"must be at most {most}",
     "minLength": lambda count: _at_least(count, "characters"),
@@ -235,6 +236,8 @@ def expected(schema: Schema) -> str:
 def _advice(validator: Validator, value: Any, node: Node) -> str:
     """The advice for a wrong value; ``validator`` is for the schema of this value."""
     schema: Any = validator.schema
+    if schema.get("pattern") == sizes.PATTERN and isinstance(value, str):
+        return sizes.advice(value)
     if "enum" in schema and isinstance(value, str):
         return did_you_mean(value, map(str, schema["enum"]), otherwise=_doc(schema, "choose one of them"))
     if schema.get("type") == "string" and isinstance(value, bool | int | float) and isinstance(node, Scalar):

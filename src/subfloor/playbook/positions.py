@@ -180,8 +180,9 @@ def _without_repetition(errors: Iterable[PlaybookError]) -> list[PlaybookError]:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most similar; None if none is similar."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    names = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else None
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str) -> str:

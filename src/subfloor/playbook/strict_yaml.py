@@ -7,6 +7,7 @@ and keeps the position of every scalar.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def read(path: Path, problems: Problems | None = None) -> Node:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise PlaybookError("this is a directory", advice="name the YAML file in it", where=nowhere) from None
+        raise PlaybookError("this is a directory", advice=_one_in(path), where=nowhere) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PlaybookError(
@@ -89,6 +90,13 @@ def read(path: Path, problems: Problems | None = None) -> Node:
     if len(content) > MAX_BYTES:
         raise PlaybookError("is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere)
     return parse(_decoded(str(path), content), problems)
+
+
+def _one_in(directory: Path) -> str:
+    with contextlib.suppress(OSError):
+        if names := sorted(str(path) for path in directory.iterdir() if path.suffix in (".yml", ".yaml")):
+            return f"name a file in it: {', '.join(names[:10])}"
+    return "name the YAML file in it"
 
 
 def _decoded(name: str, content: bytes) -> Source:

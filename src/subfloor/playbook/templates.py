@@ -8,6 +8,7 @@ expression: its import takes longer than the start of Python.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,14 @@ _SCOPE = "the scope, under a name that no template can spell"
 
 class ExpressionError(Exception):
     """An expression without a value. ``undefined``: the name of the missing variable, if that is the reason;
-    ``near``: a word of the expression that the reason concerns."""
+    ``near``: a word of the expression that the reason concerns; ``known``: the names that it could have been."""
 
-    def __init__(self, what: str, *, undefined: str | None = None, near: str = "") -> None:
+    def __init__(self, what: str, *, undefined: str | None = None, near: str = "", known: tuple[str, ...] = ()) -> None:
         super().__init__(what)
         self.what = what
         self.undefined = undefined
         self.near = undefined or near
+        self.known = known
 
 
 Lookup = Callable[[str], Any]
@@ -72,7 +74,7 @@ def _evaluated(compiled: Callable[[], Any], lookup: Lookup) -> Any:
     except UndefinedError as error:
         raise _about_undefined(error) from None
     except TemplateError as error:
-        raise ExpressionError(f"the expression cannot be read: {_end(error.message)}") from None
+        raise _about_template(error) from None
     except Overdue:
         raise ExpressionError(f"the expression takes longer than {SECONDS:.0f} s") from None
     except MemoryError:
@@ -88,6 +90,26 @@ def _about_undefined(error: Any) -> ExpressionError:
     if name is None or of:
         return ExpressionError(f"the expression has no value: {_end(error.message)}", near=str(name or ""))
     return ExpressionError(f"`{name}` is undefined", undefined=name)
+
+
+def _about_template(error: Any) -> ExpressionError:
+    """The error of an expression that cannot be read; for an unknown filter or test, with all names."""
+    found = re.match(r"No (filter|test) named '(.+)'", error.message or "")
+    if not found:
+        return ExpressionError(f"the expression cannot be read: {_end(error.message)}")
+    kind, name = found.groups()
+    known = filters() if kind == "filter" else tests()
+    return ExpressionError(f"there is no {kind} `{name}`", near=name, known=known)
+
+
+def filters() -> tuple[str, ...]:
+    """The names of all filters, sorted."""
+    return tuple(sorted(_environment().filters))
+
+
+def tests() -> tuple[str, ...]:
+    """The names of all tests that are words, sorted."""
+    return tuple(sorted(name for name in _environment().tests if name.isidentifier()))
 
 
 def _end(message: str | None) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from subfloor.playbook import scalars, strict_yaml, templates
-from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 Vars = Mapping[str, Any]
@@ -152,6 +152,9 @@ class Scope:
 
     def _error(self, error: templates.ExpressionError, where: Position) -> PlaybookError:
         advice = "correct the expression"
+        if error.known:
+            close = nearest(error.near, error.known)
+            advice = f"did you mean `{close}`?" if close else f"there are {', '.join(error.known)}"
         if error.undefined:
             give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
             advice = did_you_mean(error.undefined, self.names(), otherwise=give)

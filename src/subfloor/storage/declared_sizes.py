@@ -15,13 +15,20 @@ def check_size(text: str) -> None:
     if found := _PERCENT.fullmatch(text):
         if not 1 <= int(found[1]) <= 100:
             raise ValueError(f"{text} is out of range: from 1% to 100%")
+    elif text.isalpha() and text != "rest":
+        raise ValueError(f"{text!r} is not a size; write `rest`, or a size such as 8GiB or 25%")
     elif text not in ("", "rest"):
         check_place(text)
 
 
 def check_place(text: str) -> None:
     """Raise ``ValueError`` if the text is not a place on a disk: ``1MiB``, or ``-8GiB`` from the disk's end."""
-    sizes.parse(text.removeprefix("-"))
+    try:
+        sizes.parse(text.removeprefix("-"))
+    except ValueError:
+        if text.startswith("-") and not sizes.is_size(text[1:]):
+            raise ValueError(sizes.complaint(text)) from None
+        raise
 
 
 def is_all(size: str) -> bool:

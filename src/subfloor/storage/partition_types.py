@@ -6,6 +6,8 @@ and, for older types, the list of libfdisk.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -36,6 +38,19 @@ _ROOTS: Mapping[str, str] = {
     "linux-usr-arm64": "b0e01050-ee5f-4390-949a-9101b17104e9",
 }
 
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("efi", "uefi", "boot", "ef", "efi system", "vfat", "fat32"), "esp"),
+    **dict.fromkeys(("linux filesystem", "83", "ext4", "xfs", "btrfs", "f2fs", "data", "root"), "linux"),
+    **dict.fromkeys(("82", "linux swap", "linux-swap"), "swap"),
+    **dict.fromkeys(("linux lvm", "8e"), "lvm"),
+    **dict.fromkeys(("linux raid", "fd"), "raid"),
+    **dict.fromkeys(("bios boot", "bios_grub", "grub", "ef02"), "bios-boot"),
+    **dict.fromkeys(("crypt", "linux luks"), "luks"),
+    **dict.fromkeys(("home", "linux home"), "linux-home"),
+    **dict.fromkeys(("ntfs", "windows", "msftdata", "07"), "microsoft-basic-data"),
+}
+"""Names of types in parted, sgdisk, fdisk and in everyday use, and ours."""
+
 TYPES: Mapping[str, UUID] = {name: UUID(text) for name, text in {**_ANYWHERE, **_ROOTS}.items()}
 """Every type that has a name. A root's type depends on the processor, so its name contains the processor."""
 
@@ -50,7 +65,17 @@ def type_guid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         known = ", ".join(TYPES)
-        raise ValueError(f"{text!r} is not a partition type; write a GUID, or one of {known}") from None
+        meant = _meant(text)
+        hint = f"did you mean {meant}? If not: " if meant else ""
+        raise ValueError(f"{text!r} is not a partition type; {hint}write a GUID, or one of {known}") from None
+
+
+def _meant(text: str) -> str:
+    """The type that another tool calls so, or whose name is the most similar; empty if there is none."""
+    word = text.lower().removesuffix("00") if re.fullmatch(r"[0-9a-fA-F]{2}00", text) else text.lower()
+    known = {**{name: name for name in TYPES}, **_ELSEWHERE}
+    close = [word] if word in known else difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return known[close[0]] if close else ""
 
 
 def type_name(guid: UUID) -> str:

@@ -278,7 +278,7 @@ def test_a_directory_a_missing_and_a_huge_file(tmp_path: Path) -> None:
             entries(path)
         said.append(str(caught.value))
     assert said == [
-        f"{tmp_path}: this is a directory\n  → name the YAML file in it",
+        f"{tmp_path}: this is a directory\n  → name a file in it: {huge}",
         f"{tmp_path / 'gone.yml'}: cannot be read: No such file or directory\n  → check the path and its permissions",
         f"{huge}: is larger than 1 MiB\n  → split it into files and `include` them",
     ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subfloor.core.identity import Identity
-from subfloor.storage import devices, sizes
+from subfloor.storage import declared_sizes, devices, sizes
 from subfloor.storage.devices import Device
 from subfloor.storage.filesystems import check_label, fat_serial
 from subfloor.storage.partition_types import TYPES, type_guid, type_name
@@ -103,3 +103,58 @@ def test_labels_that_a_filesystem_cannot_have(kind: str, label: str) -> None:
 
 def test_a_fat_volume_has_the_first_half_of_the_first_part() -> None:
     assert fat_serial(UUID("d174e84e-55e5-4348-879c-11a562aa0581")) == "D174-E84E"
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("10G", "write 10GiB"),
+        ("512m", "write 512MiB"),
+        ("5 GB", "write 5GiB, or 5000000000B if you mean 5 GB of 1000 bytes"),
+        ("8 GiB", "write 8GiB"),
+        ("8gib", "write 8GiB"),
+        ("1.5GiB", "write 1536MiB"),
+        ("1.3GiB", "write 1332MiB"),
+        ("1024KiB ", "write 1MiB"),
+        ("100 B", "write 100B"),
+        ("8", "write a whole number and an IEC unit, such as 512MiB or 8GiB"),
+        ("8e9", "write a whole number and an IEC unit, such as 512MiB or 8GiB"),
+        ("0G", "write a whole number and an IEC unit, such as 512MiB or 8GiB"),
+    ],
+)
+def test_the_size_that_was_meant(text: str, advice: str) -> None:
+    with pytest.raises(ValueError, match="is not a size") as caught:
+        sizes.parse(text)
+    assert str(caught.value) == f"{text!r} is not a size; {advice}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-8G", "'-8G' is not a size; write -8GiB"),
+        ("rset", "'rset' is not a size; write `rest`, or a size such as 8GiB or 25%"),
+    ],
+)
+def test_the_size_of_a_partition_that_was_meant(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match="is not a size") as caught:
+        declared_sizes.check_size(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("lunix", "linux"),
+        ("EF00", "esp"),
+        ("8300", "linux"),
+        ("ef02", "bios-boot"),
+        ("efi", "esp"),
+        ("ext4", "linux"),
+        ("Swap", "swap"),
+        ("linux-root-amd64", "linux-root-arm64"),
+        ("NTFS", "microsoft-basic-data"),
+    ],
+)
+def test_the_partition_type_that_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean {meant}\\?"):
+        type_guid(text)
