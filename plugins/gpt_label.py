@@ -14,32 +14,20 @@ from subfloor.plugin import (
     DiskState,
     FromPlay,
     Identity,
-    Loss,
     Machine,
     Param,
     Refused,
     Step,
     Task,
-    check_expressible,
     check_not_another,
     checked,
     disk_at,
-    erase,
-    erased,
     gpt,
     hookimpl,
     is_overwritten,
-    known_to_kernel,
-    loss,
     partitions_of,
-    planned,
-    rewrite,
-    show,
-    tell_kernel,
-    tellable,
-    unused,
+    tables,
     whole_disk,
-    writable,
 )
 
 
@@ -93,12 +81,13 @@ class GptLabel(Task):
         disk = disk_at(machine, self.device)
         self._check_names()
         if isinstance(disk.table, gpt.Gpt) and self._accepts(disk, disk.table):
-            return self._repair(machine, disk, disk.table)
-        if _holds_nothing(disk):
-            return self._write(machine, disk)
+            return tables.repair(machine, self.device, disk, disk.table)
+        if tables.is_empty(disk):
+            return tables.write(machine, self.device, disk, self.label_id)
         if self.existing == "keep":
             raise self._nothing_to_keep(disk)
-        return self._erase(machine, disk)
+        self._check_another(disk)
+        return tables.erase(machine, self.device, disk, self.label_id, self.partitions)
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
         disk = machine[Disk(self.device)]
@@ -143,72 +132,6 @@ class GptLabel(Task):
                     "they would get the same identity",
                     advice="give one of them another name with `disk:`, in `gpt-label` and in `wipefs`",
                 )
-
-    def _write(self, machine: Machine, disk: DiskState) -> Step:
-        writable(self.device, unused(self.device, disk))
-        table = gpt.blank(self.label_id, disk.sectors, disk.limits.sector)
-        if table.last_lba <= table.first_lba:
-            raise Refused(
-                f"{self.device} is too small for a GPT: {show(disk.size)}",
-                advice="name a larger disk; lsblk lists them",
-            )
-        after = replace(erased(disk), table=table, cleared=disk.cleared)
-        return self._step(f"Write a GPT with label-id {table.id} to {self.device}", machine, disk, after)
-
-    def _step(self, says: str, machine: Machine, disk: DiskState, after: DiskState, *lost: Loss) -> Step:
-        return Step(
-            says=says,
-            commands=rewrite(disk, after),
-            after=machine.with_(Disk(self.device), after),
-            destroys=lost,
-            locks=(disk.node,),
-        )
-
-    def _repair(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step | None:
-        if table.damage:
-            return self._mend(machine, tellable(self.device, disk), table)
-        if disk != known_to_kernel(disk):
-            tellable(self.device, disk)
-            after = known_to_kernel(disk)
-            says = f"Tell the kernel of the partitions of {self.device}"
-            return Step(says, tell_kernel(disk, after), machine.with_(Disk(self.device), after), locks=(disk.node,))
-        return None
-
-    def _mend(self, machine: Machine, disk: DiskState, table: gpt.Gpt) -> Step:
-        """Make both copies valid. The second copy moves to the end of the disk if needed; nothing else moves."""
-        _, end = gpt.usable(disk.sectors, disk.limits.sector, table.length)
-        beyond = [entry for entry in table.entries if entry.end - 1 > end]
-        if beyond:
-            raise Refused(
-                f"partition {beyond[0].number} reaches beyond the end of {self.device}: the disk has shrunk",
-                advice="copy the disk first; then restore its old size",
-            )
-        check_expressible(self.device, table)
-        last = end if gpt.MOVED in table.damage else table.last_lba
-        whole = replace(table, last_lba=last, damage=frozenset(), taken=frozenset())
-        after = known_to_kernel(replace(disk, table=whole))
-        says = f"Repair the GPT of {self.device} ({', '.join(sorted(table.damage))})"
-        lost = [loss(machine, self.device, disk)] if table.taken else []
-        return self._step(says, machine, disk, after, *lost)
-
-    def _erase(self, machine: Machine, disk: DiskState) -> Step:
-        self._check_another(disk)
-        writable(self.device, unused(self.device, disk))
-        return Step(
-            says=f"Erase every signature on {self.device}",
-            commands=erase(disk, planned(machine, self.device, self.label_id, self.partitions)),
-            after=machine.with_(Disk(self.device), erased(disk)),
-            destroys=(loss(machine, self.device, disk),),
-            locks=(disk.node,),
-        )
-
-
-def _holds_nothing(disk: DiskState) -> bool:
-    """Whether writing a table loses nothing: the disk is blank, or has an empty GPT and nothing beside it."""
-    if disk.signatures or disk.filled:
-        return False
-    table = disk.table
-    return table is None or (isinstance(table, gpt.Gpt) and not (table.entries or table.hybrid or table.taken))
 
 
 @hookimpl

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from subfloor.plugin import (
+    Administrators,
     AnySubject,
     ConfigurationDirectory,
     Contribution,
@@ -80,48 +81,22 @@ class NixosConfig(Task):
     path: Annotated[str, Param("The configuration's directory, as the installed system has it")] = "/etc/nixos"
     hostname: system.HostName = "nixos"
     timezone: system.TimeZone | None = None
-    devices: Annotated[
-        block_devices.Naming,
-        Param("How to find partitions: by the label that the play gives to their content, or by their own UUID"),
-    ] = "label"
-    persistence: Annotated[
-        filesystems.Persistence, Param("What mounts persistent paths: `filesystems.nix`, or the module impermanence")
-    ] = "binds"
+    devices: block_devices.NamingParameter = "label"
+    persistence: filesystems.PersistenceParameter = "binds"
     store: Annotated[str, Param("Where ssh host keys are kept, as the installed system has it")] = "/nix/persist"
     users: Annotated[users.ByName, Param("The users, by name; `root` may be among them")] = field(default_factory=dict)
     openssh: Annotated[bool, Param("Run sshd, with persistent host keys")] = False
-    initrd: Annotated[
-        Literal["systemd", "scripted"],
-        Param("What mounts the root at boot: systemd, or NixOS's older scripts, which NixOS 26.11 no longer has"),
-    ] = "systemd"
+    initrd: system.InitrdKind = "systemd"
     generations: Annotated[int, Param("How many generations the boot loader keeps and lists", minimum=1)] = 10
-    boot_loader: Annotated[
-        system.Loader | None,
-        Param(
-            "The boot loader; default: systemd-boot, which needs an EFI system partition in the play and a machine "
-            "that UEFI started; `none`: local.nix declares it"
-        ),
-    ] = None
-    grub_device: Annotated[
-        str, Param("The disk from which a BIOS starts GRUB, by a persistent name", pattern="^$|^/dev/[^\n]+$")
-    ] = ""
+    boot_loader: system.BootLoader | None = None
+    grub_device: system.GrubDevice = ""
     efi_variables: Annotated[bool, Param("Let the boot loader add itself to the firmware's boot entries")] = True
-    hardware: Annotated[
-        writing.Source,
-        Param("`scan`: run nixos-generate-config if the machine has it; `plain`: write what fits most machines"),
-    ] = "scan"
-    platform: Annotated[
-        Literal["x86_64-linux", "aarch64-linux"], Param("The machine's platform, if nixos-generate-config does not run")
-    ] = "x86_64-linux"
+    hardware: writing.HardwareSource = "scan"
+    platform: writing.Platform = "x86_64-linux"
     flake: Annotated[bool, Param("Write a flake too, with a configuration of the host's name")] = False
-    nixpkgs: Annotated[
-        str | None, Param("The flake's nixpkgs; default: as the flake says, else the branch of the installer's release")
-    ] = None
+    nixpkgs: releases.Nixpkgs | None = None
     impermanence: Annotated[str | None, Param("The module impermanence: a flake, or a tarball's URL")] = None
-    not_persisted: Annotated[
-        Mapping[str, Annotated[str, Param("The reason", min_length=1)]],
-        Param("Paths that need not survive a reboot, with the reason; subfloor does not warn about them"),
-    ] = field(default_factory=dict)
+    not_persisted: lint.NotPersisted = field(default_factory=dict)
     no_login: Annotated[str, Param("Why no password or key is needed here; disables the warning")] = ""
     overwrite: Annotated[bool, Param("Overwrite a file that was edited by hand")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
@@ -154,12 +129,14 @@ class NixosConfig(Task):
 
     def warnings(self) -> tuple[str, ...]:
         store = self.store if self.openssh else None
-        forgotten = lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted)
-        labels = lint.ambiguous_labels(self.layout) if self.devices == "label" else ()
-        administrators = users.administrators(self.users, self._files.here, self.openssh, bool(self.no_login))
-        locked_out = lint.locked_out(administrators, self.layout)
-        keys = encryption_checks.warnings(self.layout, self._declaration.initrd(self.layout))
-        return (*forgotten, *self.small_esps, *lint.open_esps(self.layout), *labels, *locked_out, *keys)
+        return (
+            *lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted),
+            *self.small_esps,
+            *lint.open_esps(self.layout),
+            *(lint.ambiguous_labels(self.layout) if self.devices == "label" else ()),
+            *lint.locked_out(self._administrators, self.layout),
+            *encryption_checks.warnings(self.layout, self._declaration.initrd(self.layout)),
+        )
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
         local = machine[TextFile(self._files.local)]
@@ -171,8 +148,7 @@ class NixosConfig(Task):
         )
 
     def contributes(self) -> tuple[Contribution, ...]:
-        administrators = users.administrators(self.users, self._files.here, self.openssh, bool(self.no_login))
-        return (administrators, *users.contributed_homes(self.users, self.root))
+        return (self._administrators, *users.contributed_homes(self.users, self.root))
 
     def subjects(self) -> frozenset[AnySubject]:
         devices = (block_devices.stable_looks(*self._found_by(each)) for each in self.layout.devices)
@@ -199,6 +175,10 @@ class NixosConfig(Task):
     @property
     def _files(self) -> ConfigurationDirectory:
         return ConfigurationDirectory(self.root, self.path, self.flake)
+
+    @property
+    def _administrators(self) -> Administrators:
+        return users.administrators(self.users, self._files.here, self.openssh, bool(self.no_login))
 
     @property
     def _booting(self) -> boot.Booting:

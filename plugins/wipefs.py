@@ -20,14 +20,12 @@ from subfloor.plugin import (
     check_not_another,
     checked,
     disk_at,
-    erase,
-    erased,
     gpt,
     hookimpl,
     is_overwritten,
     loss,
     partitions_of,
-    planned,
+    tables,
     unused,
     whole_disk,
     writable,
@@ -75,15 +73,7 @@ class Wipefs(Task):
             return None
         others = {self.identity.disk(other.disk): other.disk for other in self.others if other.disk != self.disk}
         check_not_another(self.device, self.disk, disk, others)
-        writable(self.device, unused(self.device, disk))
-        places = planned(machine, self.device, self.identity.disk(self.disk), self.partitions)
-        return Step(
-            says=f"Erase every signature on {self.device}",
-            commands=erase(disk, places),
-            after=machine.with_(Disk(self.device), erased(disk)),
-            destroys=(loss(machine, self.device, disk),),
-            locks=(disk.node,),
-        )
+        return tables.erase(machine, self.device, disk, self.identity.disk(self.disk), self.partitions)
 
     def _is_ours(self, disk: DiskState) -> bool:
         ours = isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)

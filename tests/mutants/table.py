@@ -16,7 +16,7 @@ _MKFS = "plugins/mkfs.py"
 _CONTENTS = "src/subfloor/steps/contents.py"
 _PARTITION = "plugins/aligned_partition.py"
 _PARTITIONS = "src/subfloor/steps/partitions"
-_LABEL = "plugins/gpt_label.py"
+_TABLES = "src/subfloor/steps/tables.py"
 _WIPEFS = "plugins/wipefs.py"
 
 _ENGINE = ("tests/unit/core/test_engine.py",)
@@ -553,9 +553,9 @@ MUTANTS = (
     ),
     Mutant(
         "a damaged table counts as sound",
-        _LABEL,
-        "        if table.damage:\n",
-        "        if False:\n",
+        _TABLES,
+        "    if table.damage:\n        return _mend",
+        "    if False:\n        return _mend",
         _steps("gpt-label"),
     ),
     # Files and mounts.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from subfloor.core.contributions import FileSystem, Persisted
+from subfloor.core.parameters import Param
 from subfloor.nixos import encryption, nix, persistence, rollback, stages, swaps
 from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
@@ -15,7 +16,11 @@ from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 _SYSTEMD = Initrd()
 
 Persistence = Literal["binds", "impermanence"]
-"""How what is kept comes to its place: by mounts of this module, or by the module `impermanence`."""
+"""What mounts persistent paths: `filesystems.nix` itself, or the module impermanence."""
+
+PersistenceParameter = Annotated[
+    Persistence, Param("What mounts persistent paths: `filesystems.nix`, or the module impermanence")
+]
 
 
 def module(

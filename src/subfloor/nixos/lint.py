@@ -8,12 +8,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from subfloor.core.contributions import Administrators
+from subfloor.core.parameters import Param
 from subfloor.nixos import services
 from subfloor.nixos.layout import Layout, lies_in
 from subfloor.nixos.users import User, homes, password_files
 from subfloor.storage import devices, sizes
+
+NotPersisted = Annotated[
+    Mapping[str, Annotated[str, Param("The reason", min_length=1)]],
+    Param("Paths that need not survive a reboot, with the reason; subfloor does not warn about them"),
+]
+"""Paths that get no warning, each with the reason."""
 
 
 @dataclass(frozen=True)

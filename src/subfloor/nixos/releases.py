@@ -23,6 +23,10 @@ _DOC = "The NixOS release of the first installation; default: as the configurati
 Release = Annotated[str, Param(_DOC, pattern=_PATTERN, examples=("25.11",))]
 """A release of NixOS, as ``system.stateVersion`` has it."""
 
+Nixpkgs = Annotated[
+    str, Param("The flake's nixpkgs; default: as in the existing flake, else the branch of the installer's release")
+]
+
 _STATED = re.compile(rb'^[^#\n]*\bstateVersion\s*=\s*"([0-9]{2}\.[0-9]{2})"\s*;', re.M)
 _BRANCH = "github:NixOS/nixpkgs/nixos-"
 _LOCATED = re.compile(rb'^[^#\n]*\burl\s*=\s*"(github:NixOS/nixpkgs/nixos-(?:[0-9]{2}\.[0-9]{2}|unstable))"\s*;', re.M)

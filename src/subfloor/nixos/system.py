@@ -16,6 +16,20 @@ TimeZone = Annotated[
     str, Param("The time zone; default: UTC", pattern="^[A-Za-z0-9_+/-]+$", examples=("Europe/Zurich",))
 ]
 Loader = Literal["systemd-boot", "grub", "none"]
+BootLoader = Annotated[
+    Loader,
+    Param(
+        "The boot loader; default: systemd-boot, which needs an EFI system partition in the play and a machine "
+        "that UEFI started; `none`: local.nix declares it"
+    ),
+]
+GrubDevice = Annotated[
+    str, Param("The disk from which a BIOS starts GRUB, by a persistent name", pattern="^$|^/dev/[^\n]+$")
+]
+InitrdKind = Annotated[
+    Literal["systemd", "scripted"],
+    Param("What mounts the root at boot: systemd, or NixOS's older scripts, which NixOS 26.11 no longer has"),
+]
 
 _FILES = "./filesystems.nix ./hardware-configuration.nix"
 _OWN = "builtins.filter builtins.pathExists [ ./local.nix ]"

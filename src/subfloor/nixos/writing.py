@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine, Unknown
+from subfloor.core.parameters import Param
 from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
 from subfloor.nixos.directory import ConfigurationDirectory
@@ -26,6 +27,14 @@ SCANNER = "nixos-generate-config"
 
 Source = Literal["scan", "plain"]
 """Where the description of the hardware is from: from ``SCANNER`` if the machine has it, or always a general one."""
+
+HardwareSource = Annotated[
+    Source,
+    Param("`scan`: run nixos-generate-config if the machine has it; `plain`: write what fits most machines"),
+]
+Platform = Annotated[
+    Literal["x86_64-linux", "aarch64-linux"], Param("The machine's platform, if nixos-generate-config does not run")
+]
 
 
 def check_tracked(machine: Machine, directory: ConfigurationDirectory) -> None:

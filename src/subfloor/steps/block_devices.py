@@ -10,10 +10,11 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from subfloor.core.errors import NotVisible, Refused
 from subfloor.core.machine import AnySubject, Machine, Unknown
+from subfloor.core.parameters import Param
 from subfloor.core.task import Task
 from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Unopened
 from subfloor.observe.tag import Tag
@@ -80,6 +81,10 @@ def _encoded(name: str) -> str:
 Naming = Literal["label", "partuuid"]
 """How the installed system finds a partition: by the label that the play gives to its content, or by its
 partition UUID."""
+
+NamingParameter = Annotated[
+    Naming, Param("How to find partitions: by the label that the play gives to their content, or by their own UUID")
+]
 
 
 def stable(machine: Machine, source: str, label: str, by: Naming) -> str:

@@ -91,7 +91,7 @@ def _rewrite(on: LabelledDisk, declared: Partition, there: Entry, wanted: Entry)
 def _says(on: LabelledDisk, there: Entry, wanted: Entry) -> str:
     which = f"partition {there.number} of {on.path}"
     if wanted == there:
-        return f"Tell the kernel of {which}"
+        return f"Update the kernel's entry for {which}"
     if wanted.size > there.size:
         return f"Grow {which} to {extent(on.disk, wanted)}; what it holds keeps its size"
     changes = (
