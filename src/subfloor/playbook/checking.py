@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from subfloor.core.secret import MASK, Secret
-from subfloor.playbook import scalars
+from subfloor.playbook import from_ansible, scalars
 from subfloor.playbook.positions import PlaybookError, Position, did_you_mean, nearest
 from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
@@ -118,7 +118,8 @@ def _unknown(plugin: Plugin, values: Any, node: Node, *_: object) -> Iterator[Pl
     for name in values:
         if name not in known:
             where = node.keys.get(name, node.where) if isinstance(node, Table) else node.where
-            advice = did_you_mean(name, known, otherwise=listed)
+            ansible = from_ansible.parameter(plugin.task.key, name)
+            advice = ansible or did_you_mean(name, known, otherwise=listed)
             yield PlaybookError(f"`{plugin.task.key}` has no parameter `{name}`", advice=advice, where=where)
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from subfloor.playbook import scalars, strict_yaml
+from subfloor.playbook import ini, scalars, strict_yaml
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Node, Scalar, Table
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
+from subfloor.playbook.vars_files import VarsFiles
 
 CONNECTION_VARS: Mapping[str, str] = {
     "subfloor_connection": "`local` or `ssh`; default: `local` for localhost and `ssh` for all others",
@@ -64,6 +65,7 @@ class Inventory:
 
     targets: tuple[Target, ...] = (LOCALHOST,)
     groups: frozenset[str] = frozenset({"all"})
+    local: Target = LOCALHOST
 
     def matching(self, pattern: str, where: Position | None = None) -> tuple[Target, ...]:
         """The hosts that match a pattern: names, groups and wildcards, separated by ``:`` or ``,``;
@@ -89,7 +91,7 @@ class Inventory:
         if found or fnmatch.filter(known, word):
             return found
         if word == "localhost":
-            return (LOCALHOST,)  # it always exists, as in Ansible
+            return (self.local,)  # it always exists, as in Ansible
         raise PlaybookError(
             f"there is no host and no group `{word}`",
             advice=did_you_mean(word, known, otherwise=f"the inventory has {', '.join(sorted(known))}"),
@@ -172,6 +174,10 @@ class _Reader:
         self.hosts.setdefault(name, {}).update(self._vars(node))
         self.members.setdefault(name, []).append(group)
 
+    def checked(self, node: Node) -> Mapping[str, Node]:
+        """The variables of a file."""
+        return self._vars(node)
+
     def _vars(self, node: Node | None) -> Mapping[str, Node]:
         """The variables; misspelt connection variables are reported."""
         found = table_of_vars(node, self.problems)
@@ -186,36 +192,74 @@ class _Reader:
         return found
 
 
-def load(path: Path) -> Inventory:
-    """The inventory in a file. Raises ``PlaybookError`` with all mistakes."""
+def load(path: Path | None, beside: Path | None = None) -> Inventory:
+    """The inventory in a YAML or INI file, or in a list of names such as ``web1,web2,``; without one, this machine.
+
+    ``group_vars/`` and ``host_vars/`` beside the inventory and in the directory ``beside`` are read. Raises
+    ``PlaybookError`` with all mistakes.
+    """
     reader = _Reader()
-    node = strict_yaml.read(path, reader.problems)
+    listed = path is not None and "," in str(path) and not path.exists()
+    directories = [path.parent] if path and not listed else []
+    files = VarsFiles((*directories, *([beside] if beside and beside not in directories else ())))
+    if path is not None:
+        node = _listed(str(path)) if listed else _tree(path, reader.problems)
+        for name, value in node.items.items():
+            reader.group(name, value, node.keys[name], () if name == "all" else ("all",))
+    targets = tuple(_targets(reader, files)) if path else ()
+    local = _local(reader, files)
+    reader.problems.settle()
+    return Inventory(targets or (() if path else (local,)), frozenset({"all", *reader.groups}), local)
+
+
+def _tree(path: Path, problems: Problems) -> Table:
+    source = strict_yaml.text_of(path)
+    if ini.is_ini(path, source.text):
+        return ini.parse(source, problems)
+    node = strict_yaml.parse(source, problems)
     if not isinstance(node, Table):
         raise PlaybookError(
             f"an inventory is a mapping of groups, and this is {strict_yaml.kind(node)}",
             advice="start with `all:`, and below it `hosts:`",
             where=node.where,
         )
-    for name, value in node.items.items():
+    for name in node.items:
         if name in ("hosts", "vars", "children"):
             raise PlaybookError(
                 f"`{name}` is outside of any group",
                 advice="write `all:` above it, and indent it",
                 where=node.keys[name],
             )
-        reader.group(name, value, node.keys[name], () if name == "all" else ("all",))
-    reader.problems.settle()
-    return Inventory(tuple(_targets(reader)), frozenset({"all", *reader.groups}))
+    return node
 
 
-def _targets(reader: _Reader) -> Iterable[Target]:
+def _listed(text: str) -> Table:
+    """The inventory of names that are separated by commas."""
+    where = Position(Source("-i", text))
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    hosts = Table(dict.fromkeys(names, Scalar(None, where)), dict.fromkeys(names, where), where)
+    group = Table({"hosts": hosts}, {"hosts": where}, where)
+    return Table({"all": group}, {"all": where}, where)
+
+
+def _targets(reader: _Reader, files: VarsFiles) -> Iterable[Target]:
+    """The hosts. Variables of files override those of the inventory for the same groups or host, as in Ansible."""
     for name, own in reader.hosts.items():
         depths = _depths(reader, reader.members[name])
-        vars_: dict[str, Node] = {}
         # From the outermost group to the innermost; on the same level, by name, as in Ansible.
-        for group in sorted(depths, key=lambda each: (depths[each], each)):
-            vars_ |= reader.groups[group].vars if group in reader.groups else {}
-        yield Target(name, {**vars_, **own}, tuple(sorted(depths)), reader.places[name])
+        order = sorted(depths, key=lambda each: (depths[each], each))
+        layers: list[Mapping[str, Node]] = [reader.groups[group].vars for group in order if group in reader.groups]
+        layers += [reader.checked(each) for group in order for each in files.of_group(group, reader.problems)]
+        layers += [own]
+        layers += [reader.checked(each) for each in files.of_host(name, reader.problems)]
+        vars_ = {key: value for layer in layers for key, value in layer.items()}
+        yield Target(name, vars_, tuple(sorted(depths)), reader.places[name])
+
+
+def _local(reader: _Reader, files: VarsFiles) -> Target:
+    """This machine, which every inventory has."""
+    found = (*files.of_group("all", reader.problems), *files.of_host("localhost", reader.problems))
+    return Target("localhost", {key: value for each in found for key, value in reader.checked(each).items()})
 
 
 def _depths(reader: _Reader, groups: Iterable[str]) -> dict[str, int]:

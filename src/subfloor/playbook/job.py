@@ -92,7 +92,7 @@ def _read(request: Request, problems: Problems) -> _Read:
     others = Problems()
     hosts = Inventory()
     with others.kept():
-        hosts = inventory.load(request.inventory) if request.inventory else hosts
+        hosts = inventory.load(request.inventory, request.playbook.parent)
     extra = {**extra_vars(request.extra, others), **request.secrets}
     partial = bool(others)
     for error in others.taken():

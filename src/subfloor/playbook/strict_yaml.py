@@ -76,6 +76,11 @@ def kind(node: Node) -> str:
 
 def read(path: Path, problems: Problems | None = None) -> Node:
     """The only document in a file, as ``parse`` reads it. Raises ``PlaybookError``."""
+    return parse(text_of(path), problems)
+
+
+def text_of(path: Path) -> Source:
+    """The text of a file. Raises ``PlaybookError`` if it cannot be read."""
     nowhere = Position(Source(str(path), ""))
     try:
         with path.open("rb") as file:
@@ -89,7 +94,7 @@ def read(path: Path, problems: Problems | None = None) -> Node:
         ) from None
     if len(content) > MAX_BYTES:
         raise PlaybookError("is larger than 1 MiB", advice="split it into files and `include` them", where=nowhere)
-    return parse(_decoded(str(path), content), problems)
+    return _decoded(str(path), content)
 
 
 def _one_in(directory: Path) -> str:

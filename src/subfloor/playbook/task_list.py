@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subfloor.playbook import strict_yaml
+from subfloor.playbook import from_ansible, strict_yaml
 from subfloor.playbook.positions import PlaybookError, Position, Problems, did_you_mean, nearest
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
@@ -19,23 +19,6 @@ INCLUDE = "include"
 _PART_KEYS = ("tasks", "defaults")
 COMMON = ("name", "when", "loop", "tags", "vars")
 """The keys that every entry may have besides the key of its task."""
-
-_FROM_ANSIBLE: Mapping[str, str] = {
-    "include_tasks": "write `include: FILE`",
-    "import_tasks": "write `include: FILE`",
-    "import_playbook": "name several playbooks on the command line, or `include` their tasks",
-    "with_items": "write `loop:`",
-    "register": "remove it: each task looks at the machine itself; tasks pass no values to each other",
-    "notify": "put the task where it is needed; it does nothing if it is already in sync",
-    "handlers": "put the task where it is needed; it does nothing if it is already in sync",
-    "block": "put the tasks into a separate file, and `include` it",
-    "roles": "write `include: FILE` in `tasks`",
-    "gather_facts": "remove it: no facts are gathered, tasks look at what they need",
-    "become": "set `subfloor_become: sudo` for the host in the inventory",
-    "vars_files": "give the file on the command line: `-e @FILE`",
-    "ignore_errors": "remove it: after an error the state of a disk is not safe to continue from",
-    "changed_when": "remove it: a task counts as changed if it takes a step",
-}
 
 
 @dataclass(frozen=True)
@@ -122,8 +105,8 @@ def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
     problems = Problems()
     for key, where in table.keys.items():
         if key not in known:
-            otherwise = _FROM_ANSIBLE.get(key) or f"it has {', '.join(f'`{each}`' for each in known)}"
-            advice = otherwise if key in _FROM_ANSIBLE else did_you_mean(key, known, otherwise=otherwise)
+            listed = f"it has {', '.join(f'`{each}`' for each in known)}"
+            advice = from_ansible.KEYS.get(key) or did_you_mean(key, known, otherwise=listed)
             problems.add(PlaybookError(f"{what} has no `{key}`", advice=advice, where=where))
     problems.settle()
 
@@ -196,14 +179,16 @@ def _key(entry: Table, registry: Registry, problems: Problems) -> tuple[str, boo
 
 def _unknown(key: str, where: Position, named: bool, registry: Registry) -> PlaybookError:
     """The error for an unknown key; ``named``: the entry already has a task, so the key is no misspelt task."""
-    if key in _FROM_ANSIBLE:
-        return PlaybookError(f"there is no `{key}`", advice=_FROM_ANSIBLE[key], where=where)
+    if key in from_ansible.KEYS:
+        return PlaybookError(f"there is no `{key}`", advice=from_ansible.KEYS[key], where=where)
     if named:
         listed = f"besides its task an entry has {', '.join(f'`{each}`' for each in COMMON)}"
         advice = did_you_mean(key, COMMON, otherwise=listed)
         return PlaybookError(f"an entry has no `{key}`", advice=advice, where=where)
     known = (*registry.names(), INCLUDE, *COMMON)
-    advice = did_you_mean(key, known, otherwise="`subfloor tasks` lists all tasks")
+    bare = from_ansible.bare(key)
+    ours = f"write `{bare}`" if bare != key and bare in known else ""
+    advice = from_ansible.task(key) or ours or did_you_mean(bare, known, otherwise="`subfloor tasks` lists all tasks")
     return PlaybookError(f"there is no task `{key}`", advice=advice, where=where)
 
 

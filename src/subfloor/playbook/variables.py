@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from subfloor.playbook import scalars, strict_yaml, templates
+from subfloor.playbook import from_ansible, scalars, strict_yaml, templates
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
@@ -157,7 +157,8 @@ class Scope:
             advice = f"did you mean `{close}`?" if close else f"there are {', '.join(error.known)}"
         if error.undefined:
             give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
-            advice = did_you_mean(error.undefined, self.names(), otherwise=give)
+            ansible = from_ansible.variable(error.undefined)
+            advice = ansible or did_you_mean(error.undefined, self.names(), otherwise=give)
         follows = self.partial and bool(error.undefined)
         where = where.of(error.near)
         return PlaybookError(error.what, advice=advice, where=where, undefined=error.undefined, follows=follows)
@@ -210,7 +211,9 @@ def table_of_vars(node: Node | None, problems: Problems) -> Mapping[str, Node]:
 
 
 def extra_vars(arguments: Iterable[str], problems: Problems | None = None) -> Mapping[str, Node]:
-    """The variables of ``-e`` arguments, each ``NAME=VALUE`` or ``@FILE``; a later one wins.
+    """The variables of ``-e`` arguments: ``NAME=VALUE``, several of them, ``@FILE``, or a mapping in JSON or YAML.
+
+    A later one wins.
 
     A value is YAML, as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false. Raises ``PlaybookError``
     with all mistakes; with ``problems`` they are added there.
@@ -219,9 +222,27 @@ def extra_vars(arguments: Iterable[str], problems: Problems | None = None) -> Ma
     found: dict[str, Node] = {}
     for argument in arguments:
         with noted.kept():
-            found |= _from_file(argument, noted) if argument.startswith("@") else _from_pair(argument)
+            found |= _from_argument(argument, noted)
     if problems is None:
         noted.settle()
+    return found
+
+
+_ASSIGNMENT = re.compile(r"""(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>"[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
+
+
+def _from_argument(argument: str, problems: Problems) -> Mapping[str, Node]:
+    if argument.startswith("@"):
+        return _from_file(argument, problems)
+    if argument.startswith("{") and not templates.has_expression(argument[:2]):
+        return table_of_vars(strict_yaml.parse(Source("-e", argument), problems), problems)
+    several = list(_ASSIGNMENT.finditer(argument))
+    if len(several) < 2 or "".join(each[0] for each in several) != argument:
+        return _from_pair(argument)
+    found: dict[str, Node] = {}
+    for each in several:
+        with problems.kept():
+            found |= _from_pair(each[0].rstrip(), argument, each.start())
     return found
 
 
@@ -229,14 +250,15 @@ def _from_file(argument: str, problems: Problems) -> Mapping[str, Node]:
     return table_of_vars(strict_yaml.read(Path(argument[1:]), problems), problems)
 
 
-def _from_pair(argument: str) -> Mapping[str, Node]:
-    where = Position(Source("-e", argument))
+def _from_pair(argument: str, whole: str = "", start: int = 0) -> Mapping[str, Node]:
+    """The variable of ``NAME=VALUE``, which starts at this place of the whole argument."""
+    where = Position(Source("-e", whole or argument), 1, start + 1)
     name, equals, text = argument.partition("=")
     if not equals or not _NAME.fullmatch(name):
         raise PlaybookError(
             f"`{argument}` is neither NAME=VALUE nor @FILE", advice="write `-e disk=/dev/vda`", where=where
         )
-    where = replace(where, column=len(name) + 2)
+    where = replace(where, column=start + len(name) + 2)
     if text[:1] in ("[", '"', "'") or (text.startswith("{") and not templates.has_expression(text)):
         return {name: strict_yaml.parse(Source("-e", text))}
     try:

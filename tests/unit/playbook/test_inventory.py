@@ -218,3 +218,109 @@ def test_the_inventories_that_come_along() -> None:
     assert values(example, "vault")["swap_size"] == "32GiB"
     assert {target.name: target.connection().kind for target in example.targets}["localhost"] == "local"
     assert [target.name for target in example.matching("servers:!storage")] == ["web1", "web2"]
+
+
+INI = """\
+lonely
+[web]
+web1 subfloor_host=192.0.2.1 disk=/dev/vda  # the first
+web2 disk="/dev/vdb" big=true count=5
+[web:vars]
+seed = a b # c
+[site:children]
+web
+[db]
+; nothing
+"""
+
+
+def test_an_inventory_in_ini_format(tmp_path: Path) -> None:
+    for name in ("hosts", "hosts.ini"):
+        found = inventory.load(written(tmp_path, INI, name))
+        assert [target.name for target in found.targets] == ["lonely", "web1", "web2"]
+        first, second = found.matching("site")
+        assert first.connection().host == "192.0.2.1"
+        assert {key: node.value for key, node in second.vars.items()} == {
+            "disk": "/dev/vdb",
+            "big": True,
+            "count": 5,
+            "seed": "a b # c",
+        }
+        assert second.groups == ("all", "site", "web")
+
+
+def test_a_yaml_inventory_without_an_ending_is_yaml(tmp_path: Path) -> None:
+    assert [each.name for each in inventory.load(written(tmp_path, "all: {hosts: {a: }}\n", "hosts")).targets] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "column"),
+    [
+        ("[web\n", "this is not a section of an inventory", 1, 1),
+        ("[web:var]\n", "this is not a section of an inventory", 1, 1),
+        ("[web]\nweb[1:3]\n", "a range of hosts is not supported", 2, 1),
+        ("[web]\na x=yes\n", "`yes` is true or false for some YAML parsers, and text for others", 2, 5),
+        ("[web]\na nothing\n", "this is not NAME=VALUE", 2, 1),
+        ("[web]\na ansible_host=b\n", "there is no variable `ansible_host`", 2, 3),
+    ],
+)
+def test_mistakes_in_ini_format(tmp_path: Path, text: str, what: str, line: int, column: int) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        inventory.load(written(tmp_path, text, "hosts"))
+    assert (caught.value.what, caught.value.where.line) == (what, line)
+
+
+def test_a_list_of_hosts(tmp_path: Path) -> None:
+    assert [each.name for each in inventory.load(Path("localhost,")).targets] == ["localhost"]
+    assert [each.name for each in inventory.load(Path("web1, web2")).targets] == ["web1", "web2"]
+    with pytest.raises(PlaybookError, match="not a valid host name"):
+        inventory.load(Path("web 1,"))
+
+
+def test_files_of_group_and_host_variables(tmp_path: Path) -> None:
+    hosts, plays = tmp_path / "hosts", tmp_path / "plays"
+    for directory in (hosts, plays):
+        for each in ("group_vars/all", "group_vars", "host_vars"):
+            (directory / each).mkdir(parents=True, exist_ok=True)
+    written(hosts, "all:\n  children:\n    web: {hosts: {w: {d: inline, e: inline}}, vars: {c: inline}}\n", "hosts.yml")
+    written(hosts / "group_vars/all", "{a: hosts, b: hosts, c: hosts, d: hosts}\n", "one.yml")
+    written(plays / "group_vars/all", "{b: plays}\n", "two.yml")
+    written(hosts / "group_vars", "{c: web}\n", "web.yml")
+    written(plays / "host_vars", "{e: w}\n", "w.yml")
+    written(plays / "host_vars", "{e: local}\n", "localhost.yml")
+    found = inventory.load(hosts / "hosts.yml", plays)
+    values = {key: node.value for key, node in found.targets[0].vars.items()}
+    assert values == {"a": "hosts", "b": "plays", "c": "web", "d": "inline", "e": "w"}
+    (local,) = inventory.load(None, plays).targets
+    assert {key: node.value for key, node in local.vars.items()} == {"b": "plays", "e": "local"}
+
+
+def test_mistakes_in_files_of_variables_are_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    written(tmp_path / "group_vars", "a: no\n", "all.yml")
+    written(tmp_path, "all: {hosts: {a: , b: }}\n", "hosts.yml")
+    with pytest.raises(PlaybookError) as caught:
+        inventory.load(tmp_path / "hosts.yml")
+    assert [str(each.where) for each in caught.value.all] == [f"{tmp_path}/group_vars/all.yml:1:4"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ('{"a": 1, "b": [true]}', {"a": 1, "b": [True]}),
+        ("{a: x}", {"a": "x"}),
+        ("a=1 b=x c='d e'", {"a": 1, "b": "x", "c": "d e"}),
+        ("title=my disk", {"title": "my disk"}),
+        ("title=my disk b=2", {"title": "my disk b=2"}),
+        ('a="x b=c"', {"a": "x b=c"}),
+        ("a={{ b }}", {"a": "{{ b }}"}),
+    ],
+)
+def test_values_of_the_command_line(argument: str, values: dict[str, object]) -> None:
+    assert {name: strict_yaml.plain(node) for name, node in extra_vars([argument]).items()} == values
+
+
+def test_a_mistake_in_one_of_several_assignments_has_its_column() -> None:
+    with pytest.raises(PlaybookError) as caught:
+        extra_vars(["a=1 b=no"])
+    assert caught.value.where.column == 7
