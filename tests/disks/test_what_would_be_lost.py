@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from disks.laying_out import EVERY, SMALL, on
@@ -60,3 +62,22 @@ def test_a_filesystem_on_the_whole_disk_tells_how_full_it_is(disk: MakeDisk, kin
     words = refusal(on(vda, *SMALL))
     assert f"{kind} labelled 'photos' (" in words and "% full" in words
     assert "outside" not in words
+
+
+def test_a_volume_group_and_a_btrfs_over_two_disks_are_named_with_the_other_disk(disk: MakeDisk) -> None:
+    """Wiping one of the disks loses data of both; nothing that names them is active."""
+    vda, vdb = disk(), disk()
+    run("vgcreate", "-qq", "photos", vda.node, vdb.node)
+    words = refusal(on(vda, *SMALL))
+    assert f"LVM2_member (volume group 'photos'; its other devices may lose data too: {vdb.node} (" in words
+    run("wipefs", "--all", "--quiet", vda.node, vdb.node)
+    run("mkfs.btrfs", "-q", "-f", "-L", "photos", vda.node, vdb.node)
+    words = refusal(on(vda, *SMALL))
+    assert f"full; on 2 devices; its other devices may lose data too: {vdb.node} (" in words
+
+
+def test_a_locked_container_says_that_its_content_cannot_be_seen(disk: MakeDisk, tmp_path: Path) -> None:
+    vda = disk()
+    (key := tmp_path / "key").write_bytes(b"key")
+    run("cryptsetup", "luksFormat", "-q", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", 1000, vda.node, key)
+    assert ", what is in it cannot be seen) on the whole disk" in refusal(on(vda, *SMALL))

@@ -69,6 +69,8 @@ from subfloor.observe.disk import (
 )
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.layers import Layer
+from subfloor.observe.layers.member import Member
 from subfloor.observe.luks import Header, LuksHeader
 from subfloor.observe.memory import Memory, MemoryState
 from subfloor.observe.mount import DevicesMounted, InUse, Mount, Mounted, MountLocation, MountState, UnderlyingMount
@@ -117,7 +119,7 @@ _ROOT = MountLocation("/", "/dev/sda1", "ext4")
 
 def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
     """What ``given`` says of each subject; of those that it does not name, what is usual."""
-    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith("free "))
+    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ")))
     for subject in subjects:
         if subject not in seen:
             seen[subject] = _usual(subject, seen)
@@ -137,6 +139,9 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     def seen(subjects: Iterable[AnySubject]) -> Machine:
         found: dict[AnySubject, Any] = {}
         for subject in subjects:
+            if isinstance(subject, Member):
+                found[subject] = Layer(unseen=given.get(f"layer {subject.node}", ""))
+                continue
             assert isinstance(subject, FreeSpace | Holdings), f"nothing is known of {subject}"
             remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
             found[subject] = tuple(r for r in remains if _is_looked_at(subject, r.start))

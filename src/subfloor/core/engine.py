@@ -18,7 +18,10 @@ from subfloor.core.outcome import Outcome, StepRecord, TaskReport
 from subfloor.core.task import Claim, Step, Task
 
 MOST_STEPS = 50
-"""The most steps of a task, and the most extra looks for one step. A task that needs more would never end."""
+"""The most steps of a task. A task that needs more would never end."""
+
+MOST_LOOKS = 500
+"""The most extra looks for one step: a few for each partition of a disk, which has 128 at most."""
 
 
 class Entry(Protocol):
@@ -110,7 +113,7 @@ def _with_steps(report: TaskReport, steps: Sequence[StepRecord], before: Machine
 def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
     """The task's next step, after all extra looks that it asks for; those are not part of the step's promise."""
     seen = machine
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_LOOKS):
         try:
             step = next_step(task, seen)
         except LookNeeded as needed:

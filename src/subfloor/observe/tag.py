@@ -38,7 +38,7 @@ class Tag(Subject[tuple[Tagged, ...]]):
 
     def probes(self) -> tuple[str, ...]:
         """The probes to run, as pieces of sh."""
-        return (_PROBE,)
+        return (PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
         """The devices. Raises ``LookFailed`` if blkid is missing or a device does not answer."""
@@ -47,14 +47,14 @@ class Tag(Subject[tuple[Tagged, ...]]):
             raise LookFailed(f"the {self} cannot be searched for: blkid is missing", advice="install util-linux")
         if found.status:
             raise LookFailed(f"the {self} cannot be searched for", advice="check that /sys is mounted on this host")
-        devices = dict(_devices(found.text))
+        listed = dict(devices(found.text))
         kind, _, wanted = self.tag.partition("=")
         seen = {
             Tagged(node, about.get("ID_FS_TYPE", ""), decoded(about.get("ID_PART_ENTRY_NAME", "")))
-            for node, about in devices.items()
+            for node, about in listed.items()
             if kind in _KEYS and _same(kind, decoded(about.get(_KEYS[kind], "")), wanted)
         }
-        silent = [node for node, about in devices.items() if "silent" in about]
+        silent = [node for node, about in listed.items() if "silent" in about]
         if silent and not seen:
             raise LookFailed(
                 f"the {self} cannot be searched for: {', '.join(silent)} cannot be read, or does not answer",
@@ -77,8 +77,8 @@ def _same(kind: str, found: str, wanted: str) -> bool:
     return bool(found) and (found.lower() == wanted.lower() if kind.endswith("UUID") else found == wanted)
 
 
-def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each device's node, and what the probe printed about it."""
+def devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each device's node, and what ``PROBE`` printed about it; its size in sectors of 512 bytes."""
     about: dict[str, str] = {}
     for line in text.split("\n"):
         if line.startswith("device "):
@@ -91,7 +91,7 @@ def _devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 # udev's database is read first, so a device that no longer answers delays nothing. Only a device unknown to udev is
 # read, for at most five seconds. Directories in sysfs have ! for the / in names such as cciss/c0d0.
-_PROBE = rf"""
+PROBE = rf"""
 {NODE}
 command -v blkid >/dev/null || exit 127
 [ -e /sys/class/block ] || exit 1
@@ -102,6 +102,7 @@ for s in /sys/class/block/*; do
     read -r size < "$s/size" && [ "$size" -gt 0 ] && read -r number < "$s/dev" || continue
     node_of "$name"
     echo "device $node"
+    echo "size=$size"
     if [ -r "/run/udev/data/b$number" ]; then
         while IFS= read -r line; do
             case $line in E:ID_FS_*=* | E:ID_PART_ENTRY_*=*) printf '%s\n' "${{line#E:}}";; esac

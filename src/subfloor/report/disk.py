@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from subfloor.observe.disk import Content, DiskState
 from subfloor.report.style import Style
 from subfloor.storage import gpt
+from subfloor.storage.sizes import rounded
 
 _WIDTH = 100
 _LEAST = 6
@@ -64,14 +65,6 @@ def _lines(disk: DiskState, entry: gpt.Entry) -> tuple[str, ...]:
     what = (held.type, held.label) if isinstance(held, Content) else ("empty" if held is None else "unknown", "")
     about = (f"{entry.number} {entry.name}", rounded(entry.size * disk.limits.sector), *what)
     return tuple(line for line in about if line)
-
-
-def rounded(size: int) -> str:
-    """A size in bytes, rounded, in the largest fitting unit: ``512 MiB``, ``21.5 GiB``."""
-    for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 1 << power:
-            return f"{size / (1 << power):.1f}".removesuffix(".0") + f" {unit}"
-    return f"{size} B"
 
 
 def boxes(found: Sequence[Segment], width: int, style: Style) -> Iterator[str]:

@@ -11,7 +11,6 @@ from subfloor.core.outcome import HostReport, TaskReport
 from subfloor.observe.disk import DiskState
 from subfloor.report import summary, svg
 from subfloor.report.declared import in_words
-from subfloor.report.disk import rounded
 from subfloor.report.found import shown, where
 from subfloor.report.layout import Drawn, Span, drawn, spans, undeclared
 from subfloor.report.markup import escaped
@@ -19,6 +18,7 @@ from subfloor.report.run import Problem, Run
 from subfloor.report.style import Style
 from subfloor.report.text import as_undeclared, differences, word
 from subfloor.report.values import as_text, content
+from subfloor.storage.sizes import rounded
 
 _STYLE = Path(__file__).with_name("report.css")
 

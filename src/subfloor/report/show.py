@@ -9,7 +9,6 @@ from uuid import UUID
 
 from subfloor.observe.disk import LOST_GPT, UNKNOWN_DATA, Content, DiskState, PartitionState, Remains
 from subfloor.report.bar import bar, columns
-from subfloor.report.disk import rounded
 from subfloor.report.json import disk_document
 from subfloor.report.layout import Span, spans
 from subfloor.report.style import Style
@@ -17,6 +16,7 @@ from subfloor.report.values import as_json, spelt
 from subfloor.storage.gpt import Entry, Gpt
 from subfloor.storage.marks import LABELLING, UNFINISHED
 from subfloor.storage.partition_types import type_name
+from subfloor.storage.sizes import rounded
 
 _DERIVED = 5
 """The version of the UUIDs that subfloor derives (RFC 9562, section 5.5). Partitioning programs make random ones."""

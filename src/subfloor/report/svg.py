@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from subfloor.observe.disk import DiskState
-from subfloor.report.disk import rounded
 from subfloor.report.layout import Drawn, Span, Use, spans
 from subfloor.report.markup import escaped
+from subfloor.storage.sizes import rounded
 
 _WIDTH = 1000
 _HEIGHT = 44

@@ -11,11 +11,11 @@ from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Difference
 from subfloor.core.outcome import AppliedBefore, HostOutcome, HostReport, Outcome, Repair, StepRecord, TaskReport
 from subfloor.report.bar import both
-from subfloor.report.disk import rounded
 from subfloor.report.found import as_found, is_something, shown
 from subfloor.report.layout import Undeclared, drawn, undeclared
 from subfloor.report.style import Style
 from subfloor.report.values import as_text, content
+from subfloor.storage.sizes import rounded
 
 _COLUMN = 14
 _INDENT = " " * (2 + _COLUMN)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Loss
 from subfloor.observe.disk import Content, DiskState, Holdings, PartitionState, Remains
+from subfloor.steps.layers import with_layer
 from subfloor.storage import superblocks
 from subfloor.storage.devices import partition_node
 from subfloor.storage.gpt import Entry
@@ -32,8 +33,11 @@ def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
     extents = tuple(filter(None, (_extent(disk, volume) for volume in disk.volumes)))
     whole = ((0, disk.size),) if any(map(superblocks.says_more, disk.whole)) else ()
     closer = _look(machine, path, (*extents, *whole), ())
-    use = next((each.content.use for each in closer if each.start == 0 and each.content.type in disk.whole), "")
-    seen = replace(disk, volumes=tuple(_closer(disk, volume, closer) for volume in disk.volumes), use=use)
+    seen = replace(
+        disk,
+        volumes=tuple(_with_layer(machine, disk, _closer(disk, volume, closer)) for volume in disk.volumes),
+        uses=tuple(_uses(machine, disk, closer)),
+    )
     between = ", ".join(map(str, _between_partitions(machine, path, disk)))
     return Loss(path, disk.node, seen.describe([f"outside of any partition: {between}"] if between else ()))
 
@@ -47,9 +51,8 @@ def losses_of_partitions(
     """
     volumes = {entry: disk.volume(entry.number) or PartitionState(entry.number) for entry in entries}
     found = _look(machine, path, tuple(filter(None, (_extent(disk, volume) for volume in volumes.values()))), ())
-    return tuple(
-        _loss_of_partition(path, disk, entry, _closer(disk, volume, found), about) for entry, volume in volumes.items()
-    )
+    closer = {entry: _with_layer(machine, disk, _closer(disk, volume, found)) for entry, volume in volumes.items()}
+    return tuple(_loss_of_partition(path, disk, entry, volume, about) for entry, volume in closer.items())
 
 
 def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: PartitionState, about: str) -> Loss:
@@ -61,7 +64,7 @@ def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Partiti
 
 def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
     """The loss if a step uses free space that still holds content."""
-    listed = ", ".join(map(str, found))
+    listed = ", ".join(map(str, map(_without_device, found)))
     what = f"{path} ({disk.about}), in space that no partition has: {listed}"
     return (Loss(path, disk.node, what),) if listed else ()
 
@@ -89,6 +92,22 @@ def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -
     return replace(volume, content=here) if same else volume
 
 
+def _uses(machine: Machine, disk: DiskState, found: Iterable[Remains]) -> Iterator[tuple[str, str]]:
+    """The types of all content of the whole disk, with what is known of its use. Raises ``LookNeeded``."""
+    read = {each.content.type: each.content.use for each in found if each.start == 0}
+    for content in disk.on_whole:
+        closer = replace(content, use=read.get(content.type, ""))
+        yield content.type, with_layer(machine, disk.node, closer).use
+
+
+def _with_layer(machine: Machine, disk: DiskState, volume: PartitionState) -> PartitionState:
+    """The partition, with what its content is a part of. Raises ``LookNeeded``."""
+    if not isinstance(volume.content, Content):
+        return volume
+    node = disk.partition_node(volume.number)
+    return replace(volume, content=with_layer(machine, node, volume.content, known=volume.known))
+
+
 def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[Remains, ...]:
     """Content outside of partitions: at usual places, and behind what was found there. Raises ``LookNeeded``."""
     holes = tuple(_holes(disk))
@@ -97,7 +116,12 @@ def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[R
         behind = {place for each in latest if (place := _behind(each, holes))}
         latest = _look(machine, path, tuple(sorted(behind)), ())
         found = (*found, *latest)
-    return tuple(_outermost(found))
+    return tuple(_without_device(each) for each in _outermost(found))
+
+
+def _without_device(found: Remains) -> Remains:
+    """What no partition leads to, with what can be said about the rest of it."""
+    return replace(found, content=with_layer(Machine(), "", found.content, known=False))
 
 
 def _behind(found: Remains, holes: tuple[_Extent, ...]) -> _Extent | None:

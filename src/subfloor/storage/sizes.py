@@ -61,3 +61,11 @@ def show(size: int) -> str:
     """Bytes as text, in the largest unit that gives a whole number: ``513MiB``, ``30GiB``, ``1000B``."""
     unit = max((name for name, of in _UNITS.items() if size % of == 0), key=lambda name: _UNITS[name])
     return f"{size // _UNITS[unit]}{unit}" if size else "0B"
+
+
+def rounded(size: int) -> str:
+    """A size in bytes, rounded, in the largest fitting unit: ``512 MiB``, ``21.5 GiB``."""
+    for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 1 << power:
+            return f"{size / (1 << power):.1f}".removesuffix(".0") + f" {unit}"
+    return f"{size} B"

@@ -35,7 +35,7 @@ class Content:
     """The content of a volume: type, label and UUID of its filesystem or other signature, as blkid reports them.
 
     ``fresh``: made in this very (imagined) run, so known to be empty; never true for an observed value.
-    ``use``: how full it is and when it was last used, in words, if it was read that closely.
+    ``use``: how full it is, when it was last used and what it is a part of, in words, if it was read that closely.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"uuid": "UUID"}
@@ -57,7 +57,7 @@ class Content:
 
     @property
     def in_use(self) -> str:
-        """How full it is and when it was last used, in parentheses; "" if unknown."""
+        """How full it is, when it was last used and what it is a part of, in parentheses; "" if unknown."""
         return f" ({self.use})" if self.use else ""
 
 
@@ -130,8 +130,8 @@ class DiskState:
     attached disks since its start, different for each disk (sysfs-block: diskseq). ``filled``: the GPT has no
     partition, but the samples between the disk's ends are not all zeros. ``cleared``: spaces emptied with consent
     in this very (imagined) run, as the first sector and the one after the last; never set in an observed value.
-    ``use``: as in ``Content``, for the whole disk. ``content``: the content of the whole disk as blkid reports it,
-    if there is no table. ``mapped``: the mapped device in device-mapper, if it is one.
+    ``uses``: the ``use`` of a ``Content``, by the types of what is on the whole disk. ``content``: the content of the
+    whole disk as blkid reports it, if there is no table. ``mapped``: the mapped device in device-mapper, if it is one.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -160,7 +160,7 @@ class DiskState:
     seq: int = field(default=0, compare=False)
     filled: bool = field(default=False, compare=False)
     cleared: tuple[tuple[int, int], ...] = field(default=(), compare=False)
-    use: str = field(default="", compare=False, repr=False)
+    uses: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{_gib(self.size)}, {', '.join(self._holds()) or 'empty'}"
@@ -220,6 +220,13 @@ class DiskState:
         """The types of everything on the whole disk except its table and remains of one."""
         return tuple(each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
 
+    @property
+    def on_whole(self) -> tuple[Content, ...]:
+        """Everything on the whole disk except its table; without its UUID where there is more than one thing."""
+        labels = dict(self.labels)
+        known = {self.content.type: self.content} if self.content else {}
+        return tuple(replace(known.get(each, Content(each)), label=labels.get(each, "")) for each in self.whole)
+
     def with_entry(self, entry: gpt.Entry) -> DiskState:
         """This disk with this entry in its GPT; it replaces an entry with the same number."""
         assert isinstance(self.table, gpt.Gpt)
@@ -250,8 +257,8 @@ class DiskState:
             yield f"unknown data ({READ}, are not all zeros)"
         if self.filled:
             yield "data outside of any partition (what was read of its space is not all zeros)"
-        labels = dict(self.labels)
-        yield from (f"{Content(kind, labels.get(kind, ''), use=self.use)} on the whole disk" for kind in self.whole)
+        uses = dict(self.uses)
+        yield from (f"{replace(each, use=uses.get(each.type, ''))} on the whole disk" for each in self.on_whole)
         for volume in self.volumes:
             about = f"{self._named(volume)}{_described(volume.content)}{self._beyond(volume)}"
             yield f"{self.partition_node(volume.number)}: {about}"

@@ -1,0 +1,52 @@
+"""What the content of a device is a part of, in words: groups, arrays and their other devices. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+
+from subfloor.core.machine import Machine
+from subfloor.observe.disk import Content, Holdings
+from subfloor.observe.layers import Layer, Place, layer_of
+from subfloor.storage.filesystems import LUKS
+
+_MORE = "what is in it cannot be named while it is not assembled"
+
+
+def with_layer(machine: Machine, node: str, content: Content, *, known: bool = True) -> Content:
+    """The content of a device, with all that would be lost with it elsewhere. Raises ``LookNeeded``.
+
+    ``known``: the kernel has the device. Otherwise no program finds what it is a part of.
+    """
+    if content.fresh or not (words := _words(machine, node, content, known=known)):
+        return content
+    return replace(content, use="; ".join(filter(None, (content.use, words))))
+
+
+def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str:
+    if content.type == LUKS:
+        return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", "what is in it cannot be seen")))
+    subject = layer_of(node, content)
+    if not subject:
+        return ""
+    if not known:
+        return "what it is a part of cannot be named: the kernel has no device for it"
+    layer = machine.further(subject)
+    return str(layer.with_contents(_contents(machine, layer)))
+
+
+def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
+    """What is at the places where the parts of a layer begin."""
+    places = sorted(each.place for each in layer.parts if each.place)
+    found: dict[Place, str] = {}
+    for node, of_node in groupby(places, key=lambda place: place[0]):
+        extents = {start: (node, start, end) for _, start, end in of_node}
+        holdings = Holdings(node, tuple((start, end) for _, start, end in extents.values()))
+        seen = machine.further(holdings)
+        found |= {extents[each.start]: _named(each.content) for each in seen if each.start in extents}
+    return found
+
+
+def _named(content: Content) -> str:
+    nested = content.type == LUKS or (content.type != "btrfs" and layer_of("", content) is not None)
+    return f"{content}, {_MORE}" if nested else str(content)
