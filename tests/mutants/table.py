@@ -306,6 +306,20 @@ MUTANTS = (
         _steps("aligned-partition"),
     ),
     Mutant(
+        "what else a disk is a part of is lost unsaid",
+        "src/subfloor/steps/layers.py",
+        "layer = machine.further(subject)",
+        "layer = Layer()",
+        ("tests/unit/steps/test_layers_in_losses.py",),
+    ),
+    Mutant(
+        "the other disks of a volume group are lost unsaid",
+        "src/subfloor/observe/layers/lvm.py",
+        'others = [each for each in report["pv"] if _name(each) != node]',
+        "others: list[dict[str, str]] = []",
+        ("tests/unit/observe/test_layers.py",),
+    ),
+    Mutant(
         "another system's partition is taken over unasked",
         "src/subfloor/steps/volumes/partition.py",
         """            destroys=self.losses("not made by this play"),
