@@ -46,7 +46,8 @@ class CacheSet(Member):
         mine = found[self.node]
         nodes = {node for node, other in found.items() if other.set == mine.set} - {self.node}
         label = f" {mine.label!r}" if mine.label else ""
-        place = None if mine.cache else (self.node, mine.start, mine.start + _size(outputs[1].text, self.node))
+        size = _size(outputs[1].text, self.node)
+        place = (self.node, mine.start, size) if not mine.cache and mine.start < size else None
         return Layer(
             f"{'cache' if mine.cache else 'backing device'}{label}",
             (Part(place=place),),
@@ -55,7 +56,7 @@ class CacheSet(Member):
 
 
 def _size(listed: str, node: str) -> int:
-    """The bytes of a device that are read for its content."""
+    """The size of a device in bytes; 0 if it is not listed."""
     return int(dict(tag.devices(listed)).get(node, {}).get("size", 0)) * 512
 
 
