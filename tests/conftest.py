@@ -7,9 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from crash.sample import everything
+
 pytest_plugins = ["counting"]
 
 pytest.register_assert_rewrite("disks")  # an assert of their helpers shows its values, as one of a test does
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave campaigns to `make crash`."""
+    if not everything():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("campaign")])
+        items[:] = [item for item in items if not item.get_closest_marker("campaign")]
 
 
 @pytest.fixture(scope="session", autouse=True)

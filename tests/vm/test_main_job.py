@@ -12,6 +12,7 @@ import pytest
 import testinfra.host
 
 from crash.forked import Ran
+from crash.sample import everything
 from places import ROOT
 from subfloor import rehearse
 
@@ -34,10 +35,12 @@ class Variant:
     partition: str
     sector: int = 512
     swap: bool = True
+    persist: str = ""
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        return (PLAYBOOK, "-e", f"disk={self.disk}", *GIVEN, *(() if self.swap else ("-e", "swap=0")))
+        more = (*(() if self.swap else ("swap=0",)), *((f"persist={self.persist}",) if self.persist else ()))
+        return (PLAYBOOK, "-e", f"disk={self.disk}", *GIVEN, *(word for each in more for word in ("-e", each)))
 
     @property
     def nix(self) -> str:
@@ -48,11 +51,13 @@ class Variant:
         return f"{self.partition}1"
 
 
+SHORT = "[/etc/nixos, /var/log]"
 VARIANTS = {
     "swap": Variant("/dev/vda", "/dev/vda"),
-    "4096-byte-sectors": Variant("/dev/vdc", "/dev/vdc", sector=4096),
-    "nvme-no-swap": Variant("/dev/nvme0n1", "/dev/nvme0n1p", swap=False),
+    "4096-byte-sectors-no-swap": Variant("/dev/vdc", "/dev/vdc", sector=4096, swap=False, persist=SHORT),
 }
+if everything():
+    VARIANTS["nvme"] = Variant("/dev/nvme0n1", "/dev/nvme0n1p", persist=SHORT)
 
 
 @pytest.fixture(scope="module", params=tuple(VARIANTS.values()), ids=tuple(VARIANTS))
