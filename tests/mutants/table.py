@@ -308,8 +308,8 @@ MUTANTS = (
     Mutant(
         "what else a disk is a part of is lost unsaid",
         "src/subfloor/steps/layers.py",
-        "layer = machine.further(subject)",
-        "layer = Layer()",
+        "layers = [machine.further(subject) for subject in subjects]",
+        "layers: list[Layer] = []",
         ("tests/unit/steps/test_layers_in_losses.py",),
     ),
     Mutant(

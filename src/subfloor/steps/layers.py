@@ -7,7 +7,7 @@ from itertools import groupby
 
 from subfloor.core.machine import Machine
 from subfloor.observe.disk import Content, Holdings
-from subfloor.observe.layers import Layer, Place, layer_of
+from subfloor.observe.layers import Layer, Place, layers_of, of_interest
 from subfloor.storage.filesystems import LUKS
 
 _MORE = "what is in it cannot be named while it is not assembled"
@@ -26,13 +26,12 @@ def with_layer(machine: Machine, node: str, content: Content, *, known: bool = T
 def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str:
     if content.type == LUKS:
         return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", "what is in it cannot be seen")))
-    subject = layer_of(node, content)
-    if not subject:
-        return ""
-    if not known:
+    subjects = layers_of(node, content)
+    if subjects and not known:
         return "what it is a part of cannot be named: the kernel has no device for it"
-    layer = machine.further(subject)
-    return str(layer.with_contents(_contents(machine, layer)))
+    layers = [machine.further(subject) for subject in subjects]
+    found = (each.with_contents(_contents(machine, each)) for each in layers if of_interest(content, each))
+    return "; ".join(filter(None, map(str, found)))
 
 
 def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
@@ -48,5 +47,5 @@ def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
 
 
 def _named(content: Content) -> str:
-    nested = content.type == LUKS or (content.type != "btrfs" and layer_of("", content) is not None)
+    nested = content.type == LUKS or (content.type != "btrfs" and layers_of("", content) != ())
     return f"{content}, {_MORE}" if nested else str(content)

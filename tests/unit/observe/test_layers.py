@@ -11,7 +11,7 @@ import yaml
 from places import DATA
 from subfloor.core.machine import Output
 from subfloor.observe.disk import Content
-from subfloor.observe.layers import Array, CacheSet, Layer, Part, Spread, VolumeGroup, layer_of
+from subfloor.observe.layers import Array, CacheSet, Layer, Part, Spread, VolumeGroup, layers_of
 
 RECORDED = yaml.safe_load((DATA / "layers" / "recorded.yml").read_text("utf-8"))
 UUID = "f9342fdc-09b1-45f5-9fa4-51ee27241df7"
@@ -158,10 +158,18 @@ def test_a_cache_names_the_devices_that_it_is_in_front_of() -> None:
     assert said["/dev/vdc"].parts == (Part(place=("/dev/vdc", 8192, 512 << 20)),)
 
 
-@pytest.mark.parametrize("kind", ["LVM2_member", "linux_raid_member", "isw_raid_member", "btrfs", "bcache"])
+@pytest.mark.parametrize(
+    "kind", ["LVM2_member", "linux_raid_member", "isw_raid_member", "btrfs", "bcache", "zfs_member"]
+)
 def test_every_kind_that_may_lie_on_several_devices_is_looked_at(kind: str) -> None:
-    assert layer_of("/dev/vda", Content(kind, uuid=UUID)) is not None
+    assert layers_of("/dev/vda", Content(kind, uuid=UUID))
 
 
 def test_a_filesystem_on_one_device_is_not_looked_at() -> None:
-    assert layer_of("/dev/vda", Content("ext4")) is None
+    assert layers_of("/dev/vda", Content("ext4")) == ()
+
+
+@pytest.mark.parametrize("kind", ["zfs_member", "bcachefs"])
+def test_a_pool_names_its_other_devices(kind: str) -> None:
+    (subject,) = layers_of("/dev/vda", Content(kind, uuid=UUID))
+    assert str(subject.parse(Output(alike(kind)))) == "its other devices may lose data too: /dev/vdc (512 MiB)"

@@ -99,3 +99,16 @@ def test_what_is_made_in_this_run_is_not_looked_at() -> None:
     asked: list[object] = []
     seen(lambda m: loss(m, "/dev/vda", parted(Content("btrfs", fresh=True))).what, asked)
     assert not any(isinstance(each, Member) for each in asked)
+
+
+def test_a_group_behind_one_of_several_signatures_is_named_and_what_is_none_is_not() -> None:
+    assert f"ambivalent ({NAMED}" in seen(lambda m: loss(m, "/dev/vda", parted(Content("ambivalent"))).what, [])
+
+    def decide(machine: Machine) -> str:
+        try:
+            return loss(machine, "/dev/vda", parted(Content("ambivalent"))).what
+        except LookNeeded as needed:
+            found = Layer(unseen="LVM does not list it") if isinstance(needed.subject, Member) else ()
+            return decide(machine.updated({needed.subject: found}))
+
+    assert decide(Machine()).endswith("'data' ambivalent")

@@ -13,21 +13,45 @@ from subfloor.observe.layers.bcache import CacheSet
 from subfloor.observe.layers.btrfs import Spread
 from subfloor.observe.layers.layer import Layer, Part, Place
 from subfloor.observe.layers.lvm import VolumeGroup
+from subfloor.observe.layers.pool import Pool
 from subfloor.observe.layers.raid import Array
 
 _KINDS: Mapping[str, Callable[[str, str, str], Subject[Layer]]] = {
     "LVM2_member": VolumeGroup,
     "btrfs": Spread,
     "bcache": CacheSet,
+    "zfs_member": Pool,
+    "bcachefs": Pool,
 }
 
+_AMBIVALENT = "ambivalent"
+"""The type of content with signatures of several kinds: one of them may be that of a member."""
 
-def layer_of(node: str, content: Content) -> Subject[Layer] | None:
-    """The subject that shows what this content of a device belongs to; None for content that lies on one device."""
+
+def layers_of(node: str, content: Content) -> tuple[Subject[Layer], ...]:
+    """The subjects that show what this content of a device belongs to; none if it lies on this device alone."""
+    uuid = content.uuid.lower()
+    if content.type == _AMBIVALENT:
+        return VolumeGroup(node, content.type, uuid), Array(node, content.type, uuid)
     if content.type.endswith("_raid_member"):
-        return Array(node, content.type, content.uuid.lower())
-    kind = _KINDS.get(content.type)
-    return kind(node, content.type, content.uuid.lower()) if kind else None
+        return (Array(node, content.type, uuid),)
+    return (_KINDS[content.type](node, content.type, uuid),) if content.type in _KINDS else ()
 
 
-__all__ = ["Array", "CacheSet", "Layer", "Part", "Place", "Spread", "VolumeGroup", "layer_of"]
+def of_interest(content: Content, layer: Layer) -> bool:
+    """Whether the layer is to be named: for content with several signatures only if it is one."""
+    return content.type != _AMBIVALENT or bool(layer.name)
+
+
+__all__ = [
+    "Array",
+    "CacheSet",
+    "Layer",
+    "Part",
+    "Place",
+    "Pool",
+    "Spread",
+    "VolumeGroup",
+    "layers_of",
+    "of_interest",
+]

@@ -82,11 +82,12 @@ def _place(segment: Mapping[str, Any], starts: Mapping[str, int], extent: int) -
 
 
 # --readonly takes no lock and reads no state of device-mapper. Otherwise LVM would write its hints and a backup of the
-# group's metadata, and list only the devices in its own file (lvmdevices(8)), which has no disk of another system.
+# group's metadata, and list only the devices in its own file (lvmdevices(8)), which has no disk of another system. A
+# version that does not know one of these settings ignores it.
 _PROBE = r"""
 command -v lvm >/dev/null || exit 127
-timeout -k 1 20 lvm fullreport --readonly --nohints --reportformat json --units b --nosuffix \
-    --config 'devices { use_devicesfile=0 } backup { backup=0 archive=0 }' \
+timeout -k 1 20 lvm fullreport --readonly --reportformat json --units b --nosuffix \
+    --config 'devices { use_devicesfile=0 hints="none" } backup { backup=0 archive=0 }' \
     --configreport vg -o vg_name,vg_extent_size \
     --configreport pv -o pv_name,dev_size,pe_start,pv_missing \
     --configreport lv -o lv_name,lv_size,lv_layout \
