@@ -186,6 +186,21 @@ _ask_passphrase = click.option(
     help="Ask for a passphrase, and set the variable NAME to it; without a terminal, read a line.",
 )
 
+_secret = click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME=KIND:WHERE",
+    help="Set a variable to a secret: NAME=file:PATH, NAME=env:VARIABLE or NAME=command:COMMAND.",
+)
+
+_lists = _all_of(
+    click.option("--syntax-check", is_flag=True, help="Only report errors of the playbook; look at no disk."),
+    click.option("--list-hosts", is_flag=True, help="Only list the hosts; look at no disk."),
+    click.option("--list-tasks", is_flag=True, help="Only list the tasks; look at no disk."),
+    click.option("--list-tags", is_flag=True, help="Only list the tags; look at no disk."),
+)
+
 _may = _all_of(
     click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Allow destroying the data on this device."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
@@ -205,6 +220,8 @@ _may = _all_of(
 @_what
 @_ask_password
 @_ask_passphrase
+@_secret
+@_lists
 @_how
 @_report
 @_log
@@ -217,6 +234,8 @@ def check(argv: list[str], /, **given: Any) -> int:
     """Report what apply would change; change nothing."""
     from subfloor.cli import running
 
+    if _only_lists(given):
+        return _list(given)
     return running.check(_request(given), _manner(argv, given))
 
 
@@ -224,6 +243,8 @@ def check(argv: list[str], /, **given: Any) -> int:
 @_what
 @_ask_password
 @_ask_passphrase
+@_secret
+@_lists
 @_may
 @_how
 @_report
@@ -238,8 +259,25 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     """
     from subfloor.cli import running
 
+    if _only_lists(given):
+        return _list(given)
     run = running.check if only_check else running.apply
     return run(_request(given, twice=not only_check), _manner(argv, given))
+
+
+def _only_lists(given: Mapping[str, Any]) -> bool:
+    return any(given[name] for name in ("syntax_check", "list_hosts", "list_tasks", "list_tags"))
+
+
+def _list(given: dict[str, Any]) -> int:
+    """List what is wanted. Nobody is asked for a secret, and none is read: its value changes no list."""
+    from subfloor.cli import listing
+    from subfloor.cli.secrets import name_of
+    from subfloor.core.secret import Secret
+
+    names = (*given["passwords"], *given["passphrases"], *map(name_of, given["secrets"]))
+    request = _request({**given, "passwords": (), "passphrases": (), "secrets": ()}, dict.fromkeys(names, Secret("-")))
+    return listing.show(request, listing.Wanted(given["list_hosts"], given["list_tasks"], given["list_tags"]))
 
 
 def _disk(context: click.Context, option: click.Parameter, given: Sequence[str]) -> tuple[Disk, ...]:
@@ -254,6 +292,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 @cli.command()
 @_what
 @_ask_passphrase
+@_secret
 @_how
 @click.option("--report", type=_FILE, metavar="FILE", help="Also write the three reports to a file, as JSON.")
 @click.option(
@@ -306,6 +345,10 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
     words = [str(given["playbook"])]
     for option, value in (("--inventory", given["inventory"]), ("--limit", given["limit"])):
         words += [option, str(value)] if value is not None else []
+    from subfloor.cli.secrets import name_of
+
+    # The guest gets every secret as a line of its standard input.
+    given = {**given, "passphrases": (*map(name_of, given["secrets"]), *given["passphrases"])}
     several = (("-e", "extra"), ("--tags", "tags"), ("--skip-tags", "skip_tags"), ("--ask-passphrase", "passphrases"))
     for option, values in ((option, given[name]) for option, name in several):
         words += [word for value in values for word in (option, value)]
@@ -350,8 +393,11 @@ def schema(playbook: Path | None) -> int:
     return describing.schema(playbook)
 
 
-def _request(given: dict[str, Any], *, twice: bool = False) -> Request:
-    """The request of a command. ``twice``: passphrases are typed twice, since they may become keys."""
+def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None, *, twice: bool = False) -> Request:
+    """The request of a command. ``twice``: passphrases are typed twice, since they may become keys.
+
+    ``secrets``: instead of those that the user gives.
+    """
     from subfloor.playbook.job import Request
 
     return Request(
@@ -362,19 +408,23 @@ def _request(given: dict[str, Any], *, twice: bool = False) -> Request:
         tags=_names(given["tags"]),
         skip_tags=_names(given["skip_tags"]),
         start_at=given.get("start_at"),
-        secrets=_secrets(given, twice=twice),
+        secrets=_secrets(given, twice=twice) if secrets is None else secrets,
     )
 
 
 def _secrets(given: dict[str, Any], *, twice: bool) -> Mapping[str, Secret]:
-    names, phrases = given.get("passwords", ()), given.get("passphrases", ())
-    if not (names or phrases):
+    names, phrases, others = given.get("passwords", ()), given.get("passphrases", ()), given.get("secrets", ())
+    if not (names or phrases or others):
         return {}
-    if both := set(names) & set(phrases):
-        raise click.UsageError(f"{', '.join(sorted(both))}: give --ask-password or --ask-passphrase, not both")
     from subfloor.cli.passwords import asked_for, passphrases
+    from subfloor.cli.secrets import name_of, secrets
 
-    return {**(asked_for(names) if names else {}), **(passphrases(phrases, twice=twice) if phrases else {})}
+    every = [*dict.fromkeys(names), *dict.fromkeys(phrases), *map(name_of, others)]
+    if twice_given := sorted({name for name in every if every.count(name) > 1}):
+        options = "--ask-password, --ask-passphrase or --secret"
+        raise click.UsageError(f"{', '.join(twice_given)}: give one of {options}, once")
+    found = dict(secrets(others))
+    return {**found, **(asked_for(names) if names else {}), **(passphrases(phrases, twice=twice) if phrases else {})}
 
 
 def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:

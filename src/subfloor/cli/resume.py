@@ -18,6 +18,7 @@ own command line, which would work on the user's own disk when pasted."""
 
 _SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
 _CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # the start of a password's hash (crypt(5))
+_NAMES = re.compile(r"[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[=:]")
 _VARIABLE = re.compile(r"(?P<option>-e|--extra-vars=)?(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
 
 
@@ -40,6 +41,11 @@ def _is_needed(word: str, needed: Collection[str]) -> bool:
     return word in needed or word[max(word.find(":/") + 1, 0) :] in needed
 
 
+def _is_secret_inside(word: str) -> bool:
+    """Whether one of several variables of an argument, in whichever form, is a secret by its name."""
+    return any(_SECRET.search(name) for name in _NAMES.findall(word))
+
+
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
     """The words; the value of a variable is masked if its name or its form shows that it is secret."""
     before = ""
@@ -48,5 +54,7 @@ def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
         is_variable = found and (found["option"] or before in ("-e", "--extra-vars"))
         if found and is_variable and (_SECRET.search(found["name"]) or _CRYPTED.search(found["value"])):
             word = f"{found['option'] or ''}{found['name']}={MASK}"
+        elif before in ("-e", "--extra-vars") and not word.startswith("@") and _is_secret_inside(word):
+            word = MASK
         yield word
         before = word

@@ -17,7 +17,7 @@ from subfloor.playbook import templates
 from subfloor.playbook.plays import Play
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
-from subfloor.playbook.task_list import INCLUDE, Item
+from subfloor.playbook.task_list import ASSERT, INCLUDE, Item
 
 _SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -82,6 +82,7 @@ def _items(play: Play) -> Iterator[Item]:
 def _below(play: Play, items: Iterable[Item], files: set[str]) -> Iterator[Item]:
     for item in items:
         yield item
+        yield from _below(play, item.items, files)
         path = _included(item)
         if path and path not in files:
             files.add(path)
@@ -107,10 +108,13 @@ def _nodes(plays: Iterable[Play], layers: Iterable[Mapping[str, Any]]) -> Iterat
     for layer in layers:
         yield from (value for value in layer.values() if isinstance(value, Node))
     for play in plays:
-        yield from (play.seed, *play.vars.values(), *play.defaults.values())
+        yield from (play.seed, *play.vars.values(), *play.defaults.values(), *play.vars_files)
+        yield from (node for each in play.files.read_vars for node in each.values())
         for item in _items(play):
             yield from (item.params, item.name, item.loop, *item.vars.values())
             yield from _conditions(item.when)
+            if item.key == ASSERT and isinstance(item.params, Table):
+                yield from _conditions(item.params.items.get("that"))
         yield from (node for part in play.files.read for node in part.defaults.values())
 
 

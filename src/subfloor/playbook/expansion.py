@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from subfloor.core.identity import Identity
-from subfloor.playbook import entries, scalars
+from subfloor.playbook import assertions, entries, scalars
 from subfloor.playbook.entries import Entry
 from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar
-from subfloor.playbook.task_list import INCLUDE, Files, Item, Part
+from subfloor.playbook.task_list import ASSERT, BLOCK, FAIL, INCLUDE, Files, Item, Part
 from subfloor.playbook.variables import UNKNOWN, Scope
 
 MAX_ENTRIES = 10_000
@@ -120,6 +120,10 @@ class Expansion:
             yield self._skipped(item, around, _why(item)), item
         elif item.key == INCLUDE:
             yield from self._included(item, around)
+        elif item.key == BLOCK:
+            yield from self._all(item.items, around)
+        elif item.key in (ASSERT, FAIL):
+            assertions.check(item, around.scope)
         else:
             yield self._entry(item, around), item
 

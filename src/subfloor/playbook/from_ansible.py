@@ -38,7 +38,7 @@ _TASKS: Mapping[str, str] = {
     "setup": "remove it: no facts are gathered, tasks look at what they need",
     "debug": "remove it: `subfloor check -v` shows what each task finds and would do",
     "set_fact": "write `vars:` in the play or at the task; values are evaluated where they are used",
-    "include_vars": "give the file on the command line: `-e @FILE`",
+    "include_vars": "write `vars_files: [FILE]` in the play, or give `-e @FILE`",
     "pause": "remove it: a step ends when the machine shows its result",
     "wait_for": "remove it: a step ends when the machine shows its result",
     "reboot": "remove it: nothing that subfloor does needs a reboot",
@@ -59,8 +59,6 @@ KEYS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("pre_tasks", "post_tasks"), "put the tasks into `tasks`, in their order"),
     **dict.fromkeys(("rescue", "always"), "remove it: after an error a run stops, and the same command resumes it"),
-    "block": "put the tasks into a separate file, and `include` it",
-    "vars_files": "give the file on the command line: `-e @FILE`",
     "roles": "write `include: FILE` in `tasks`",
     "gather_facts": "remove it: no facts are gathered, tasks look at what they need",
     **dict.fromkeys(
@@ -71,14 +69,14 @@ KEYS: Mapping[str, str] = {
         ("remote_user", "connection", "port"),
         "set `subfloor_user`, `subfloor_connection` or `subfloor_port` for the host in the inventory",
     ),
-    "vars_prompt": "give `--ask-password NAME`, `--ask-passphrase NAME` or `-e NAME=…` on the command line",
+    "vars_prompt": "remove it, and give `-e NAME=…`, `--ask-passphrase NAME` or `--ask-password NAME`",
     **dict.fromkeys(
         ("serial", "strategy", "throttle", "forks"), "remove it: all hosts are looked at before any is changed"
     ),
     **dict.fromkeys(("delegate_to", "run_once", "local_action"), "write a play of its own for that host"),
     "environment": "use `command` with a `script` that sets the variables",
     **dict.fromkeys(("async", "poll"), "remove it: a step ends when its command ends"),
-    "no_log": "remove it: secrets are never shown; give them by `--ask-passphrase`",
+    "no_log": "remove it: secrets are never shown; give them by `--ask-passphrase` or `--secret`",
     "ignore_errors": "remove it: after an error the state of a disk is not safe to continue from",
     "ignore_unreachable": "remove it: a host that cannot be reached has status 4",
     **dict.fromkeys(("failed_when", "changed_when"), "remove it: a task counts as changed if it takes a step"),
@@ -121,7 +119,8 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 _VARIABLES: Mapping[str, str] = {
     **dict.fromkeys(
         ("lookup", "query", "q"),
-        "give the value on the command line: `-e NAME=…`, `-e @FILE` or `--ask-passphrase NAME`",
+        "give the value on the command line: `-e NAME=…`, or for a secret `--secret NAME=env:VARIABLE`, "
+        "`--secret NAME=file:PATH` or `--secret NAME=command:COMMAND`",
     ),
     **dict.fromkeys(("hostvars", "groups"), "use the host's own variables, `inventory_hostname` or `group_names`"),
     "ansible_check_mode": "remove it: `check` and `apply` plan the same steps",

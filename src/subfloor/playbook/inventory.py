@@ -206,6 +206,7 @@ def load(path: Path | None, beside: Path | None = None) -> Inventory:
         node = _listed(str(path)) if listed else _tree(path, reader.problems)
         for name, value in node.items.items():
             reader.group(name, value, node.keys[name], () if name == "all" else ("all",))
+    reader.problems.settle()  # a group that contains itself has no depth
     targets = tuple(_targets(reader, files)) if path else ()
     local = _local(reader, files)
     reader.problems.settle()

@@ -6,6 +6,7 @@ parts that a run would reach late, and is reported with file, line and column.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +26,7 @@ from subfloor.playbook.variables import Scope, Vars, table_of_vars
 if TYPE_CHECKING:
     from subfloor.playbook.inventory import Target  # at run time, it is the inventory that imports from here
 
-_PLAY_KEYS = ("name", "hosts", "seed", "vars", "defaults", "tags", "tasks")
+_PLAY_KEYS = ("name", "hosts", "seed", "vars", "vars_files", "defaults", "tags", "tasks")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Play:
     files: Files
     seed: Node | None = None
     vars: Mapping[str, Node] = field(default_factory=dict)
+    vars_files: tuple[Node, ...] = ()
     defaults: Mapping[str, Node] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     partial: bool = False
@@ -51,19 +53,35 @@ class Play:
         """The entries of this play for a host, with includes and loops expanded.
 
         Precedence of variables, highest first: ``extra``, those of the entry and of the includes around it, the
-        play's, the host's, and defaults. Raises ``PlaybookError`` with all mistakes.
+        play's ``vars_files`` (the last one first) and ``vars``, the host's, and defaults. Raises ``PlaybookError``
+        with all mistakes.
 
         With ``problems``, which may hold earlier mistakes, they are added there instead, and what is returned is not
         complete. ``partial``: variables may be missing because they could not be read.
         """
         found = Problems() if problems is None else problems
         scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,), partial or self.partial)
+        scope = scope.inside(*self._vars_of_files(scope, found))
         around = Around(scope, self.tags, (self.where.source.name,))
         expansion = Expansion(self.files, cache(lambda: self._identity(target, scope)), found)
         entries = expansion.entries(self.items, around)
         if problems is None:
             found.settle()
         return entries
+
+    def _vars_of_files(self, scope: Scope, problems: Problems) -> list[Vars]:
+        """The variables of each of the ``vars_files``, whose paths are relative to the playbook; the last one first."""
+        layers: list[Vars] = []
+        for node in self.vars_files:
+            with problems.kept():
+                path = _path(scope.render(node), node)
+                try:
+                    layers.insert(0, self.files.vars(path, problems))
+                except PlaybookError as error:
+                    if error.where.source.text:
+                        raise
+                    raise PlaybookError(f"{path} {error.what}", advice=error.advice, where=node.where) from None
+        return layers
 
     def _identity(self, target: Target, scope: Scope) -> Identity:
         """The play's identity on a host. Raises ``PlaybookError`` if the play has no seed."""
@@ -82,6 +100,16 @@ class Play:
                 where=self.seed.where,
             )
         return Identity(seed, target.name)
+
+
+def _path(value: object, node: Node) -> str:
+    if not isinstance(value, str) or not value:
+        raise PlaybookError(
+            f"a file of variables is a path, and this is {scalars.kind(value)}",
+            advice="write it relative to this file",
+            where=node.where,
+        )
+    return os.path.normpath(Path(node.where.source.name).parent / value)
 
 
 def load(path: Path, registry: Registry, problems: Problems | None = None) -> tuple[Play, ...]:
@@ -153,7 +181,15 @@ def _hosts(node: Table, _: Problems) -> str:
     return ":".join(_text(name, "a host, or a pattern of hosts,") for name in names)
 
 
+def _vars_files(node: Table, _: Problems) -> tuple[Node, ...]:
+    given = node.items.get("vars_files")
+    if given is None or (isinstance(given, Scalar) and given.value is None):
+        return ()
+    return given.items if isinstance(given, Listing) else (given,)
+
+
 _PARTS: Mapping[str, Any] = {
+    "vars_files": _vars_files,
     "name": _play_name,
     "hosts": _hosts,
     "tags": lambda node, _: tags_of(node.items.get("tags")),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from subfloor.playbook.registry import Plugin
+from subfloor.playbook.task_list import BUILT_IN
 
 _Schema = dict[str, Any]
 
@@ -39,6 +40,24 @@ _COMMON: Mapping[str, _Schema] = {
     "tags": _TAGS,
     "vars": _VARS,
     "include": {**_TEXT, "description": "A file of tasks to insert here; its path is relative to this file."},
+    "block": {"$ref": "#/$defs/tasks", "description": "Tasks that have the keys of this entry in common."},
+    "assert": {
+        "type": "object",
+        "description": "Conditions on variables; one that is false is an error before anything is looked at.",
+        "properties": {
+            "that": {"anyOf": [_CONDITION, {"type": "array", "items": _CONDITION}]},
+            **dict.fromkeys(("msg", "fail_msg", "success_msg"), _TEXT),
+            "quiet": {"type": "boolean"},
+        },
+        "required": ["that"],
+        "additionalProperties": False,
+    },
+    "fail": {
+        "type": "object",
+        "description": "An error of the playbook's own; use it with `when`.",
+        "properties": {"msg": _TEXT},
+        "additionalProperties": False,
+    },
 }
 
 
@@ -76,6 +95,10 @@ def _play() -> _Schema:
                 "description": "All UUIDs are derived from it, the host's name and the names of things.",
             },
             "vars": _VARS,
+            "vars_files": {
+                "description": "Files of variables, relative to this file; they override `vars`.",
+                "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
+            },
             "defaults": {
                 **_VARS,
                 "description": "Variables that all others override, also those of the inventory.",
@@ -102,7 +125,7 @@ def _entry(names: list[str]) -> _Schema:
     return {
         "type": "object",
         "properties": {**_COMMON, **{name: {"$ref": f"#/$defs/task-{name}"} for name in names}},
-        "oneOf": [{"required": [name]} for name in ("include", *names)],
+        "oneOf": [{"required": [name]} for name in (*BUILT_IN, *names)],
         "additionalProperties": False,
     }
 

@@ -14,7 +14,7 @@ from subfloor.core.errors import PluginError
 from subfloor.core.parameters import schema_of
 from subfloor.core.task import Task
 
-RESERVED = frozenset({"name", "when", "loop", "tags", "vars", "include"})
+RESERVED = frozenset({"name", "when", "loop", "tags", "vars", "include", "block", "assert", "fail"})
 """Keys of a playbook entry that cannot be the key of a task."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -15,7 +15,10 @@ from subfloor.playbook.registry import Registry
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.variables import plain_condition, table_of_vars
 
-INCLUDE = "include"
+INCLUDE, BLOCK, ASSERT, FAIL = "include", "block", "assert", "fail"
+BUILT_IN = (INCLUDE, BLOCK, ASSERT, FAIL)
+"""The keys of entries that are no tasks, but part of the language."""
+
 _PART_KEYS = ("tasks", "defaults")
 COMMON = ("name", "when", "loop", "tags", "vars")
 """The keys that every entry may have besides the key of its task."""
@@ -23,7 +26,7 @@ COMMON = ("name", "when", "loop", "tags", "vars")
 
 @dataclass(frozen=True)
 class Item:
-    """One entry: a task's key with its parameters, or ``include`` with a path."""
+    """One entry: a task's key with its parameters, or one of ``BUILT_IN``. ``items``: the entries of a block."""
 
     key: str
     params: Node
@@ -33,6 +36,7 @@ class Item:
     loop: Node | None = None
     tags: frozenset[str] = frozenset()
     vars: Mapping[str, Node] = field(default_factory=dict)
+    items: tuple[Item, ...] = ()
     known: bool = True
     """Whether there is a task with this key; if not, that was reported."""
 
@@ -53,6 +57,7 @@ class Files:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._parts: dict[str, Part] = {}
+        self._vars: dict[str, Mapping[str, Node]] = {}
         self._errors: dict[str, tuple[PlaybookError, ...]] = {}
         self.complete = True
         """Whether everything could be read in the files that were read so far."""
@@ -71,6 +76,18 @@ class Files:
             self._errors[path] = problems.taken()
             self.complete = complete and not part.partial
         return self._parts[path]
+
+    def vars(self, path: str, problems: Problems) -> Mapping[str, Node]:
+        """The variables in the file at ``path``; mistakes are added to ``problems``, once."""
+        if path not in self._vars:
+            self._vars[path] = {}
+            self._vars[path] = table_of_vars(strict_yaml.read(Path(path), problems), problems)
+        return self._vars[path]
+
+    @property
+    def read_vars(self) -> tuple[Mapping[str, Node], ...]:
+        """The variables of the files that were read so far."""
+        return tuple(self._vars.values())
 
     def errors(self, path: str) -> tuple[PlaybookError, ...]:
         """The errors in a file that was read. They are reported once: a second call returns none."""
@@ -148,7 +165,11 @@ def _item(entry: Node, registry: Registry, problems: Problems) -> Item:
     with problems.kept():
         _check_condition(when)
     parts = {name: entry.items.get(name) for name in ("name", "loop")}
-    return Item(key, entry.items[key], entry.keys[key], when=when, tags=tags, vars=vars_, known=known, **parts)
+    inner: tuple[Item, ...] = ()
+    with problems.kept():
+        inner = items_of(entry.items[key], registry, problems) if key == BLOCK else ()
+    where = entry.keys[key]
+    return Item(key, entry.items[key], where, when=when, tags=tags, vars=vars_, items=inner, known=known, **parts)
 
 
 def _check_condition(when: Node | None) -> None:
@@ -167,7 +188,7 @@ def _key(entry: Table, registry: Registry, problems: Problems) -> tuple[str, boo
             where=entry.where,
             follows=entry.where.source.partial,
         )
-    known = [key for key in candidates if key == INCLUDE or registry.get(key)]
+    known = [key for key in candidates if key in BUILT_IN or registry.get(key)]
     for key in candidates:
         if key not in known:
             problems.add(_unknown(key, entry.keys[key], bool(known), registry))
@@ -185,7 +206,7 @@ def _unknown(key: str, where: Position, named: bool, registry: Registry) -> Play
         listed = f"besides its task an entry has {', '.join(f'`{each}`' for each in COMMON)}"
         advice = did_you_mean(key, COMMON, otherwise=listed)
         return PlaybookError(f"an entry has no `{key}`", advice=advice, where=where)
-    known = (*registry.names(), INCLUDE, *COMMON)
+    known = (*registry.names(), *BUILT_IN, *COMMON)
     bare = from_ansible.bare(key)
     ours = f"write `{bare}`" if bare != key and bare in known else ""
     advice = from_ansible.task(key) or ours or did_you_mean(bare, known, otherwise="`subfloor tasks` lists all tasks")

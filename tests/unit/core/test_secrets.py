@@ -363,7 +363,7 @@ def test_a_passphrase_is_asked_for_twice_only_where_it_may_become_a_key(capsys: 
 def test_a_variable_is_a_password_or_a_passphrase(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "subfloor", "check", "play.yml", "--ask-password", "x", "--ask-passphrase", "x"]
     done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
-    assert done.returncode == 64 and "x: give --ask-password or --ask-passphrase, not both" in done.stderr
+    assert done.returncode == 64 and "x: give one of --ask-password, --ask-passphrase or --secret, once" in done.stderr
 
 
 def test_text_that_is_no_utf_8_is_compared() -> None:

@@ -407,3 +407,85 @@ def test_an_expression_that_comes_to_nothing_leaves_a_parameter_out(tmp_path: Pa
     for wrong in ("make: {device: /dev/a, type: ext4, label: null}", 'make: {device: "{{ none }}", type: ext4}'):
         with pytest.raises(PlaybookError, match="must be text, and this is nothing"):
             entries(written(tmp_path, play(wrong)))
+
+
+def test_a_block_gives_its_keys_to_its_tasks(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        play(
+            "{block: [wipe: {device: '{{ d }}'}, {wipe: {device: '{{ d }}2'}, tags: inner}],"
+            " tags: outer, vars: {d: /dev/a}}",
+            "{block: [wipe: {device: '{{ gone }}'}], when: false}",
+            "{block: [wipe: {device: '{{ item }}'}], loop: [/dev/x, /dev/y]}",
+        ),
+    )
+    assert devices(path) == ["/dev/a", "/dev/a2", "/dev/x", "/dev/y"]
+    assert [sorted(entry.tags) for entry in entries(path)][:3] == [["outer"], ["inner", "outer"], []]
+    assert entries(path)[2].why_skipped == "when: false"
+
+
+def test_errors_in_a_block_are_reported(tmp_path: Path) -> None:
+    path = written(tmp_path, play("{block: [wype: {}, wipe: {device: 5}], rescue: []}", "block: text"))
+    with pytest.raises(PlaybookError) as caught:
+        entries(path)
+    assert [error.what for error in caught.value.all] == [
+        "there is no `rescue`",
+        "there is no task `wype`",
+        'tasks are a list, and this is the text "text"',
+        "`device` must be text, and this is the number 5",
+    ]
+
+
+def test_assertions_and_failures(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        play(
+            "assert: {that: [size > 4, size < 6], fail_msg: 'size is {{ size }}'}",
+            "assert: {that: size is even}",
+            "{fail: {msg: 'no {{ size }}'}, when: size == 7}",
+            "wipe: {device: /dev/a}",
+        ),
+    )
+    with pytest.raises(PlaybookError) as caught:
+        entries(path, "size=7")
+    assert [(error.what, error.where.line) for error in caught.value.all] == [
+        ("size is 7", 4),
+        ("the assertion is false: size is even", 5),
+        ("no 7", 6),
+    ]
+    path = written(
+        tmp_path, play("assert: {that: size == 5}", "{fail: {msg: x}, when: size == 7}", "wipe: {device: /a}")
+    )
+    assert devices(path, "size=5") == ["/a"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ("assert: {}", "`assert` needs `that`"),
+        ("assert: [x]", "`assert` needs a mapping, and this is a list"),
+        ("assert: {that: true, when: x}", "`assert` has no `when`"),
+        ("fail: text", '`fail` needs a mapping, and this is the text "text"'),
+        ("fail: {}", "the playbook ends here"),
+    ],
+)
+def test_mistakes_in_assertions(tmp_path: Path, entry: str, what: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        entries(written(tmp_path, play(entry)))
+    assert [error.what for error in caught.value.all] == [what]
+
+
+def test_files_of_variables_of_a_play(tmp_path: Path) -> None:
+    (tmp_path / "vars").mkdir()
+    written(tmp_path / "vars", "{a: /dev/one, b: /dev/one}\n", "one.yml")
+    written(tmp_path / "vars", "{b: /dev/two}\n", "two.yml")
+    head = "vars: {a: /dev/play, c: /dev/play}\nvars_files: [vars/one.yml, 'vars/{{ which }}.yml']"
+    path = written(tmp_path, play(*(f"wipe: {{device: '{{{{ {name} }}}}'}}" for name in "abc"), head=head))
+    assert devices(path, "which=two") == ["/dev/one", "/dev/two", "/dev/play"]
+    assert devices(path, "which=two", "b=/dev/x") == ["/dev/one", "/dev/x", "/dev/play"]
+    with pytest.raises(PlaybookError) as caught:
+        entries(path, "which=gone")
+    assert (caught.value.what, caught.value.where.line) == (
+        f"{tmp_path}/vars/gone.yml cannot be read: No such file or directory",
+        4,
+    )

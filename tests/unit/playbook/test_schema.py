@@ -52,6 +52,11 @@ GOOD = """\
     - wipe: "{{ {'device': disk} }}"
     - count:
     - include: part.yml
+    - block: [count: {}]
+      tags: b
+    - assert: {that: swap, fail_msg: no swap}
+    - fail: {msg: stop}
+      when: not swap
 - hosts: all
   tasks:
 """
@@ -65,7 +70,7 @@ def test_the_schema_is_a_schema() -> None:
 def test_what_loads_is_valid(tmp_path: Path) -> None:
     written(tmp_path, "- count: {}\n", "part.yml")
     path = written(tmp_path, GOOD)
-    assert len(entries(path)) == 7
+    assert len(entries(path)) == 9
     VALIDATOR.validate(strict_yaml.plain(strict_yaml.read(path)))
 
 
