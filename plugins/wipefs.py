@@ -81,7 +81,7 @@ class Wipefs(Task):
 
     def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:
         """Erase signatures on the whole disk beside our GPT, such as an old superblock of an array or a pool."""
-        writable(self.device, unused(self.device, disk))
+        writable(self.device, unused(machine, self.device, disk))
         kinds = ",".join(dict.fromkeys(disk.signatures))
         return Step(
             says=f"Erase {kinds} beside our label on {self.device}",

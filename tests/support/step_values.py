@@ -53,6 +53,7 @@ from uuid import UUID
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.secret import Secret
+from subfloor.observe.above import Above
 from subfloor.observe.account import Account
 from subfloor.observe.disk import (
     Content,
@@ -139,6 +140,9 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     def seen(subjects: Iterable[AnySubject]) -> Machine:
         found: dict[AnySubject, Any] = {}
         for subject in subjects:
+            if isinstance(subject, Above):
+                found[subject] = ()
+                continue
             if isinstance(subject, Member):
                 found[subject] = Layer(unseen=given.get(f"layer {subject.node}", ""))
                 continue

@@ -59,7 +59,8 @@ def test_a_disk_that_another_tool_left(
         assert subfloor(words(node, *animal.ours))[0].status == 0
     assert not (wrong := zoo.make(house, animal, animal.make, node)), f"the disk could not be made: {wrong}"
     if animal.busy:
-        unchanged(house, subfloor, sh, node, consent=("--destroy", node), says="in use")
+        said = unchanged(house, subfloor, sh, node, consent=("--destroy", node), says="in use")
+        assert [word for word in animal.shows if word not in said] == [], said
         count("zoo", "in use: refused whatever is consented to, not one byte changed")
         assert not (wrong := zoo.make(house, animal, animal.busy, node)), wrong
     elif animal.asks:

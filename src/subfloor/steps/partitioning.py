@@ -13,6 +13,7 @@ from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine
 from subfloor.core.task import Command
 from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, PartitionState, Unopened
+from subfloor.steps import in_use
 from subfloor.storage import gpt, mbr
 from subfloor.storage.allocation import without
 from subfloor.storage.sizes import MIB, show
@@ -52,13 +53,12 @@ def writable(path: str, disk: DiskState) -> DiskState:
     return disk
 
 
-def unused(path: str, disk: DiskState) -> DiskState:
-    """The disk, if neither it nor a partition is in use. Raises ``Refused``: consent does not help."""
+def unused(machine: Machine, path: str, disk: DiskState) -> DiskState:
+    """The disk, if neither it nor a partition is in use. Raises ``Refused``, since consent does not help, and
+    ``LookNeeded``."""
     if disk.is_busy:
-        raise Refused(
-            f"{path} is in use: {', '.join(disk.busy)}",
-            advice="subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run this again",
-        )
+        advice = "subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run this again"
+        raise in_use.refusal(machine, path, disk.node, disk.busy, advice)
     return disk
 
 

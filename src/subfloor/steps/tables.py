@@ -27,7 +27,7 @@ def is_empty(disk: DiskState) -> bool:
 
 def write(machine: Machine, path: str, disk: DiskState, label_id: UUID) -> Step:
     """A step that writes a GPT without partitions. Raises ``Refused`` if the disk is read-only, in use or too small."""
-    partitioning.writable(path, partitioning.unused(path, disk))
+    partitioning.writable(path, partitioning.unused(machine, path, disk))
     table = gpt.blank(label_id, disk.sectors, disk.limits.sector)
     if table.last_lba <= table.first_lba:
         raise Refused(
@@ -75,7 +75,7 @@ def erase(machine: Machine, path: str, disk: DiskState, label_id: UUID, partitio
 
     ``partitions``: the tasks that make partitions under the new ``label_id``; their places are emptied too.
     """
-    partitioning.writable(path, partitioning.unused(path, disk))
+    partitioning.writable(path, partitioning.unused(machine, path, disk))
     return Step(
         says=f"Erase every signature on {path}",
         commands=partitioning.erase(disk, planned(machine, path, label_id, partitions)),

@@ -16,9 +16,11 @@ from subfloor.observe.disk.state import (
     Unopened,
 )
 from subfloor.observe.disk.subject import Disk
+from subfloor.observe.disk.users import HELD_BY
 
 __all__ = [
     "ENDS",
+    "HELD_BY",
     "LOST_GPT",
     "SAMPLE",
     "SAMPLE_PLACES",

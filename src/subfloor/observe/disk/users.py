@@ -56,8 +56,11 @@ def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, st
             yield node, words.format(name)
 
 
+HELD_BY = "held by "
+"""How the use of a device by another block device begins, in words."""
+
 _IN_SYSFS = (
-    ("holder", "held by {}"),
+    ("holder", HELD_BY + "{}"),
     ("btrfs", "part of the mounted btrfs {}"),  # the list of mounts names only one of its devices
     ("loop", "behind {}"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from subfloor.core.errors import Refused
 from subfloor.core.task import Step
-from subfloor.steps import partitioning
+from subfloor.steps import in_use, partitioning
 from subfloor.steps.losses import losses_of_partitions
 from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
 from subfloor.steps.partitioning import check_expressible, extent, tellable, without_partitions
@@ -76,10 +76,9 @@ def remove(on: LabelledDisk, declared: Partition, gone: tuple[Entry, ...], why: 
 def _check_unused(on: LabelledDisk, entry: Entry, why: str) -> None:
     volume = on.disk.volume(entry.number)
     if volume and volume.in_use:
-        raise Refused(
-            f"{_found(on, entry)} would be removed ({why}), and is in use: {', '.join(volume.users)}",
-            advice="declare it as it is; or unmount or `swapoff` it, then run this again",
-        )
+        what = f"{_found(on, entry)} would be removed ({why}), and"
+        advice = "declare it as it is; or unmount or `swapoff` it, then run this again"
+        raise in_use.refusal(on.machine, what, on.disk.partition_node(entry.number), volume.users, advice)
 
 
 def _found(on: LabelledDisk, there: Entry) -> str:

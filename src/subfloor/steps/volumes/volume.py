@@ -12,6 +12,7 @@ from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.disk import Content
+from subfloor.steps import in_use
 from subfloor.steps.ownership import is_our_content
 from subfloor.steps.partitioning import wipe
 from subfloor.storage.marks import LABELLING, UNFINISHED, final, is_final
@@ -112,12 +113,10 @@ class Volume(ABC):
             )
 
     def check_unused(self) -> None:
-        """Raise ``Refused`` for a volume in use: consent does not help."""
+        """Raise ``Refused`` for a volume in use, since consent does not help, and ``LookNeeded``."""
         if self.in_use:
-            raise Refused(
-                f"{self.path} is in use: {', '.join(self.users)}",
-                advice="subfloor never destroys what is in use; unmount or `swapoff` it, then run this again",
-            )
+            advice = "subfloor never destroys what is in use; unmount or `swapoff` it, then run this again"
+            raise in_use.refusal(self.machine, self.path, self.node, self.users, advice)
 
     def seen_content(self) -> Content | None:
         """The content. Raises ``NotVisible`` if it is unknown."""
