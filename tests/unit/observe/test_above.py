@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from subfloor.core.machine import Machine, Output
 from subfloor.observe.above import Above, Upper
 from subfloor.observe.disk import Content
@@ -45,3 +50,28 @@ def test_a_device_of_an_unknown_kind_leaves_the_usual_advice() -> None:
     above = Machine({Above("/dev/vda"): (Upper("/dev/mapper/x", 1 << 20, "mpath-1"),)})
     error = refusal(above, "/dev/vda", "/dev/vda", ("held by x",), ADVICE)
     assert "on it: /dev/mapper/x (1 MiB)" in error.what and error.advice == ADVICE
+
+
+def _put(at: Path, **files: str) -> None:
+    at.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (at / name).write_text(f"{text}\n")
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_probe_follows_partitions_and_holders_upwards(shell: str, tmp_path: Path) -> None:
+    block, known = tmp_path / "block", tmp_path / "data"
+    _put(block / "vda" / "vda1", partition="1")
+    _put(block / "vda" / "vda1" / "holders" / "dm-0")
+    for number, name, uuid in ((0, "busy", "CRYPT-LUKS2-0-busy"), (1, "pool-a", "LVM-a"), (2, "pool-b", "LVM-b")):
+        _put(block / f"dm-{number}", dev=f"252:{number}", size="2048")
+        _put(block / f"dm-{number}" / "dm", name=name, uuid=uuid)
+    for above in ("dm-1", "dm-2"):
+        _put(block / "dm-0" / "holders" / above)
+    _put(known, **{"b252:2": "E:ID_FS_TYPE=ext4\nE:ID_FS_LABEL_ENC=photos"})
+    probe = Above("/dev/vda").probes()[0].replace("/sys/class/block", str(block)).replace("/run/udev/data", str(known))
+    probe = probe.replace('[ -b "/dev/mapper/$node" ]', "true")
+    ran = subprocess.run([shell, "-euc", f"block=\n{probe}"], capture_output=True, check=True)
+    seen = Above("/dev/vda").parse(Output(ran.stdout), Output(b""))
+    assert [each.node for each in seen] == ["/dev/mapper/busy", "/dev/mapper/pool-a", "/dev/mapper/pool-b"]
+    assert [each.content for each in seen] == [None, None, Content("ext4", "photos")]
