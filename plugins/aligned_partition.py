@@ -1,4 +1,4 @@
-"""`aligned-partition`: a partition at an aligned place, so that writes need no read first."""
+"""`aligned-partition`: a partition that starts at an optimally aligned sector."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class AlignedPartition(Task):
         if bool(self.size) == bool(self.end):
             raise ValueError("size: give either `size` or `end`")
         if self.end and not self.start:
-            raise ValueError("end: it needs `start`")
+            raise ValueError("end: give `start` too")
         if self.end and partitions.is_before(self.end, self.start):
             raise ValueError(f"end: {self.end} is not after the start, {self.start}")
 

@@ -63,7 +63,9 @@ class BindPersist(Task):
         'bind-persist: {path: /etc/machine-id, root: /mnt, kind: file, mode: "0444", existing: copy}',
     )
 
-    path: Annotated[str, Param("What to keep, as the installed system has it", examples=("/etc/nixos", "/var/log"))]
+    path: Annotated[
+        str, Param("The path to persist, as the installed system has it", examples=("/etc/nixos", "/var/log"))
+    ]
     root: parameters.InstallRoot = "/"
     store: parameters.Store = "/nix/persist"
     kind: Annotated[Literal["directory", "file"], Param("What it is")] = "directory"
@@ -73,7 +75,7 @@ class BindPersist(Task):
         None
     )
     existing: Annotated[
-        Literal["refuse", "copy"], Param("What to do with content that is at the place and not in the store")
+        Literal["refuse", "copy"], Param("What to do with content at the path that the store lacks")
     ] = "refuse"
     needed_for_boot: Annotated[bool, Param("The installed system binds it early in the boot, in stage 1")] = False
     homes: Annotated[tuple[Home, ...], FromPlay()] = ()
@@ -89,7 +91,7 @@ class BindPersist(Task):
 
     def _check_apart(self, path: str) -> None:
         if path in ("/", self.store) or is_below(path, self.store) or is_below(self.store, path):
-            raise ValueError(f"{path} cannot be kept in {self.store}: one lies in the other")
+            raise ValueError(f"{path} cannot be persisted in {self.store}: one contains the other")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         told = (each for task in play if task.key != self.key for each in task.contributes())

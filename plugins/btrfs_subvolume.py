@@ -66,14 +66,16 @@ class BtrfsSubvolume(Task):
         Literal["zlib", "lzo", "zstd", "none"] | None,
         Param("How new files are compressed, whatever the mount options say; `none`: not at all"),
     ] = None
-    default: Annotated[bool, Param("It is what a mount without the option `subvol` shows")] = False
+    default: Annotated[bool, Param("Make it the default subvolume, which is mounted without the option `subvol`")] = (
+        False
+    )
     limit: Annotated[
-        str | None, Param("The most that it may hold, by its quota group", pattern=sizes.PATTERN, examples=("100GiB",))
+        str | None, Param("The maximum size, enforced by its quota group", pattern=sizes.PATTERN, examples=("100GiB",))
     ] = None
     blank: Annotated[str | None, Param("Where the blank subvolume is", examples=("/top/@root-blank",))] = None
 
     rollback: Annotated[bool, Param("The installed system rolls it back to the blank one at every boot")] = False
-    keep: Annotated[int, Param("How many former ones a rollback keeps", minimum=0, maximum=99)] = 1
+    keep: Annotated[int, Param("How many former subvolumes a rollback keeps", minimum=0, maximum=99)] = 1
     rolled_back: Annotated[Rollback | None, FromPlay()] = None
 
     def __post_init__(self) -> None:
@@ -146,7 +148,7 @@ class BtrfsSubvolume(Task):
     def _check_empty(self, state: SubvolumeState, flag: str) -> None:
         if not state.empty:
             raise Refused(
-                f"{self.path} is not empty, and its files keep copy-on-write as they have it",
+                f"{self.path} is not empty, and existing files keep their copy-on-write setting",
                 advice=f"move them out, and run this again; or for new files alone: `chattr {flag} {self._quoted}`",
             )
 

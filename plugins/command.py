@@ -1,4 +1,4 @@
-"""`command`: what has no task of its own yet, with a condition that makes it idempotent."""
+"""`command`: a command with a condition that makes it idempotent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from subfloor.plugin import Command as Argv
 
 @dataclass(frozen=True)
 class Exists(Located[bool | NotYetVisible]):
-    """Whether there is anything at a path."""
+    """Whether a path exists, even as a symbolic link that leads nowhere."""
 
     path: str
 
@@ -46,7 +46,7 @@ class Exists(Located[bool | NotYetVisible]):
 
 @dataclass(frozen=True)
 class Condition(Subject[bool]):
-    """Whether a piece of sh, that changes nothing, ends with status 0."""
+    """Whether a piece of sh exits with status 0. It must not change anything."""
 
     script: str
     patience = 120.0
@@ -55,7 +55,7 @@ class Condition(Subject[bool]):
         return f"condition `{self.script}`"
 
     def probes(self) -> tuple[str, ...]:
-        # What it prints does not matter, and a process that it leaves behind has nowhere to print to.
+        # Its output is not used; and a process that it leaves behind must not keep the output open.
         return (f"exec >/dev/null\n{self.script}",)
 
     def parse(self, *outputs: Output) -> bool:
@@ -78,11 +78,13 @@ class Command(Task):
         "command: {script: 'modprobe nvme_tcp', unless: 'test -d /sys/module/nvme_tcp'}",
     )
 
-    argv: Annotated[tuple[str, ...], Param("The program and its arguments; no shell looks at them")] = ()
-    script: Annotated[str, Param("A piece of sh, instead of `argv`; it ends at the first command that fails")] = ""
-    creates: Annotated[str, Param("An absolute path that it makes: nothing is done where it exists")] = ""
-    unless: Annotated[str, Param("A piece of sh: nothing is done where it ends with status 0")] = ""
-    timeout: Annotated[int, Param("Seconds until it is ended", minimum=1)] = 600
+    argv: Annotated[tuple[str, ...], Param("The program and its arguments; they do not pass through a shell")] = ()
+    script: Annotated[str, Param("A piece of sh, instead of `argv`; it stops at the first command that fails")] = ""
+    creates: Annotated[
+        str, Param("An absolute path that the command creates; if it exists, the command is not run")
+    ] = ""
+    unless: Annotated[str, Param("A piece of sh; if it exits with status 0, the command is not run")] = ""
+    timeout: Annotated[int, Param("Timeout in seconds", minimum=1)] = 600
 
     def __post_init__(self) -> None:
         if bool(self.argv) == bool(self.script):
@@ -114,7 +116,7 @@ class Command(Task):
 
 def _check_absolute(path: str) -> None:
     if not path.startswith("/"):
-        raise ValueError(f"{path!r} is no absolute path")
+        raise ValueError(f"{path!r} is not an absolute path")
 
 
 @hookimpl

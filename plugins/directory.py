@@ -65,7 +65,7 @@ class Directory(Task):
         if isinstance(there, Node):
             return paths.mend(machine, self.path, there, wanted)
         if not self.parents and isinstance(paths.there(machine, self._parent, DIRECTORY), Absent):
-            raise Refused(f"there is no {self._parent}", advice="make it first, or give `parents: true`")
+            raise Refused(f"there is no {self._parent}", advice="create it first, or set `parents: true`")
         return Step(
             says=f"Make the directory {self.path}",
             commands=paths.mkdir(self.path, self.owner, self.group, wanted, parents=self.parents),

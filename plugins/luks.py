@@ -57,18 +57,27 @@ class Luks(Task):
     passphrase: Annotated[
         Secret | None, Param("The passphrase; give it by `--ask-passphrase`, and only when a key is needed")
     ] = None
-    key_file: Annotated[str | None, Param("A file whose content opens it too", examples=("/root/data.key",))] = None
-    label: Annotated[str, Param("The container's own label; else its name")] = ""
-    cipher: Annotated[str, Param("Else cryptsetup's default", pattern="^[a-z0-9:_-]*$")] = ""
-    key_size: Annotated[int | None, Param("Bits of the key; else as the cipher's default", minimum=128)] = None
-    sector_size: Annotated[Literal[512, 4096] | None, Param("Bytes of a sector that is encrypted; else chosen")] = None
-    pbkdf: Annotated[
-        Literal["argon2id", "argon2i", "pbkdf2"] | None, Param("What makes guesses of the passphrase slow")
+    key_file: Annotated[str | None, Param("A key file, which opens it too", examples=("/root/data.key",))] = None
+    label: Annotated[str, Param("The container's label; default: its name")] = ""
+    cipher: Annotated[str, Param("The cipher; default: cryptsetup's", pattern="^[a-z0-9:_-]*$")] = ""
+    key_size: Annotated[int | None, Param("Key size in bits; default: the cipher's", minimum=128)] = None
+    sector_size: Annotated[
+        Literal[512, 4096] | None, Param("Sector size of the encryption, in bytes; default: cryptsetup chooses")
     ] = None
-    pbkdf_memory: Annotated[int | None, Param("KiB of memory that each guess takes", minimum=32)] = None
-    pbkdf_iterations: Annotated[int | None, Param("Rounds; else as many as take two seconds", minimum=4)] = None
-    allow_discards: Annotated[bool, Param("Tell the disk what is free: it then knows how full it is")] = False
-    raw: Annotated[bool, Param("No task of the play fills it: its label is final at once")] = False
+    pbkdf: Annotated[
+        Literal["argon2id", "argon2i", "pbkdf2"] | None,
+        Param("The key derivation function, which makes guessing the passphrase slow"),
+    ] = None
+    pbkdf_memory: Annotated[int | None, Param("Memory that each guess of the passphrase takes, in KiB", minimum=32)] = (
+        None
+    )
+    pbkdf_iterations: Annotated[
+        int | None, Param("Iterations of the key derivation; default: as many as take two seconds", minimum=4)
+    ] = None
+    allow_discards: Annotated[
+        bool, Param("Pass discards (TRIM) to the disk, which then shows how full the container is")
+    ] = False
+    raw: Annotated[bool, Param("No task of the play fills it: it gets its final label at once")] = False
     identity: Identity
     volume: Annotated[Location | None, FromPlay()] = None
     filled: Annotated[bool, FromPlay()] = True
@@ -79,7 +88,7 @@ class Luks(Task):
             checked("key_file", check_clean, self.key_file)
         checked("label", containers.check_label, self._label)
         if self.passphrase is not None and not containers.is_typed(self.passphrase):
-            raise ValueError("passphrase: it is empty or has a line break, which nobody can type")
+            raise ValueError("passphrase: it is empty, or has a line break, which cannot be typed")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         inside = self._declared.inside.path
@@ -91,7 +100,7 @@ class Luks(Task):
             return ()
         return (
             f"no task of the play fills /dev/mapper/{self.name}, so its container stays labelled "
-            f"{self._label + UNFINISHED!r}: add `mkfs` for it, or `raw: true` if it is to be filled by other means",
+            f"{self._label + UNFINISHED!r}: add `mkfs` for it, or `raw: true` if another tool fills it",
         )
 
     @property

@@ -58,7 +58,7 @@ class MachineId(Located[IdState | NotYetVisible]):
         for state in ("absent", "none yet", "valid", "invalid"):
             if found.text.strip() == state:
                 return state
-        raise LookFailed(f"{self.path} cannot be read", advice="see whether its filesystem is sound")
+        raise LookFailed(f"{self.path} cannot be read", advice="check its filesystem for errors")
 
     def in_empty(self) -> IdState:
         return "absent"
@@ -109,12 +109,12 @@ class KeptMachineId(Task):
         wanted = Node(FILE, int(_MODE, 8), ROOT, ROOT)
         if state == "invalid":
             raise Refused(
-                f"{self._file} holds no id of a machine", advice="see what is in it; remove it, and run this again"
+                f"{self._file} holds no valid machine id", advice="inspect the file, remove it, and run this again"
             )
         if state == "valid" and isinstance(there, Node):
             return paths.mend(machine, self._file, there, wanted)
         return Step(
-            says=f"Give the machine an id, in {self._file}",
+            says=f"Create the machine id in {self._file}",
             commands=keep_output(self._file, _NEW, _MODE),
             after=paths.made(machine, self._file, wanted).updated({MachineId(self._file): "valid"}),
         )

@@ -1,4 +1,4 @@
-"""`nixos-config`: the configuration that NixOS is installed from, made from the play's own layout."""
+"""`nixos-config`: the NixOS configuration, generated from the play's own layout."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class NixosConfig(Task):
         checked("users", users.check_paths, self.users)
         checked("users", users.check, self.users)
         if (self.boot_loader == "grub") != bool(self.grub_device):
-            raise ValueError("grub_device: it is given with `boot_loader: grub`, and only with that")
+            raise ValueError("grub_device: give it with `boot_loader: grub`, and only then")
         for name in ("hostname", "timezone", "state_version"):
             checked(name, system.check_one_line, getattr(self, name) or "")
 

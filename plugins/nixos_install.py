@@ -1,4 +1,4 @@
-"""`nixos-install`: the system that a configuration describes, installed, with a boot loader that starts it."""
+"""`nixos-install`: an installed NixOS, with a boot loader that starts it."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ class NixosInstall(Task):
         ),
     ] = ""
     boot: Annotated[
-        str, Param("Where the boot partition is mounted, as the installed system has it; empty: it is not looked at")
+        str, Param("Where the boot partition is mounted, as the installed system has it; empty: it is not checked")
     ] = "/boot"
     state: Annotated[
         str, Param("A directory on the disk, for the record and temporary files, as the installed system has it")
     ] = "/nix/persist/var/lib/subfloor"
-    channel_copy: Annotated[bool, Param("Give the installed system the installer's channel")] = True
-    timeout: Annotated[int, Param("The longest time that the installation may take, in seconds", minimum=1)] = 6 * 3600
+    channel_copy: Annotated[bool, Param("Copy the installer's channel to the installed system")] = True
+    timeout: Annotated[int, Param("Timeout of the installation, in seconds", minimum=1)] = 6 * 3600
     written: Annotated[tuple[str, ...], FromPlay()] = ()
     locked_out: Annotated[bool, FromPlay()] = False
 

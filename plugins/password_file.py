@@ -97,7 +97,7 @@ class PasswordFile(Task):
     def _check_kept(self, found: Secret | Absent) -> None:
         give = "give `hash`: `--ask-password NAME` asks for a password and sets the variable NAME to its hash"
         if isinstance(found, Absent):
-            raise Refused(f"there is no password for {self.user}: {self._file} is not there", advice=give)
+            raise Refused(f"there is no password for {self.user}: {self._file} does not exist", advice=give)
         if fault := crypt.fault(found.reveal().removesuffix("\n")):
             raise Refused(f"{self._file} cannot be used: {fault}", advice=give)
 

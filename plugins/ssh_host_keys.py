@@ -61,7 +61,7 @@ class KeyFile(Located[KeyState | NotYetVisible]):
         for state in ("absent", "empty", "private", "public", "other"):
             if outputs[0].text.strip() == state:
                 return state
-        raise LookFailed(f"{self.path} cannot be read", advice="see whether its filesystem is sound")
+        raise LookFailed(f"{self.path} cannot be read", advice="check its filesystem for errors")
 
     def in_empty(self) -> KeyState:
         return "absent"
@@ -107,7 +107,7 @@ class SshHostKeys(Task):
         for name in ("root", "store", *(("path",) if self.path else ())):
             checked(name, check_clean, getattr(self, name))
         if not self.types or len({*self.types}) != len(self.types):
-            raise ValueError("types: give each type of key once, and at least one")
+            raise ValueError("types: give at least one type, and each only once")
 
     def subjects(self) -> frozenset[AnySubject]:
         files = [name for kind in self.types for name in (self._file(kind), f"{self._file(kind)}.pub")]
@@ -141,7 +141,7 @@ class SshHostKeys(Task):
         if state != "private":
             raise Refused(
                 f"{path} is {'empty' if state == 'empty' else 'no private key'}, and sshd cannot use it",
-                advice="see what is in it, move it out of the way, and run this again; it is never overwritten",
+                advice="inspect the file, move it elsewhere, and run this again; subfloor never overwrites it",
             )
         return paths.mend(machine, path, there, _PRIVATE) if isinstance(there, Node) else None
 
@@ -158,7 +158,7 @@ class SshHostKeys(Task):
             )
         if state != "public":
             raise Refused(
-                f"{path} is no public key", advice="move it out of the way, and run this again: it is derived anew"
+                f"{path} is not a public key", advice="move it elsewhere, and run this again: subfloor derives it again"
             )
         return paths.mend(machine, path, there, _PUBLIC) if isinstance(there, Node) else None
 

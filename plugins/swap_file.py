@@ -142,7 +142,7 @@ class ActiveSwapFile(Task):
             *((*uncompressed, *subvolumes.nocow(temporary, True)) if btrfs else ()),
             Command(
                 ("fallocate", "--length", f"{sizes.parse(self.size)}", "--", temporary),
-                advice=f"see how much room there is (`df -h {shlex.quote(folder)}`), and give a smaller `size`",
+                advice=f"check the free space (`df -h {shlex.quote(folder)}`), and give a smaller `size`",
             ),
             Command(("mkswap", "--uuid", self._uuid(machine), "--", temporary)),
             Command(("sync", "--", temporary)),
@@ -158,7 +158,7 @@ class ActiveSwapFile(Task):
         if state.active:
             raise Refused(
                 f"{self.path} is active, and has {state.size}{what}, but must have {self._size}",
-                advice=f"`swapoff {shlex.quote(self.path)}`, {_AGAIN}: it is created anew",
+                advice=f"`swapoff {shlex.quote(self.path)}`, {_AGAIN}: subfloor creates the file again",
             )
         return Step(
             f"Remove our inactive swap file {self.path} of {state.size}{what}",

@@ -27,6 +27,6 @@ def test_config(ext4: str, ground: Ground) -> None:
     mount["mount"]["options"] = ["relatime", "nodev"]
     assert ground.settle(mount, config)[-1] == f"Write {root}/etc/nixos/filesystems.nix"
     ground.sh("echo '# mine' >> root/etc/nixos/filesystems.nix")
-    with pytest.raises(SubfloorError, match=r"(?s)was edited, or is not from here.*-# mine"):
+    with pytest.raises(SubfloorError, match=r"(?s)was edited, or subfloor did not write it.*-# mine"):
         ground.apply(mount, config)
     ground.settle(mount, {"nixos-config": {**config["nixos-config"], "overwrite": True}})

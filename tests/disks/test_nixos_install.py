@@ -265,7 +265,7 @@ def test_a_flake(site: Site) -> None:
         ("rm root/etc/nixos/configuration.nix", "there is no .*configuration.nix"),
         ("umount root/boot", "nothing is mounted at .*/root/boot"),
         ("umount root/boot; umount root/nix", "nothing is mounted at .*/root/boot"),
-        ("umount root/boot root/nix; mkdir -p root/boot; mount -t tmpfs t root/boot", "store would lie in memory"),
+        ("umount root/boot root/nix; mkdir -p root/boot; mount -t tmpfs t root/boot", "store would be in memory"),
         ("umount -R root", "nothing is mounted at .*/root\n"),
     ],
 )
@@ -277,7 +277,7 @@ def test_what_is_refused(site: Site, before: str, words: str) -> None:
 
 
 def test_a_state_in_memory_is_refused(site: Site) -> None:
-    with pytest.raises(Refused, match="/root/var/lib/x would lie in memory"):
+    with pytest.raises(Refused, match="/root/var/lib/x would be in memory"):
         site.apply(state="/var/lib/x")
 
 

@@ -1,7 +1,7 @@
-"""Hashes of passwords, as crypt(5) writes them: which method, and whether one is whole.
+"""Checks of password hashes: a strong method, and a complete hash.
 
-After libxcrypt's crypt(5), which gives a regular expression for each method. A hash that was cut short where it was
-copied is accepted by everything, and then nobody can log in.
+Source: crypt(5) of libxcrypt, which gives a regular expression for each method. Every program accepts an incomplete
+hash, and then nobody can log in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ _TEXT = "[./A-Za-z0-9]"
 
 @dataclass(frozen=True)
 class Method:
-    """``prefix``: how its hashes begin; ``setting``: what follows, up to the digest; ``digest``: how long that is."""
+    """A hash method.
+
+    ``prefix``: how its hashes begin; ``setting``: the pattern up to the digest; ``digest``: its length.
+    """
 
     name: str
     prefix: str
@@ -22,7 +25,7 @@ class Method:
     digest: int
 
     def is_whole(self, text: str) -> bool:
-        """Whether this is a hash of this method, with all its characters."""
+        """Whether this is a complete hash of this method."""
         return bool(re.fullmatch(rf"{re.escape(self.prefix)}{self.setting}{_TEXT}{{{self.digest}}}", text))
 
 
@@ -36,22 +39,21 @@ METHODS = (
     Method("sha512", "$6$", rf"{_ROUNDS}{_TEXT}{{1,16}}\$", 86),
     Method("sha256", "$5$", rf"{_ROUNDS}{_TEXT}{{1,16}}\$", 43),
 )
-"""Those that are strong enough today, the best first."""
+"""The methods that are strong enough today, the strongest first."""
 
 
 def fault(text: str) -> str:
-    """What is wrong with a hash, in words that tell nothing of it; empty where it is a whole one of a strong method."""
+    """What is wrong with a hash, without showing any of it; empty for a complete hash of a strong method."""
     method = next((each for each in METHODS if text.startswith(each.prefix)), None)
     if method is None:
         return (
-            "this is no hash of a password that crypt(5) knows as strong (yescrypt, scrypt, bcrypt, sha512, sha256); "
-            "a password itself is given to --ask-password, or to `mkpasswd`"
+            "this is not a strong password hash (crypt(5): yescrypt, scrypt, bcrypt, sha512, sha256); --ask-password "
+            "and `mkpasswd` make one from a password"
         )
     if method.is_whole(text):
         return ""
     last = len(text.rpartition("$")[2])
     return (
-        f"this is no whole hash of {method.name}, of which the part after the last $ has "
-        f"{method.digest} characters, and here it has {last}; "
-        "`mkpasswd` prints one in one line, which is to be copied whole"
+        f"this {method.name} hash is incomplete: the part after the last $ must have {method.digest} characters, but "
+        f"has {last}; copy the whole line that `mkpasswd` prints"
     )

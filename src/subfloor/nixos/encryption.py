@@ -1,6 +1,6 @@
 """How the installed system opens LUKS containers: in stage 1 those that it needs there, all others in stage 2.
 
-Stage 1 is told by `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 by crypttab(5).
+Stage 1 reads `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 reads crypttab(5).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from subfloor.nixos.initrd import Initrd, files
 from subfloor.nixos.layout import Layout
 
 _SECRETS = "/etc/luks"
-"""Where the initrd has files that it holds itself. NixOS copies them there (systemd/initrd-secrets.nix)."""
+"""The directory in the initrd for the files that NixOS copies into it (systemd/initrd-secrets.nix)."""
 
 
 def settings(layout: Layout, initrd: Initrd, early: Collection[str]) -> dict[str, nix.Value]:

@@ -26,8 +26,8 @@ def check(layout: Layout, initrd: Initrd, early: Collection[str]) -> None:
     for mount in layout.filesystems:
         if mount.path == layout.esp and (held := layout.containers(mount.device)):
             raise ValueError(
-                f"root: {mount.path} is the EFI system partition, and it is in {held[0].name}, which no firmware can "
-                "open; mount one that is not encrypted"
+                f"root: {mount.path} is the EFI system partition, but it is in the container {held[0].name}, which "
+                "no firmware can open; mount an unencrypted one"
             )
 
 
@@ -36,7 +36,7 @@ def _check_order(each: EncryptedDevice, layout: Layout) -> None:
         if below.name > each.name:
             raise ValueError(
                 f"initrd: NixOS's older scripts open containers in the order of their names, so {each.name} before "
-                f"{below.name}, in which it lies; give `initrd: systemd`, or other names"
+                f"{below.name}, which contains it; set `initrd: systemd`, or rename them"
             )
 
 
@@ -44,16 +44,16 @@ def _check_words(each: EncryptedDevice) -> None:
     """The fields of crypttab(5) are separated by white space, and nothing escapes it; commas separate options."""
     for text in filter(None, (each.name, each.device, each.key_file)):
         if text.split() != [text] or ":" in (each.key_file or ""):
-            raise ValueError(f"root: {text!r} is in crypttab(5), which can have neither white space nor `:` there")
+            raise ValueError(f"root: {text!r} has to be in crypttab(5), which allows neither white space nor `:` there")
     if each.header and (each.header.split() != [each.header] or "," in each.header):
         raise ValueError(
-            f"root: {each.header!r} is in crypttab(5), which can have neither white space nor commas there"
+            f"root: {each.header!r} has to be in crypttab(5), which allows neither white space nor commas there"
         )
 
 
 def _check_file(each: EncryptedDevice, named: str, path: str, layout: Layout) -> None:
     if layout.holder(path) and not layout.keeps(path):
-        raise ValueError(f"root: {named} does not outlive a boot; put it on a filesystem that is kept")
+        raise ValueError(f"root: {named} does not survive a reboot; put it on a persistent filesystem")
     if lies_in(path, "/nix/store"):
         raise ValueError(f"root: {named} is in the Nix store, which all users can read; put it elsewhere")
 
@@ -88,7 +88,7 @@ def _needed(layout: Layout, each: EncryptedDevice) -> frozenset[str]:
 
 
 def _directly_needed(layout: Layout, each: EncryptedDevice) -> list[EncryptedDevice]:
-    """Those that its device is in, and those of the filesystems on the way to its files, the root included."""
+    """The containers that hold its device, and those of the filesystems that hold its files, including the root."""
     paths = [path for _, path in files(each)]
     mounts = (mount for mount in layout.filesystems if any(lies_in(path, mount.path) for path in paths))
     devices = (each.device, *(mount.device for mount in mounts))
@@ -108,7 +108,7 @@ def check_labels(layout: Layout) -> None:
 
 
 def warnings(layout: Layout, initrd: Initrd) -> tuple[str, ...]:
-    """Warnings about keys that protect less than they seem to, and about memory that is written out as it is."""
+    """Warnings about keys that protect less than they seem to, and about unencrypted memory on a disk."""
     found = (_left_behind(layout), _open_keys(layout), _open_swaps(layout), _hard_for_grub(layout, initrd))
     return tuple(warning for each in found for warning in each)
 
@@ -137,8 +137,8 @@ def _open_swaps(layout: Layout) -> Iterator[str]:
     for swap in layout.swaps:
         if names and not swap.random_key and not layout.containers(swap.device):
             yield (
-                f"{swap.device} is swap without encryption: parts of memory are written to it, and at hibernation all "
-                f"of it, with the keys of {names}; put it into a container, or give `encryption: random`"
+                f"{swap.device} is unencrypted swap: parts of the memory are written to it, and at hibernation all "
+                f"of it, including the keys of {names}; put it into a container, or set `encryption: random`"
             )
 
 

@@ -1,4 +1,4 @@
-"""The module that mounts and swaps what a play mounts and swaps: ``filesystems.nix``."""
+"""The text of ``filesystems.nix``: the mounts and swap areas of a play, as a NixOS module."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def module(
     read_early: Collection[str] = (),
     initrd: Initrd = _SYSTEMD,
 ) -> str:
-    """The text. ``homes``: the home directories of the users that the configuration declares.
+    """The text of the module.
 
-    ``not_kept``: paths that need not outlive a boot, and why; it is written down for who reads the file.
-    ``read_early``: files that are read before stage 2 mounts anything.
+    ``homes``: the home directories of the declared users. ``not_kept``: paths that need not survive a reboot, with
+    the reason; they become comments. ``read_early``: files that are read before stage 2 mounts anything.
 
-    Raises ``ValueError`` for what no Nix string can say, and for a layout that the system could not use.
+    Raises ``ValueError`` for text that no Nix string can hold, and for a layout that the system could not use.
     """
     needed = stages.early(layout, initrd, read_early)
     early = needed.mounts
@@ -69,12 +69,13 @@ _PRIVATE = "/var/lib/private"
 
 
 def _above(binds: Collection[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
-    """Settings for the directories above binds, which are made for root and open to all where a mount needs them.
+    """Settings that create the directories above binds with the right owner and mode.
 
-    systemd does not use a `/var/lib/private` that others may enter. In a home directory they are the user's; NixOS
-    sees to the home itself, in the activation script `users`. tmpfiles would not do: it refuses what root owns below
-    what a user owns ("unsafe path transition"). The script runs only before the system is up, since later the user
-    could lead it elsewhere by a symbolic link.
+    A mount would create them as root's, and readable by all. systemd refuses a `/var/lib/private` that others may
+    enter. In a home directory they must be the user's. NixOS creates the home directory itself, in the activation
+    script `users`. tmpfiles cannot create the others: it refuses a directory of root's below one of a user's
+    ("unsafe path transition"). The script runs only before the system is up: later the user could redirect it by a
+    symbolic link.
     """
     system: dict[str, nix.Value] = {}
     lines = dict.fromkeys(line for each in binds for line in _in_home(each.path, homes))
@@ -88,7 +89,7 @@ def _above(binds: Collection[Persisted], homes: Mapping[str, str]) -> dict[str, 
 
 
 def _in_home(path: str, homes: Mapping[str, str]) -> list[str]:
-    """Commands for the directories between a home and what is kept in it, outermost first."""
+    """Commands that create the directories between a home directory and a persisted path in it, outermost first."""
     inside = {name: home for name, home in homes.items() if path != home and lies_in(path, home)}
     name = max(inside, key=lambda each: len(inside[each]), default="root")
     if name == "root":
@@ -104,7 +105,7 @@ def _filesystem(each: FileSystem, layout: Layout, early: frozenset[str]) -> dict
     found: dict[str, nix.Value] = {"device": each.device, "fsType": each.type}
     if each.options:
         found["options"] = list(each.options)
-    # Said also where NixOS knows: impermanence asserts that it is said of what is a store itself.
+    # Set also where it is NixOS's default: impermanence asserts it for a filesystem that is a store.
     said = each.needed_for_boot or each.path in layout.stores
     return found | _early(each.path, early, said)
 
@@ -114,10 +115,11 @@ def _early(path: str, early: frozenset[str], said: bool) -> dict[str, nix.Value]
 
 
 def _by_module(layout: Layout, early: frozenset[str]) -> tuple[Persisted, ...]:
-    """What impermanence mounts. It does so in stage 2 (`systemd.mounts`), and cannot be told otherwise.
+    """The paths that impermanence binds. It does this in stage 2 (`systemd.mounts`), and has no option to change it.
 
-    In the initrd it mounts only what NixOS knows of, and only if that is systemd's. So what stage 1 must mount
-    is no affair of it, and neither is what is read before anything is mounted (its nixos.nix).
+    In the initrd it binds only paths that NixOS itself mounts early, and only if the initrd is systemd's (its
+    nixos.nix). So ``filesystems.nix`` binds what stage 1 must mount, and what is read before stage 2 mounts
+    anything.
     """
     return tuple(each for each in layout.persisted if not each.linked and each.path not in early)
 

@@ -22,7 +22,8 @@ class Initrd:
     def opens_first(self, layout: Layout, device: str) -> bool:
         """Whether it can open everything that a device lies on before it mounts a filesystem.
 
-        It must be able to, to resume from the device: what was mounted before would be damaged.
+        Resuming from the device requires this: a filesystem that was mounted before the system resumes would be
+        damaged.
         """
         return not any(self.reads(each) for each in layout.containers(device))
 

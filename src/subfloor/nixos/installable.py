@@ -22,13 +22,13 @@ def check_persistent(machine: Machine, target: InstallTarget) -> None:
         if not machine[Mount(path)].stack:
             raise Refused(
                 f"nothing is mounted at {path}",
-                advice="mount what belongs there, by the task `mount` or `tmpfs-mount`, and run this again",
+                advice="put a `mount` or `tmpfs-mount` task for it before this one, and run this again",
             )
     for path in (target.at("/nix/store"), target.at(target.state)):
         cover: MountLocation = machine[UnderlyingMount(path)]
         if cover.type in _IN_MEMORY:
             raise Refused(
-                f"{path} would lie in memory, on {cover}, and be gone at the next boot",
+                f"{path} would be in memory, on {cover}, and lost at the next boot",
                 advice=f"mount a disk's filesystem at {target.at('/nix')} or give another `state`; run this again",
             )
 
@@ -56,10 +56,10 @@ def check_running(target: InstallTarget, there: SystemState) -> None:
     if isinstance(there, System) and there.boots and not there.made_from:
         return
     if isinstance(there, System) and there.boots:
-        what = f"the configuration in {target.configuration} was changed, and the system was not rebuilt since"
+        what = f"the configuration in {target.configuration} has changed since the system was last rebuilt"
         command = "nixos-rebuild switch"
     else:
         what = "there is no system profile that the boot loader starts"
         command = "nixos-rebuild boot --install-bootloader"
     flake = f" --flake {shlex.quote(target.flake)}" if target.flake else ""
-    raise Refused(what, advice=f"`{command}{flake}` on this machine: a running system is never installed over")
+    raise Refused(what, advice=f"`{command}{flake}` on this machine: subfloor never reinstalls a running system")

@@ -20,7 +20,7 @@ from subfloor.core.contributions import (
     SwapFile,
 )
 
-# The paths that NixOS mounts in stage 1 without being told (nixos/lib/utils.nix, pathsNeededForBoot).
+# The paths that NixOS mounts in stage 1 by default (nixos/lib/utils.nix, pathsNeededForBoot).
 ALWAYS_EARLY = frozenset(
     {"/", "/nix", "/nix/store", "/var", "/var/log", "/var/lib", "/var/lib/nixos", "/etc", "/usr"},
 )
@@ -32,9 +32,9 @@ ESP_PLACES = ("/boot", "/efi", "/boot/efi")
 
 @dataclass(frozen=True)
 class Device:
-    """A device as the play names it, and the label that it gives to what is on it.
+    """A device by its name in the play, and the label that the play gives to its content.
 
-    ``overwritten``: what is on it does not last, so it cannot be found by that.
+    ``overwritten``: the content does not last, so the device cannot be found by it.
     """
 
     path: str
@@ -44,12 +44,11 @@ class Device:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that is mounted, kept and swapped on.
+    """The mounts, persistent paths, swap areas and containers of a play.
 
-    ``rollback``: what becomes of the root at every boot, if it lies on a btrfs. ``resume_offset``: where the swap file
-    for hibernation begins on its device, in pages; 0 as long as it is unknown.
-    ``inside``: devices, each with the names of the containers that it lies in. ``left_behind``: the containers whose
-    key file is not under the install root.
+    ``rollback``: the root is a btrfs subvolume that is replaced at every boot. ``resume_offset``: where the swap
+    file for hibernation begins on its device, in pages; 0 if unknown. ``inside``: each device with the names of the
+    containers that it lies in. ``left_behind``: the containers whose key file is outside of the install root.
     """
 
     filesystems: tuple[FileSystem, ...] = ()
@@ -67,7 +66,7 @@ class Layout:
 
     @property
     def stores(self) -> tuple[str, ...]:
-        """The directories that hold what is kept."""
+        """The persistent stores."""
         return tuple(dict.fromkeys(each.store for each in self.persisted))
 
     @property
@@ -77,24 +76,27 @@ class Layout:
 
     @property
     def esp(self) -> str | None:
-        """Where the boot loader's partition is mounted: a FAT filesystem at one of the places that it is sought at."""
+        """Where the EFI system partition is mounted:
+
+        a vfat filesystem at one of ``ESP_PLACES``; None if there is none.
+        """
         return next(
             (at for at in ESP_PLACES if any((each.path, each.type) == (at, "vfat") for each in self.filesystems)), None
         )
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Everything that is mounted, swapped on or opened, and is a device."""
+        """The devices that are mounted, used as swap or opened."""
         named = (*map(_device, self.filesystems), *map(_device, self.swaps), *map(_device, self.encrypted))
         return tuple(found for found in named if found)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Where something is mounted, or kept."""
+        """The mount points and the persistent paths."""
         return (*(each.path for each in self.filesystems), *(each.path for each in self.persisted))
 
     def named(self, name: Callable[[Device], str]) -> Layout:
-        """The layout with devices as the installed system finds them."""
+        """The layout with each device under the name by which the installed system finds it."""
         names = {each.path: name(each) for each in self.devices}
         return replace(
             self,
@@ -105,7 +107,7 @@ class Layout:
         )
 
     def stacked(self, below: Mapping[str, str]) -> Layout:
-        """The layout with what each device lies in. ``below``: a device by another name, or the device below it."""
+        """The layout with ``inside`` filled in. ``below``: another name of a device, or the device that it lies on."""
         opened = {path: each for each in self.encrypted for path in _places(each)}
         known = dict(self.inside)
 
@@ -133,13 +135,13 @@ class Layout:
         return max(holders, key=lambda each: len(each.path), default=None)
 
     def origin(self, path: str) -> str:
-        """Where the content of a path is kept: its place in a store, if it is persisted."""
+        """Where the content of a path is stored: at its path in a store if it is persisted, else at the path itself."""
         kept = [each for each in self.persisted if lies_in(path, each.path)]
         nearest = max(kept, key=lambda each: len(each.path), default=None)
         return posixpath.join(nearest.store, path[1:]) if nearest else path
 
     def keeps(self, path: str) -> bool:
-        """Whether what is at a path outlives a boot."""
+        """Whether the content of a path survives a reboot."""
         kept = any(lies_in(path, each.path) for each in self.persisted)
         holder = self.holder(path)
         return kept or (holder is not None and not self._forgets(holder))
@@ -159,7 +161,7 @@ def _device(each: FileSystem | SwapDevice | EncryptedDevice) -> Device | None:
     if isinstance(each, SwapDevice):
         return Device(each.device, each.label, each.random_key)
     if isinstance(each, EncryptedDevice):
-        # Without a header on it, nothing on a device shows its label.
+        # With a detached header, the label is not on the device.
         return Device(each.device, each.label, overwritten=each.header is not None)
     return None if each.type == "tmpfs" else Device(each.device, each.label)
 
@@ -170,19 +172,19 @@ def _places(each: EncryptedDevice) -> tuple[str, ...]:
 
 
 def source(each: Persisted) -> str:
-    """Where it is kept."""
+    """Its path in the store."""
     return posixpath.join(each.store, each.path[1:])
 
 
 def lies_in(path: str, folder: str) -> bool:
-    """Whether a path is a directory, or something under it."""
+    """Whether a path is ``folder``, or lies below it."""
     return posixpath.commonpath((path, folder)) == folder
 
 
 def under(root: str, contributions: Iterable[Contribution]) -> Layout:
-    """What the tasks of a play contribute, as far as it is under ``root``.
+    """The layout that the tasks of a play contribute, as far as it is under ``root``.
 
-    Raises ``ValueError`` where two of them are to be at one path, or are for one user, or roll back two roots.
+    Raises ``ValueError`` if two contributions have the same path or the same user, or if two roots are rolled back.
     """
     every = tuple(contributions)
     found = [each for contribution in every for each in _inside(root, contribution)]
@@ -203,7 +205,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         ),
     )
     if sum(isinstance(each, Rollback) for each in found) > 1:
-        raise ValueError("root: more than one subvolume is rolled back at every boot, and there is one root")
+        raise ValueError("root: the play rolls back more than one subvolume at every boot, but there is one root")
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")
     if twice := _twice(tuple(each.user for each in layout.passwords)):
@@ -236,7 +238,7 @@ def _twice(names: tuple[str, ...]) -> str:
 
 
 def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
-    """The contribution with paths as the installed system has them; nothing where it is not under ``root``."""
+    """The contribution with the paths of the installed system; nothing if it is not under ``root``."""
     if isinstance(each, SwapDevice | Rollback):
         yield each
         return
@@ -258,5 +260,5 @@ def _stripped(root: str, path: str) -> str | None:
 
 
 def _kept_place(root: str, path: str | None) -> str | None:
-    """A file as the installed system has it; None if it has no such file. A device is the same there."""
+    """The path of a file in the installed system; None if it is outside of ``root``. A device keeps its path."""
     return path if path is None or path.startswith("/dev/") else _stripped(root, path)

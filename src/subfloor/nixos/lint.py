@@ -1,4 +1,4 @@
-"""Warnings about a play: paths that nothing keeps although a system needs them after a reboot, and other risks.
+"""Warnings about a play: paths that a system needs after a reboot and that no task persists, and other risks.
 
 They depend on the play alone, not on the machine.
 """
@@ -33,14 +33,14 @@ class Need:
 
 
 COMMON = (
-    Need("/etc/machine-id", "the machine is another one to its own journal, and to DHCP, after every boot"),
-    Need("/var/lib/nixos", "users and groups may get other numbers, and then each other's files"),
+    Need("/etc/machine-id", "the journal and DHCP take the machine for a new one after every boot"),
+    Need("/var/lib/nixos", "users and groups may get different numeric IDs, and then own each other's files"),
     Need("/var/lib/systemd", "timers forget when they last ran, and the random seed and coredumps are lost"),
-    Need("/var/log", "the reason of a crash is not recorded"),
-    Need("/etc/NetworkManager/system-connections", "networks that were joined, and their passwords, are forgotten"),
-    Need("/var/lib/bluetooth", "devices that were paired have to be paired again"),
-    Need("/root", "what root keeps in its home directory, such as known hosts and histories, is lost"),
-    Need("/var/lib/private", "services with a user of their own (`DynamicUser`) lose what they keep"),
+    Need("/var/log", "logs are lost, and with them the cause of a crash"),
+    Need("/etc/NetworkManager/system-connections", "known networks and their passwords are lost"),
+    Need("/var/lib/bluetooth", "paired devices must be paired again"),
+    Need("/root", "root's files, such as known hosts and shell history, are lost"),
+    Need("/var/lib/private", "services with `DynamicUser` lose their data"),
     Need("/var/lib/NetworkManager", "leases and the secret for stable addresses are lost, so addresses change"),
     Need("/var/lib/dhcpcd", "leases and the DUID are lost, so addresses change"),
 )
@@ -49,22 +49,23 @@ COMMON = (
 def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | None) -> Iterator[Need]:
     """Everything that this system needs after a reboot. ``folder``: of its configuration; ``keys``: of sshd's keys."""
     yield from COMMON
-    yield Need(folder, "the configuration is gone, and with it the way to change the system")
+    yield Need(folder, "the configuration is lost, so the system cannot be changed")
     if keys:
-        yield Need(keys, "sshd has other host keys after every boot, and clients refuse to connect")
+        yield Need(keys, "sshd gets new host keys at every boot, and clients refuse to connect")
     for name, path in password_files(users, layout).items():
         yield Need(path, f"{name} cannot log in after a boot")
     for name, home in homes(users).items():
         if name != "root" and not any(lies_in(path, home) for path in layout.paths):
-            yield Need(home, f"what {name} keeps there is lost")
+            yield Need(home, f"the files of {name} are lost")
 
 
 def forgotten(
     layout: Layout, users: Mapping[str, User], folder: str, store: str | None, excused: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """A warning for each path that is needed and not kept. ``excused``: paths, with all below them, without warning.
+    """A warning for each path that is needed and not persisted.
 
-    ``store``: where sshd's host keys are; None if sshd does not run.
+    ``excused``: paths that get no warning, like everything below them. ``store``: where sshd's host keys are; None
+    if sshd does not run.
     """
     keys = posixpath.join(store, "etc/ssh") if store else None
     if layout.host_keys:
@@ -85,8 +86,7 @@ def _lost(needs: Iterable[Need], layout: Layout, excused: Mapping[str, str]) -> 
         return ()
     lost = (each for each in needs if not layout.keeps(each.path))
     return tuple(
-        f"{each.path} does not outlive a boot: {each.otherwise}; "
-        "keep it, or say in `not_persisted` why that is not needed"
+        f"{each.path} does not survive a reboot: {each.otherwise}; persist it, or give the reason in `not_persisted`"
         for each in lost
         if not any(lies_in(each.path, path) for path in excused)
     )
@@ -105,7 +105,7 @@ def small_esps(play: Iterable[object]) -> Iterator[str]:
         if isinstance(size, str) and size[:1].isdigit() and sizes.parse(size) < _ESP_ROOM:
             yield (
                 f"an EFI system partition of {size} holds few kernels, and an update fails once it is full; "
-                "give it 1GiB or more, since what follows it on the disk keeps it from growing"
+                "make it 1GiB or more: the next partition on the disk prevents it from growing later"
             )
 
 
@@ -136,7 +136,7 @@ def ambiguous_labels(layout: Layout) -> Iterator[str]:
     if common:
         yield (
             f"devices are found by label, and other disks often carry {_quoted(common)} too: with two such disks the "
-            "machine may mount the wrong one at boot; give `devices: partuuid`, or labels of your own"
+            "machine may mount the wrong one at boot; set `devices: partuuid`, or choose unusual labels"
         )
     disks = sorted({disk for each in found if (disk := _disk_of(each.path))})
     if len(disks) > 1:
@@ -160,8 +160,8 @@ def _disk_of(path: str) -> str | None:
 
 LOCKED_OUT = "nobody can log in and become root"
 LET_IN = (
-    "give root, or a user in the group wheel, a `password-file` task on a filesystem that is kept, or ssh keys with "
-    "`openssh: true`, or say in `no_login` why that is not needed"
+    "give root, or a user in the group wheel, a `password-file` task on a persistent filesystem, or ssh keys with "
+    "`openssh: true`; or give the reason in `no_login`"
 )
 
 
@@ -178,4 +178,4 @@ def is_locked_out(who: Administrators, layout: Layout) -> bool:
 def locked_out(who: Administrators, layout: Layout) -> Iterator[str]:
     """A warning if nobody could log in and become root."""
     if is_locked_out(who, layout):
-        yield f"{LOCKED_OUT}, unless local.nix says who; {LET_IN}"
+        yield f"{LOCKED_OUT}, unless local.nix allows it; {LET_IN}"

@@ -18,7 +18,7 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Expression:
-    """Nix text that stands as it is. Never made from a value of a playbook."""
+    """Nix code that is written as it is. It never contains a value of a playbook."""
 
     text: str
 
@@ -45,7 +45,7 @@ def render(value: Value, depth: int = 0) -> str:
 
 
 def merged(*settings: Mapping[str, Value]) -> dict[str, Value]:
-    """Settings put together, down to the options; a later one wins."""
+    """Settings merged recursively, down to the options; a later value wins."""
     found: dict[str, Value] = {}
     for key, value in (item for each in settings for item in each.items()):
         there = found.get(key)
@@ -56,7 +56,7 @@ def merged(*settings: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def string(text: str) -> str:
-    """A string literal, whatever is in it."""
+    """A string literal, with all special characters escaped."""
     if "\0" in text or any(0xD800 <= ord(char) < 0xE000 for char in text):
         raise ValueError(f"{text!r} has a character that no Nix string can have")
     for char, escaped in _ESCAPES:
@@ -86,7 +86,7 @@ def _set(values: Mapping[str, Value], depth: int) -> str:
 
 
 def _path(key: str, value: Value) -> str:
-    """An attribute's name and, of sets with but one attribute, theirs: `boot.loader.timeout`."""
+    """The path of an attribute. It continues through sets that have one attribute: `boot.loader.timeout`."""
     if isinstance(value, Mapping) and len(value) == 1:
         ((inner, more),) = value.items()
         return f"{name(key)}.{_path(inner, more)}"
@@ -94,7 +94,7 @@ def _path(key: str, value: Value) -> str:
 
 
 def _end(value: Value) -> Value:
-    """What the attribute at the end of such a path is."""
+    """The value at the end of such a path."""
     while isinstance(value, Mapping) and len(value) == 1:
         (value,) = value.values()
     return value

@@ -1,8 +1,8 @@
-"""What is kept, in the words of the module `impermanence` (github.com/nix-community/impermanence).
+"""Persistent paths as options of the module `impermanence` (github.com/nix-community/impermanence).
 
-Its options are `environment.persistence.STORE` with `directories`, `files`, `hideMounts` and `users.NAME`,
-in which paths are relative to the user's home directory. Which that is it takes from `users.users.NAME.home`
-(since January 2026; it has no option for it any more, submodule-options.nix).
+The options are `environment.persistence.STORE` with `directories`, `files`, `hideMounts` and `users.NAME`, in which
+paths are relative to the user's home directory. The module takes that directory from `users.users.NAME.home` (since
+January 2026, when its own option was removed; submodule-options.nix).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _store(kept: list[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Val
 
 
 def _owner(each: Persisted, homes: Mapping[str, str]) -> str | None:
-    """The user in whose home directory it lies; a home directory itself is kept like any other."""
+    """The user in whose home directory a path lies; None for any other path, and for the home directory itself."""
     inside = [name for name, home in homes.items() if each.path != home and lies_in(each.path, home)]
     return max(inside, key=lambda name: len(homes[name]), default=None)
 
@@ -46,7 +46,7 @@ def _listed(kept: list[Persisted], home: str) -> dict[str, nix.Value]:
 
 
 def _directory(each: Persisted, home: str) -> nix.Value:
-    """A path alone where all else is as usual; for a user's own, owner and group are the user's unless said."""
+    """A directory: only its path if owner, group and mode are the defaults. In a home directory the user owns it."""
     said: dict[str, nix.Value] = {}
     if each.owner not in _ROOT and not home:
         said["user"] = each.owner

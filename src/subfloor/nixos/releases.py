@@ -1,6 +1,6 @@
-"""The releases of NixOS that a configuration names: `system.stateVersion`, and the nixpkgs of its flake.
+"""The releases of NixOS in a configuration: `system.stateVersion`, and the nixpkgs of its flake.
 
-What the configuration says already is kept. Otherwise both are those of the running NixOS, which is the installer.
+Values in an existing configuration are kept. Otherwise both are those of the running NixOS, which is the installer.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ NOT_YET_KNOWN = Releases("00.00", "")
 class Known:
     """What was seen, from which the releases are chosen.
 
-    ``configuration``, ``flake``: the files; ``running``: the running system; ``is_installed``: a system was made from
-    the configuration; ``is_running``: it is the running system, so ``running`` is no installer.
+    ``configuration``, ``flake``: the files; ``running``: the running system; ``is_installed``: a system was built
+    from the configuration; ``is_running``: that system is the running one, so ``running`` is not an installer.
     """
 
     configuration: Text | Absent
@@ -60,7 +60,7 @@ class Known:
 
 
 def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
-    """What a machine says about the releases. Raises ``NotVisible``."""
+    """What a machine shows about the releases. Raises ``NotVisible``."""
     return Known(
         configuration=seen(machine, TextFile(directory.file("configuration.nix"))),
         flake=seen(machine, TextFile(directory.file("flake.nix"))) if directory.flake else Absent(),
@@ -72,7 +72,10 @@ def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
 
 
 def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
-    """The releases: as given, else as in the configuration, else the installer's. Raises ``Refused`` without any."""
+    """The releases:
+
+    as given, else as in the configuration, else the installer's. Raises ``Refused`` if none is known.
+    """
     state = _state_version(state_version, known, overwrite)
     return Releases(state, nixpkgs or _found(_LOCATED, known.flake) or _branch(known) or _BRANCH + state)
 
@@ -81,22 +84,22 @@ def _state_version(given: str | None, known: Known, overwrite: bool) -> str:
     there = _found(_STATED, known.configuration)
     if given and there and given != there and known.is_installed and not overwrite:
         raise Refused(
-            f"state_version: the installed system has {there}, and {given} is given",
-            advice=f"leave `state_version` out, or give {there}: it stays that of the first installation, whatever "
-            "release follows, since services keep their data by it; or give `overwrite: true`",
+            f"state_version: the installed system has {there}, but the play declares {given}",
+            advice=f"remove `state_version`, or set it to {there}: it stays the release of the first installation, "
+            "because services choose the format of their data by it; or set `overwrite: true`",
         )
     if found := given or there:
         return found
     if known.is_running:
         raise Refused(
-            "state_version: the configuration does not say which release the system was first installed from",
+            "state_version: the configuration does not show which release the system was first installed from",
             advice="give `state_version`, as `nixos-option system.stateVersion` shows it",
         )
     if not _is_nixos(known.running):
         raise Refused(
-            f"state_version: the system that runs is no NixOS ({known.running}), so nothing says what is installed",
-            advice='give the release that is installed, in quotes: `state_version: "25.11"`, or on the command line '
-            "`-e 'state_version=\"25.11\"'`; or run this on the installer, of which `nixos-version` tells it",
+            f"state_version: the running system is not NixOS ({known.running}), so the release to install is unknown",
+            advice='give the release to install, in quotes: `state_version: "25.11"`, or on the command line '
+            "`-e 'state_version=\"25.11\"'`; or run this on the NixOS installer, where subfloor finds it",
         )
     return known.running.version
 
@@ -105,8 +108,8 @@ def newer(state_version: str | None, running: OsRelease) -> Iterator[str]:
     """A warning if the given release is later than the running NixOS."""
     if state_version and _is_nixos(running) and state_version > running.version:
         yield (
-            f"state_version {state_version} is later than the NixOS that runs ({running.version}), which installs the "
-            "system: services would look for data as a later release keeps them; leave `state_version` out"
+            f"state_version {state_version} is later than the running NixOS ({running.version}), which installs the "
+            "system: services would expect the data format of a later release; remove `state_version`"
         )
 
 

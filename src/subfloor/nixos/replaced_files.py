@@ -1,8 +1,7 @@
-"""Files that programs replace as a whole: they cannot be bound.
+"""Files that programs replace by renaming a new file over them. Such a file cannot be a bind mount.
 
-A program writes another file and renames it. rename(2) onto a mount point fails (EBUSY). Sources: lckpwdf(3) and
-shadow's commonio.c for the files of users, NixOS's update-users-groups.pl for the same, systemd's
-machine-id-setup.c, hostnamed and timedated.
+rename(2) onto a mount point fails (EBUSY). Sources: lckpwdf(3) and shadow's commonio.c for the files of users,
+NixOS's update-users-groups.pl for the same, systemd's machine-id-setup.c, hostnamed and timedated.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ REPLACED_BY = {
     "/etc/localtime": "`timedatectl`",
     "/etc/resolv.conf": "resolvconf and NetworkManager",
 }
-"""What replaces each file."""
+"""The programs that replace each file."""
 
 
 def warning(path: str) -> tuple[str, ...]:
-    """A warning where a file at this path is bound."""
+    """A warning if a file at this path is bound."""
     if not (who := REPLACED_BY.get(path)):
         return ()
     return (
-        f"{path} is replaced as a whole by {who}, which fails while it is bound; "
-        "keep the directory that it is in, or let the configuration make the file",
+        f"{path} is replaced by {who} with a rename, which fails on a bind mount; persist its directory, or declare "
+        "the file in the configuration",
     )

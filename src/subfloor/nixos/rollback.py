@@ -19,11 +19,14 @@ SERVICE = "rollback-root"
 """The name of the service."""
 
 _RESUMING = ("local-fs-pre.target", "systemd-hibernate-resume.service")
-"""What comes after an attempt to resume: a filesystem that a hibernated system has mounted must not be changed."""
+"""The unit that the service waits for:
+
+the attempt to resume. A filesystem that a hibernated system has mounted must not be changed.
+"""
 
 
 def check(layout: Layout, *, systemd_initrd: bool) -> None:
-    """Raise ``ValueError`` if the root would not be rolled back, or with it what the system needs.
+    """Raise ``ValueError`` if the root would not be rolled back, or if needed data would be lost with it.
 
     Devices in the layout have the names that the play uses.
     """
@@ -64,7 +67,7 @@ def settings(layout: Layout) -> dict[str, nix.Value]:
         "after": [device, *_RESUMING],
         "before": ["sysroot.mount", "shutdown.target"],
         "conflicts": ["shutdown.target"],
-        # It never runs a second time, when the root is in use.
+        # It must not run again later, when the root is in use.
         "unitConfig": {"DefaultDependencies": False, "ConditionPathIsMountPoint": "!/sysroot"},
         "serviceConfig": {"Type": "oneshot", "RemainAfterExit": True},
         "script": script(layout.rollback, root.device),

@@ -1,4 +1,4 @@
-"""What services keep below /var, and by which words a configuration switches them on."""
+"""The data that services keep below /var, and the options of NixOS that enable each service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from subfloor.nixos.users import User
 
 @dataclass(frozen=True)
 class Service:
-    """``words``: a regular expression for the options of NixOS; ``group``: that of its users, where it has one."""
+    """A service and its data.
+
+    ``words``: a regular expression for the options that enable it; ``path``: its data; ``otherwise``: what happens
+    if they are lost; ``group``: the group of its users, if it has one.
+    """
 
     words: str
     path: str
@@ -20,12 +24,12 @@ class Service:
 
 
 SERVICES = (
-    Service(r"fprintd", "/var/lib/fprint", "enrolled fingers are lost"),
+    Service(r"fprintd", "/var/lib/fprint", "enrolled fingerprints are lost"),
     Service(r"libvirtd", "/var/lib/libvirt", "virtual machines, their disks and networks are lost", "libvirtd"),
     Service(
         r"acme|enableACME|useACMEHost",
         "/var/lib/acme",
-        "every boot asks for new certificates, until the authority's limit is reached",
+        "every boot requests new certificates, until the authority's rate limit is reached",
         "acme",
     ),
     Service(r"docker", "/var/lib/docker", "images and volumes are lost", "docker"),
@@ -33,7 +37,7 @@ SERVICES = (
     Service(
         r"(?<!\.)containers(?!\.(?:enable|registries|storage|policy|containersConf))",
         "/var/lib/nixos-containers",
-        "NixOS containers lose what they keep",
+        "NixOS containers lose their data",
     ),
     Service(r"incus", "/var/lib/incus", "containers and virtual machines are lost", "incus-admin"),
     Service(r"lxd", "/var/lib/lxd", "containers and virtual machines are lost", "lxd"),
@@ -41,17 +45,17 @@ SERVICES = (
     Service(r"flatpak", "/var/lib/flatpak", "applications are lost"),
     Service(r"postgresql", "/var/lib/postgresql", "the databases are lost", "postgres"),
     Service(r"mysql|mariadb", "/var/lib/mysql", "the databases are lost", "mysql"),
-    Service(r"samba", "/var/lib/samba", "passwords and the machine's own account are lost"),
-    Service(r"tailscale", "/var/lib/tailscale", "the machine has to be authorised again"),
-    Service(r"zerotierone", "/var/lib/zerotier-one", "the machine has another address"),
-    Service(r"iwd", "/var/lib/iwd", "networks that were joined, and their passwords, are forgotten"),
-    Service(r"printing", "/var/lib/cups", "printers and their settings are forgotten"),
-    Service(r"usbguard", "/var/lib/usbguard", "rules that were added are forgotten"),
-    Service(r"upower|desktopManager", "/var/lib/upower", "the history of batteries is lost"),
-    Service(r"gnome|gdm", "/var/lib/AccountsService", "users' pictures and sessions are forgotten"),
+    Service(r"samba", "/var/lib/samba", "passwords and the machine account are lost"),
+    Service(r"tailscale", "/var/lib/tailscale", "the machine must be authorised again"),
+    Service(r"zerotierone", "/var/lib/zerotier-one", "the machine gets a new address"),
+    Service(r"iwd", "/var/lib/iwd", "known networks and their passwords are lost"),
+    Service(r"printing", "/var/lib/cups", "printers and their settings are lost"),
+    Service(r"usbguard", "/var/lib/usbguard", "added rules are lost"),
+    Service(r"upower|desktopManager", "/var/lib/upower", "battery history is lost"),
+    Service(r"gnome|gdm", "/var/lib/AccountsService", "users' pictures and session choices are lost"),
     Service(r"caddy", "/var/lib/caddy", "certificates are lost"),
     Service(r"grafana", "/var/lib/grafana", "dashboards and users are lost"),
-    Service(r"prometheus", "/var/lib/prometheus2", "what was measured is lost"),
+    Service(r"prometheus", "/var/lib/prometheus2", "metrics are lost"),
     Service(r"nextcloud", "/var/lib/nextcloud", "all files are lost"),
     Service(r"jellyfin", "/var/lib/jellyfin", "libraries and users are lost"),
     Service(r"syncthing", "/var/lib/syncthing", "the device's identity and folders are lost", "syncthing"),
@@ -63,18 +67,18 @@ LECTURED = "/var/db/sudo/lectured"
 
 
 def switched_on(text: str, users: Collection[User]) -> Iterator[Service]:
-    """The services that a module's text names other than to switch them off, and those that users are members of."""
+    """The services that a module enables, and those whose group a user is in. ``text``: the module's."""
     said = _without_comments(text)
     groups = {group for user in users for group in user.groups}
     if "wheel" in groups and not re.search(r"\blecture\b", said):
-        yield Service("sudo", LECTURED, "sudo lectures everybody again after every boot")
+        yield Service("sudo", LECTURED, "sudo shows its lecture again after every boot")
     for each in SERVICES:
         if each.group in groups or _names(said, each.words):
             yield each
 
 
 def _names(text: str, words: str) -> bool:
-    """Whether one of the words is an option that is set, or a set of options; a package of that name is not."""
+    """Whether one of the options is set. A package of the same name does not count."""
     return bool(re.search(rf"(?<![\w-])(?:{words})(?![\w-])\s*[.=]", text))
 
 

@@ -42,5 +42,5 @@ def digest(files: Files, flake: str) -> Digest:
 
 
 def is_made_from(recorded: Digest, digest: Digest) -> bool:
-    """Whether a system was made from this configuration. One that a check imagines was made from the current one."""
+    """Whether a system was built from this configuration. A system that a check imagines counts as built from it."""
     return isinstance(recorded, Unknown) or recorded == digest

@@ -42,8 +42,9 @@ def _files(layout: Layout, initrd: Initrd, names: Collection[str]) -> tuple[str,
 def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset[str]:
     """The paths that stage 1 must mount.
 
-    Those that NixOS knows of and those that the play says, the filesystems that hold a store or a file that is
-    read before stage 2 mounts anything (passwords, the machine's id), and whatever these lie on.
+    These are the paths that NixOS always mounts early, those with `needed_for_boot`, the filesystems that hold a
+    store or a file that is read before stage 2 mounts anything (passwords, the machine id), and all filesystems
+    that these lie on.
     """
     sources = {each.path: source(each) for each in layout.persisted if not each.linked}
     every = {each.path for each in layout.filesystems} | sources.keys()
@@ -58,5 +59,5 @@ def mounted_early(layout: Layout, read_early: Collection[str] = ()) -> frozenset
 
 
 def _stands_on(path: str, other: str, sources: Mapping[str, str]) -> bool:
-    """Whether what is mounted at one path needs what is mounted at the other."""
+    """Whether the mount at one path needs the mount at the other."""
     return lies_in(path, other) or (path in sources and lies_in(sources[path], other))

@@ -58,7 +58,9 @@ def resumed(layout: Layout, initrd: Initrd) -> tuple[str, ...]:
     """
     files = [each for each in layout.swap_files if each.hibernation]
     if len(files) > 1:
-        raise ValueError(f"root: more than one swap file is for hibernation: {', '.join(each.path for each in files)}")
+        raise ValueError(
+            f"root: more than one swap file is declared for hibernation: {', '.join(each.path for each in files)}"
+        )
     if files:
         return (_holder(layout, initrd, files[0].path),)
     lasting = (each.device for each in layout.swaps if not each.random_key)

@@ -72,7 +72,7 @@ class System:
 
 
 def check_one_line(text: str) -> None:
-    """Raise ``ValueError`` for text with an end of line. A schema's pattern lets one pass at the end of a text."""
+    """Raise ``ValueError`` for text with an end of line. The pattern of a schema accepts one at the end of the text."""
     if "\n" in text:
         raise ValueError(f"{text!r} is not one line")
 
@@ -105,7 +105,7 @@ def configuration(system: System) -> str:
 
 
 def _uses_packages(system: System) -> bool:
-    """Whether a user has a shell, which is a package."""
+    """Whether the text uses ``pkgs``: a user's login shell is a package."""
     users = system.users.get("users", {})
     return isinstance(users, Mapping) and any(isinstance(user, Mapping) and "shell" in user for user in users.values())
 

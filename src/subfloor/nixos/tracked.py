@@ -12,18 +12,18 @@ from subfloor.observe.git import Repository
 
 
 def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -> None:
-    """Raise ``Refused`` if Nix would leave out a file of the flake. ``own``: files that a task makes git track."""
+    """Raise ``Refused`` if Nix would ignore a file of the flake. ``own``: files that a task adds to git."""
     if repository is None:
         return
     if not repository.readable:
         raise Refused(
-            f"{folder} lies in a git repository, and there is no git to say which files it tracks",
+            f"{folder} is in a git repository, but the program git is missing, so its tracked files are unknown",
             advice="install git (on a NixOS installer: `nix-shell -p git`) and run this again in its shell",
         )
     if names := sorted(repository.untracked - set(own)):
         raise Refused(
-            f"git does not track {', '.join(names)} in {folder}, and a flake has only what git tracks: "
-            "Nix would leave it out without a word",
+            f"git does not track {', '.join(names)} in {folder}, and Nix reads only tracked files of a flake: it "
+            "would ignore this without an error",
             advice=f"`git -C {shlex.quote(folder)} add --intent-to-add --force -- {shlex.join(names)}` and run this "
             "again; or move what does not belong to the system elsewhere",
         )

@@ -54,23 +54,23 @@ _KEY_TYPES = re.compile(
 
 
 def check_paths(users: Mapping[str, User]) -> None:
-    """Raise ``ValueError`` for a home directory or password file that is no clean absolute path."""
+    """Raise ``ValueError`` if a home directory or password file is not a clean absolute path."""
     for user in users.values():
         for path in filter(None, (user.home, user.password_file)):
             check_clean(path)
 
 
 def check(users: Mapping[str, User]) -> None:
-    """Raise ``ValueError`` for what NixOS would refuse, or would accept although nobody could log in with it.
+    """Raise ``ValueError`` for users that NixOS would refuse, or would accept although they could not log in.
 
-    After nixos/modules/config/users-groups.nix, and `passwdEntry` and `singleLineStr` of lib/types.nix.
+    Source: nixos/modules/config/users-groups.nix, and `passwdEntry` and `singleLineStr` of lib/types.nix.
     """
     for name, user in users.items():
         _check_name(name)
         _check_uid(name, user.uid)
         for what, text in (("description", user.description), ("home", user.home or ""), *_groups(user)):
             if found := next((char for char in text if char == ":" or char in "\n\r\0"), None):
-                raise ValueError(f"the {what} of {name} has {found!r}, which no line of /etc/passwd can have")
+                raise ValueError(f"the {what} of {name} has {found!r}, which /etc/passwd cannot hold")
         if user.home == "/":
             raise ValueError(f"the home directory of {name} cannot be /")
         for number, key in enumerate(user.ssh_keys, start=1):
@@ -98,7 +98,7 @@ def _check_uid(name: str, uid: int | None) -> None:
     if name == "root":
         raise ValueError(f"the uid of root is 0, and not {uid}; leave it out")
     if uid not in _NORMAL:
-        raise ValueError(f"the uid of {name} is {uid}; that of a normal user is from 1000 to 65533")
+        raise ValueError(f"the uid of {name} is {uid}, but a normal user's must be from 1000 to 65533")
     if uid in _BUILDERS:
         raise ValueError(f"the uid of {name} is {uid}; those from 30001 to 30032 are of Nix's build users")
 
@@ -113,13 +113,13 @@ def _check_unique(users: Mapping[str, User]) -> None:
 def _check_key(what: str, key: str) -> None:
     """A line of authorized_keys(5): optional options, a type, and a blob that begins with that type."""
     if "PRIVATE KEY" in key:
-        raise ValueError(f"{what} is a private key; give the public one, from the file that ends in .pub")
+        raise ValueError(f"{what} is a private key; give the public key, from the file that ends in .pub")
     if len(key.strip().splitlines()) != 1:
         raise ValueError(f"{what} is not one line")
     words = key.split()
     at = next((index for index, word in enumerate(words) if _KEY_TYPES.fullmatch(word)), None)
     if at is None or not _is_blob(words[at], words[at + 1 : at + 2]):
-        raise ValueError(f"{what} is no public key, such as `ssh-ed25519 AAAA…`: sshd would not accept it")
+        raise ValueError(f"{what} is not a public key, such as `ssh-ed25519 AAAA…`: sshd would not accept it")
 
 
 def _is_blob(kind: str, blob: list[str]) -> bool:
@@ -132,7 +132,7 @@ def _is_blob(kind: str, blob: list[str]) -> bool:
 
 
 def administrators(users: Mapping[str, User], path: str, openssh: bool, excused: bool) -> Administrators:
-    """Who may become root, as the users are declared."""
+    """The users who may become root, as declared."""
     names = frozenset({"root", *(name for name, user in users.items() if "wheel" in user.groups)})
     by_ssh = frozenset(name for name in names if openssh and users.get(name, User()).ssh_keys)
     files = tuple(PasswordFile(name, user.password_file) for name, user in users.items() if user.password_file)
@@ -145,7 +145,7 @@ def homes(users: Mapping[str, User]) -> dict[str, str]:
 
 
 def contributed_homes(users: Mapping[str, User], root: str) -> tuple[Home, ...]:
-    """The home directories as they are now, below ``root``, with the owner's uid where it is declared."""
+    """The home directories, with paths below ``root``, and the uid of the owner if it is declared."""
     return tuple(
         Home(posixpath.join(root, _home(name, user)[1:]), "root" if name == "root" else f"{user.uid or ''}")
         for name, user in users.items()
@@ -179,7 +179,9 @@ def password_files(users: Mapping[str, User], layout: Layout) -> dict[str, str]:
     found = {name: user.password_file for name, user in users.items() if user.password_file}
     for each in layout.passwords:
         if each.user not in users and each.user != "root":
-            raise ValueError(f"users: there is no {each.user}, for whom a task of the play makes a password file")
+            raise ValueError(
+                f"users: {each.user} is not declared, but a task of the play makes a password file for this user"
+            )
         if found.setdefault(each.user, each.path) != each.path:
             raise ValueError(f"users: {each.user} has two password files, {found[each.user]} and {each.path}")
     return found

@@ -53,7 +53,7 @@ def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source
     root = () if directory.root == "/" else ("--root", directory.root)
     scan = (SCANNER, "--no-filesystems", "--show-hardware-config", *root)
     return Step(
-        says=f"Write {path}, of what {SCANNER} finds",
+        says=f"Write {path} with {SCANNER}",
         commands=(*keep_output(path, scan), *_track(machine, directory, path)),
         after=_made(machine, path, Unknown()),
     )
@@ -92,7 +92,7 @@ def file(
         return None
     if isinstance(there, Text) and not generated.is_intact(there.content) and not overwrite:
         raise Refused(
-            f"{path} was edited, or is not from here; it differs from what would be written:\n"
+            f"{path} was edited, or subfloor did not write it; it differs from the generated text:\n"
             + generated.difference(there.content, content, path),
             advice="move your own settings into local.nix beside it and remove the file, or give `overwrite: true`",
         )
@@ -108,7 +108,7 @@ def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None
         return None
     names = frozenset(map(posixpath.basename, untracked))
     return Step(
-        says=f"Have git track {', '.join(sorted(names))} in {directory.here}",
+        says=f"Make git track {', '.join(sorted(names))} in {directory.here}",
         commands=(tracked.track(untracked),),
         after=machine.with_(Tracking(directory.here), replace(repository, untracked=repository.untracked - names)),
     )

@@ -13,7 +13,7 @@ from subfloor.storage.gpt import Gpt
 from subfloor.storage.marks import is_final
 
 _NEGLIGIBLE = 100
-"""Free space is no span if it is less than this fraction (1/100) of the disk."""
+"""Free space of less than 1/100 of the disk is not shown."""
 
 
 class Use(StrEnum):
@@ -44,7 +44,7 @@ class Span:
 def spans(disk: DiskState) -> tuple[Span, ...]:
     """The partitions in their order on the disk, and the free space between them.
 
-    A table may be wrong: what lies beyond the end of the disk, or under another partition, is not drawn.
+    A table may be wrong: what lies beyond the end of the disk, or under another partition, is left out.
     """
     if not disk.table and disk.whole:
         return (Span(0, disk.size, Use.DATA, content=", ".join(disk.whole)),)

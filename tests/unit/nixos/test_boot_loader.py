@@ -58,8 +58,8 @@ def test_grub_and_its_disk_belong_together(values: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("loader", "uefi", "told"),
     [
-        ("systemd-boot", False, "a BIOS started this machine"),
-        ("grub", True, "UEFI started this machine"),
+        ("systemd-boot", False, "this machine booted with BIOS"),
+        ("grub", True, "this machine booted with UEFI"),
         ("systemd-boot", True, ""),
         ("grub", False, ""),
         ("none", False, ""),

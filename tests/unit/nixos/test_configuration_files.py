@@ -46,7 +46,7 @@ class Place:
         """The files that it writes, by name."""
         report = self.run(command, **values)
         assert report["error"] is None, report["error"]
-        return [step["says"].partition(",")[0].rpartition("/")[2] for step in report["steps"]]
+        return [step["says"].partition(" with ")[0].rpartition("/")[2] for step in report["steps"]]
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_newer_installer_changes_no_release(place: Place) -> None:
     assert "nixos-25.05" in (place.files / "flake.nix").read_text()
     (place.files / "configuration.nix").unlink()
     report = place.run("check", state_version="{{ none }}")
-    assert report["outcome"] == "refused" and "is no NixOS" in report["error"]["what"]
+    assert report["outcome"] == "refused" and "is not NixOS" in report["error"]["what"]
 
 
 def test_every_file_that_was_edited_is_shown(place: Place) -> None:

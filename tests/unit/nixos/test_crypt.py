@@ -30,7 +30,7 @@ def test_one_that_is_whole(text: str) -> None:
 def test_one_that_is_not(text: str) -> None:
     for spoilt in (text[:-1], f"{text}x", f"{text}\n", f"{text[:-1]}:", text.rpartition("$")[0]):
         said = fault(spoilt)
-        assert "no whole hash" in said
+        assert "hash is incomplete" in said
         assert spoilt.rpartition("$")[2][:9] not in said or len(spoilt) < 40, "the message shows it"
 
 

@@ -162,7 +162,7 @@ def test_a_key_on_a_device_is_read_there(home: Path) -> None:
         ((replace(CRYPTROOT, key_file="/mnt/boot/key"),), "only once that container is open"),
         ((CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/home/key")), "only once that container is open; leave it out"),
         ((CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/nix/store/key")), "all users can read"),
-        ((CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/run/key")), "does not outlive a boot"),
+        ((CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/run/key")), "does not survive a reboot"),
         ((CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/a key")), "white space"),
         ((CRYPTROOT, replace(CRYPTHOME, header="/mnt/a,b")), "commas"),
         ((CRYPTROOT, replace(CRYPTHOME, header="/tmp/header")), "does not have the header"),
@@ -177,7 +177,7 @@ def test_what_could_not_be_opened_is_refused(containers: tuple[EncryptedDevice, 
 
 def test_a_key_on_a_root_that_is_rolled_back_is_refused() -> None:
     rolled = (replace(ROOT, type="btrfs"), Rollback("/dev/mapper/cryptroot", "root", "blank"))
-    with pytest.raises(ValueError, match="does not outlive a boot"):
+    with pytest.raises(ValueError, match="does not survive a reboot"):
         filesystems.module(
             lies(CRYPTROOT, replace(CRYPTHOME, key_file="/mnt/etc/key"), *rolled, ESP, HOME), "binds", {}, {}
         )
@@ -239,7 +239,7 @@ def test_it_warns_of_keys_and_memory_that_anyone_can_read() -> None:
     layout = lies(replace(CRYPTHOME, key_file="/mnt/etc/key"), replace(ROOT, device="/dev/vda2"), ESP, HOME)
     assert any("is on /, which is not encrypted" in each for each in encryption_checks.warnings(layout, PLAIN))
     layout = lies(CRYPTROOT, ROOT, ESP, SwapDevice("/dev/vda4"))
-    assert any("/dev/vda4 is swap without encryption" in each for each in encryption_checks.warnings(layout, PLAIN))
+    assert any("/dev/vda4 is unencrypted swap" in each for each in encryption_checks.warnings(layout, PLAIN))
     layout = lies(replace(CRYPTROOT, key_file="/tmp/key"), ROOT, ESP)
     assert any("outside of the install root" in each for each in encryption_checks.warnings(layout, PLAIN))
     assert encryption_checks.warnings(lies(CRYPTROOT, CRYPTHOME, ROOT, ESP, HOME, SWAP, CRYPTSWAP), PLAIN) == ()

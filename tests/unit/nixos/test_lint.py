@@ -64,7 +64,7 @@ def test_each_is_told_of_once_with_its_reason(path: str) -> None:
     others = tuple(each for each in PATHS if each != path)
     (warning,) = forgotten(others)
     (reason,) = (need.otherwise for need in NEEDED if need.path == path)
-    assert warning.startswith(f"{path} does not outlive a boot: {reason}; ")
+    assert warning.startswith(f"{path} does not survive a reboot: {reason}; ")
     assert forgotten(others, excused={path: "it is known elsewhere"}) == ()
     assert forgotten((*others, path)) == ()
 
@@ -72,7 +72,7 @@ def test_each_is_told_of_once_with_its_reason(path: str) -> None:
 def test_host_keys_are_lost_only_with_the_store_that_holds_them() -> None:
     assert forgotten(tuple(PATHS)) == ()
     (warning,) = forgotten(tuple(PATHS), store="/persist")
-    assert warning.startswith("/persist/etc/ssh does not outlive a boot: sshd has other host keys")
+    assert warning.startswith("/persist/etc/ssh does not survive a reboot: sshd gets new host keys")
 
 
 @pytest.mark.parametrize(("kept", "told"), [("/var/lib", 0), ("/home", 0), ("/home/ada/work", 0), ("/home/adam", 1)])
@@ -177,7 +177,7 @@ def test_a_play_is_told_of_its_boot_partition() -> None:
 def test_the_playbook_that_comes_with_it_keeps_all_that_is_needed() -> None:
     for variant in (name for name, (file, given) in VARIANTS.items() if file == NIXOS and "persist" not in given):
         said = [warning for entry in entries(variant) if entry.task for warning in entry.task.warnings()]
-        assert [warning for warning in said if "does not outlive" in warning and "/home/" not in warning] == [
+        assert [warning for warning in said if "does not survive" in warning and "/home/" not in warning] == [
             warning for warning in said if warning.startswith("/var/guest")
         ]
 

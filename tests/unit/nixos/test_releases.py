@@ -82,7 +82,7 @@ def test_nothing_says_which(values: dict[str, Any]) -> None:
 
 def test_that_of_an_installed_system_never_changes_by_mistake() -> None:
     there = known(configuration=of("24.05"), is_installed=True)
-    with pytest.raises(Refused, match=r"the installed system has 24\.05, and 25\.11 is given"):
+    with pytest.raises(Refused, match=r"the installed system has 24\.05, but the play declares 25\.11"):
         chosen("25.11", None, there, overwrite=False)
     assert chosen("25.11", None, there, overwrite=True).state_version == "25.11"
 

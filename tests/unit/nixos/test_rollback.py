@@ -76,7 +76,7 @@ def test_the_name_of_the_device_s_unit(parts: list[str]) -> None:
 def test_such_a_root_forgets() -> None:
     assert LAYOUT.is_forgetful and not LAYOUT.keeps("/etc/machine-id") and LAYOUT.keeps("/nix/store")
     assert any(
-        "/etc/machine-id does not outlive" in text for text in lint.forgotten(LAYOUT, {}, "/etc/nixos", None, {})
+        "/etc/machine-id does not survive" in text for text in lint.forgotten(LAYOUT, {}, "/etc/nixos", None, {})
     )
 
 

@@ -69,7 +69,7 @@ FILE = StepRecord(
     ),
 )
 
-FORGOTTEN = "/var/log does not outlive a boot: the reason of a crash is not recorded; keep it"
+FORGOTTEN = "/var/log does not survive a reboot: logs are lost, and with them the cause of a crash; persist it"
 
 HOST = HostReport(
     "localhost",
