@@ -393,6 +393,43 @@ def schema(playbook: Path | None) -> int:
     return describing.schema(playbook)
 
 
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--copy", type=click.Path(file_okay=False, path_type=Path), metavar="DIRECTORY", help="Copy them there.")
+def playbooks(names: tuple[str, ...], copy: Path | None) -> int:
+    """List the playbooks that subfloor brings, or copy them to a directory of your own.
+
+    Without NAME, --copy copies all of them. The parts that they include come with them. A file that exists is
+    never overwritten.
+    """
+    from subfloor.cli import shipped
+
+    if copy is None and names:
+        raise click.UsageError("To copy these playbooks, name a directory: --copy DIRECTORY")
+    return shipped.copy(names, copy) if copy else shipped.list_all()
+
+
+@cli.group()
+def new() -> None:
+    """Write the start of something of your own."""
+
+
+@new.command("task")
+@click.argument("name")
+@click.option(
+    "-C",
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The directory of your playbook; default: the current one.",
+)
+def new_task(name: str, directory: Path) -> int:
+    """Write a task that works: plugins/NAME.py, and its test case tests/test_NAME.py."""
+    from subfloor.cli import starting
+
+    return starting.new_task(name, directory)
+
+
 def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None, *, twice: bool = False) -> Request:
     """The request of a command. ``twice``: passphrases are typed twice, since they may become keys.
 

@@ -60,7 +60,7 @@ def _examples(about: Mapping[str, object]) -> str:
 
 def _commands(program: click.Group) -> Iterator[str]:
     yield "# Commands\n\n"
-    for name, command in sorted(program.commands.items()):
+    for name, command in _all(program):
         context = click.Context(command, info_name=f"subfloor {name}")
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"## subfloor {name}\n\n    subfloor {name} {usage}\n\n{_prose(command.help)}\n\n"
@@ -72,6 +72,15 @@ def _commands(program: click.Group) -> Iterator[str]:
     yield "## Exit statuses\n\n| Status | Meaning |\n|---|---|\n"
     yield from (f"| {status} | {says} |\n" for status, says in EXIT_STATUSES.items())
     yield "\nOf several hosts the worst counts: 1, then 4, 3, 5, 2, 0.\n"
+
+
+def _all(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """The commands by name; those of a group, such as `new task`, instead of the group."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", each) for inner, each in _all(command))
+        else:
+            yield name, command
 
 
 def _prose(text: str | None) -> str:

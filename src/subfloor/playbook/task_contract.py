@@ -20,6 +20,11 @@ RESERVED = frozenset({"name", "when", "loop", "tags", "vars", "include", "block"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
+def is_key(name: str) -> bool:
+    """Whether a task may have this key."""
+    return bool(_NAME.fullmatch(name)) and name not in RESERVED
+
+
 def checked(class_: Any, origin: str) -> dict[str, Any]:
     """The schema of a task class's parameters. Raises ``PluginError`` if the class is not a valid task."""
     for wrong, advice in _complaints(class_):
