@@ -78,6 +78,7 @@ class Luks(Task):
         bool, Param("Pass discards (TRIM) to the disk, which then shows how full the container is")
     ] = False
     raw: Annotated[bool, Param("No task of the play fills it: it gets its final label at once")] = False
+    disk: Annotated[str, Param("The name of the disk in the play, as in `gpt-label`; only for a whole disk")] = "disk"
     identity: Identity
     volume: Annotated[Location | None, FromPlay()] = None
     filled: Annotated[bool, FromPlay()] = True

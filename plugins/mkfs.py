@@ -48,13 +48,16 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Mkfs(Task):
-    """Make a filesystem or swap area of this type and label on a volume of ours: a partition, or an open container.
+    """Make a filesystem or swap area of this type and label on a volume: a partition, an open container, or a disk.
 
     A type and a label do not prove that mkfs finished. So the name of the partition, or the label of the container,
     ends in `.unfinished` until the volume is wiped, and the filesystem is made, flushed and checked. Our own
     unfinished work is repeated
     without a question. A finished filesystem may hold data: its label is repaired in place, and everything else
     needs consent. Other content that this play would not have made needs consent too.
+
+    A whole disk is filled without a partition table, except for its last MiB. A mark is there until the content is
+    finished. Other content of the disk needs consent.
 
     A partition of another system is taken over with consent for it, if no task of the play makes it. It keeps
     its place, number, type and name, gets a UUID of ours, and a new filesystem. The other partitions stay as
@@ -70,6 +73,7 @@ class Mkfs(Task):
         "mkfs: {device: /dev/nvme0n1p2, type: swap, label: swap}",
         'mkfs: {device: /dev/vda3, type: ext4, label: nixos, options: ["-m", "1"]}',
         "mkfs: {device: /dev/mapper/cryptroot, type: btrfs, label: nixos}",
+        "mkfs: {device: /dev/vdb, type: ext4, label: data, disk: data}",
     )
 
     device: Annotated[str, Param("The volume", examples=("/dev/vda3", "/dev/mapper/cryptroot"))]
@@ -79,6 +83,7 @@ class Mkfs(Task):
         tuple[str, ...],
         Param("Further options for the mkfs program; none may name a device or a path"),
     ] = ()
+    disk: Annotated[str, Param("The name of the disk in the play, as in `gpt-label`; only for a whole disk")] = "disk"
     identity: Identity
     volume: Annotated[Location | None, FromPlay()] = None
 
@@ -135,10 +140,10 @@ class Mkfs(Task):
         uuid = self.identity.filesystem(volume.uuid)
         return (
             Command(
-                tools.make(volume.node, self.label, uuid, self.options),
+                tools.made(volume.node, self.label, uuid, self.options, volume.room),
                 env=tools.env,
                 timeout=3600.0,
-                demands=(self._trial(volume.size),),
+                demands=(self._trial(volume.room or volume.size),),
             ),
             Command(("sync", volume.node)),
             Command(tools.check(volume.node), timeout=3600.0),
@@ -151,6 +156,11 @@ class Mkfs(Task):
         return Trial(tuple(argv), size if tools.dry_run else min(size, _ENOUGH), tuple(tools.env.items()))
 
     def _check_room(self, volume: Volume) -> None:
+        if volume.room is not None and not TOOLS[self.type].sized:
+            raise Refused(
+                f"{self.type} is not offered on a whole disk, {self.device}: it looks like a partition table there",
+                advice="make a partition for it with `gpt-label` and `aligned-partition`; or declare another type",
+            )
         least = least_sectors(self.type, volume.sector) * volume.sector
         if volume.size < least:
             raise Refused(

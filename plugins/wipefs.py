@@ -13,6 +13,7 @@ from subfloor.plugin import (
     DiskState,
     FromPlay,
     Identity,
+    Location,
     Machine,
     Param,
     Step,
@@ -23,6 +24,7 @@ from subfloor.plugin import (
     gpt,
     hookimpl,
     is_overwritten,
+    locate,
     loss,
     partitions_of,
     tables,
@@ -36,8 +38,8 @@ from subfloor.plugin import (
 class Wipefs(Task):
     """Erase all signatures from a disk that is neither blank nor already ours.
 
-    The task is satisfied on a blank disk, and on a disk that this play has labelled, whatever its partitions
-    hold; so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`,
+    The task is satisfied on a blank disk, and on a disk that this play has labelled or fills as a whole, whatever
+    it holds; so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`,
     here and in `gpt-label`.
 
     Anything else is erased with consent for this device: the signatures of the partitions first and those of
@@ -54,19 +56,29 @@ class Wipefs(Task):
     identity: Identity
     others: Annotated[tuple[Wipefs, ...], FromPlay()] = ()
     partitions: Annotated[tuple[Task, ...], FromPlay()] = ()
+    volume: Annotated[Location | None, FromPlay()] = None
 
     def __post_init__(self) -> None:
         checked("device", whole_disk, self.device)
 
     def within(self, play: tuple[Task, ...]) -> Task:
         others = tuple(task for task in play if isinstance(task, Wipefs) and task.device != self.device)
-        return replace(self, others=others, partitions=partitions_of(play, self.device))
+        partitions = partitions_of(play, self.device)
+        return replace(self, others=others, partitions=partitions, volume=self._filled(play))
+
+    def _filled(self, play: tuple[Task, ...]) -> Location | None:
+        """The whole disk as a volume, if the play fills it under this task's name for it."""
+        filling = (task for task in play if task.key in ("mkfs", "luks"))
+        names = ((getattr(task, "device", ""), getattr(task, "disk", "")) for task in filling)
+        return locate(self.device, play) if (self.device, self.disk) in names else None
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})
 
     def next_step(self, machine: Machine) -> Step | None:
         disk = disk_at(machine, self.device)
+        if self.volume and self.volume.own(machine, self.identity):
+            return None
         if self._is_ours(disk):
             return self._erase_beside_label(machine, disk) if disk.signatures else None
         if not disk.signatures and disk.table is None:

@@ -97,6 +97,10 @@ def _other_type(layout: Layout, disk: LoopDisk, seed: str) -> None:
     _with_files(layout, disk, seed, OLD, type="vfat")
 
 
+def _with_another_type(layout: Layout, disk: LoopDisk, seed: str) -> None:
+    _with_files(layout, disk, seed, OLD, type="xfs")
+
+
 def _without_primary(layout: Layout, disk: LoopDisk, seed: str) -> None:
     _with_files(layout, disk, seed, KEPT)
     disk.put(512, bytes(33 * 512))
@@ -181,6 +185,27 @@ def _of_type(type: str) -> tuple[Layout, ...]:
     )
 
 
+def _whole(name: str, type: str, before: Before, *, keeps: bool = False, destroys: str = "") -> Layout:
+    """A filesystem on the whole disk."""
+    part = Part(0, "", type, "data", files=KEPT if keeps and type != "swap" else {})
+    variables = {"type": type, "label": "data"}
+    name = f"whole-{name}-{type}"
+    return Layout(name, PLAYS / "whole.yml", SIZES[type] + 3, (part,), variables, before, destroys=destroys)
+
+
+WHOLE: tuple[Layout, ...] = (
+    *(_whole("blank", type, _blank) for type in SIZES if type != "vfat"),
+    *(_whole("label", type, _old_label, keeps=True) for type in SIZES if type != "vfat"),
+    replace(_whole("other-type", "btrfs", _with_another_type, destroys="finished"), size=310),
+    _whole("noise", "swap", _noise, destroys="foreign"),
+    _whole("foreign", "ext4", _foreign_whole, destroys="foreign"),
+    replace(_whole("foreign-gpt", "ext4", _foreign_gpt, destroys="foreign"), size=83),
+    _whole("foreign-mbr", "f2fs", _foreign_mbr, destroys="foreign"),
+    _whole("another-seed", "ext4", _another_seed, destroys="foreign"),
+)
+"""Disks without a partition table."""
+
+
 _ESP = Part(1, "ESP", "vfat", "boot", "esp")
 _SWAP = Part(2, "swap", "swap", "swap", "swap")
 _SMALL = {"esp_size": "36MiB", "swap": "4MiB"}
@@ -219,4 +244,5 @@ LAYOUTS: tuple[Layout, ...] = (
         options=("-e", f"@{PLAYS / 'volumes.yml'}", "--tags", "disk"),
     ),
     _ready("nixos-tmpfs-root", _wiped, "nixos-tmpfs-root-wiped", "foreign"),
+    *WHOLE,
 )

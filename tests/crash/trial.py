@@ -84,7 +84,8 @@ def _asked(
 ) -> Iterator[str]:
     """Whether it was right to ask for consent: never for what is ours and unfinished; and nothing is touched."""
     unfinished = any(name.endswith(".unfinished") for name in partitions)
-    ours = label == recording.label_id if recording.layout.destroys == "foreign" else unfinished
+    labelled = recording.layout.destroys == "foreign" and recording.label_id
+    ours = label == recording.label_id if labelled else unfinished
     if ours:
         yield f"it asked for consent to destroy our own unfinished work: {partitions}"
     run("sync", disk.node)

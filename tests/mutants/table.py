@@ -17,10 +17,12 @@ _CONTENTS = "src/subfloor/steps/contents.py"
 _PARTITION = "plugins/aligned_partition.py"
 _PARTITIONS = "src/subfloor/steps/partitions"
 _TABLES = "src/subfloor/steps/tables.py"
+_WHOLE_DISK = "src/subfloor/steps/volumes/whole_disk.py"
 _WIPEFS = "plugins/wipefs.py"
 
 _ENGINE = ("tests/unit/core/test_engine.py",)
 _RACES = ("tests/crash/test_races.py",)
+_WHOLE = ("tests/disks/test_whole_disk.py",)
 _BEFORE = ("tests/disks/test_what_was_on_a_disk.py",)
 _PROPERTIES = ("tests/unit/storage/test_disk_properties.py",)
 _SEEN = ("tests/unit/observe/test_probes.py",)
@@ -106,6 +108,41 @@ MUTANTS = (
         "if entry and not is_final(entry.name):",
         "if False:",
         ("tests/disks/test_mount.py", "-k", "unfinished"),
+    ),
+    Mutant(
+        "a whole disk that another play marked as unfinished is made again without consent",
+        _WHOLE_DISK,
+        "(disk.mark and disk.mark != mark)",
+        "False",
+        (*_WHOLE, "-k", "unfinished"),
+    ),
+    Mutant(
+        "the mark on a whole disk is written into a filesystem that was made larger",
+        _WHOLE_DISK,
+        "not 0 < size <= place(self.size):",
+        "False:",
+        (*_WHOLE, "-k", "reaches_the_end"),
+    ),
+    Mutant(
+        "an unfinished filesystem on a whole disk is mounted",
+        "src/subfloor/steps/volumes/__init__.py",
+        "return whole_disk.marked_name(disk) or luks",
+        "return luks",
+        (*_WHOLE, "-k", "unfinished"),
+    ),
+    Mutant(
+        "a filesystem on a whole disk leaves no room for the mark",
+        _WHOLE_DISK,
+        "room=room(disk.size),",
+        "room=disk.size,",
+        _steps("mkfs"),
+    ),
+    Mutant(
+        "mkfs.xfs discards the mark of a whole disk",
+        "src/subfloor/storage/filesystems.py",
+        '(("-K", "-d", f"size={size}"), ())',
+        '(("-d", f"size={size}"), ())',
+        _steps("mkfs"),
     ),
     # What was there before and must not come back.
     Mutant(

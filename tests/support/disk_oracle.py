@@ -35,7 +35,7 @@ _MTOOLS = ("env", "MTOOLS_SKIP_CHECK=1")
 
 @dataclass(frozen=True)
 class Part:
-    """A partition as it must be in the end: ``files`` are the only ones on it."""
+    """A partition as it must be in the end: ``files`` are the only ones on it. Number 0: the whole disk."""
 
     number: int
     name: str
@@ -47,6 +47,8 @@ class Part:
 
 def faults(disk: LoopDisk, parts: tuple[Part, ...]) -> list[str]:
     """All that is wrong with a disk that should have exactly these partitions, finished; empty if nothing is."""
+    if [part.number for part in parts] == [0]:
+        return list(_whole_faults(disk, parts[0]))
     found = list(_table_faults(disk))
     entries = _entries(disk)
     if sorted(entries) != [part.number for part in parts]:
@@ -58,6 +60,8 @@ def faults(disk: LoopDisk, parts: tuple[Part, ...]) -> list[str]:
 
 def portrait(disk: LoopDisk) -> str:
     """The table, and each filesystem's type, label and UUID, in which no two runs may differ."""
+    if not _dump(disk):
+        return f"{_tags(disk.node)} {_end(disk)!r}"
     table = [line.replace(disk.node, "disk") for line in said("sfdisk", "--dump", disk.node).splitlines()]
     kept = [line for line in table if not line.startswith("device:")]
     return "\n".join([*kept, *(f"{number}: {_tags(disk.partition(number))}" for number in sorted(_entries(disk)))])
@@ -70,8 +74,24 @@ def label_id(disk: LoopDisk) -> str:
 
 
 def names(disk: LoopDisk) -> list[str]:
-    """The names of its partitions."""
-    return re.findall(r'name="([^"]*)"', _dump(disk))
+    """The names of its partitions; of a disk without a table, what it says of itself near its end."""
+    table = _dump(disk)
+    return re.findall(r'name="([^"]*)"', table) if table else [_end(disk)]
+
+
+def _end(disk: LoopDisk) -> str:
+    """The text where a whole disk is marked as unfinished."""
+    with Path(disk.node).open("rb") as file:
+        file.seek(-(1 << 20), 2)
+        return file.read(512).strip(b"\0\n").decode("utf-8", "replace")
+
+
+def _whole_faults(disk: LoopDisk, part: Part) -> Iterator[str]:
+    if (found := said("wipefs", "--noheadings", "--output", "TYPE", disk.node).split()) != [part.type]:
+        yield f"wipefs finds {found}"
+    if end := _end(disk):
+        yield f"there is a mark left: {end!r}"
+    yield from _content_faults(disk.node, part)
 
 
 def _dump(disk: LoopDisk) -> str:
@@ -112,6 +132,10 @@ def _part_faults(disk: LoopDisk, part: Part, entry: Mapping[str, str]) -> Iterat
     if known != {key: entry[key] for key in ("start", "size")}:
         yield f"the kernel has it at {known}"
         return
+    yield from _content_faults(node, part)
+
+
+def _content_faults(node: str, part: Part) -> Iterator[str]:
     tags = _tags(node)
     if (tags.get("TYPE"), tags.get("LABEL", "")) != (part.type, part.label):
         yield f"blkid finds {tags}, not {part.type} {part.label!r}"

@@ -58,7 +58,8 @@ class LoopDisk:
         assert not left, left
 
     def partition(self, number: int) -> str:
-        return f"{self.node}p{number}"
+        """The node of a partition; 0: of the disk itself."""
+        return f"{self.node}p{number}" if number else self.node
 
     def sfdisk(self, script: str) -> None:
         """Lay it out by hand, and tell the kernel."""

@@ -6,6 +6,8 @@ Every key names a subject, with defaults for all that a case does not care about
       {opened: [1, crypt], holds: ext4 nixos, users: [mounted at /mnt]}
     luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
     memory: 8GiB
+    disk /dev/vdb:                        # without a table: our content, or that of a UUID; and the mark of its stage
+      {holds: ext4 data, marked: .labelling}
     disk /dev/vda:                        # 30 GiB and blank; `absent` where there is no such disk
       size: 30GiB                       # or `none`, as of a drive without a medium
       table: ours                         # or a label-id, or {id, length, damage: […], taken: […]}, or {type: dos}
@@ -101,6 +103,7 @@ from subfloor.observe.usage import Usage, Used
 from subfloor.steps.volumes import luks
 from subfloor.storage import gpt, sizes
 from subfloor.storage.devices import device
+from subfloor.storage.end_mark import EndMark
 from subfloor.storage.filesystems import uuid_on_disk
 from subfloor.storage.marks import final
 from subfloor.storage.partition_types import type_guid
@@ -255,6 +258,8 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     volumes = tuple(volume for _, volume in parts if volume)
     if "opened" in about:
         about |= _inside(path, about)
+    elif "holds" in about or "marked" in about:
+        about |= _whole(about)
     more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
     return Disk(path), DiskState(
         **{"node": path, "size": size, "limits": limits, "table": table, "volumes": volumes} | more
@@ -276,6 +281,17 @@ def _inside(path: str, about: dict[str, Any]) -> dict[str, Any]:
         content = replace(content, uuid=uuid_on_disk(content.type, IDENTITY.filesystem(container)))
         found |= {"content": content, "signatures": (content.type,)}
     return found
+
+
+def _whole(about: dict[str, Any]) -> dict[str, Any]:
+    """The content of a whole disk, which has our UUID unless another one is given, and the mark of it."""
+    found: dict[str, Any] = {}
+    uuid, holds, stage = about.pop("uuid", ""), about.pop("holds", None), about.pop("marked", "")
+    content = _content(holds, None, fresh=False)
+    if isinstance(content, Content):
+        ours = uuid_on_disk(content.type, IDENTITY.filesystem(IDENTITY.disk("disk")))
+        found |= {"content": replace(content, uuid=uuid or ours), "signatures": (content.type,)}
+    return found | ({"mark": EndMark(IDENTITY.disk("disk"), stage)} if stage else {})
 
 
 def _luks(path: str, about: Any) -> tuple[AnySubject, Header | None]:

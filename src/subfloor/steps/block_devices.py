@@ -216,7 +216,7 @@ def _whole(machine: Machine, source: str, disk: str, state: DiskState, kind: str
     if state.table is not None:
         raise Refused(f"{source} is partitioned", advice="name one of its partitions; `lsblk` lists them")
     if not is_final(name := marked_name(machine, state)):
-        raise _unfinished(source, name)
+        raise _unfinished(source, name, f"it has the mark {name!r}")
     _check_type(source, ", ".join(types), kind)
     fresh = state.content is not None and state.content.fresh
     return Source(state.node, disk, fresh=fresh, called=source if state.node.startswith("/dev/dm-") else "")
@@ -233,14 +233,15 @@ def _check_finished(source: str, state: DiskState, volume: PartitionState) -> No
         )
 
 
-def _unfinished(source: str, name: str) -> Refused:
+def _unfinished(source: str, name: str, where: str = "") -> Refused:
+    where = where or f"the partition is named {name!r}"
     if name.endswith(LABELLING):
         return Refused(
-            f"a label change on {source} was interrupted: the partition is named {name!r}",
+            f"a label change on {source} was interrupted: {where}",
             advice="put a `mkfs` task for it before this one: it repairs the content and sets the label, without loss",
         )
     return Refused(
-        f"the content of {source} is unfinished: the partition is named {name!r}",
+        f"the content of {source} is unfinished: {where}",
         advice="put a `mkfs` task for it before this one: it makes the content again",
     )
 

@@ -332,7 +332,15 @@ def _sampled(disk: DiskState) -> Command:
 def erased(disk: DiskState) -> DiskState:
     """The disk after ``erase``."""
     return replace(
-        disk, table=None, volumes=(), signatures=(), content=None, stray=(), filled=False, cleared=((0, disk.sectors),)
+        disk,
+        table=None,
+        volumes=(),
+        signatures=(),
+        content=None,
+        mark=None,
+        stray=(),
+        filled=False,
+        cleared=((0, disk.sectors),),
     )
 
 

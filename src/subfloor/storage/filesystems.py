@@ -32,7 +32,8 @@ class Tools:
     pass ``check``. ``mend``: repairs a superblock that a power cut tore while the label was written, and leaves a
     sound one unchanged; without ``mend``, ``relabel`` repairs it, because it writes everything that can be torn.
     ``env``: added to the environment of ``make``. ``dry_run``: options that make ``make`` only report whether it would
-    succeed, for a device of any size; without them, a trial is needed.
+    succeed, for a device of any size; without them, a trial is needed. ``sized``: the words before and behind the node
+    that limit the size to so many bytes, whole MiB; None: this is not offered.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -44,6 +45,15 @@ class Tools:
     mend: Callable[[str], Call] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     dry_run: Argv = ()
+    sized: Callable[[int], tuple[Argv, Argv]] | None = None
+
+    def made(self, node: str, label: str, uuid: UUID, options: Argv, size: int | None) -> Argv:
+        """The command that makes it with this size in bytes; None: as large as its device."""
+        if size is None:
+            return self.make(node, label, uuid, options)
+        assert self.sized
+        before, behind = self.sized(size)
+        return (*self.make(node, label, uuid, (*before, *options)), *behind)
 
 
 def _if(label: str, *argv: str) -> Argv:
@@ -67,6 +77,7 @@ TOOLS: Mapping[str, Tools] = {
         # In a torn superblock only the checksum is wrong. Setting any value writes it anew. (e2fsck could repair it
         # from a backup, but a small filesystem has none.)
         mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
+        sized=lambda size: ((), (f"{size // 1024}k",)),
     ),
     "vfat": Tools(
         lambda node, label, uuid, options: (
@@ -90,6 +101,8 @@ TOOLS: Mapping[str, Tools] = {
         lambda node, label: ("xfs_admin", "-L", label or "--", node),
         label_bytes=12,
         dry_run=("-N",),
+        # Without -K it discards all of the device, not only what it uses.
+        sized=lambda size: (("-K", "-d", f"size={size}"), ()),
     ),
     "btrfs": Tools(
         lambda node, label, uuid, options: (
@@ -106,6 +119,7 @@ TOOLS: Mapping[str, Tools] = {
         # It refuses a UUID that any device has, according to libblkid's cache. For some time the cache may still
         # list a filesystem that has just been wiped. Without the cache it reads the devices (libblkid(3)).
         env={"BLKID_FILE": "/dev/null"},
+        sized=lambda size: (("--byte-count", str(size)), ()),
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (
@@ -117,6 +131,7 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("fsck.f2fs", "--dry-run", node),
         lambda node, label: ("f2fslabel", node, label),
         label_bytes=512,
+        sized=lambda size: ((), (str(size // 512),)),
     ),
     "swap": Tools(
         lambda node, label, uuid, options: (
@@ -128,6 +143,7 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("swaplabel", node),  # fails if there is no swap area
         lambda node, label: ("swaplabel", "-L", label, node),
         label_bytes=15,
+        sized=lambda size: ((), (str(size // 1024),)),
     ),
 }
 

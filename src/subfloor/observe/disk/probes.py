@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from subfloor.observe.device_names import CANONICAL
+from subfloor.storage import end_mark
 from subfloor.storage.superblocks import PIECE, PLACES
 
 ENDS = 64 * 1024
@@ -201,6 +202,11 @@ ZEROS = rf"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 [ -z "$(partx --raw --noheadings --output NR -- "$n")" ] || {{ echo "unread partitions"; exit 0; }}
 [ ! -e "$s/dm" ] || {{ echo "unread mapped"; exit 0; }}
+{_MEDIUM}
+if [ "$size" -gt {2 * end_mark.ROOM // 512} ]; then
+    count=8
+    echo end $(medium $((size - {end_mark.ROOM // 512})) | od -A n -v -t x1 -N {end_mark.LENGTH})
+fi
 blockdev --flushbufs "$n" && read -r size < "$s/size" || exit
 pages=$((size / {SAMPLE // 512})) count={MARGIN // 512}
 [ "$size" -gt "$count" ] || count=$size

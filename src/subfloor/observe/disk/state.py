@@ -9,7 +9,7 @@ from typing import ClassVar
 from subfloor.core.errors import NotVisible
 from subfloor.core.machine import ESTIMATED, Unknown, at_least
 from subfloor.observe.disk.probes import BEGINNING, BEGINNINGS, SAMPLE, SAMPLES
-from subfloor.storage import alignment, gpt
+from subfloor.storage import alignment, end_mark, gpt
 from subfloor.storage.devices import partition_node
 
 LOST_GPT = "lost GPT"
@@ -131,7 +131,8 @@ class DiskState:
     partition, but the samples between the disk's ends are not all zeros. ``cleared``: spaces emptied with consent
     in this very (imagined) run, as the first sector and the one after the last; never set in an observed value.
     ``uses``: the ``use`` of a ``Content``, by the types of what is on the whole disk. ``content``: the content of the
-    whole disk as blkid reports it, if there is no table. ``mapped``: the mapped device in device-mapper, if it is one.
+    whole disk as blkid reports it, if there is no table. ``mark``: that of unfinished content on the whole disk.
+    ``mapped``: the mapped device in device-mapper, if it is one.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -150,6 +151,7 @@ class DiskState:
     stray: tuple[int, ...] = ()
     in_use: bool = at_least(default=False)
     content: Content | None = None
+    mark: end_mark.EndMark | None = None
     mapped: Mapped | None = None
     read_only: bool = False
     kind: str = "disk"
@@ -253,6 +255,8 @@ class DiskState:
             yield "a protective MBR whose GPT is lost"
         elif LOST_GPT in self.signatures:
             yield "a GPT that cannot be read"
+        elif self.mark:
+            yield "content on the whole disk that subfloor did not finish"
         elif UNKNOWN_DATA in self.signatures:
             yield f"unknown data ({READ}, are not all zeros)"
         if self.filled:

@@ -44,7 +44,7 @@ from subfloor.observe.disk.state import (
     Unopened,
 )
 from subfloor.observe.disk.users import Users
-from subfloor.storage import gpt
+from subfloor.storage import end_mark, gpt
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> D
         table=table or other,
         volumes=seen,
         content=None if table or other else content_of(_by_number(listed).get(_WHOLE, {})),
+        mark=None if table or other else _mark(ProbeOutput.of(read.text)),
         signatures=kinds,
         labels=tuple(sorted({(kind, label) for kind, label in found if label})),
         stray=tuple(stray),
@@ -182,6 +183,14 @@ def _sampled(size: int) -> int:
     """How many bytes are read between the ends of a disk with so many bytes in whole samples (``SAMPLE_PLACES``)."""
     beginnings = max(0, min(BEGINNINGS - 1, (size - MARGIN - BEGINNING) // MARGIN))
     return beginnings * BEGINNING + (SAMPLES * SAMPLE if size > 2 * MARGIN else 0)
+
+
+def _mark(read: ProbeOutput) -> end_mark.EndMark | None:
+    """The mark of unfinished content. Raises ``ValueError`` if its place was not read in full."""
+    piece = bytes.fromhex(" ".join(read.many("end")))
+    if "end" in dict(read.pairs) and len(piece) != end_mark.LENGTH:
+        raise ValueError("the sector of its mark is missing")
+    return end_mark.parse(piece)
 
 
 def _is_zeros(said: str, size: int) -> bool:

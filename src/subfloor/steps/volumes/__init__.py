@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from subfloor.core.machine import AnySubject
+from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.task import Task
-from subfloor.steps.volumes import luks, partition
-from subfloor.steps.volumes.luks import marked_name
+from subfloor.observe.disk import DiskState
+from subfloor.steps.volumes import luks, partition, whole_disk
 from subfloor.steps.volumes.volume import Location, Volume
 
-_KINDS = (luks.located, partition.located)
+_KINDS = (luks.located, whole_disk.located, partition.located)
 """One function per kind that recognises its paths. The last one accepts every remaining path."""
 
 
@@ -28,6 +28,11 @@ def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
     tasks = tuple(play)
     opened = luks.located(path, tasks, locate)
     return opened.subjects() if opened else frozenset()
+
+
+def marked_name(machine: Machine, disk: DiskState) -> str:
+    """The name of a whole device as a volume, where its mark is, if there is any."""
+    return whole_disk.marked_name(disk) or luks.marked_name(machine, disk)
 
 
 __all__ = ["Location", "Volume", "locate", "marked_name", "subjects_below"]

@@ -23,9 +23,10 @@ class Volume(ABC):
     """A volume on a machine, for the task that makes its content.
 
     ``path``: its path in the play; ``node``: its node in the kernel. ``size`` and ``sector``: in bytes. ``name``: its
-    name in the layer below, with the mark of its progress (``storage/marks``). ``uuid``: of the volume; the UUIDs of
-    its content are derived from it. ``ours``: this play made it. ``known``: the kernel has it as the layer below
-    defines it. ``disks``: the paths and nodes of the whole disks that it lies on; ``locks``: the nodes among them.
+    name in the layer below, with the mark of its progress (``storage/marks``). ``room``: how many of its bytes the
+    content may take; None: all. ``uuid``: of the volume; the UUIDs of its content are derived from it. ``ours``:
+    this play made it. ``known``: the kernel has it as the layer below defines it. ``disks``: the paths and nodes of
+    the whole disks that it lies on; ``locks``: the nodes among them.
     """
 
     machine: Machine = field(repr=False)
@@ -38,6 +39,7 @@ class Volume(ABC):
     uuid: UUID
     ours: bool
     content: Content | Unknown | None
+    room: int | None = None
     users: tuple[str, ...] = ()
     in_use: bool = False
     read_only: bool = False

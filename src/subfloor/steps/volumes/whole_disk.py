@@ -1,0 +1,208 @@
+"""A whole disk without a partition table, as a volume: a sector near its end carries the mark.
+
+A finished disk has no mark: it is ours by the UUID of its content, which is derived from the disk's name in the play.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from subfloor.core.errors import Refused
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject, Machine
+from subfloor.core.task import Command, Loss, Step, Task
+from subfloor.observe.disk import UNKNOWN_DATA, Content, Disk, DiskState, Holdings
+from subfloor.steps.losses import loss
+from subfloor.steps.ownership import is_our_content
+from subfloor.steps.partitioning import check_not_another, disk_at, erase, erased, guard
+from subfloor.steps.volumes.volume import Locate, Location, Volume
+from subfloor.storage.devices import device
+from subfloor.storage.end_mark import ROOM, EndMark, place, room
+from subfloor.storage.filesystems import LUKS, TOOLS
+from subfloor.storage.marks import LABELLING, UNFINISHED
+from subfloor.storage.sizes import show
+
+
+@dataclass(frozen=True)
+class WholeDiskAt(Location):
+    """The disk at this path, which the play calls ``disk``.
+
+    ``others``: the names and paths of the play's other disks. ``partitioned``: the play makes a table on it.
+    """
+
+    path: str
+    disk: str = "disk"
+    others: tuple[tuple[str, str], ...] = ()
+    partitioned: bool = False
+
+    def subjects(self) -> frozenset[AnySubject]:
+        """All subjects that ``on`` reads."""
+        return frozenset({Disk(self.path)})
+
+    def on(self, machine: Machine, identity: Identity) -> Volume:
+        """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
+        self._check_play()
+        disk, uuid = disk_at(machine, self.path), identity.disk(self.disk)
+        self._check_disk(disk, identity)
+        ours = _is_ours(identity, disk, EndMark(uuid, disk.mark.stage) if disk.mark else None, self.disk)
+        return WholeDisk(
+            machine=machine,
+            identity=identity,
+            path=self.path,
+            node=disk.node,
+            size=disk.size,
+            room=room(disk.size),
+            sector=disk.limits.sector,
+            name=self.disk + (disk.mark.stage if ours and disk.mark else ""),
+            uuid=uuid,
+            ours=ours,
+            content=disk.content or _unexpected(disk),
+            users=disk.busy,
+            in_use=disk.is_busy,
+            read_only=disk.read_only,
+            disks=(self.path, disk.node),
+            locks=(disk.node,),
+            disk=disk,
+        )
+
+    def _check_play(self) -> None:
+        if self.partitioned:
+            raise Refused(
+                f"the play makes a partition table on {self.path}, so nothing else can fill the whole disk",
+                advice="name one of its partitions; or remove the `gpt-label` task for the disk",
+            )
+        for name, path in self.others:
+            if name == self.disk:
+                raise Refused(
+                    f"the play calls both {self.path} and {path} “{name}”: they would get the same identity",
+                    advice="give one of them another name with `disk:`",
+                )
+
+    def _check_disk(self, disk: DiskState, identity: Identity) -> None:
+        if disk.mapped:
+            raise Refused(
+                f"{self.path} is a mapped device, and no task of the play makes it",
+                advice="name a disk, a partition, or what a `luks` task opens; `lsblk` lists them",
+            )
+        if disk.size <= 2 * ROOM:
+            raise Refused(f"{self.path} is too small: {show(disk.size)}", advice="name a larger disk; lsblk lists them")
+        check_not_another(self.path, self.disk, disk, {identity.disk(name): name for name, _ in self.others})
+        for name, _ in self.others:
+            if disk.content and disk.content.uuid and is_our_content(identity, identity.disk(name), disk.content):
+                raise Refused(
+                    f"{self.path} is the disk “{name}” of this play, not “{self.disk}”",
+                    advice="the device names have changed: name the disks by /dev/disk/by-id/…",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeDisk(Volume):
+    """A whole disk on a machine."""
+
+    disk: DiskState
+
+    @property
+    def whole(self) -> str:
+        """The node of the whole device that contains the volume, or is the volume."""
+        return self.node
+
+    def reveal(self) -> tuple[Command, ...]:
+        """Commands that make the volume known to the kernel."""
+        return ()
+
+    def mark(self, name: str) -> tuple[Command, ...]:
+        """Commands that write the mark in the name, or remove it, and flush it. Raises ``LookNeeded``, ``Refused``."""
+        if name.endswith(LABELLING):
+            self._check_room_for_mark()
+        mark, sector = self._mark(name), self.sector
+        at = (f"of={self.node}", f"bs={sector}", f"seek={place(self.size) // sector}", "count=1", "iflag=fullblock")
+        # One sector, filled up with zeros (sync), so it is written as a whole or not at all.
+        how = ("conv=sync,notrunc,fsync", "status=none")
+        zeros = () if mark else ("if=/dev/zero",)
+        return (Command(("dd", *zeros, *at, *how), stdin=mark.bytes if mark else b""),)
+
+    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        """The machine after the volume got this content and name."""
+        mark = self._mark(name)
+        signatures = (content.type,) if content else (UNKNOWN_DATA,) if mark else ()
+        disk = replace(self.disk, content=content, signatures=signatures, mark=mark)
+        return self.machine.with_(Disk(self.path), disk)
+
+    def losses(self, about: str) -> tuple[Loss, ...]:
+        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        lost = loss(self.machine, self.path, self.disk)
+        return (replace(lost, what=f"{lost.what} ({about})"),)
+
+    def take_over(self) -> Step:
+        """A step that erases the disk, and marks it as ours and unfinished; a blank disk is only marked."""
+        blank = not self.disk.signatures and self.disk.table is None
+        name = self.final_name + UNFINISHED
+        after = replace(erased(self.disk), signatures=(UNKNOWN_DATA,), mark=self._mark(name))
+        return Step(
+            says=f"Mark {self.path} as unfinished" if blank else f"Take over {self.path}, and empty it",
+            commands=((guard(self.node),) if blank else erase(self.disk)) + self.mark(name),
+            after=self.machine.with_(Disk(self.path), after),
+            destroys=() if blank else self.losses("not made by this play"),
+            locks=self.locks,
+        )
+
+    def _mark(self, name: str) -> EndMark | None:
+        stage = name.removeprefix(self.final_name)
+        return EndMark(self.uuid, stage) if stage else None
+
+    def _check_room_for_mark(self) -> None:
+        """Raise ``Refused`` if the filesystem reaches the place of the mark: another program made it larger."""
+        held = self.machine.further(Holdings(self.path, ((0, self.size),)))
+        size = next((each.size for each in held if each.start == 0), 0)
+        if self.disk.mark is None and not 0 < size <= place(self.size):
+            raise Refused(
+                f"the filesystem on {self.path} leaves no room at the end of the disk, where a change of its label is "
+                "marked as begun",
+                advice="change the label with the filesystem's own program, then run this again",
+            )
+
+
+def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: str) -> bool:
+    """Whether this play has marked the disk, or its content is ours and there is nothing beside it."""
+    if disk.table is not None or (disk.mark and disk.mark != mark):
+        return False
+    content = disk.content
+    made_here = bool(content and content.uuid and is_our_content(identity, identity.disk(name), content))
+    return disk.mark is not None or (made_here and content is not None and disk.signatures == (content.type,))
+
+
+def _unexpected(disk: DiskState) -> Content | None:
+    """What this play does not make: what wipefs(8) finds on the disk where blkid(8) finds nothing."""
+    found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, LUKS})
+    return Content(", ".join(found)) if found else None
+
+
+def marked_name(disk: DiskState) -> str:
+    """The mark on a disk whose content is unfinished; "" on any other."""
+    return disk.mark.stage if disk.mark else ""
+
+
+def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:
+    """The whole disk at a path; None for a partition. Raises ``ValueError`` for a path that names no device."""
+    if device(path).number is not None:
+        return None
+    names = tuple(dict.fromkeys(_named(play)))
+    own = next((name for name, at, fills in names if at == path and fills), "disk")
+    others = tuple((name, at) for name, at, _ in names if at != path)
+    partitioned = any(at == path and not fills for _, at, fills in names)
+    return WholeDiskAt(path, own, others, partitioned)
+
+
+_FILLING = ("mkfs", "luks")
+
+
+def _named(play: tuple[Task, ...]) -> Iterator[tuple[str, str, bool]]:
+    """The name and path of each disk that the play labels or fills, and whether it fills it."""
+    for task in play:
+        path, name = getattr(task, "device", None), getattr(task, "disk", None)
+        if not isinstance(path, str) or not isinstance(name, str):
+            continue
+        fills = task.key in _FILLING
+        if task.key == "gpt-label" or (fills and not path.startswith("/dev/mapper/") and device(path).number is None):
+            yield name, path, fills
