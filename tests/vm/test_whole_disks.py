@@ -9,7 +9,7 @@ from places import DATA
 from vm import zoo
 
 Sh = Callable[..., str]
-Blank = Callable[..., str]
+Blank = Callable[[str], str]
 Subfloor = Callable[..., list[Ran]]
 
 PLAY = str(DATA / "playbooks" / "layers" / "whole-disk.yml")
@@ -18,7 +18,8 @@ MARK = "dd if=$1 bs=512 skip=$(($(blockdev --getsz $1) - 2048)) count=1 status=n
 
 
 def test_whole_disks_are_filled_opened_again_and_checked(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
-    blank(PLAIN, ENCRYPTED)
+    for disk in (PLAIN, ENCRYPTED):
+        blank(disk)
     with_key = [PLAY, "-e", "passphrase=correct horse"]
     planned, made, again = subfloor(["check", *with_key], ["apply", *with_key], ["apply", PLAY])
     assert planned.status == 2 and made.status == 0, (planned, made)
