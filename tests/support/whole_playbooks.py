@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import step_values
@@ -73,7 +74,12 @@ def entries(variant: str) -> tuple[Entry, ...]:
     """The entries of a playbook."""
     name, given = VARIANTS[variant]
     given = given if name == TWO_DISKS else {"disk": "/dev/vda"} | given
-    plays = playbook.load(_HERE.parent / "playbooks" / name, _REGISTRY)
+    return entries_of(_HERE.parent / "playbooks" / name, given)
+
+
+def entries_of(path: Path, given: dict[str, Any]) -> tuple[Entry, ...]:
+    """The entries of a playbook file, with these variables."""
+    plays = playbook.load(path, _REGISTRY)
     return tuple(entry for play in plays for entry in play.entries(LOCALHOST, given))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -66,8 +67,9 @@ def _commands(program: click.Group) -> Iterator[str]:
         yield f"## subfloor {name}\n\n    subfloor {name} {usage}\n\n{_prose(command.help)}\n\n"
         yield "| Option | What it does |\n|---|---|\n"
         for parameter in command.get_params(context):
-            if record := parameter.get_help_record(context):
-                yield f"| `{_cell(record[0])}` | {_cell(record[1])} |\n"
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+                # Markdown shows a backslash in code, and needs none there.
+                yield f"| `{record[0]}` | {_cell(record[1])} |\n"
         yield "\n"
     yield "## Exit statuses\n\n| Status | Meaning |\n|---|---|\n"
     yield from (f"| {status} | {says} |\n" for status, says in EXIT_STATUSES.items())
@@ -84,7 +86,7 @@ def _all(group: click.Group) -> Iterator[tuple[str, click.Command]]:
 
 
 def _prose(text: str | None) -> str:
-    return textwrap.dedent(text or "").strip()
+    return inspect.cleandoc(text or "")
 
 
 def _cell(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,16 @@ from pathlib import Path
 
 import yaml
 
+from disk_values import nothing_left
 from places import ROOT
+from subfloor.core.consent import Consent
+from subfloor.core.engine import imagine
+from subfloor.core.outcome import HostReport
+from subfloor.report import text
+from subfloor.report.style import Style
+from whole_playbooks import blank, entries_of
+
+_COMMAND = "On a blank disk, `subfloor check data.yml -e disk=/dev/vda` prints:"
 
 
 def block(document: str, language: str) -> str:
@@ -41,6 +51,27 @@ def test_the_readme_s_playbook_is_read(tmp_path: Path) -> None:
     playbook.write_text(block("README.md", "yaml"))
     ran = subfloor("check", str(playbook), "-e", "disk=/dev/vdzz")
     assert ran.returncode == 3 and "there is no device /dev/vdzz" in ran.stdout
+
+
+def test_the_readme_s_session_is_what_a_check_of_its_playbook_prints(tmp_path: Path) -> None:
+    """UPDATE_GOLDEN=1 records it: the playbook of the README, checked on a blank disk of 30 GiB."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(block("README.md", "yaml"))
+    play = entries_of(playbook, {"disk": "/dev/vda"})
+    host = HostReport("localhost", imagine(play, blank(play), Consent(), nothing_left))
+    lines = text.plan((host,), Style())
+    session = f"{_COMMAND}\n\n" + "".join(f"    {line}".rstrip() + "\n" for line in lines)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = re.search(rf"{re.escape(_COMMAND)}\n\n(?:    .*\n|\n(?=    ))+", readme)
+    assert shown
+    if os.environ.get("UPDATE_GOLDEN"):
+        (ROOT / "README.md").write_text(readme.replace(shown[0], session), "utf-8")
+    else:
+        assert shown[0] == session
+
+
+def test_the_readme_is_one_screen() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 75
 
 
 def test_the_readme_names_files_that_are_there() -> None:

@@ -48,6 +48,13 @@ def test_the_reference_has_every_command_and_option(name: str) -> None:
     assert section and not [each for option in options for each in option.opts if each not in section]
 
 
+def test_the_reference_shows_prose_as_prose() -> None:
+    """Indented lines would be code, and a backslash before `|` would be shown in code."""
+    shown = [line for line in PAGES["reference/commands.md"].splitlines() if line.startswith("    ")]
+    assert all(line.startswith("    subfloor ") for line in shown)
+    assert "\\|" not in "".join(re.findall(r"`[^`]*`", PAGES["reference/commands.md"]))
+
+
 def test_the_reference_has_every_exit_status() -> None:
     assert set(EXIT_STATUSES) == {*_SEVERITY.values(), FAILED, USAGE}
     assert all(f"| {status} |" in PAGES["reference/commands.md"] for status in EXIT_STATUSES)
