@@ -58,3 +58,13 @@ def test_a_disk_that_is_not_there_keeps_no_other_from_being_shown(disk: MakeDisk
     assert said.returncode == 1 and "there is no device /dev/loop987" in said.stdout and "ext4" in said.stdout
     told = json.loads(show("/dev/loop987", vda.node, "--json").stdout)
     assert told["status"] == 1 and len(told["disks"]) == 1 and told["errors"][0]["kind"] == "Refused"
+
+
+def test_it_shows_the_group_that_a_disk_is_a_part_of(disk: MakeDisk) -> None:
+    vda, vdb = disk(), disk()
+    run("vgcreate", "-qq", "photos", vda.node, vdb.node)
+    before = vda.digest(), vda.writes()
+    said, told = show(vda.node), json.loads(show("--json", vda.node).stdout)
+    assert f"{vda.node}: volume group 'photos'; its other devices: {vdb.node} (" in " ".join(said.stdout.split())
+    assert any(each.startswith(f"{vda.node}: volume group 'photos'") for each in told["disks"][0]["notes"])
+    assert (vda.digest(), vda.writes()) == before

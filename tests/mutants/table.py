@@ -345,7 +345,7 @@ MUTANTS = (
     Mutant(
         "what else a disk is a part of is lost unsaid",
         "src/subfloor/steps/layers.py",
-        "layers = [machine.further(subject) for subject in subjects]",
+        "layers = [machine.further(subject) for subject in layers_of(node, content)]",
         "layers: list[Layer] = []",
         ("tests/unit/steps/test_layers_in_losses.py",),
     ),

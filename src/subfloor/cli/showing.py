@@ -10,11 +10,13 @@ from subfloor.act.look import look
 from subfloor.cli.endings import interruptible
 from subfloor.cli.statuses import FAILED
 from subfloor.core.errors import LookFailed, Refused, SubfloorError
+from subfloor.core.machine import LookNeeded, Machine
 from subfloor.observe.disk import Disk, DiskState, Holdings, Missing, Remains
 from subfloor.report.run import Problem
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 from subfloor.report.show import Shown, extents, lines
 from subfloor.report.style import Style
+from subfloor.steps.layers import memberships
 from subfloor.storage.devices import device
 
 _NOWHERE = Disk("/dev/disk/none")
@@ -59,7 +61,7 @@ def _seen(shell: Shell, path: str) -> Seen:
         if not isinstance(found, DiskState):
             present = found.present if isinstance(found, Missing) else ()
             return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(present) or 'none'}")
-        return Shown.of(found, _closer(shell, path, found))
+        return Shown.of(found, _closer(shell, path, found), _part_of(shell, found))
     except LookFailed as error:
         return error
 
@@ -67,6 +69,18 @@ def _seen(shell: Shell, path: str) -> Seen:
 def _closer(shell: Shell, path: str, disk: DiskState) -> tuple[Remains, ...]:
     holdings = Holdings(path, extents(disk))
     return look(shell, {holdings})[holdings] if holdings.extents else ()
+
+
+def _part_of(shell: Shell, disk: DiskState) -> tuple[str, ...]:
+    machine = Machine()
+    while True:
+        try:
+            return memberships(machine, disk)
+        except LookNeeded as needed:
+            try:
+                machine = machine.updated(look(shell, {needed.subject}))
+            except LookFailed as error:
+                return (f"what it is a part of cannot be shown: {error.what}",)
 
 
 def _text(seen: Sequence[Seen], style: Style) -> Iterator[str]:

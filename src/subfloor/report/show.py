@@ -24,15 +24,19 @@ _DERIVED = 5
 
 @dataclass(frozen=True)
 class Shown:
-    """A disk, and how full the filesystems on it are and when they were last used, in words, by their first byte."""
+    """A disk, and how full the filesystems on it are and when they were last used, in words, by their first byte.
+
+    ``part_of``: the groups and arrays that it or its partitions are a part of, in words.
+    """
 
     disk: DiskState
     use: Mapping[int, str] = field(default_factory=dict)
+    part_of: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, disk: DiskState, holdings: tuple[Remains, ...]) -> Shown:
-        """The disk with what a closer look found at the starts of its partitions."""
-        return cls(disk, {each.start: each.content.use for each in holdings if each.content.use})
+    def of(cls, disk: DiskState, holdings: tuple[Remains, ...], part_of: tuple[str, ...] = ()) -> Shown:
+        """The disk with what a closer look found at the starts of its partitions, and what it is a part of."""
+        return cls(disk, {each.start: each.content.use for each in holdings if each.content.use}, part_of)
 
 
 def extents(disk: DiskState) -> tuple[tuple[int, int], ...]:
@@ -51,6 +55,8 @@ def lines(shown: Shown, style: Style) -> Iterator[str]:
     yield from style.lines(_about(disk), "  ", hanging="  ")
     yield f"  {bar(disk, columns(style, 2), style)}"
     yield from _table(shown, style)
+    for each in shown.part_of:
+        yield from style.lines(each, "  ", hanging="  ")
     for each in notes(disk):
         yield from style.lines(each, "  ", "yellow", hanging="  ")
 
@@ -153,7 +159,7 @@ def document(shown: Shown) -> dict[str, Any]:
         "alignment": disk.grid.grain * disk.limits.sector,
         "in_use": as_json(disk.users),
         "parts": [_part(shown, span) for span in spans(disk)],
-        "notes": as_json(tuple(notes(disk))),
+        "notes": as_json((*shown.part_of, *notes(disk))),
     }
 
 

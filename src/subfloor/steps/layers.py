@@ -6,11 +6,12 @@ from dataclasses import replace
 from itertools import groupby
 
 from subfloor.core.machine import Machine
-from subfloor.observe.disk import Content, Holdings
+from subfloor.observe.disk import Content, DiskState, Holdings
 from subfloor.observe.layers import Layer, Place, layers_of, of_interest
 from subfloor.storage.filesystems import LUKS
 
-_MORE = "what is in it cannot be named while it is not assembled"
+_LOCKED = "what is in it cannot be seen"
+_INACTIVE = "what is in it cannot be named while it is not assembled"
 
 
 def with_layer(machine: Machine, node: str, content: Content, *, known: bool = True) -> Content:
@@ -23,15 +24,27 @@ def with_layer(machine: Machine, node: str, content: Content, *, known: bool = T
     return replace(content, use="; ".join(filter(None, (content.use, words))))
 
 
+def memberships(machine: Machine, disk: DiskState) -> tuple[str, ...]:
+    """What a disk and its partitions are a part of, each with its node. Raises ``LookNeeded``."""
+    whole = ((disk.node, content) for content in disk.on_whole)
+    parts = ((disk.partition_node(each.number), each.content) for each in disk.volumes if each.known)
+    seen = ((node, content) for node, content in (*whole, *parts) if isinstance(content, Content))
+    found = ((node, layer) for node, content in seen for layer in _layers(machine, node, content))
+    return tuple(f"{node}: {layer}" for node, layer in found if str(layer))
+
+
 def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str:
     if content.type == LUKS:
-        return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", "what is in it cannot be seen")))
-    subjects = layers_of(node, content)
-    if subjects and not known:
+        return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", _LOCKED)))
+    if not known and layers_of(node, content):
         return "what it is a part of cannot be named: the kernel has no device for it"
-    layers = [machine.further(subject) for subject in subjects]
-    found = (each.with_contents(_contents(machine, each)) for each in layers if of_interest(content, each))
-    return "; ".join(filter(None, map(str, found)))
+    return "; ".join(filter(None, (each.as_loss for each in _layers(machine, node, content))))
+
+
+def _layers(machine: Machine, node: str, content: Content) -> tuple[Layer, ...]:
+    """The layers that the content of a device belongs to, with what is on them."""
+    layers = [machine.further(subject) for subject in layers_of(node, content)]
+    return tuple(each.with_contents(_contents(machine, each)) for each in layers if of_interest(content, each))
 
 
 def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
@@ -47,5 +60,7 @@ def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
 
 
 def _named(content: Content) -> str:
-    nested = content.type == LUKS or (content.type != "btrfs" and layers_of("", content) != ())
-    return f"{content}, {_MORE}" if nested else str(content)
+    if content.type == LUKS:
+        return f"{content}, {_LOCKED}"
+    nested = content.type != "btrfs" and layers_of("", content)
+    return f"{content}, {_INACTIVE}" if nested else str(content)

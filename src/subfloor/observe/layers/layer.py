@@ -46,20 +46,25 @@ class Layer:
     unseen: str = ""
 
     def __str__(self) -> str:
-        return "; ".join(self._sentences())
+        return "; ".join(self._sentences("its other devices"))
+
+    @property
+    def as_loss(self) -> str:
+        """The layer in words, as what is lost with one of its devices."""
+        return "; ".join(self._sentences("its other devices may lose data too"))
 
     def with_contents(self, found: dict[Place, str]) -> Layer:
         """The layer, with what was found at the places of its parts."""
         parts = (replace(each, about=(*each.about, *_at(each.place, found))) for each in self.parts)
         return replace(self, parts=tuple(parts))
 
-    def _sentences(self) -> Iterator[str]:
+    def _sentences(self, other_devices: str) -> Iterator[str]:
         parts = ", ".join(filter(None, map(str, self.parts)))
         between = " with " if any(each.name for each in self.parts) else " "
         if named := between.join(filter(None, (self.name, parts))):
             yield named
         if self.others:
-            yield f"its other devices may lose data too: {', '.join(self.others)}"
+            yield f"{other_devices}: {', '.join(self.others)}"
         if self.absent:
             yield f"{self.absent} of its devices {'is' if self.absent == 1 else 'are'} not present"
         if self.unseen:
