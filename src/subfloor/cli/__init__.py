@@ -29,11 +29,34 @@ Exit status: 0 in sync, or applied; 1 failed or interrupted; 2 drift that apply 
 3 drift that needs a person, or declined; 4 a host cannot be reached; 5 drift whose repair destroys data
 and needs consent; 64 bad usage or playbook. Of several hosts, the worst: 1, then 4, 3, 5, 2, 0."""
 
+
+def _completing(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """A completion of ``subfloor.cli.completing``, which is imported only when a shell asks."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from subfloor.cli import completing
+
+        return getattr(completing, name)(context, parameter, incomplete)
+
+    return complete
+
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Completable(click.Command):
+    """A command whose arguments are known to the completion of an option's value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words. While a shell completes, an option at the end has no value yet: to click, an error."""
+        ends_open = ctx.resilient_parsing and args and args[-1].startswith("-")
+        return super().parse_args(ctx, args[:-1] if ends_open else args)
 
 
 class Program(click.Group):
     """The group of commands, with subfloor's exit statuses; every error ends in a message."""
+
+    command_class = Completable
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run a command line, and exit with its status."""
@@ -135,19 +158,39 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _what = _all_of(
-    click.argument("playbook", type=_PLAYBOOK),
+    click.argument("playbook", type=_PLAYBOOK, shell_complete=_completing("playbooks")),
     click.option("-i", "--inventory", type=_PLAYBOOK, help="The inventory of hosts; default: this machine."),
-    click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts: names, groups, wildcards."),
+    click.option(
+        "-l",
+        "--limit",
+        metavar="PATTERN",
+        shell_complete=_completing("hosts"),
+        help="Only these hosts: names, groups, wildcards.",
+    ),
     click.option(
         "-e",
         "--extra-vars",
         "extra",
         multiple=True,
         metavar="KEY=VALUE|@FILE",
+        shell_complete=_completing("variables"),
         help="Set a variable; overrides all others.",
     ),
-    click.option("-t", "--tags", multiple=True, metavar="TAGS", help="Only tasks with one of these tags."),
-    click.option("--skip-tags", multiple=True, metavar="TAGS", help="Skip tasks with one of these tags."),
+    click.option(
+        "-t",
+        "--tags",
+        multiple=True,
+        metavar="TAGS",
+        shell_complete=_completing("tags"),
+        help="Only tasks with one of these tags.",
+    ),
+    click.option(
+        "--skip-tags",
+        multiple=True,
+        metavar="TAGS",
+        shell_complete=_completing("tags"),
+        help="Skip tasks with one of these tags.",
+    ),
 )
 
 _how = _all_of(
@@ -202,10 +245,22 @@ _lists = _all_of(
 )
 
 _may = _all_of(
-    click.option("--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Allow destroying the data on this device."),
+    click.option(
+        "--destroy",
+        multiple=True,
+        metavar="[HOST:]DEVICE",
+        shell_complete=_completing("disks"),
+        help="Allow destroying the data on this device.",
+    ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
     click.option("--step", is_flag=True, help="Ask before each step."),
-    click.option("--start-at-task", "start_at", metavar="NAME", help="Start at the first task of this name."),
+    click.option(
+        "--start-at-task",
+        "start_at",
+        metavar="NAME",
+        shell_complete=_completing("entries"),
+        help="Start at the first task of this name.",
+    ),
     click.option(
         "--plan",
         type=_FILE,
@@ -356,7 +411,7 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @cli.command()
-@click.argument("devices", nargs=-1, metavar="[DEVICE]...")
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...", shell_complete=_completing("disks"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(devices: tuple[str, ...], as_json: bool) -> int:
     """Draw the disks as they are, without a playbook; change nothing.
@@ -375,7 +430,7 @@ _beside = click.option(
 
 
 @cli.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_completing("tasks"))
 @_beside
 def tasks(name: str | None, playbook: Path | None) -> int:
     """List all tasks, or document the task NAME."""
@@ -407,6 +462,22 @@ def playbooks(names: tuple[str, ...], copy: Path | None) -> int:
     if copy is None and names:
         raise click.UsageError("To copy these playbooks, name a directory: --copy DIRECTORY")
     return shipped.copy(names, copy) if copy else shipped.list_all()
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the script that makes a shell complete commands, playbooks, hosts, tags, tasks and disks.
+
+    \b
+    bash:  subfloor completion bash > ~/.local/share/bash-completion/completions/subfloor
+    zsh:   subfloor completion zsh > ~/.zfunc/_subfloor    (with ~/.zfunc in fpath)
+    fish:  subfloor completion fish > ~/.config/fish/completions/subfloor.fish
+    """
+    from subfloor.cli import completing
+
+    click.echo(completing.script(cli, shell))
+    return 0
 
 
 @cli.group()

@@ -23,9 +23,16 @@ _SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def known_tags(plays: Iterable[Play]) -> frozenset[str]:
+    """The tags of all entries, also of those that are skipped."""
+    return frozenset(
+        tag for play in plays for tag in (*play.tags, *(tag for item in _items(play) for tag in item.tags))
+    )
+
+
 def check_tags(plays: Sequence[Play], option: str, given: Iterable[str]) -> None:
     """Raise ``PlaybookError`` for tags that no task has, not even a skipped one. ``option``: where they were given."""
-    known = {tag for play in plays for tag in (*play.tags, *(tag for item in _items(play) for tag in item.tags))}
+    known = known_tags(plays)
     problems = Problems()
     for tag in given:
         if tag not in known | _SPECIAL:
