@@ -62,7 +62,7 @@ def test_a_disk_that_is_not_there_keeps_no_other_from_being_shown(disk: MakeDisk
 
 def test_it_shows_the_group_that_a_disk_is_a_part_of(disk: MakeDisk) -> None:
     vda, vdb = disk(), disk()
-    run("vgcreate", "-qq", "photos", vda.node, vdb.node)
+    run("vgcreate", "-qq", "--autobackup", "n", "photos", vda.node, vdb.node)
     before = vda.digest(), vda.writes()
     said, told = show(vda.node), json.loads(show("--json", vda.node).stdout)
     assert f"{vda.node}: volume group 'photos'; its other devices: {vdb.node} (" in " ".join(said.stdout.split())

@@ -67,7 +67,7 @@ def test_a_filesystem_on_the_whole_disk_tells_how_full_it_is(disk: MakeDisk, kin
 def test_a_volume_group_and_a_btrfs_over_two_disks_are_named_with_the_other_disk(disk: MakeDisk) -> None:
     """Wiping one of the disks loses data of both; nothing that names them is active."""
     vda, vdb = disk(), disk()
-    run("vgcreate", "-qq", "photos", vda.node, vdb.node)
+    run("vgcreate", "-qq", "--autobackup", "n", "photos", vda.node, vdb.node)
     words = refusal(on(vda, *SMALL))
     assert f"LVM2_member (volume group 'photos'; its other devices may lose data too: {vdb.node} (" in words
     run("wipefs", "--all", "--quiet", vda.node, vdb.node)
