@@ -113,6 +113,8 @@ def test_unfinished_work_is_made_again_without_a_question_where_it_is_ours(disk:
     vdb.put(-MIB, EndMark(entry.task.identity.disk("disk"), ".unfinished").bytes)
     mount: Play = [("mount", {"source": vdb.node, "path": "/mnt", "type": "ext4"})]
     assert "is unfinished: it has the mark '.unfinished'" in refusal(mount)
+    mount[0][1]["source"] = f"UUID={blkid(vdb.node)['UUID']}"
+    assert "is unfinished: it has the mark '.unfinished'" in refusal(mount)
     vdb.put(0, bytes(MIB))
     before = vdb.digest()
     if whose == "ours":

@@ -305,8 +305,18 @@ def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[st
     other = others[nodes[0]]
     if not is_final(other.name):
         raise _unfinished(other.node, other.name)
+    _check_unmarked(machine, other.node)
     _check_type(other.node, other.type, kind)
     return Source(other.node)
+
+
+def _check_unmarked(machine: Machine, node: str) -> None:
+    """Raise ``Refused`` if this is a whole disk whose content is unfinished, and ``LookNeeded``."""
+    if device(node).number is not None or node.startswith(("/dev/dm-", "/dev/mapper/")):
+        return
+    state = machine.further(Disk(node))
+    if isinstance(state, DiskState) and not is_final(name := marked_name(machine, state)):
+        raise _unfinished(node, name, f"it has the mark {name!r}")
 
 
 def _own(
