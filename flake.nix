@@ -25,6 +25,12 @@
     {
       overlays.default = final: _: { subfloor = final.callPackage ./nix/package.nix { }; };
 
+      # `services.subfloor.drift`
+      nixosModules.default = {
+        imports = [ ./src/subfloor/nixos/installed/module.nix ];
+        nixpkgs.overlays = [ self.overlays.default ];
+      };
+
       # nix run .# -- check PLAYBOOK …
       packages = forEach (pkgs: {
         inherit (pkgs) subfloor;

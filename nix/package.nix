@@ -39,7 +39,7 @@ python3Packages.buildPythonApplication {
     "--suffix"
     "PATH"
     ":"
-    (lib.makeBinPath (callPackage ./tools.nix { } ++ [ qemu_kvm ]))
+    (lib.makeBinPath (callPackage ../src/subfloor/nixos/installed/tools.nix { } ++ [ qemu_kvm ]))
     # For `subfloor rehearse`. The guest starts from a busybox that needs no libraries. It is not on the path,
     # because it would hide that programs are missing.
     "--set-default"

@@ -19,7 +19,7 @@
   strace,
 }:
 mkShell {
-  packages = callPackage ./tools.nix { } ++ [
+  packages = callPackage ../src/subfloor/nixos/installed/tools.nix { } ++ [
     (python3.withPackages (
       packages: with packages; [
         click

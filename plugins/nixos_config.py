@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
@@ -14,9 +15,11 @@ from subfloor.plugin import (
     Declaration,
     Device,
     FromPlay,
+    FromPlaybook,
     Layout,
     Machine,
     Param,
+    Recording,
     RunningSystem,
     StartedByUefi,
     Step,
@@ -24,8 +27,10 @@ from subfloor.plugin import (
     Text,
     TextFile,
     Tool,
+    Unrecorded,
     block_devices,
     boot,
+    bringing,
     check_clean,
     checked,
     device_tags,
@@ -63,6 +68,10 @@ class NixosConfig(Task):
     A flake in a git repository contains only files that git tracks. The task adds the generated files to git.
     It refuses if another file, such as `local.nix`, is not tracked, since Nix would leave it out silently.
 
+    The directory `subfloor` in it contains this playbook with its parts, the variables that were given, without
+    secrets, and subfloor itself. With them `subfloor check` works on the installed system, without arguments.
+    `self_check` changes that.
+
     If the root is a tmpfs, the task warns about each path that a system needs after a reboot and that no task
     keeps. `not_persisted` lists the paths that are left out on purpose. It also warns about the state of
     services that `local.nix` switches on, or whose group a user is in.
@@ -97,9 +106,11 @@ class NixosConfig(Task):
     nixpkgs: releases.Nixpkgs | None = None
     impermanence: Annotated[str | None, Param("The module impermanence: a flake, or a tarball's URL")] = None
     not_persisted: lint.NotPersisted = field(default_factory=dict)
+    self_check: bringing.SelfCheck = "full"
     no_login: Annotated[str, Param("Why no password or key is needed here; disables the warning")] = ""
     overwrite: Annotated[bool, Param("Overwrite a file that was edited by hand")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
+    recording: Annotated[Recording | Unrecorded | None, FromPlaybook()] = None
     small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
     bios_boot: Annotated[bool, FromPlay()] = True
 
@@ -131,6 +142,7 @@ class NixosConfig(Task):
         store = self.store if self.openssh else None
         return (
             *lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted),
+            *bringing.warnings(self._recording, self.self_check),
             *self.small_esps,
             *lint.open_esps(self.layout),
             *(lint.ambiguous_labels(self.layout) if self.devices == "label" else ()),
@@ -167,14 +179,29 @@ class NixosConfig(Task):
         chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
         texts = zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True)
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
-        write = writing.files(machine, files, texts, self.overwrite, unknown)
+        write = writing.files(machine, files, (*self._brought_texts, *texts), self.overwrite, unknown)
+        program = self._brought.program
+        bring = writing.program(machine, files, self._brought.name, program.content) if program else None
         describe = writing.hardware(machine, files, self.hardware, self.platform)
         track = writing.tracking(machine, files)
-        return next((step for step in (describe, *write, track) if step), None)
+        return next((step for step in (describe, bring, *write, track) if step), None)
 
     @property
     def _files(self) -> ConfigurationDirectory:
-        return ConfigurationDirectory(self.root, self.path, self.flake)
+        brought = self._brought
+        return ConfigurationDirectory(self.root, self.path, self.flake, tuple(brought.texts), brought.name)
+
+    @property
+    def _recording(self) -> Recording | Unrecorded | None:
+        return bringing.usable(self.recording, self.root)
+
+    @property
+    def _brought(self) -> bringing.Brought:
+        return bringing.brought(self._recording, self.path, self.self_check)
+
+    @property
+    def _brought_texts(self) -> Iterable[tuple[str, str]]:
+        return ((posixpath.join(self._files.here, name), text) for name, text in self._brought.texts.items())
 
     @property
     def _administrators(self) -> Administrators:
@@ -206,6 +233,7 @@ class NixosConfig(Task):
             not_persisted=self.not_persisted,
             impermanence=self.impermanence,
             flake=self.flake,
+            brought=self._brought.program is not None,
         )
 
 

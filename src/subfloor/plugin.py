@@ -24,11 +24,13 @@ from subfloor.core.contributions import (
 from subfloor.core.errors import LookFailed, NotVisible, Refused
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Output, Subject, Unknown
-from subfloor.core.parameters import FromPlay, Param, checked
+from subfloor.core.parameters import FromPlay, FromPlaybook, Param, checked
+from subfloor.core.recording import Recording, Unrecorded
 from subfloor.core.secret import Secret
 from subfloor.core.task import Claim, Command, Loss, Step, Task, hookimpl
 from subfloor.nixos import (
     boot,
+    bringing,
     crypt,
     device_tags,
     encryption_checks,
@@ -299,7 +301,11 @@ TOOLBOX = (
     "InstallTarget",
     "Layout",
     "Name",
+    "FromPlaybook",
+    "Recording",
+    "Unrecorded",
     "boot",
+    "bringing",
     "check_safe_root",
     "crypt",
     "device_tags",
@@ -354,6 +360,7 @@ __all__ = [
     "Entry",
     "FileSystem",
     "FromPlay",
+    "FromPlaybook",
     "Gpt",
     "Hiding",
     "Home",
@@ -385,6 +392,7 @@ __all__ = [
     "Path",
     "PathState",
     "Persisted",
+    "Recording",
     "Refused",
     "ResumeOffset",
     "Rollback",
@@ -411,12 +419,14 @@ __all__ = [
     "Trial",
     "UnderlyingMount",
     "Unknown",
+    "Unrecorded",
     "Usage",
     "Used",
     "Volume",
     "binds",
     "block_devices",
     "boot",
+    "bringing",
     "check_clean",
     "check_free",
     "check_label",

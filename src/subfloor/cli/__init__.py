@@ -157,8 +157,12 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+_playbook, _playbook_if_not_own = (
+    click.argument("playbook", type=_PLAYBOOK, required=required, shell_complete=_completing("playbooks"))
+    for required in (True, False)
+)
+
 _what = _all_of(
-    click.argument("playbook", type=_PLAYBOOK, shell_complete=_completing("playbooks")),
     click.option("-i", "--inventory", type=_PLAYBOOK, help="The inventory of hosts; default: this machine."),
     click.option(
         "-l",
@@ -204,9 +208,11 @@ _how = _all_of(
 
 _report = click.option(
     "--report",
+    "reports",
     type=_FILE,
+    multiple=True,
     metavar="FILE",
-    help="Also write a report: FILE.html, .md, .xml (JUnit), .prom (node exporter); otherwise JSON.",
+    help="Also write a report: FILE.html, .md, .xml (JUnit), .prom (node exporter); otherwise JSON. Repeatable.",
 )
 
 _log = click.option(
@@ -272,6 +278,7 @@ _may = _all_of(
 
 
 @cli.command()
+@_playbook_if_not_own
 @_what
 @_ask_password
 @_ask_passphrase
@@ -286,7 +293,10 @@ _may = _all_of(
 @click.option("--save-plan", type=_FILE, metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
-    """Report what apply would change; change nothing."""
+    """Report what apply would change; change nothing.
+
+    Without PLAYBOOK it takes the one that this machine was installed from, with the variables given then.
+    """
     from subfloor.cli import running
 
     if _only_lists(given):
@@ -295,6 +305,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 
 
 @cli.command()
+@_playbook_if_not_own
 @_what
 @_ask_password
 @_ask_passphrase
@@ -307,6 +318,8 @@ def check(argv: list[str], /, **given: Any) -> int:
 @click.pass_obj
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     """Bring the machine to the state that the playbook describes; verify each step.
+
+    Without PLAYBOOK it takes the one that this machine was installed from.
 
     On a terminal it shows the plan and asks once. It destroys data only if --destroy names the device, or
     you type its name when asked. On Ctrl-C, SIGTERM or SIGHUP it stops the running command and reports
@@ -345,6 +358,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 
 @cli.command()
+@_playbook
 @_what
 @_ask_passphrase
 @_secret
@@ -508,6 +522,10 @@ def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None,
     """
     from subfloor.playbook.job import Request
 
+    if given["playbook"] is None:
+        from subfloor.cli.own import given_or_own
+
+        given = given_or_own(given)
     return Request(
         playbook=given["playbook"],
         inventory=given["inventory"],
@@ -543,7 +561,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
         json=given["format"] == "json",
         destroy=tuple(given["destroy"]),
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
-        report=given["report"],
+        reports=given["reports"],
         log=given["log"],
         save_plan=given.get("save_plan"),
         plan=given.get("plan"),

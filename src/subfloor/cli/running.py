@@ -38,7 +38,7 @@ class Manner:
     diff: bool = False
     verbose: bool = False
     json: bool = False
-    report: Path | None = None
+    reports: tuple[Path, ...] = ()
     log: Path | None = None
     destroy: tuple[str, ...] = ()
     yes: bool = False
@@ -70,7 +70,7 @@ class _Telling:
     def finish(self, command: str, job: Job, reports: Sequence[HostReport], *, declined: bool = False) -> int:
         """Write the documents and tracebacks at the end of a run; returns the exit status that they show."""
         status = REFUSED if declined else exit_status(reports)
-        if self._manner.json or self._manner.report:
+        if self._manner.json or self._manner.reports:
             outcome = "declined" if declined else str(worst(reports))
             self._documents(Run(command, status, outcome, job.play, tuple(reports)))
         if self._manner.traceback:
@@ -83,8 +83,8 @@ class _Telling:
 
         if self._manner.json:
             self.screen.write(dumps(run, ascii=not self.style.unicode))
-        if self._manner.report:
-            save(self._manner.report, render(run, self._manner.report.suffix))
+        for path in self._manner.reports:
+            save(path, render(run, path.suffix))
 
     def say(self, line: str) -> None:
         """Print a line about the whole run; not with JSON output."""
@@ -147,13 +147,14 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
 
 
 def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
-    check_writable(manner.report, "--report")
+    for path in manner.reports:
+        check_writable(path, "--report")
     check_writable(manner.save_plan, "--save-plan")
     try:
         ended = logged(manner.log, command, manner.argv, run) if manner.log else run(None)
     except Exception as error:
-        if manner.report:
-            save_problem(manner.report, command, error)
+        for path in manner.reports:
+            save_problem(path, command, error)
         raise
     return ended.status
 

@@ -65,6 +65,11 @@ class FromPlay:
     """Marks a field that is not a parameter: ``Task.within`` fills it from the other tasks of the play."""
 
 
+@dataclass(frozen=True)
+class FromPlaybook(FromPlay):
+    """Marks a field for the ``Recording`` of what the play was read from, or for why there is none."""
+
+
 def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
     """Check a parameter's value with ``check``; adds the parameter's name to the ``ValueError`` that it raises."""
     found = _complaints.get()
@@ -157,6 +162,13 @@ def build(task: type[Task], values: Mapping[str, Any], identity: Identity | None
 def needs_identity(task: type[Task]) -> bool:
     """Whether a task derives UUIDs, so that its play must have a seed."""
     return Identity in _hints(task).values()
+
+
+@cache
+def recording_fields(task: type[Task]) -> tuple[str, ...]:
+    """The fields of a task that get the recording of its play."""
+    notes = {name: get_args(hint)[1:] for name, hint in _hints(task).items() if get_origin(hint) is Annotated}
+    return tuple(name for name, each in notes.items() if any(isinstance(note, FromPlaybook) for note in each))
 
 
 def is_given_by_play(hint: Any) -> bool:

@@ -16,12 +16,16 @@ class ConfigurationDirectory:
     """The directory of a configuration that subfloor generates.
 
     ``root``: where the installed system's root is mounted now. ``path``: the directory, as the installed system has
-    it. ``flake``: there is a ``flake.nix``. All paths that it returns are valid now, with ``root`` in them.
+    it. ``flake``: there is a ``flake.nix``. ``brought``: the names of the texts by which the system checks itself, and
+    ``program``: that of subfloor itself, if it is brought. All paths that it returns are valid now,
+    with ``root`` in them.
     """
 
     root: str
     path: str
     flake: bool
+    brought: tuple[str, ...] = ()
+    program: str = ""
 
     @property
     def here(self) -> str:
@@ -41,7 +45,11 @@ class ConfigurationDirectory:
     @property
     def ours(self) -> tuple[str, ...]:
         """All files that subfloor writes."""
-        return (*self.generated, self.hardware)
+        return (*self._texts, *([self.file(self.program)] if self.program else []))
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return (*self.generated, self.hardware, *map(self.file, self.brought))
 
     @property
     def local(self) -> str:
@@ -57,11 +65,16 @@ class ConfigurationDirectory:
         """A file in the directory."""
         return posixpath.join(self.here, name)
 
+    def name(self, path: str) -> str:
+        """The name of a file of the directory, as git and Nix have it."""
+        return posixpath.relpath(path, self.here)
+
     def subjects(self) -> frozenset[AnySubject]:
         """Everything to look at before the files are written."""
-        files = frozenset[AnySubject](kind(path) for path in self.ours for kind in (Path, TextFile))
+        files = frozenset[AnySubject](kind(path) for path in self._texts for kind in (Path, TextFile))
         more = {Tracking(self.here)} if self.flake else set[AnySubject]()
-        return files | more | {Path(self.profile), TextFile(self.local)}
+        program = {Path(self.file(self.program))} if self.program else set[AnySubject]()
+        return files | more | program | {Path(self.profile), TextFile(self.local)}
 
     def repository(self, machine: Machine) -> Repository | None:
         """The git repository of a flake; None if there is none. Raises ``NotVisible``."""

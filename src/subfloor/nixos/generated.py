@@ -14,6 +14,12 @@ def marked(text: str) -> bytes:
     return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()}{_NOTE}\n{text}".encode()
 
 
+def has_text(content: bytes, text: str) -> bool:
+    """Whether a generated file has this text, whatever its checksum says."""
+    first, _, rest = content.partition(b"\n")
+    return first.startswith(_MARK.encode()) and rest == text.encode()
+
+
 def is_intact(content: bytes) -> bool:
     """Whether a file was generated and not edited since."""
     first, _, rest = content.partition(b"\n")

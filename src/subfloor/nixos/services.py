@@ -50,6 +50,7 @@ SERVICES = (
     Service(r"zerotierone", "/var/lib/zerotier-one", "the machine gets a new address"),
     Service(r"iwd", "/var/lib/iwd", "known networks and their passwords are lost"),
     Service(r"printing", "/var/lib/cups", "printers and their settings are lost"),
+    Service(r"subfloor", "/var/lib/subfloor", "the last report of drift is lost"),
     Service(r"usbguard", "/var/lib/usbguard", "added rules are lost"),
     Service(r"upower|desktopManager", "/var/lib/upower", "battery history is lost"),
     Service(r"gnome|gdm", "/var/lib/AccountsService", "users' pictures and session choices are lost"),

@@ -11,6 +11,9 @@ from subfloor.core.machine import Machine, Unknown
 from subfloor.observe.nixos import Configuration
 from subfloor.observe.path import LONGEST, Text, TextFile, seen
 
+BROUGHT = "subfloor"
+"""The directory of what a system needs to check itself, in that of its configuration."""
+
 Files = Mapping[str, str] | Unknown
 """The SHA-256 of each file, by its name in the configuration's directory."""
 
@@ -23,14 +26,21 @@ def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
     sources = seen(machine, Configuration(directory))
     if isinstance(sources, Unknown):
         return sources
-    found = dict(sources.files)
+    found = {name: digest for name, digest in sources.files if _counts(name)}
     for path in written:
+        if not _counts(posixpath.relpath(path, directory)):
+            continue
         content = seen(machine, TextFile(path))
         if isinstance(content, Unknown):
             return content
         if isinstance(content, Text) and len(content.content) < LONGEST:
             found[posixpath.relpath(path, directory)] = hashlib.sha256(content.content).hexdigest()
     return found
+
+
+def _counts(name: str) -> bool:
+    """Whether a system is made from this file. Of what lets it check itself, ``default.nix`` names the program."""
+    return not name.startswith(f"{BROUGHT}/") or name.endswith(".nix")
 
 
 def digest(files: Files, flake: str) -> Digest:

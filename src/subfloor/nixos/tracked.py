@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from subfloor.core.errors import Refused
 from subfloor.core.task import Command
@@ -29,9 +28,7 @@ def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -
         )
 
 
-def track(paths: Collection[str]) -> Command:
-    """The command that makes git track files of one directory, without a commit."""
-    folder = posixpath.dirname(next(iter(paths)))
+def track(folder: str, names: Iterable[str]) -> Command:
+    """The command that makes git track files below a directory, without a commit."""
     git = ("git", "-C", folder, "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
-    names = (posixpath.basename(path) for path in paths)
-    return Command((*git, "add", "--intent-to-add", "--force", "--", *names))
+    return Command((*git, "add", "--intent-to-add", "--force", "--", *sorted(names)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
@@ -39,7 +38,7 @@ Platform = Annotated[
 
 def check_tracked(machine: Machine, directory: ConfigurationDirectory) -> None:
     """Raise ``Refused`` if git does not track a file of the flake, other than those that subfloor writes."""
-    tracked.check(directory.repository(machine), directory.here, map(posixpath.basename, directory.ours))
+    tracked.check(directory.repository(machine), directory.here, map(directory.name, directory.ours))
 
 
 def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source, platform: str) -> Step | None:
@@ -88,7 +87,9 @@ def file(
     content = generated.marked(text)
     paths.there(machine, path, FILE)
     there: Text | Absent | Unknown = seen(machine, TextFile(path))
-    if there == Text(content) or (not known and isinstance(there, Unknown)):
+    if not known and isinstance(there, Unknown):
+        return None
+    if isinstance(there, Text) and generated.has_text(there.content, text):
         return None
     if isinstance(there, Text) and not generated.is_intact(there.content) and not overwrite:
         raise Refused(
@@ -100,16 +101,30 @@ def file(
     return step if known else replace(step, after=_made(machine, path, Unknown()))
 
 
+def program(
+    machine: Machine, directory: ConfigurationDirectory, name: str, content: Callable[[], bytes]
+) -> Step | None:
+    """A step that writes a file whose name contains a digest of its content: one of this name has this content."""
+    path = directory.file(name)
+    if isinstance(paths.there(machine, path, FILE), Node):
+        return None
+    return Step(
+        says=f"Write {path}",
+        commands=(*write_file(path, content()), *_track(machine, directory, path)),
+        after=paths.made(machine, path, Node(FILE, 0o644, ROOT, ROOT)),
+    )
+
+
 def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:
     """A step that makes git track the files that were written before; None if it tracks all of them."""
     repository = directory.repository(machine)
-    untracked = [path for path in directory.ours if repository and posixpath.basename(path) in repository.untracked]
+    untracked = [path for path in directory.ours if repository and directory.name(path) in repository.untracked]
     if not repository or not untracked:
         return None
-    names = frozenset(map(posixpath.basename, untracked))
+    names = frozenset(map(directory.name, untracked))
     return Step(
         says=f"Make git track {', '.join(sorted(names))} in {directory.here}",
-        commands=(tracked.track(untracked),),
+        commands=(tracked.track(directory.here, names),),
         after=machine.with_(Tracking(directory.here), replace(repository, untracked=repository.untracked - names)),
     )
 
@@ -124,7 +139,7 @@ def _written(machine: Machine, directory: ConfigurationDirectory, path: str, con
 
 def _track(machine: Machine, directory: ConfigurationDirectory, path: str) -> tuple[Command, ...]:
     """Commands that make git track a file that was just written, if the flake is in a repository."""
-    return (tracked.track((path,)),) if directory.repository(machine) else ()
+    return (tracked.track(directory.here, (directory.name(path),)),) if directory.repository(machine) else ()
 
 
 def _made(machine: Machine, path: str, content: Text | Unknown) -> Machine:

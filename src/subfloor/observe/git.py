@@ -69,5 +69,5 @@ t=$d
 while [ ! -e "${t%/}/.git" ]; do [ "$t" != / ] || exit 3; t=${t%/*}; t=${t:-/}; done
 command -v git >/dev/null || exit 4
 listed() { git -C "$d" -c safe.directory='*' -c core.fsmonitor=false ls-files -z --others "$@"; }
-listed --exclude-standard -- '*.nix' flake.lock && listed -- local.nix flake.lock
+listed --exclude-standard -- '*.nix' flake.lock 'subfloor/*.whl' && listed -- local.nix flake.lock
 """

@@ -9,7 +9,8 @@ from typing import Any
 from subfloor.core.errors import SubfloorError
 from subfloor.core.faults import RAISED
 from subfloor.core.identity import Identity
-from subfloor.core.parameters import UNKNOWN, build, complaints, needs_identity
+from subfloor.core.parameters import UNKNOWN, build, complaints, needs_identity, recording_fields
+from subfloor.core.recording import Recording, Unrecorded
 from subfloor.core.task import Task
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.checking import check
@@ -101,6 +102,15 @@ def _node_at(where: Position, node: Node) -> Scalar | None:
 def skipped(item: Item, scope: Scope, tags: frozenset[str], plugin: Plugin | None, why: str) -> Entry:
     """An entry without a task. The variables of its expressions may be undefined."""
     return Entry(_name_of_skipped(item, scope, plugin), item.key, None, tags, item.where, why)
+
+
+def recorded(entry: Entry, record: Callable[[], Recording | Unrecorded]) -> Entry:
+    """The entry whose task has the recording of its play, if it wants one."""
+    wanted = recording_fields(type(entry.task)) if entry.task else ()
+    if not entry.task or not wanted:
+        return entry
+    values: dict[str, Any] = dict.fromkeys(wanted, record())
+    return replace(entry, task=replace(entry.task, **values))  # type: ignore[type-var]
 
 
 def within(entry: Entry, item: Item, plugin: Plugin | None, play: tuple[Task, ...]) -> Entry:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from subfloor.core.identity import Identity
+from subfloor.core.recording import Recording, Unrecorded
+from subfloor.core.task import Task
 from subfloor.playbook import assertions, entries, scalars
 from subfloor.playbook.entries import Entry
 from subfloor.playbook.positions import PlaybookError, Position, Problems
@@ -18,6 +21,9 @@ from subfloor.playbook.task_list import ASSERT, BLOCK, FAIL, INCLUDE, Files, Ite
 from subfloor.playbook.variables import UNKNOWN, Scope
 
 MAX_ENTRIES = 10_000
+
+Record = Callable[[Node, tuple[Task, ...]], Recording | Unrecorded]
+"""Returns the recording for a task, from its parameters as they are written and all tasks of its play."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,19 @@ _Expanded = tuple[Entry, Item]
 
 
 class Expansion:
-    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs.
+    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs, ``record`` for those
+    that want to know what the play was read from.
 
     ``problems`` gets all mistakes; it may hold earlier ones.
     """
 
-    def __init__(self, files: Files, identity: Callable[[], Identity], problems: Problems) -> None:
+    def __init__(
+        self, files: Files, identity: Callable[[], Identity], problems: Problems, record: Record | None = None
+    ) -> None:
         self._files = files
         self._identity = identity
         self._problems = problems
+        self._record = record
         self._count = 0
 
     def entries(self, items: tuple[Item, ...], around: Around) -> tuple[Entry, ...]:
@@ -53,7 +63,7 @@ class Expansion:
         of one.
         """
         found = tuple(self._all(items, around))
-        return tuple(entry for entry, _ in found) if self._problems else self._within(found)
+        return tuple(entry for entry, _ in found) if self._problems else self._within(self._recorded(found))
 
     def _all(self, items: tuple[Item, ...], around: Around) -> Iterator[_Expanded]:
         for item in items:
@@ -176,6 +186,13 @@ class Expansion:
 
     def _skipped(self, item: Item, around: Around, why: str) -> Entry:
         return entries.skipped(item, around.scope, around.tags, self._plugin(item), why)
+
+    def _recorded(self, found: tuple[_Expanded, ...]) -> tuple[_Expanded, ...]:
+        """Each entry with the recording of the play, if its task wants one."""
+        if not (record := self._record):
+            return found
+        tasks = tuple(entry.task for entry, _ in found if entry.task)
+        return tuple((entries.recorded(entry, partial(record, item.params, tasks)), item) for entry, item in found)
 
     def _within(self, found: tuple[_Expanded, ...]) -> tuple[Entry, ...]:
         """Each entry after ``Task.within``."""

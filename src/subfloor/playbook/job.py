@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from subfloor import playbook
@@ -17,6 +18,7 @@ from subfloor.core.secret import MASK, Secret
 from subfloor.playbook import Entry, Play, command_line, inventory
 from subfloor.playbook.inventory import CONNECTION_VARS, LOCALHOST, Connection, Inventory, Target
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
+from subfloor.playbook.recording import Recorder
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.selection import select
 from subfloor.playbook.variables import Vars, extra_vars
@@ -164,10 +166,11 @@ def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, 
     connection = Connection("local", target.name)
     with problems.kept():
         connection = target.connection(read.extra)
+    record = partial(Recorder(request.playbook, read.plays).record, target, read.extra)
     entries: list[Entry] = []
     for play in plays:
         with problems.kept():
-            entries += play.entries(target, read.extra, problems, partial=read.partial)
+            entries += play.entries(target, read.extra, problems, partial=read.partial, record=record)
     return Work(host_of(target.name, connection), select(entries, request.tags, request.skip_tags))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from subfloor.core.identity import Identity
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.entries import Entry
-from subfloor.playbook.expansion import Around, Expansion
+from subfloor.playbook.expansion import Around, Expansion, Record
 from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
@@ -48,9 +48,17 @@ class Play:
     """Whether parts of the play could not be read."""
 
     def entries(
-        self, target: Target, extra: Vars | None = None, problems: Problems | None = None, *, partial: bool = False
+        self,
+        target: Target,
+        extra: Vars | None = None,
+        problems: Problems | None = None,
+        *,
+        partial: bool = False,
+        record: Record | None = None,
     ) -> tuple[Entry, ...]:
         """The entries of this play for a host, with includes and loops expanded.
+
+        ``record`` makes the recording for the tasks that want one.
 
         Precedence of variables, highest first: ``extra``, those of the entry and of the includes around it, the
         play's ``vars_files`` (the last one first) and ``vars``, the host's, and defaults. Raises ``PlaybookError``
@@ -63,7 +71,7 @@ class Play:
         scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,), partial or self.partial)
         scope = scope.inside(*self._vars_of_files(scope, found))
         around = Around(scope, self.tags, (self.where.source.name,))
-        expansion = Expansion(self.files, cache(lambda: self._identity(target, scope)), found)
+        expansion = Expansion(self.files, cache(lambda: self._identity(target, scope)), found, record)
         entries = expansion.entries(self.items, around)
         if problems is None:
             found.settle()

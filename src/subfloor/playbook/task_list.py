@@ -85,6 +85,11 @@ class Files:
         return self._vars[path]
 
     @property
+    def paths_of_vars(self) -> tuple[str, ...]:
+        """The paths of the files of variables that were read so far."""
+        return tuple(self._vars)
+
+    @property
     def read_vars(self) -> tuple[Mapping[str, Node], ...]:
         """The variables of the files that were read so far."""
         return tuple(self._vars.values())

@@ -13,7 +13,9 @@ import pytest
 
 from places import ROOT
 
-NIX = sorted((*ROOT.glob("*.nix"), *ROOT.glob("nix/*.nix"), *ROOT.glob("tests/data/flake/**/*.nix")))
+NIX = sorted(
+    (*ROOT.glob("*.nix"), *ROOT.glob("nix/*.nix"), *ROOT.glob("src/**/*.nix"), *ROOT.glob("tests/data/flake/**/*.nix"))
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -54,6 +56,8 @@ def test_it_has_what_it_should_for_each_system(home: Path) -> None:
     assert found["packages"] == {system: ["default", "subfloor"] for system in systems}
     assert found["devShells"] == {system: ["default"] for system in systems}
     assert evaluated(home, "builtins.attrNames outputs.overlays") == ["default"]
+    (module,) = evaluated(home, "map toString outputs.nixosModules.default.imports")
+    assert module == f"{ROOT}/src/subfloor/nixos/installed/module.nix"
 
 
 def test_the_package_has_what_pyproject_asks_for(home: Path) -> None:

@@ -4,6 +4,7 @@
     "btrfs-progs"
     "busybox"
     "coreutils"
+    "cryptsetup"
     "diffutils"
     "dosfstools"
     "e2fsprogs"

@@ -2,6 +2,7 @@
 {
   btrfs-progs,
   coreutils,
+  cryptsetup,
   diffutils,
   dosfstools,
   e2fsprogs,
@@ -16,6 +17,7 @@
 [
   btrfs-progs
   coreutils
+  cryptsetup
   diffutils
   dosfstools
   e2fsprogs

@@ -1,0 +1,30 @@
+"""This machine's own playbook: the one that it was installed from, with the variables that were given then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from subfloor.playbook.recording import INVENTORY, PLAYBOOK, VARIABLES
+
+_USUAL = "/etc/nixos/subfloor"
+
+
+def given_or_own(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command without a playbook, with this machine's own; what is given overrides the variables.
+
+    Raises ``click.UsageError`` if it has none.
+    """
+    folder = Path(os.environ.get("SUBFLOOR_RECORDED") or _USUAL)
+    files = {name: folder / name for name in (PLAYBOOK, INVENTORY, VARIABLES)}
+    missing = next((path for path in files.values() if not path.is_file()), None)
+    if missing:
+        raise click.UsageError(
+            f"Missing argument 'PLAYBOOK': name a playbook. This machine has none of its own: there is no {missing}"
+        )
+    own = {"playbook": files[PLAYBOOK], "inventory": given["inventory"] or files[INVENTORY]}
+    return {**given, **own, "extra": (f"@{files[VARIABLES]}", *given["extra"])}
