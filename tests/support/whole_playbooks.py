@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from subfloor.core.outcome import TaskReport
 from subfloor.observe.disk import Disk
 from subfloor.playbook import Entry
 from subfloor.playbook.inventory import LOCALHOST
+from subfloor.playbook.recording import Recorder
 from subfloor.playbook.registry import Registry
 
 _HERE = TESTS
@@ -70,17 +71,22 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+RECORDED = {"tmpfs root, flake", "tmpfs root, password", "btrfs in LUKS"}
+"""Those whose system can check itself; the others are looked at without that, since it takes many more steps."""
+
+
 def entries(variant: str) -> tuple[Entry, ...]:
     """The entries of a playbook."""
     name, given = VARIANTS[variant]
     given = given if name == TWO_DISKS else {"disk": "/dev/vda"} | given
-    return entries_of(_HERE.parent / "playbooks" / name, given)
+    return entries_of(_HERE.parent / "playbooks" / name, given, recorded=variant in RECORDED)
 
 
-def entries_of(path: Path, given: dict[str, Any]) -> tuple[Entry, ...]:
+def entries_of(path: Path, given: dict[str, Any], *, recorded: bool = False) -> tuple[Entry, ...]:
     """The entries of a playbook file, with these variables."""
     plays = playbook.load(path, _REGISTRY)
-    return tuple(entry for play in plays for entry in play.entries(LOCALHOST, given))
+    record = partial(Recorder(path, plays).record, LOCALHOST, given) if recorded else None
+    return tuple(entry for play in plays for entry in play.entries(LOCALHOST, given, record=record))
 
 
 def blank(play: tuple[Entry, ...]) -> Machine:
