@@ -12,12 +12,13 @@ import zipfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import subfloor
 from subfloor.core.recording import Program
 
-_KINDS = {".py", ".json", ".css", ".nix", ".typed", ".sh"}
+_KINDS = {".py", ".json", ".css", ".nix", ".typed", ".sh", ".yml"}
 _WHEEL = "Wheel-Version: 1.0\nGenerator: subfloor\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold; a package in a Nix store has no time of its own."""
@@ -47,12 +48,8 @@ def program() -> Program | None:
 
 def _files(version: str) -> Mapping[str, bytes]:
     """What is in the wheel, by name, without its list of files."""
-    import subfloor_plugins
-
-    folders = {
-        "subfloor": Path(subfloor.__file__).parent,
-        "subfloor_plugins": Path(next(iter(subfloor_plugins.__path__))),
-    }
+    own = Path(subfloor.__file__).parent
+    folders = {"subfloor": own} | {f"subfloor_{name}": _folder(name, own) for name in ("playbooks", "plugins")}
     found = {
         f"{package}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for package, folder in folders.items()
@@ -60,13 +57,18 @@ def _files(version: str) -> Mapping[str, bytes]:
         if path.suffix in _KINDS or path.name == "py.typed"
     }
     about = distribution("subfloor")
-    own = {
-        "METADATA": about.read_text("METADATA") or about.read_text("PKG-INFO"),
-        "entry_points.txt": about.read_text("entry_points.txt"),
-    }
-    own |= {"WHEEL": _WHEEL, "top_level.txt": "subfloor\nsubfloor_plugins\n"}
-    found |= {f"subfloor-{version}.dist-info/{name}": (text or "").encode() for name, text in own.items()}
+    metadata = about.read_text("METADATA") or about.read_text("PKG-INFO")
+    texts = {"METADATA": metadata, "entry_points.txt": about.read_text("entry_points.txt")}
+    texts |= {"WHEEL": _WHEEL, "top_level.txt": "\n".join([*folders, ""])}
+    found |= {f"subfloor-{version}.dist-info/{name}": (text or "").encode() for name, text in texts.items()}
     return dict(sorted(found.items()))
+
+
+def _folder(name: str, own: Path) -> Path:
+    """The directory of the tasks or playbooks that come with subfloor: as installed, or in a checkout."""
+    found = find_spec(f"subfloor_{name}")
+    places = found.submodule_search_locations if found else None
+    return Path(next(iter(places))) if places else own.parents[1] / name
 
 
 def _wheel(files: Mapping[str, bytes], version: str) -> bytes:

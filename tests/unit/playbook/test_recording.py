@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subfloor.core.recording import Recording, Unrecorded
@@ -162,6 +162,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_values_are_read_as_they_were_written(value: Any) -> None:
     node = strict_yaml.parse(Source("text", f"name: {value_text(value)}\n"))
