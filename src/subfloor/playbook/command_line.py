@@ -20,9 +20,7 @@ _SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
 
 def known_tags(plays: Iterable[Play]) -> frozenset[str]:
     """The tags of all entries, also of those that are skipped."""
-    return frozenset(
-        tag for play in plays for tag in (*play.tags, *(tag for item in items(play) for tag in item.tags))
-    )
+    return frozenset(tag for play in plays for tag in (*play.tags, *(tag for item in items(play) for tag in item.tags)))
 
 
 def check_tags(plays: Sequence[Play], option: str, given: Iterable[str]) -> None:
