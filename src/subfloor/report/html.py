@@ -14,12 +14,14 @@ from subfloor.report.declared import in_words
 from subfloor.report.found import shown, where
 from subfloor.report.layout import Drawn, Span, drawn, spans, undeclared
 from subfloor.report.markup import escaped
+from subfloor.report.mounts import Branch, branches
 from subfloor.report.run import Problem, Run
 from subfloor.report.style import Style
 from subfloor.report.text import as_undeclared, differences, word
 from subfloor.report.values import as_text, content
 from subfloor.storage.sizes import rounded
 
+_INDENT = "\N{EM SPACE}"
 _STYLE = Path(__file__).with_name("report.css")
 
 
@@ -80,6 +82,7 @@ def _host(host: HostReport, number: int) -> Iterator[str]:
         yield from _error(host.error)
     for index, disk in enumerate(drawn(host.survey)):
         yield from _disk(disk, f"disk-{number}-{index}")
+    yield from _mounts(branches(host.survey))
     for each in undeclared(host.survey):
         yield f'<p class="note">{escaped(as_undeclared(each))}: no task declares it, so it stays as it is</p>'
     for task in host.tasks:
@@ -105,6 +108,13 @@ def _disk(disk: Drawn, name: str) -> Iterator[str]:
     rows = ((str(number), _words(found.get(number)), _words(planned.get(number))) for number in numbers)
     if numbers:
         yield from _table(("partition", "found", "declared"), rows)
+
+
+def _mounts(tree: tuple[Branch, ...]) -> Iterator[str]:
+    if tree:
+        yield "<h3>Mounts</h3>"
+        rows = ((f"{_INDENT * each.depth}{each.name}", each.found, each.declared) for each in tree)
+        yield from _table(("mount point", "found", "declared"), rows)
 
 
 def _numbered(disk: DiskState) -> dict[int, Span]:

@@ -9,6 +9,7 @@ from subfloor.report import summary
 from subfloor.report.bar import both
 from subfloor.report.found import shown
 from subfloor.report.layout import drawn, undeclared
+from subfloor.report.mounts import Branch, branches
 from subfloor.report.run import Run
 from subfloor.report.style import Style
 from subfloor.report.text import as_undeclared, differences, word
@@ -43,11 +44,23 @@ def _host(host: HostReport) -> Iterator[str]:
         yield f"\n{_said(host.error.what)}\n\n→ {_said(host.error.advice)}"
     for disk in drawn(host.survey):
         yield from ("", *_block(both(disk, _PLAIN, "")))
+    yield from _mounts(branches(host.survey))
     for each in undeclared(host.survey):
         yield f"\n{_said(as_undeclared(each))}: no task declares it, so it stays as it is"
     for task in host.tasks:
         if summary.is_open(task):
             yield from _task(task)
+
+
+def _mounts(tree: tuple[Branch, ...]) -> Iterator[str]:
+    """The mount points as a block of text, with what is there and, if that differs, what is declared."""
+    width = max((2 * each.depth + len(each.name) for each in tree), default=0)
+    lines = (f"{'  ' * each.depth}{each.name}".ljust(width) + f"  {_mounted(each)}" for each in tree)
+    yield from ("\nMounts:\n", *_block(lines)) if tree else ()
+
+
+def _mounted(each: Branch) -> str:
+    return f"{each.found}; declared: {each.declared}" if each.differs else each.found
 
 
 def _task(task: TaskReport) -> Iterator[str]:
