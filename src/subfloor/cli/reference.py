@@ -61,7 +61,7 @@ def _examples(about: Mapping[str, object]) -> str:
 
 def _commands(program: click.Group) -> Iterator[str]:
     yield "# Commands\n\n"
-    for name, command in _all(program):
+    for name, command in commands_of(program):
         context = click.Context(command, info_name=f"subfloor {name}")
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"## subfloor {name}\n\n    subfloor {name} {usage}\n\n{_prose(command.help)}\n\n"
@@ -76,11 +76,11 @@ def _commands(program: click.Group) -> Iterator[str]:
     yield "\nOf several hosts the worst counts: 1, then 4, 3, 5, 2, 0.\n"
 
 
-def _all(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
     """The commands by name; those of a group, such as `new task`, instead of the group."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", each) for inner, each in _all(command))
+            yield from ((f"{name} {inner}", each) for inner, each in commands_of(command))
         else:
             yield name, command
 

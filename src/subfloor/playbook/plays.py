@@ -26,7 +26,7 @@ from subfloor.playbook.variables import Scope, Vars, table_of_vars
 if TYPE_CHECKING:
     from subfloor.playbook.inventory import Target  # at run time, it is the inventory that imports from here
 
-_PLAY_KEYS = ("name", "hosts", "seed", "vars", "vars_files", "defaults", "tags", "tasks")
+PLAY_KEYS = ("name", "hosts", "seed", "vars", "vars_files", "defaults", "tags", "tasks")
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ def _play(node: Node, files: Files, problems: Problems) -> Play:
         )
     given: dict[str, Any] = {"name": "", "hosts": "", "items": (), "seed": node.items.get("seed")}
     with problems.kept():
-        check_keys(node, _PLAY_KEYS, "a play")
+        check_keys(node, PLAY_KEYS, "a play")
     for key, read in _PARTS.items():
         with problems.kept():
             given[key] = read(node, problems)
     with problems.kept():
-        given["items"] = items_of(required(node, "tasks", _PLAY_KEYS, "a play"), files.registry, problems)
+        given["items"] = items_of(required(node, "tasks", PLAY_KEYS, "a play"), files.registry, problems)
     hosts_where = node.items.get("hosts", node).where
     partial = node.where.source.partial or not given["hosts"]
     return Play(where=node.where, hosts_where=hosts_where, files=files, partial=partial, **given)
@@ -184,7 +184,7 @@ def _play_name(node: Table, _: Problems) -> str:
 
 
 def _hosts(node: Table, _: Problems) -> str:
-    hosts = required(node, "hosts", _PLAY_KEYS, "a play")
+    hosts = required(node, "hosts", PLAY_KEYS, "a play")
     names = hosts.items if isinstance(hosts, Listing) else (hosts,)
     return ":".join(_text(name, "a host, or a pattern of hosts,") for name in names)
 

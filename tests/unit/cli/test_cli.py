@@ -151,7 +151,6 @@ def test_a_fault_of_ours_is_told_as_one(desk: Desk, monkeypatch: pytest.MonkeyPa
     def fail(*_: Any) -> Any:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("subfloor.playbook.job.read_job", fail)
     monkeypatch.setattr("subfloor.cli.running.read_job", fail)
     desk.play(write("one"))
     result = desk.run("check")

@@ -16,6 +16,7 @@ from places import ROOT
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.outcome import HostReport
+from subfloor.playbook import plays, task_list, templates
 from subfloor.report import text
 from subfloor.report.style import Style
 from whole_playbooks import blank, entries_of
@@ -135,3 +136,21 @@ def test_the_advice_that_troubleshooting_shows_is_the_code_s() -> None:
     advice = re.findall(r"^    → (.+)$", (ROOT / "docs/troubleshooting.md").read_text("utf-8"), re.M)
     known = [re.escape(line).replace("…", ".*") for line in _messages().splitlines() if len(line) > 12]
     assert advice and [each for each in advice if not any(re.fullmatch(pattern, each) for pattern in known)] == []
+
+
+def test_the_page_about_keys_lists_every_filter_test_and_key() -> None:
+    page = (ROOT / "docs/playbook-keys.md").read_text("utf-8")
+    keys = (*plays.PLAY_KEYS, *task_list.COMMON, *task_list.BUILT_IN)
+    missing = [name for name in (*templates.filters(), *templates.tests(), *keys) if f"`{name}`" not in page]
+    assert not [name for name in missing if name != "partition"]
+
+
+def test_the_playbook_on_the_page_about_keys_is_read(tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    lines = block("docs/playbook-keys.md", "yaml").splitlines()
+    playbook.write_text("- hosts: all\n  seed: x\n" + "".join(f"  {line}\n" for line in lines))
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/gpt.yml").write_text('- gpt-label: {device: "{{ disk }}"}\n')
+    variables = "disk=/dev/vda swap=true size=1 firmware=uefi"
+    ran = subfloor("check", str(playbook), "--list-tasks", "-e", variables)
+    assert ran.returncode == 0, ran.stderr
