@@ -153,7 +153,7 @@ class BindPersist(Task):
 
     @property
     def _parents(self) -> tuple[parents.Parent, ...]:
-        """Directories above it with an owner or mode of their own, in the store and at its place."""
+        """The directories above it whose owner or mode is not the usual one, in the store and at the path."""
         above = parents.declared(self.path, self.homes, self.owner, self.group)
         return tuple(
             replace(each, path=posixpath.join(top, each.path[1:])) for top in (self._store, self.root) for each in above

@@ -167,7 +167,7 @@ class BtrfsSubvolume(Task):
             says = f"Create the blank subvolume {self.blank}, read-only"
             return subvolumes.create(machine, self.blank, wanted, says)
         if state.empty and not state.read_only:
-            # An interrupted run left it, or somebody made it by hand: nothing is in it.
+            # An interrupted run left it, or a user created it: it is empty.
             says, after = f"Finish the blank subvolume {self.blank}, read-only", wanted.applied(state)
             return Step(says, wanted.commands(self.blank), machine.with_(Subvolume(self.blank), after))
         if not state.empty or not wanted.is_met(state):

@@ -102,7 +102,7 @@ class ActiveSwapFile(Task):
         return sizes.show(sizes.parse(self.size))
 
     def _uuid(self, machine: Machine) -> str:
-        """From the path inside the filesystem, which is the same wherever that is mounted."""
+        """The UUID, derived from the path inside the filesystem, which is the same wherever that is mounted."""
         return str(self.identity.swap_file(machine[UnderlyingMount(self.path)].inside(self.path)))
 
     def _check_place(self, machine: Machine) -> None:
@@ -131,7 +131,7 @@ class ActiveSwapFile(Task):
             )
 
     def _create(self, machine: Machine) -> Step:
-        """It is complete before it has its name, and replaces nothing that has appeared there meanwhile."""
+        """The file is complete before it gets its name, and never replaces a file that appeared there since."""
         temporary, folder = unfinished(self.path), posixpath.dirname(self.path)
         btrfs = machine[UnderlyingMount(self.path)].type == "btrfs"
         uncompressed = (subvolumes.btrfs("property", "set", "-t", "inode", temporary, "compression", ""),)

@@ -98,9 +98,9 @@ def test_what_is_refused(top: str, btrfs: str, ground: Ground) -> None:
         ("top/link/@x", {}, "leads through a symbolic link"),
         ("top/@ro", {}, "is read-only"),
         ("top/@s", {"nodatacow": True}, "is not empty, and its files keep copy-on-write"),
-        ("top/@s", {"blank": str(ground.path / "plain")}, "which is no btrfs"),
-        ("plain/@x", {}, "which is no btrfs"),
-        ("at", {}, "is mounted at .*at, which hides what is there"),
+        ("top/@s", {"blank": str(ground.path / "plain")}, "which is not a btrfs"),
+        ("plain/@x", {}, "which is not a btrfs"),
+        ("at", {}, "is mounted at .*at and hides the content of that directory"),
     ):
         with pytest.raises(SubfloorError, match=words):
             ground.apply(play(str(ground.path / path), **more))

@@ -56,7 +56,7 @@ class Make(Satisfied):
 
     def __post_init__(self) -> None:
         if not self.device.startswith("/"):
-            raise ValueError(f"device: must be an absolute path, and this is {self.device}")
+            raise ValueError(f"device: must be an absolute path, but this is {self.device}")
         if self.label == "twice":
             raise ValueError("the label is taken")
         if self.label == "broken":

@@ -38,7 +38,7 @@ def approving(plan: SavedPlan) -> Callable[[Sequence[HostReport], Consents], Con
 
 
 def confirming(plan: SavedPlan, confirm: Callable[[Step], bool]) -> Callable[[Step], bool]:
-    """A ``confirm`` that raises ``Refused`` for a step that is not in the plan: the machine changed meanwhile."""
+    """A ``confirm`` that raises ``Refused`` for a step that is not in the plan: the machine has changed since."""
 
     def confirmed(step: Step) -> bool:
         if not plan.has(step):

@@ -1,4 +1,4 @@
-"""``subfloor new task NAME``: a plugin that works, and its test case, to change into a task of one's own."""
+"""``subfloor new task NAME``: a working plugin with its test case, as the start of a new task."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def _above(binds: Collection[Persisted], homes: Mapping[str, str]) -> dict[str, 
     lines = dict.fromkeys(line for each in binds for line in _in_home(each.path, homes))
     if lines:
         script = "".join(("if [ ! -e /run/current-system ]; then\n", *(f"  {line}\n" for line in lines), "fi\n"))
-        told: dict[str, nix.Value] = {"deps": ["users", "groups"], "text": script}
-        system["system"] = {"activationScripts": {"aboveWhatIsKept": told}}
+        activation: dict[str, nix.Value] = {"deps": ["users", "groups"], "text": script}
+        system["system"] = {"activationScripts": {"aboveWhatIsKept": activation}}
     if any(each.path != _PRIVATE and lies_in(each.path, _PRIVATE) for each in binds):
         system["systemd"] = {"tmpfiles": {"rules": [f"d {_PRIVATE} 0700 root root -"]}}
     return system

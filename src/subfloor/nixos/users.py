@@ -96,7 +96,7 @@ def _check_uid(name: str, uid: int | None) -> None:
     if uid is None or (name == "root" and uid == 0):
         return
     if name == "root":
-        raise ValueError(f"the uid of root is 0, and not {uid}; leave it out")
+        raise ValueError(f"the uid of root is 0, not {uid}; remove it")
     if uid not in _NORMAL:
         raise ValueError(f"the uid of {name} is {uid}, but a normal user's must be from 1000 to 65533")
     if uid in _BUILDERS:

@@ -16,12 +16,12 @@ def check(item: Item, scope: Scope) -> None:
     params = item.params
     if not isinstance(params, Table):
         usage = "fail: {msg: …}" if item.key == FAIL else "assert: {that: [CONDITION, …], fail_msg: …}"
-        what = f"`{item.key}` needs a mapping, and this is {strict_yaml.kind(params)}"
+        what = f"`{item.key}` needs a mapping, but this is {strict_yaml.kind(params)}"
         raise PlaybookError(what, advice=f"write `{usage}`", where=params.where)
     check_keys(params, _KEYS[item.key], f"`{item.key}`")
     message = _message(params, scope)
     if item.key == FAIL:
-        advice = "change what the `when` of this entry asks about" if item.when else "remove this entry"
+        advice = "change the condition in `when` of this entry" if item.when else "remove this entry"
         raise PlaybookError(message or "the playbook ends here", advice=advice, where=item.where)
     if "that" not in params.items:
         what = "`assert` needs `that`"

@@ -97,7 +97,7 @@ def _told(
 def _no_mapping(plugin: Plugin, values: Any, node: Node, *_: object) -> Iterator[PlaybookError]:
     usage = ", ".join(f"{name}: …" for name in plugin.schema["required"])
     yield PlaybookError(
-        f"`{plugin.task.key}` needs a mapping of parameters, and this is {scalars.kind(values)}",
+        f"`{plugin.task.key}` needs a mapping of parameters, but this is {scalars.kind(values)}",
         advice=f"write `{plugin.task.key}: {{{usage}}}`",
         where=node.where,
     )
@@ -194,12 +194,12 @@ def _wrong(validator: Validator, error: ValidationError, node: Node) -> Playbook
     node = reduce(_child, error.absolute_path, node)
     schema: Any = error.schema
     if schema.get("writeOnly"):
-        what = f"`{_called(error)}` must be {expected(schema)}, and this is something else"
+        what = f"`{_called(error)}` must be {expected(schema)}, but this is something else"
         return PlaybookError(what, advice=_doc(schema, f"write {expected(schema)}"), where=node.where.unshown())
     bound = _BOUNDS.get(str(error.validator))
     must = bound(error.validator_value) if bound else f"must be {expected(schema)}"
     return PlaybookError(
-        f"`{_called(error)}` {must}, and this is {scalars.kind(error.instance)}",
+        f"`{_called(error)}` {must}, but this is {scalars.kind(error.instance)}",
         advice=_advice(validator.evolve(schema=schema), error.instance, node),
         where=node.where,
     )

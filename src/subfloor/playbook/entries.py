@@ -163,7 +163,7 @@ def _name(item: Item, scope: Scope, values: Any) -> str:
     name = scope.render(item.name)
     if not isinstance(name, str) or not name:
         raise PlaybookError(
-            f"a name must be text, and this is {scalars.kind(name)}",
+            f"a name must be text, but this is {scalars.kind(name)}",
             advice="put it in quotes",
             where=item.name.where,
         )

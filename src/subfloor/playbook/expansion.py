@@ -109,7 +109,7 @@ class Expansion:
             raise
         if not isinstance(values, list):
             raise PlaybookError(
-                f"`loop` needs a list, and this is {scalars.kind(values)}",
+                f"`loop` needs a list, but this is {scalars.kind(values)}",
                 advice="write a list, or an expression that is one",
                 where=item.loop.where,
             )
@@ -141,7 +141,7 @@ class Expansion:
         path = around.scope.render(item.params)
         if not isinstance(path, str) or not path:
             raise PlaybookError(
-                f"`include` needs a file's path, and this is {scalars.kind(path)}",
+                f"`include` needs a file's path, but this is {scalars.kind(path)}",
                 advice="write it relative to this file",
                 where=item.params.where,
             )

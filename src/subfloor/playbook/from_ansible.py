@@ -73,7 +73,7 @@ KEYS: Mapping[str, str] = {
     **dict.fromkeys(
         ("serial", "strategy", "throttle", "forks"), "remove it: all hosts are looked at before any is changed"
     ),
-    **dict.fromkeys(("delegate_to", "run_once", "local_action"), "write a play of its own for that host"),
+    **dict.fromkeys(("delegate_to", "run_once", "local_action"), "write a separate play for that host"),
     "environment": "use `command` with a `script` that sets the variables",
     **dict.fromkeys(("async", "poll"), "remove it: a step ends when its command ends"),
     "no_log": "remove it: secrets are never shown; give them by `--ask-passphrase` or `--secret`",

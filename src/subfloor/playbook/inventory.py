@@ -145,7 +145,7 @@ class _Reader:
         if isinstance(node, Scalar) and node.value is None:
             return {}
         if not isinstance(node, Table):
-            what = f"the group `{name}` is a mapping, and this is {strict_yaml.kind(node)}"
+            what = f"the group `{name}` is a mapping, but this is {strict_yaml.kind(node)}"
             self._note(what, "write `hosts:`, `vars:` or `children:` in it", node.where)
             return {}
         for key, where in node.keys.items():
@@ -160,7 +160,7 @@ class _Reader:
             return []
         if not isinstance(node, Table):
             self._note(
-                f"`{what}` is a mapping of names, and this is {strict_yaml.kind(node)}",
+                f"`{what}` is a mapping of names, but this is {strict_yaml.kind(node)}",
                 "write `NAME:`, one a line, its variables below it",
                 node.where,
             )
@@ -220,7 +220,7 @@ def _tree(path: Path, problems: Problems) -> Table:
     node = strict_yaml.parse(source, problems)
     if not isinstance(node, Table):
         raise PlaybookError(
-            f"an inventory is a mapping of groups, and this is {strict_yaml.kind(node)}",
+            f"an inventory is a mapping of groups, but this is {strict_yaml.kind(node)}",
             advice="start with `all:`, and below it `hosts:`",
             where=node.where,
         )

@@ -103,7 +103,7 @@ class Play:
         seed = scope.render(self.seed)
         if not isinstance(seed, str) or not seed:
             raise PlaybookError(
-                f"a seed must be text, and this is {scalars.kind(seed)}",
+                f"a seed must be text, but this is {scalars.kind(seed)}",
                 advice="put it in quotes",
                 where=self.seed.where,
             )
@@ -113,7 +113,7 @@ class Play:
 def _path(value: object, node: Node) -> str:
     if not isinstance(value, str) or not value:
         raise PlaybookError(
-            f"a file of variables is a path, and this is {scalars.kind(value)}",
+            f"a file of variables is a path, but this is {scalars.kind(value)}",
             advice="write it relative to this file",
             where=node.where,
         )
@@ -135,7 +135,7 @@ def load(path: Path, registry: Registry, problems: Problems | None = None) -> tu
 def _plays(node: Node, registry: Registry, problems: Problems) -> tuple[Play, ...]:
     if not isinstance(node, Listing) or not node.items:
         raise PlaybookError(
-            f"a playbook is a list of plays, and this is {strict_yaml.kind(node)}",
+            f"a playbook is a list of plays, but this is {strict_yaml.kind(node)}",
             advice="start with `- hosts: all`, and below it `tasks:`",
             where=node.where,
         )
@@ -150,7 +150,7 @@ def _plays(node: Node, registry: Registry, problems: Problems) -> tuple[Play, ..
 def _play(node: Node, files: Files, problems: Problems) -> Play:
     if not isinstance(node, Table):
         raise PlaybookError(
-            f"a play is a mapping, and this is {strict_yaml.kind(node)}",
+            f"a play is a mapping, but this is {strict_yaml.kind(node)}",
             advice="write `hosts: all`, and below it `tasks:`",
             where=node.where,
             follows=node.where.source.partial,
@@ -171,7 +171,7 @@ def _play(node: Node, files: Files, problems: Problems) -> Play:
 def _text(node: Node, what: str) -> str:
     if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
         raise PlaybookError(
-            f"{what} must be text, and this is {strict_yaml.kind(node)}",
+            f"{what} must be text, but this is {strict_yaml.kind(node)}",
             advice="put it in quotes",
             where=node.where,
         )

@@ -328,4 +328,4 @@ def _bad_key(key: Node, where: Position, value: Node) -> PlaybookError:
             where=where,
         )
     shown = f"`{key.raw}`" if isinstance(key, Scalar) and key.raw else kind(key)
-    return PlaybookError(f"a key must be text, and this is {shown}", advice="put it in quotes", where=where)
+    return PlaybookError(f"a key must be text, but this is {shown}", advice="put it in quotes", where=where)

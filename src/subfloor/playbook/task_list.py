@@ -142,7 +142,7 @@ def items_of(node: Node, registry: Registry, problems: Problems) -> tuple[Item, 
         return ()
     if not isinstance(node, Listing):
         raise PlaybookError(
-            f"tasks are a list, and this is {strict_yaml.kind(node)}",
+            f"tasks are a list, but this is {strict_yaml.kind(node)}",
             advice="start each task with `- `",
             where=node.where,
         )
@@ -156,7 +156,7 @@ def items_of(node: Node, registry: Registry, problems: Problems) -> tuple[Item, 
 def _item(entry: Node, registry: Registry, problems: Problems) -> Item:
     if not isinstance(entry, Table):
         raise PlaybookError(
-            f"a task is a mapping, and this is {strict_yaml.kind(entry)}",
+            f"a task is a mapping, but this is {strict_yaml.kind(entry)}",
             advice="write the task's key with its parameters, such as `wipefs: {device: /dev/vda}`",
             where=entry.where,
             follows=entry.where.source.partial,
@@ -226,7 +226,7 @@ def tags_of(node: Node | None) -> frozenset[str]:
     for each in node.items if isinstance(node, Listing) else (node,):
         if not isinstance(each, Scalar) or not isinstance(each.value, str):
             raise PlaybookError(
-                f"tags are names, and this is {strict_yaml.kind(each)}",
+                f"tags are names, but this is {strict_yaml.kind(each)}",
                 advice="write `tags: [disk, swap]`",
                 where=each.where,
             )

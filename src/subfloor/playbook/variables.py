@@ -135,7 +135,7 @@ class Scope:
         if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
             return bool(value)
         raise PlaybookError(
-            f"a condition must be true or false, and this is {scalars.kind(value)}",
+            f"a condition must be true or false, but this is {scalars.kind(value)}",
             advice='compare it (`x == "y"`, `x is defined`, `x | length > 0`) or convert it (`x | bool`)',
             where=node.where,
         )
@@ -174,7 +174,7 @@ def plain_condition(node: Node) -> Any:
         raise _flawed(node)
     if not isinstance(node, Scalar) or node.value is None:
         raise PlaybookError(
-            f"a condition must be an expression, and this is {strict_yaml.kind(node)}",
+            f"a condition must be an expression, but this is {strict_yaml.kind(node)}",
             advice="write an expression such as `swap_size is defined`, or a list of them",
             where=node.where,
         )
@@ -192,7 +192,7 @@ def table_of_vars(node: Node | None, problems: Problems) -> Mapping[str, Node]:
     if not isinstance(node, Table):
         problems.add(
             PlaybookError(
-                f"variables are a mapping of names to values, and this is {strict_yaml.kind(node)}",
+                f"variables are a mapping of names to values, but this is {strict_yaml.kind(node)}",
                 advice="write `name: value`, one per line",
                 where=node.where,
             )

@@ -49,7 +49,7 @@ _STAGE2 = """\
 b={directory}/busybox
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 cd /
-# As an init system leaves it: what is mounted in one namespace shows in the others.
+# As an init system sets it: a mount in one namespace appears in the others.
 $b mount --make-rshared /
 $b mkdir -p /dev/pts /dev/shm
 $b mount -t devpts -o mode=620,gid=5,ptmxmode=666 devpts /dev/pts

@@ -89,5 +89,5 @@ def _said(text: str) -> str:
 
 
 def _block(lines: Iterator[str]) -> Iterator[str]:
-    """Lines as they are. Four blanks before each, since no text can end such a block."""
+    """The lines as an indented code block: no text can end it, unlike a fenced one."""
     yield from (f"    {line}" for text in lines for line in _PLAIN.clean(text).splitlines())

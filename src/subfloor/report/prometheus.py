@@ -39,7 +39,7 @@ def _of_hosts(run: Run) -> Iterator[str]:
     states = [
         (_of(host, "before", each), int(_applied_before(host) is each)) for host in hosts for each in AppliedBefore
     ]
-    yield from _metric("subfloor_host_applied_before", "1 for whether the play was applied before.", states)
+    yield from _metric("subfloor_host_applied_before", "1 for the answer to: was the play applied before?", states)
     tasks = [(_of(host, "outcome", each), _tasks(host, each)) for host in hosts for each in Outcome]
     yield from _metric("subfloor_tasks", "The number of tasks by outcome.", tasks)
     repairs = [(_of(host, "repair", each), _repairs(host, each)) for host in hosts for each in Repair]

@@ -65,7 +65,7 @@ def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Partiti
 def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
     """The loss if a step uses free space that still holds content."""
     listed = ", ".join(map(str, map(_without_device, found)))
-    what = f"{path} ({disk.about}), in space that no partition has: {listed}"
+    what = f"{path} ({disk.about}), in unpartitioned space: {listed}"
     return (Loss(path, disk.node, what),) if listed else ()
 
 

@@ -108,12 +108,12 @@ def _check_place(machine: Machine, path: str) -> None:
     top, under = machine[Mount(path)].top, machine[UnderlyingMount(path)]
     if top:
         raise Refused(
-            f"{top} is mounted at {path}, which hides what is there",
+            f"{top} is mounted at {path} and hides the content of that directory",
             advice="name the subvolume by its path below the mount of the btrfs's top level (option `subvol=/`)",
         )
     if under.type != "btrfs":
         raise Refused(
-            f"{path} lies on {under}, which is no btrfs",
+            f"{path} lies on {under}, which is not a btrfs",
             advice="put a `mount` task for the btrfs before this one, and name a path below its mount point",
         )
     if missing := [program for program in _TOOLS if not machine[Tool(program)]]:

@@ -124,7 +124,7 @@ def _xfs_blocks(pieces: Pieces) -> _Blocks:
 
 
 def _f2fs_blocks(pieces: Pieces) -> _Blocks | None:
-    """From the newer of the two checkpoints."""
+    """Free and total blocks, from the newer of the two checkpoints."""
     block = pieces[1024]
     if _number("<I", block, 76) << min(_number("<I", block, 16), 16) != CHECKPOINTS[0]:
         return None

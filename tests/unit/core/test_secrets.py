@@ -295,7 +295,7 @@ def test_a_name_or_a_condition_shows_dots(tmp_path: Path) -> None:
     (work,) = read_job(Request(playbook(tmp_path, about), secrets={"password": Secret(HASH)})).works
     assert [entry.name for entry in work.entries] == [f"For {MASK}"]
     wrong = playbook(tmp_path, about | {"when": "password"})
-    with pytest.raises(PlaybookError, match="a condition must be true or false, and this is a secret"):
+    with pytest.raises(PlaybookError, match="a condition must be true or false, but this is a secret"):
         read_job(Request(wrong, secrets={"password": Secret(HASH)}))
 
 

@@ -22,7 +22,7 @@ USERS = ("held by busy",)
 ADVICE = "unmount it"
 
 
-def test_all_that_lies_on_a_device_is_seen_once() -> None:
+def test_every_holder_of_a_device_is_listed_once() -> None:
     seen = Above("/dev/vda").parse(Output(LISTED + LISTED[LISTED.index(b"\0", 1) :]), Output(MOUNTS))
     assert seen == (
         Upper("/dev/mapper/busy", 1015808 * 512, "CRYPT-LUKS2-0-busy", Content("LVM2_member")),
@@ -42,7 +42,7 @@ def test_an_array_is_stopped() -> None:
     assert Upper("/dev/md9", 1).closes == "mdadm --stop /dev/md9"
 
 
-def test_what_is_mounted_only_is_not_looked_at_further() -> None:
+def test_a_device_that_is_only_mounted_gets_the_usual_advice() -> None:
     assert refusal(Machine(), "/dev/vda", "/dev/vda", ("mounted at /srv",), ADVICE).advice == ADVICE
 
 

@@ -37,7 +37,7 @@ def pieces(image: Path, at: int = 0) -> dict[int, bytes]:
 
 
 @pytest.mark.parametrize("kind", MAKE)
-def test_a_superblock_says_how_large_its_filesystem_is(kind: str, tmp_path: Path) -> None:
+def test_the_size_of_a_filesystem_is_read_from_its_superblock(kind: str, tmp_path: Path) -> None:
     image = tmp_path / "image"
     run("truncate", "--size", "320M", image)
     run(*MAKE[kind], image)
@@ -46,7 +46,7 @@ def test_a_superblock_says_how_large_its_filesystem_is(kind: str, tmp_path: Path
     assert not superblocks.is_copy(kind, pieces(image))
 
 
-def test_the_copies_of_a_superblock_are_told_apart(tmp_path: Path) -> None:
+def test_copies_of_a_superblock_are_distinguished_from_the_first(tmp_path: Path) -> None:
     image = tmp_path / "image"
     run("truncate", "--size", "512M", image)
     run("mkfs.ext4", "-q", "-F", "-b", "1024", image)
@@ -56,7 +56,7 @@ def test_the_copies_of_a_superblock_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1 << 9, 1 << 12])
-def test_any_bytes_have_some_size(size: int) -> None:
+def test_random_bytes_never_raise_when_a_size_is_read(size: int) -> None:
     noise = {at: (b"\xff" * size).ljust(superblocks.PIECE, b"\0") for at in superblocks.PLACES}
     for kind in (*MAKE, "ext2", "ntfs"):
         assert superblocks.size_of(kind, noise) >= 0
@@ -64,7 +64,7 @@ def test_any_bytes_have_some_size(size: int) -> None:
         assert isinstance(superblocks.use_of(kind, noise), str)
 
 
-def test_places_are_the_starts_and_the_usual_distances_and_few_on_the_largest_disk() -> None:
+def test_free_space_is_probed_at_its_starts_and_at_usual_distances() -> None:
     space = FreeSpace("/dev/vda", (34 * 512, 16 << 40), (MIB, 16 << 40))
     assert {34 * 512, 40 * 512, 63 * 512, MIB, 513 * MIB, GIB + MIB, 8 * GIB + MIB} <= set(space.places())
     assert len(space.places()) < 100
@@ -72,21 +72,21 @@ def test_places_are_the_starts_and_the_usual_distances_and_few_on_the_largest_di
     assert {0, 300 * MIB} <= set(narrow.places()) and max(narrow.places()) == 300 * MIB
 
 
-def test_what_reaches_into_an_extent_overlaps_it() -> None:
+def test_a_filesystem_that_reaches_into_an_extent_overlaps_it() -> None:
     holds = Content("ext4")
     assert Remains(0, holds, 10).overlaps(9, 12) and not Remains(0, holds, 9).overlaps(9, 12)
     assert Remains(0, holds).overlaps(9, 12), "nobody knows how far it reaches"
     assert Remains(11, holds, 99).overlaps(9, 12) and not Remains(12, holds).overlaps(9, 12)
 
 
-def test_free_space_that_cannot_be_read_is_not_empty() -> None:
+def test_unreadable_free_space_is_not_reported_as_empty() -> None:
     space = FreeSpace("/dev/vda", (0, GIB), (MIB, GIB))
     assert space.parse(Output(b"")) == ()
     with pytest.raises(LookFailed, match="free space of /dev/vda, 1023MiB at 1MiB cannot be read"):
         space.parse(Output(b"", 74))
 
 
-def test_a_device_that_is_not_there_has_no_free_space() -> None:
+def test_a_missing_device_has_no_free_space() -> None:
     space = FreeSpace("/dev/nowhere", (0, GIB), (MIB, GIB))
     with Host().shell() as shell:
         assert look(shell, {space})[space] == ()

@@ -79,7 +79,7 @@ def test_where_a_logical_volume_begins_is_known_unless_it_is_in_a_pool() -> None
         (Output(b'{"report": []}'), "LVM does not list the device"),
     ],
 )
-def test_what_lvm_does_not_tell_is_said_and_no_look_fails(output: Output, words: str) -> None:
+def test_missing_output_of_lvm_is_reported_and_fails_no_look(output: Output, words: str) -> None:
     assert words in str(VolumeGroup("/dev/vda", "LVM2_member", "").parse(output))
 
 

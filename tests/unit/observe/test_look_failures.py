@@ -24,7 +24,7 @@ def looked(subject: AnySubject, path: str = "/usr/sbin:/usr/bin:/sbin:/bin") -> 
     return subject.parse(*(Output(each.stdout, each.returncode) for each in done))
 
 
-def test_without_stat_a_path_is_not_absent(tmp_path: FilePath) -> None:
+def test_a_path_is_not_reported_absent_if_stat_is_missing(tmp_path: FilePath) -> None:
     (tmp_path / "there").touch()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "readlink").symlink_to("/bin/readlink")
@@ -41,7 +41,7 @@ def test_an_owner_whose_name_has_a_space() -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "a b", "new\nline", "back\\slash"])
-def test_what_cannot_be_listed_is_not_nothing_to_hide(tmp_path: FilePath, name: str) -> None:
+def test_an_unreadable_directory_is_not_reported_as_having_nothing_to_hide(tmp_path: FilePath, name: str) -> None:
     target, source = tmp_path / name, tmp_path / "source"
     target.mkdir()
     source.mkdir()
@@ -59,7 +59,7 @@ def test_what_cannot_be_listed_is_not_nothing_to_hide(tmp_path: FilePath, name: 
 
 @pytest.mark.parametrize("source", ["a directory", "missing"])
 @pytest.mark.parametrize("program", ["sort", "sed", "head"])
-def test_a_list_that_was_lost_is_not_nothing_to_hide_and_the_reason_is_reported(
+def test_a_lost_list_of_hidden_entries_fails_the_look_with_the_reason(
     tmp_path: FilePath, source: str, program: str
 ) -> None:
     (tmp_path / "target").mkdir()
@@ -94,23 +94,21 @@ def test_what_a_bind_would_hide_is_seen_without_dev_fd_case_56(tmp_path: FilePat
     assert hidden.parse(Output(done.stdout, done.returncode)) == hiding
 
 
-def test_a_list_of_swap_areas_that_cannot_be_read_is_not_empty() -> None:
+def test_an_unreadable_list_of_swap_areas_is_not_reported_as_empty() -> None:
     with pytest.raises(LookFailed, match="/proc/swaps cannot be read"):
         Swap("/dev/vda2").parse(Output(b"/dev/vda2\n"), Output(b"", 1))
     assert Swap("/dev/vda2").parse(Output(b"/dev/vda2\n"), Output(b"")) == SwapState()
 
 
 @pytest.mark.parametrize("status", [1, 4, 8, 127])
-def test_a_search_for_a_tag_that_fails_finds_not_nothing(status: int) -> None:
+def test_a_failed_search_for_a_tag_is_not_reported_as_no_match(status: int) -> None:
     with pytest.raises(LookFailed, match="cannot be searched for"):
         Tag("LABEL=nixos").parse(Output(b"", status))
     assert Tag("LABEL=nixos").parse(Output(b"")) == ()
 
 
 @pytest.mark.parametrize("program", ["cat", "cmp", "readlink", "sed", "stat", "tr"])
-def test_without_a_program_an_installation_is_not_absent_and_no_copy_is_a_bad_one(
-    tmp_path: FilePath, program: str
-) -> None:
+def test_a_missing_program_makes_no_installation_absent_and_no_copy_bad(tmp_path: FilePath, program: str) -> None:
     """A copy that could not be compared would be removed, and one that is whole is what the machine boots from."""
     (tmp_path / "bin").mkdir()
     for name in {"cat", "cmp", "readlink", "sed", "stat", "tr"} - {program}:
@@ -123,7 +121,7 @@ def test_without_a_program_an_installation_is_not_absent_and_no_copy_is_a_bad_on
     assert looked(BootLeftovers(boot, root, record)) == Leftovers()
 
 
-def test_a_configuration_that_cannot_be_read_is_not_empty() -> None:
+def test_an_unreadable_configuration_is_not_reported_as_empty() -> None:
     for said in (b"", b"0  ./configuration.nix\0"):
         with pytest.raises(LookFailed, match="/etc/nixos cannot be read"):
             Configuration("/etc/nixos").parse(Output(said, 1))

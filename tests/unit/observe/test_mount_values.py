@@ -42,25 +42,25 @@ def covering(path: str, mounts: bytes = _MOUNTINFO) -> MountLocation:
     return UnderlyingMount(path).parse(Output(mounts), Output(f"{path}\n".encode("utf-8", "surrogateescape")))
 
 
-def test_what_is_mounted_on_top() -> None:
+def test_the_topmost_mount_is_shown() -> None:
     state = mount("/mnt/nix")
     assert state.top == Mounted("/dev/vda4", "ext4", "/", frozenset({"rw"}))
     assert [each.source for each in state.stack] == ["/dev/vda3", "/dev/vda4"]
     assert mount("/").top == Mounted("/dev/vda", "ext4", "/", frozenset({"rw", "relatime", "discard"}))
 
 
-def test_a_mount_under_another_is_no_longer_there() -> None:
+def test_a_mount_hidden_under_another_is_not_shown() -> None:
     state = mount("/srv/data")
     assert state.top is None
     assert [each.type for each in state.buried] == ["tmpfs"]
     assert covering("/srv/data/x").at == "/srv"
 
 
-def test_nothing_is_mounted() -> None:
+def test_a_path_without_a_mount() -> None:
     assert mount("/home") == MountState(real="/home")
 
 
-def test_mounts_below() -> None:
+def test_mounts_below_a_path_are_listed() -> None:
     assert set(mount("/mnt").below) == {"/mnt/nix", "/mnt/var/log", "/mnt/a b\\\tc"}
 
 
@@ -70,7 +70,7 @@ def test_escapes_and_binds() -> None:
     assert gone and gone.root == "/persist/gone//deleted"
 
 
-def test_a_path_that_leads_elsewhere() -> None:
+def test_a_path_through_a_symbolic_link_elsewhere() -> None:
     state = Mount("/link").parse(Output(_MOUNTINFO), Output(b"/mnt\n"))
     assert state.real == "/mnt" and state.top and state.top.type == "tmpfs"
 
@@ -95,7 +95,7 @@ def test_the_filesystem_under_a_path(path: str, cover: MountLocation, inside: st
     assert found.inside(path) == inside
 
 
-def test_a_chroot_that_is_no_mount_point() -> None:
+def test_a_chroot_whose_root_is_not_a_mount_point() -> None:
     """Its mounts have a parent that is not listed."""
     mounts = b"31 30 254:3 / /nix rw - ext4 /dev/vda3 rw\n"
     assert covering("/nix/x", mounts) == MountLocation("/nix", "/dev/vda3", "ext4")
@@ -132,13 +132,13 @@ def test_mounting_an_empty_filesystem_hides_what_was_there() -> None:
     assert (after[Path("/mnt")], after[Path("/mntx")]) == (directory(), directory())
 
 
-def test_what_cannot_be_seen_is_kept_by_whatever_is_seen() -> None:
+def test_a_promise_of_an_unknown_value_is_kept_by_any_observation() -> None:
     hidden = NotYetVisible("/mnt", "/dev/vda3")
     promised = Machine({Path("/mnt/x"): hidden})
     assert broken_promises(promised, Machine({Path("/mnt/x"): Absent()})) == ()
 
 
-def test_promises_of_options_leave_room_for_the_kernels_own() -> None:
+def test_a_promise_of_mount_options_allows_those_that_the_kernel_adds() -> None:
     def seen(*options: str) -> Machine:
         return Machine({Mount("/x"): MountState(Mounted("tmpfs", "tmpfs", "/", frozenset(options)))})
 
@@ -147,7 +147,7 @@ def test_promises_of_options_leave_room_for_the_kernels_own() -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_use_that_appears_breaks_no_promise(whole: bool) -> None:
+def test_a_device_that_came_into_use_breaks_no_promise(whole: bool) -> None:
     """A desktop mounts what was just made. But where a step is to bring about use, it must be there."""
 
     def seen(used: bool) -> Machine:
@@ -217,14 +217,14 @@ def test_tags() -> None:
         assert Tag(tag).parse(Output(_DEVICES)) == ()
 
 
-def test_a_device_that_gives_no_answer_is_named_and_holds_up_no_other_tag() -> None:
+def test_a_device_that_does_not_answer_is_named_and_delays_no_other_tag() -> None:
     silent = Output(_DEVICES + b"silent=yes\n")
     assert Tag("LABEL=my data").parse(silent) == Tag("LABEL=my data").parse(Output(_DEVICES))
     with pytest.raises(LookFailed, match="/dev/vdc cannot be read, or does not answer"):
         Tag("LABEL=x").parse(silent)
 
 
-def test_a_tag_is_looked_for_on_one_device_after_another(tmp_path: pathlib.Path) -> None:
+def test_a_tag_is_searched_on_one_device_after_another(tmp_path: pathlib.Path) -> None:
     """The probe itself, with a blkid that never answers: nothing hangs, and the devices are named."""
     blkid = tmp_path / "blkid"
     blkid.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -292,7 +292,7 @@ def test_sources(source: str, tag: tuple[str, str] | None) -> None:
         ("ntfs3", "discard,noexec", "noexec,rw"),
     ],
 )
-def test_what_is_looked_for(kind: str, given: str, shown: str) -> None:
+def test_which_declared_options_are_promised(kind: str, given: str, shown: str) -> None:
     assert mount_options.wanted(kind, given.split(",")).shown == set(shown.split(","))
 
 
@@ -310,7 +310,7 @@ def test_what_is_looked_for(kind: str, given: str, shown: str) -> None:
         ("vfat", "dmask=0022,umask=0077", "rw,fmask=0077,dmask=0077", ""),
     ],
 )
-def test_what_is_not_in_force(kind: str, given: str, there: str, lacking: str) -> None:
+def test_declared_options_that_are_not_in_force(kind: str, given: str, there: str, lacking: str) -> None:
     wanted = mount_options.wanted(kind, given.split(","))
     assert wanted.lacking(frozenset(there.split(","))) == set(filter(None, lacking.split(",")))
 
@@ -324,7 +324,7 @@ def test_what_is_not_in_force(kind: str, given: str, there: str, lacking: str) -
         ("commit=5", "rw,relatime,commit=30", "rw,relatime"),
     ],
 )
-def test_what_a_remount_results_in(given: str, there: str, after: str) -> None:
+def test_the_options_after_a_remount(given: str, there: str, after: str) -> None:
     """A promise names what will be observed, and so do the options that mount(8) is given."""
     shown = frozenset(there.split(","))
     assert mount_options.wanted("ext4", given.split(",")).remounted(shown) == set(after.split(","))
@@ -339,7 +339,7 @@ _AUTOMOUNTED = rb"""27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 """
 
 
-def test_an_automount_is_no_mount_of_its_own() -> None:
+def test_an_automount_does_not_count_as_a_mount() -> None:
     boot, data = (Mount(path).parse(Output(_AUTOMOUNTED), Output(f"{path}\n".encode())) for path in ("/boot", "/data"))
     assert boot.top and (boot.top.source, len(boot.stack), boot.automount) == ("/dev/vda1", 1, True)
     assert (data.stack, data.automount) == ((), True)
@@ -365,7 +365,7 @@ def test_remounting(given: str, there: str, lacking: str, options: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["", "a,b", " ro", "-o", "remount", "bind"])
-def test_what_is_no_option(option: str) -> None:
+def test_invalid_mount_options_are_refused(option: str) -> None:
     with pytest.raises(ValueError, match="option"):
         mount_options.check([option])
 

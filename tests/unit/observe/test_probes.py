@@ -56,19 +56,19 @@ def disk_of(record: Mapping[str, Any], **other: Output) -> DiskState:
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
-def test_what_was_recorded_is_seen(path: Path) -> None:
+def test_recorded_probe_output_is_parsed_to_the_expected_state(path: Path) -> None:
     record = load(path.stem)
     assert lines_of(disk_of(record)) == record["sees"]
 
 
 @given(end=st.sampled_from(["HEAD", "TAIL"]), at=st.integers(0, ENDS - 1), byte=st.integers(1, 255))
-def test_a_single_byte_at_an_end_of_a_disk_is_somebodys_data(end: str, at: int, byte: int) -> None:
+def test_a_single_byte_at_an_end_of_a_disk_counts_as_data(end: str, at: int, byte: int) -> None:
     found = disk_of(load("blank"), **{end: Output(bytes(at) + bytes([byte]) + bytes(ENDS - at - 1))})
     assert found.signatures and "blank" not in found.describe()
 
 
 @pytest.mark.parametrize("what", ["ends", "samples"])
-def test_anything_but_zeros_between_the_ends_is_somebodys_data(what: str) -> None:
+def test_anything_but_zeros_between_the_ends_counts_as_data(what: str) -> None:
     said = outputs_of(load("blank"))[ZEROS].text
     digest = next(line for line in said.splitlines() if line.startswith(what))
     found = disk_of(load("blank"), ZEROS=Output(said.replace(digest, f"{what} {'0' * 64}  -").encode()))
@@ -101,7 +101,7 @@ SUPERBLOCKS = {"luks": 0, "lvm": 512, "ext4": 1080, "swap": 4086, "iso9660": 327
 
 
 @pytest.mark.parametrize("kind", SUPERBLOCKS)
-def test_whatever_begins_at_one_of_the_first_mib_is_read(kind: str) -> None:
+def test_content_that_begins_at_one_of_the_first_mib_is_found(kind: str) -> None:
     read = places(400 * GIB)
     wanted = [at * MIB + SUPERBLOCKS[kind] for at in range(1, 64)]
     assert not [at for at in wanted if not any(start <= at < start + length for start, length in read)]
@@ -111,7 +111,7 @@ def test_whatever_begins_at_one_of_the_first_mib_is_read(kind: str) -> None:
     ("ends", "samples", "signatures"),
     [("zeros", "zeros", ()), ("data", "zeros", ("unknown data",)), ("zeros", "data", ("unknown data",))],
 )
-def test_where_perl_is_there_it_says_what_holds_zeros(ends: str, samples: str, signatures: tuple[str, ...]) -> None:
+def test_zeros_are_compared_with_perl_if_it_is_installed(ends: str, samples: str, signatures: tuple[str, ...]) -> None:
     found = disk_of(load("blank"), ZEROS=Output(f"ends {ends}\nsamples {samples}\n".encode()))
     assert found.signatures == signatures
 
@@ -119,7 +119,7 @@ def test_where_perl_is_there_it_says_what_holds_zeros(ends: str, samples: str, s
 @pytest.mark.parametrize(
     "said", ["", "ends 1  -\n", "samples\n", "unreadable yes\n", "ends zeros\n", "ends zeros\nsamples\n"]
 )
-def test_a_disk_of_which_too_little_was_read_is_not_blank(said: str) -> None:
+def test_a_disk_that_was_read_short_is_not_blank(said: str) -> None:
     with pytest.raises(LookFailed):
         disk_of(load("blank"), ZEROS=Output(said.encode()))
 
@@ -140,7 +140,7 @@ def test_a_probe_that_fails_is_a_failed_look(name: str, probe: str, status: int)
 
 @pytest.mark.parametrize("name", FULL)
 @pytest.mark.parametrize("probe", ["HEAD", "TAIL", "SIGNATURES", "VOLUMES", "MOUNTS"])
-def test_a_probe_that_says_nothing_is_a_failed_look(name: str, probe: str) -> None:
+def test_a_probe_without_output_is_a_failed_look(name: str, probe: str) -> None:
     with pytest.raises(LookFailed):
         disk_of(load(name), **{probe: Output(b"")})
 
@@ -186,20 +186,20 @@ def test_warnings_among_the_signatures_are_a_failed_look() -> None:
         disk_of(load("whole-ext4-case-27"), SIGNATURES=Output(said))
 
 
-def test_who_is_not_root_is_told_so() -> None:
+def test_a_user_without_root_gets_a_message_that_says_so() -> None:
     record = load("ours")
     facts = outputs_of(record)[FACTS].text.replace("uid 0", "uid 1000")
     with pytest.raises(LookFailed, match="reading a disk needs root"):
         disk_of(record, FACTS=Output(facts.encode()), HEAD=Output(b"", 1))
 
 
-def test_an_ambivalent_partition_case_28() -> None:
+def test_a_partition_with_two_signatures_is_ambivalent_case_28() -> None:
     said = b"partx 0\n1.start 2048\n1.size 81920\n1.status 8\n"
     assert disk_of(load("ours"), VOLUMES=Output(said)).volumes[0].content == Content("ambivalent")
 
 
 @pytest.mark.parametrize("sector", ["0", "-512", "7", "x", "²"])
-def test_sectors_that_cannot_be_are_a_failed_look(sector: str) -> None:
+def test_an_impossible_sector_size_is_a_failed_look(sector: str) -> None:
     facts = outputs_of(load("ours"))[FACTS].text.replace("sector 512", f"sector {sector}")
     with pytest.raises(LookFailed):
         disk_of(load("ours"), FACTS=Output(facts.encode()))
@@ -241,7 +241,7 @@ def test_a_missing_disk_names_the_others() -> None:
         ("\u3000x", "\u3000x"),
     ],
 )
-def test_labels_are_read_as_they_are_case_71(encoded: str, label: str) -> None:
+def test_labels_are_read_unchanged_case_71(encoded: str, label: str) -> None:
     said = f"partx 0\n1.start 2048\n1.size 81920\n1.status 0\n1.ID_FS_TYPE ext4\n1.ID_FS_LABEL_ENC {encoded}\n"
     assert disk_of(load("ours"), VOLUMES=Output(said.encode())).volumes[0].content == Content("ext4", label)
 
@@ -265,7 +265,7 @@ def _partition(number: int) -> tuple[str, str]:
     return found[5], found[4]
 
 
-def test_mounts_are_told_by_device_number_case_32() -> None:
+def test_mounts_are_identified_by_device_number_case_32() -> None:
     node, device = _partition(1)
     once = f"30 21 {device} / /boot rw - vfat /dev/another-name rw\n"
     twice = f"31 30 {device} /sub /boot\\040two rw - vfat none rw\n"
@@ -273,7 +273,7 @@ def test_mounts_are_told_by_device_number_case_32() -> None:
     assert _users((once + twice).encode()) == [f"{node} mounted at /boot", f"{node} mounted at /boot two"]
 
 
-def test_a_btrfs_is_told_by_its_source_and_its_other_devices_by_sysfs() -> None:
+def test_a_btrfs_is_identified_by_its_source_and_its_other_devices_by_sysfs() -> None:
     node, _ = _partition(1)
     other, _ = _partition(2)
     mounts = f"30 21 0:44 /@ /home rw - btrfs {node} rw\n".encode()
@@ -326,7 +326,7 @@ def test_a_bind_whose_source_was_deleted_case_60() -> None:
     assert mount.root == "/etc/x//deleted"
 
 
-def test_fields_that_come_and_go() -> None:
+def test_optional_fields_of_mountinfo_are_skipped() -> None:
     line = b"30 21 0:44 / /x ro,noatime shared:1 master:2 propagate_from:3 - tmpfs tmpfs rw,size=1k\n"
     (mount,) = mountinfo.parse(line)
     assert (mount.type, mount.source, mount.options) == ("tmpfs", "tmpfs", frozenset({"ro", "noatime", "size=1k"}))
@@ -362,7 +362,7 @@ def test_swap_areas() -> None:
     assert looked(Swap("/dev/vdc"), (Output(b"/dev/vdc\n"), Output(table))) == SwapState()
 
 
-def test_swap_areas_of_a_dev_that_is_mounted_no_longer_case_66() -> None:
+def test_swap_areas_below_a_former_mount_of_dev_case_66() -> None:
     table = b"Filename Type Size Used Priority\n/vda2 partition 1 0 -2\n/vdb file 1 0 -3\n/swap\\040file file 1 0 -4\n"
     assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
     assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState()
@@ -406,7 +406,7 @@ anything = st.builds(Output, bodies, st.sampled_from([0, 0, 0, 1, 2, 8, 127]))
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: type(subject).__name__)
 @fuzzed(80)
 @given(data=st.data())
-def test_anything_at_all_is_seen_or_a_failed_look(subject: AnySubject, data: st.DataObject) -> None:
+def test_random_output_is_parsed_or_is_a_failed_look(subject: AnySubject, data: st.DataObject) -> None:
     outputs = tuple(data.draw(anything) for _ in subject.probes())
     with contextlib.suppress(LookFailed):
         looked(subject, outputs)
@@ -433,7 +433,7 @@ def test_no_garbage_makes_a_full_disk_look_blank(name: str, garbage: Output, pro
 @given(
     flips=st.lists(st.tuples(st.sampled_from([HEAD, TAIL]), st.integers(0, 65535), st.binary(min_size=1)), max_size=5)
 )
-def test_a_disk_with_bytes_that_flipped_is_seen_and_not_blank(flips: list[tuple[int, int, bytes]]) -> None:
+def test_a_disk_with_flipped_bytes_is_not_blank(flips: list[tuple[int, int, bytes]]) -> None:
     record = load("ours")
     ends = {probe: bytearray(outputs_of(record)[probe].stdout) for probe in (HEAD, TAIL)}
     for probe, at, data in flips:

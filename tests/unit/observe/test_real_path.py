@@ -41,12 +41,12 @@ def told(path: str) -> str:
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("start", ["plain", *TREE, *LINKS, "nowhere"])
-def test_it_leads_where_others_say(root: Path, start: str, end: str) -> None:
+def test_the_real_path_equals_that_of_realpath(root: Path, start: str, end: str) -> None:
     path = f"{root}/{start}{end}"
     assert told(path) == f"{os.path.realpath(path)}\n"
 
 
-def test_a_link_to_itself_leads_nowhere_else(root: Path) -> None:
+def test_a_link_to_itself_resolves_to_itself(root: Path) -> None:
     assert told(f"{root}/round") == f"{root}/round\n"
 
 
@@ -54,7 +54,7 @@ def test_the_root(root: Path) -> None:
     assert told("/") == "/\n"
 
 
-def test_where_there_is_no_link_no_program_is_started(root: Path) -> None:
+def test_no_program_is_started_for_a_path_without_links(root: Path) -> None:
     words = ["env", "-i", "PATH=/nowhere", "/bin/sh", "-c", real_path(f"{root.resolve()}/plain/deep/gone")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == (f"{root.resolve()}/plain/deep/gone\n", "")

@@ -131,7 +131,7 @@ def test_ext_says_when_it_was_last_mounted_and_written(mounted: int, written: in
     assert superblocks.use_of("ext4", {**empty, 1024: bytes(block)}) == f"61% full, {said_so}"
 
 
-def test_counts_that_cannot_be_are_left_out() -> None:
+def test_impossible_counts_are_left_out() -> None:
     noise = dict.fromkeys(superblocks.PLACES, b"\xff" * superblocks.PIECE)
     zeros = dict.fromkeys(superblocks.PLACES, bytes(superblocks.PIECE))
     for kind in ("xfs", "btrfs", "vfat", "f2fs"):
@@ -139,13 +139,13 @@ def test_counts_that_cannot_be_are_left_out() -> None:
         assert "%" not in superblocks.use_of(kind, noise) or superblocks.use_of(kind, noise) in ("0% full", "100% full")
 
 
-def test_what_cannot_be_read_of_a_loss_is_said() -> None:
+def test_an_unreadable_part_of_a_loss_is_reported() -> None:
     holdings = Holdings("/dev/vda", extents=((1 << 20, 1 << 30),))
     assert len(holdings.probes()) == 1
     assert [str(each) for each in holdings.parse(Output(b"", 74))] == ["what cannot be read at 1MiB"]
 
 
-def test_use_stands_behind_what_it_is_of() -> None:
+def test_the_use_of_a_filesystem_follows_its_name() -> None:
     photos = Content("ext4", "photos", use="61% full, last mounted 2026-11-03")
     assert str(photos) == "ext4 labelled 'photos' (61% full, last mounted 2026-11-03)"
     assert str(Remains(1 << 20, photos)) == "ext4 labelled 'photos' at 1MiB (61% full, last mounted 2026-11-03)"

@@ -32,7 +32,7 @@ def ran(command: Command, programs: Path, *, perl: bool) -> subprocess.Completed
 
 
 @pytest.mark.parametrize("perl", [True, False], ids=["perl", "dd"])
-def test_zeros_are_where_they_are_wanted_and_nowhere_else(perl: bool, tmp_path: Path) -> None:
+def test_zeros_are_written_to_the_given_places_only(perl: bool, tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(wanted := bytearray(b"x" * SIZE))
     assert not ran(zeros(image), tmp_path / "bin", perl=perl).returncode
@@ -42,6 +42,6 @@ def test_zeros_are_where_they_are_wanted_and_nowhere_else(perl: bool, tmp_path: 
 
 
 @pytest.mark.parametrize("perl", [True, False], ids=["perl", "dd"])
-def test_what_cannot_be_written_is_an_error(perl: bool, tmp_path: Path) -> None:
+def test_a_failed_write_of_zeros_is_an_error(perl: bool, tmp_path: Path) -> None:
     done = ran(zeros(Path("/dev/full")), tmp_path / "bin", perl=perl)
     assert done.returncode and done.stderr

@@ -29,7 +29,7 @@ def test_errors_of_all_sources_in_one_run(tmp_path: Path) -> None:
         "there is no task `wype`",
         "`1x=2` is neither NAME=VALUE nor @FILE",
         "`a b` is not a valid host name",
-        '`type` must be one of ext4, vfat, xfs, btrfs, f2fs, swap, and this is the text "exr4"',
+        '`type` must be one of ext4, vfat, xfs, btrfs, f2fs, swap, but this is the text "exr4"',
     ]
 
 

@@ -144,7 +144,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
     [
         (
             "- web1\n",
-            "hosts.yml:1:1: an inventory is a mapping of groups, and this is a list\n    - web1\n    ^\n"
+            "hosts.yml:1:1: an inventory is a mapping of groups, but this is a list\n    - web1\n    ^\n"
             "  → start with `all:`, and below it `hosts:`",
         ),
         (
@@ -162,7 +162,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "all:\n  hosts: [web1]\n",
-            "hosts.yml:2:10: `hosts` is a mapping of names, and this is a list\n      hosts: [web1]\n"
+            "hosts.yml:2:10: `hosts` is a mapping of names, but this is a list\n      hosts: [web1]\n"
             "             ^\n  → write `NAME:`, one a line, its variables below it",
         ),
         (
@@ -187,14 +187,14 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "all:\n  hosts: {h: text}\n  vars: [1]\n",
-            "hosts.yml:3:9: variables are a mapping of names to values, and this is a list\n"
+            "hosts.yml:3:9: variables are a mapping of names to values, but this is a list\n"
             "      vars: [1]\n            ^\n  → write `name: value`, one per line\n\n"
-            'hosts.yml:2:14: variables are a mapping of names to values, and this is the text "text"\n'
+            'hosts.yml:2:14: variables are a mapping of names to values, but this is the text "text"\n'
             "      hosts: {h: text}\n                 ^\n  → write `name: value`, one per line",
         ),
         (
             "all: text\n",
-            'hosts.yml:1:6: the group `all` is a mapping, and this is the text "text"\n'
+            'hosts.yml:1:6: the group `all` is a mapping, but this is the text "text"\n'
             "    all: text\n         ^\n  → write `hosts:`, `vars:` or `children:` in it",
         ),
     ],

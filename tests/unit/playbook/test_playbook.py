@@ -405,7 +405,7 @@ def test_an_expression_that_comes_to_nothing_leaves_a_parameter_out(tmp_path: Pa
     given, *_ = entries(written(tmp_path, play('make: {device: /dev/a, type: ext4, label: "{{ none }}"}')))
     assert parameters(given).keys() == {"identity", "device", "type"}
     for wrong in ("make: {device: /dev/a, type: ext4, label: null}", 'make: {device: "{{ none }}", type: ext4}'):
-        with pytest.raises(PlaybookError, match="must be text, and this is nothing"):
+        with pytest.raises(PlaybookError, match="must be text, but this is nothing"):
             entries(written(tmp_path, play(wrong)))
 
 
@@ -431,8 +431,8 @@ def test_errors_in_a_block_are_reported(tmp_path: Path) -> None:
     assert [error.what for error in caught.value.all] == [
         "there is no `rescue`",
         "there is no task `wype`",
-        'tasks are a list, and this is the text "text"',
-        "`device` must be text, and this is the number 5",
+        'tasks are a list, but this is the text "text"',
+        "`device` must be text, but this is the number 5",
     ]
 
 
@@ -463,9 +463,9 @@ def test_assertions_and_failures(tmp_path: Path) -> None:
     ("entry", "what"),
     [
         ("assert: {}", "`assert` needs `that`"),
-        ("assert: [x]", "`assert` needs a mapping, and this is a list"),
+        ("assert: [x]", "`assert` needs a mapping, but this is a list"),
         ("assert: {that: true, when: x}", "`assert` has no `when`"),
-        ("fail: text", '`fail` needs a mapping, and this is the text "text"'),
+        ("fail: text", '`fail` needs a mapping, but this is the text "text"'),
         ("fail: {}", "the playbook ends here"),
     ],
 )

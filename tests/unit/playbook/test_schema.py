@@ -143,7 +143,7 @@ def test_an_integer_is_one_to_python_too() -> None:
     assert plugin is not None
     values = {"device": "/dev/vda", "type": "ext4", "number": 1.0}
     (error,) = check(plugin, values, Scalar(None, NOWHERE), NOWHERE).errors
-    assert error.what == "`number` must be a whole number, and this is the number 1.0"
+    assert error.what == "`number` must be a whole number, but this is the number 1.0"
 
 
 def test_a_value_with_many_mistakes_is_told_in_time() -> None:

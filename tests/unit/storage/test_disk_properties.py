@@ -133,7 +133,7 @@ STOPPED = {Outcome.REFUSED, Outcome.FAILED, Outcome.NOT_VISIBLE}
 
 @settings(max_examples=400, deadline=None)
 @given(disks())
-def test_from_any_disk_it_ends_and_then_nothing_is_left_to_do(disk: DiskState) -> None:
+def test_from_any_disk_a_play_ends_and_a_rerun_has_nothing_to_do(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
     reports = imagine(layout(), machine, CONSENT, nothing_left)
     assert Outcome.FAILED not in outcomes(reports)
@@ -144,7 +144,7 @@ def test_from_any_disk_it_ends_and_then_nothing_is_left_to_do(disk: DiskState) -
 
 @settings(max_examples=200, deadline=None)
 @given(disks())
-def test_from_every_prefix_it_comes_to_the_same_end_without_further_consent(disk: DiskState) -> None:
+def test_from_every_prefix_a_rerun_reaches_the_same_end_without_further_consent(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
     reports = imagine(layout(), machine, CONSENT, nothing_left)
     if outcomes(reports) & STOPPED:
@@ -159,7 +159,7 @@ def test_from_every_prefix_it_comes_to_the_same_end_without_further_consent(disk
 
 @settings(max_examples=400, deadline=None)
 @given(disks())
-def test_what_is_foreign_is_never_touched_without_consent(disk: DiskState) -> None:
+def test_foreign_data_is_never_destroyed_without_consent(disk: DiskState) -> None:
     """No step before the first that lacks consent changes anything that was there."""
     machine = Machine({Disk(VDA): disk})
     for report in imagine(layout(), machine, Consent(), nothing_left):
@@ -192,7 +192,7 @@ def _holds_all_of(after: DiskState, before: DiskState) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(disks())
-def test_what_is_in_use_is_never_destroyed_whatever_was_consented(disk: DiskState) -> None:
+def test_a_device_in_use_is_never_destroyed_with_or_without_consent(disk: DiskState) -> None:
     machine = Machine({Disk(VDA): disk})
     used = {volume.number: volume.content for volume in disk.volumes if volume.in_use}
     for stage in machines_on_the_way(machine, imagine(layout(), machine, CONSENT, nothing_left)):

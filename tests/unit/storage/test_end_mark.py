@@ -32,7 +32,7 @@ def test_a_mark_is_read_as_it_was_written(stage: str) -> None:
         b"x" + EndMark(_VOLUME, ".unfinished").bytes,
     ],
 )
-def test_anything_else_is_no_mark(piece: bytes) -> None:
+def test_other_bytes_are_not_read_as_a_mark(piece: bytes) -> None:
     assert parse(piece) is None
 
 

@@ -61,7 +61,7 @@ def test_a_blank_disk_has_no_table(image: Path) -> None:
     assert read(image) is None
 
 
-def test_an_empty_table_is_written_as_it_was_meant(image: Path) -> None:
+def test_an_empty_table_is_read_back_as_written(image: Path) -> None:
     write(image, a_table())
     assert read(image) == a_table()
 
@@ -113,7 +113,7 @@ def test_names_that_sfdisk_would_lose_are_not_expressible_case_5(name: str) -> N
     ],
     ids=["primary-header", "primary-entries", "backup-header", "backup-entries", "protective-mbr"],
 )
-def test_one_damaged_copy_is_told_and_mended_by_any_write_case_24(image: Path, at: int, damage: str) -> None:
+def test_a_damaged_copy_is_reported_and_repaired_by_any_write_case_24(image: Path, at: int, damage: str) -> None:
     table = a_table(an_entry())
     write(image, table)
     smash(image, at)
@@ -124,7 +124,7 @@ def test_one_damaged_copy_is_told_and_mended_by_any_write_case_24(image: Path, a
     assert read(image) == table
 
 
-def test_a_protective_mbr_of_the_disks_old_length_is_mended_case_43(image: Path) -> None:
+def test_a_protective_mbr_with_the_old_disk_size_is_repaired_case_43(image: Path) -> None:
     """A power cut leaves it, when a disk has grown: sfdisk writes it last of all."""
     table = a_table(an_entry())
     write(image, table)
@@ -144,7 +144,7 @@ def test_with_both_copies_damaged_there_is_no_table_case_25(image: Path) -> None
     assert read(image) is None
 
 
-def test_copies_that_differ_are_told(image: Path) -> None:
+def test_differing_copies_are_reported(image: Path) -> None:
     write(image, a_table(an_entry()))
     old = image.read_bytes()[-33 * 512 :]
     write(image, a_table(an_entry(name="other")))
@@ -234,7 +234,7 @@ def test_the_copy_at_the_old_end_is_read_where_no_other_is_sound(image: Path, to
     assert gpt.is_at_old_end(seen)
 
 
-def test_what_is_where_either_copy_belongs_is_told_with_a_copy_at_the_old_end(image: Path) -> None:
+def test_data_in_the_place_of_a_copy_is_reported_with_a_copy_at_the_old_end(image: Path) -> None:
     write(image, a_table(an_entry()))
     places = grown(image)
     smash(image, 512, 4096)
@@ -243,7 +243,7 @@ def test_what_is_where_either_copy_belongs_is_told_with_a_copy_at_the_old_end(im
     assert seen and seen.taken == {gpt.FIRST_COPY, gpt.SECOND_COPY}
 
 
-def test_a_sound_table_is_not_looked_for_elsewhere(image: Path) -> None:
+def test_no_other_place_is_searched_if_a_table_is_sound(image: Path) -> None:
     write(image, a_table(an_entry()))
     places = grown(image)
     write(image, replace(gpt.blank(UUID(int=7), 2 * DISK // 512, 512)))
@@ -251,7 +251,7 @@ def test_a_sound_table_is_not_looked_for_elsewhere(image: Path) -> None:
     assert seen and seen.id == UUID(int=7) and not seen.damage
 
 
-def test_entries_that_are_elsewhere_are_read_there(image: Path) -> None:
+def test_moved_entries_are_read_where_the_header_points(image: Path) -> None:
     subprocess.run(["/usr/sbin/sgdisk", "-o", "-j", "2016", "-n", "1:4096:+1M", image], check=True, capture_output=True)
     seen = read_with(image, (2016, 128 * 128))
     assert seen and not seen.damage and seen.array == 2016 and len(seen.entries) == 1

@@ -65,7 +65,7 @@ def test_sizes_are_shown_in_the_largest_whole_unit() -> None:
     assert [sizes.show(n) for n in (0, 1000, 513 << 20, 8 << 30)] == ["0B", "1000B", "513MiB", "8GiB"]
 
 
-def test_uuids_depend_on_seed_host_and_thing_alone() -> None:
+def test_uuids_depend_on_seed_host_and_name_alone() -> None:
     one, table = Identity("seed", "host"), UUID(int=1)
     assert one.disk("disk") == Identity("seed", "host").disk("disk")
     assert len({one.disk("disk"), one.disk("data"), Identity("seed", "other").disk("disk")}) == 3
@@ -75,7 +75,7 @@ def test_uuids_depend_on_seed_host_and_thing_alone() -> None:
     assert one.disk("disk").version == 5
 
 
-def test_uuids_stay_what_they_are() -> None:
+def test_derived_uuids_never_change_between_versions() -> None:
     """They are on people's disks: another derivation would make all of those foreign."""
     assert str(Identity("seed", "host").disk("disk")) == "79ae4415-ccb3-5e82-8a37-135d19b37440"
 
@@ -96,7 +96,7 @@ def test_labels_have_limits_case_7(kind: str, longest: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "label"), [("ext4", " a"), ("ext4", "a\n"), ("vfat", "a/b"), ("xfs", "ü" * 7)])
-def test_labels_that_a_filesystem_cannot_have(kind: str, label: str) -> None:
+def test_labels_that_a_filesystem_cannot_hold_are_refused(kind: str, label: str) -> None:
     with pytest.raises(ValueError):
         check_label(kind, label)
 
@@ -122,7 +122,7 @@ def test_a_fat_volume_has_the_first_half_of_the_first_part() -> None:
         ("0G", "write a whole number and an IEC unit, such as 512MiB or 8GiB"),
     ],
 )
-def test_the_size_that_was_meant(text: str, advice: str) -> None:
+def test_a_wrong_size_gets_a_suggestion(text: str, advice: str) -> None:
     with pytest.raises(ValueError, match="is not a size") as caught:
         sizes.parse(text)
     assert str(caught.value) == f"{text!r} is not a size; {advice}"
@@ -135,7 +135,7 @@ def test_the_size_that_was_meant(text: str, advice: str) -> None:
         ("rset", "'rset' is not a size; write `rest`, or a size such as 8GiB or 25%"),
     ],
 )
-def test_the_size_of_a_partition_that_was_meant(text: str, message: str) -> None:
+def test_a_wrong_partition_size_gets_a_suggestion(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="is not a size") as caught:
         declared_sizes.check_size(text)
     assert str(caught.value) == message
@@ -155,6 +155,6 @@ def test_the_size_of_a_partition_that_was_meant(text: str, message: str) -> None
         ("NTFS", "microsoft-basic-data"),
     ],
 )
-def test_the_partition_type_that_was_meant(text: str, meant: str) -> None:
+def test_a_wrong_partition_type_gets_a_suggestion(text: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"did you mean {meant}\\?"):
         type_guid(text)

@@ -126,7 +126,7 @@ def foreign(request: pytest.FixtureRequest, image: Image) -> Image:
     return image
 
 
-def test_what_other_tools_find_sound_is_sound(foreign: Image) -> None:
+def test_a_table_that_other_tools_accept_is_sound(foreign: Image) -> None:
     assert not foreign.table.damage
     assert not foreign.table.taken
 
@@ -214,7 +214,7 @@ def _but_for_the_length_of_the_slot(data: bytes) -> bytes:
     return data[:446] + bytes(16) + data[462:]
 
 
-def test_a_slot_of_a_hybrid_mbr_outlives_the_repair_of_the_protective_one(image: Image) -> None:
+def test_a_hybrid_mbr_slot_is_kept_when_the_protective_slot_is_repaired(image: Image) -> None:
     hybrid(image)
     before = image.content
     image.put(510, bytes(2))
@@ -260,7 +260,7 @@ PIECES: Mapping[str, tuple[tuple[int, bytes], ...]] = {
 
 
 @pytest.mark.parametrize("over", [*PIECES, "ext4", "swap"])
-def test_what_was_put_over_the_table_is_no_damaged_copy(image: Image, over: str) -> None:
+def test_data_written_over_the_table_is_not_a_damaged_copy(image: Image, over: str) -> None:
     booted(image)
     if over == "ext4":
         _ext4(image)
@@ -274,7 +274,7 @@ def test_what_was_put_over_the_table_is_no_damaged_copy(image: Image, over: str)
 
 @pytest.mark.parametrize("at", [-512, -32 * 512, -20 * 512])
 @pytest.mark.parametrize("grown", [False, True])
-def test_what_is_where_the_second_copy_belongs_is_not_written_over(image: Image, at: int, grown: bool) -> None:
+def test_data_in_the_place_of_the_second_copy_is_not_overwritten(image: Image, at: int, grown: bool) -> None:
     plain(image)
     if grown:
         image.resize(2 * SIZE)
@@ -292,7 +292,7 @@ def test_another_disks_second_copy_is_not_ours(image: Image, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("sector", range(32))
-def test_an_array_that_was_written_in_part_is_a_damaged_copy(image: Image, sector: int) -> None:
+def test_a_partly_written_array_is_a_damaged_copy(image: Image, sector: int) -> None:
     """A power cut while entries are written leaves sectors of two states of the table."""
     image.run("sgdisk", *(f"-n{number}:0:+256K" for number in range(1, 100)), "DISK")
     old = image.content[1024 : 1024 + 32 * 512]

@@ -55,7 +55,7 @@ def check_name(volume: Volume, declared: Container) -> None:
     """Raise ``Refused`` if another device has the container's name."""
     if not isinstance(volume.machine[declared.inside], Missing):
         raise Refused(
-            f"{declared.inside.path} is another device than this play makes there",
+            f"{declared.inside.path} is not the device that this play creates",
             advice=f"close it (`cryptsetup close {declared.name}`), or choose another `name`",
         )
 

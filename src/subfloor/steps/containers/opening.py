@@ -16,7 +16,7 @@ _DISCARDS = frozenset({ALLOW_DISCARDS})
 
 
 def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
-    """A step that opens the container, or changes whether the disk is told what is free. Raises ``Refused``."""
+    """A step that opens the container, or changes whether discards are passed to the disk. Raises ``Refused``."""
     inside = volume.machine[declared.inside]
     if isinstance(inside, Unopened):
         return None
@@ -57,7 +57,7 @@ def _discards(volume: Volume, declared: Container) -> Step | None:
     header = volume.machine[declared.header]
     if not isinstance(header, Header) or (ALLOW_DISCARDS in header.flags) == declared.discards:
         return None
-    key = declared.keys_for("to change whether the disk is told what is free")[0]
+    key = declared.keys_for("to change whether discards are passed to the disk")[0]
     flags = header.flags | _DISCARDS if declared.discards else header.flags - _DISCARDS
     return Step(
         says=f"{'Tell' if declared.discards else 'No longer tell'} the disk what is free in {declared.inside.path}",

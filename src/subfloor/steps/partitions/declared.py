@@ -73,13 +73,13 @@ def check_play(declared: Partition) -> None:
             raise Refused(
                 f"the play declares partition {declared.number} of {declared.device} twice, as {declared.name!r} and "
                 f"as {other.name!r}",
-                advice="give each a number of its own, or declare it once",
+                advice="give each a different number, or declare it once",
             )
         if other.name == declared.name:
             raise Refused(
                 f"the play makes two partitions named {declared.name!r} on {declared.device}: "
                 f"numbers {declared.number} and {other.number}",
-                advice="give each a name of its own",
+                advice="give each a different name",
             )
 
 

@@ -173,7 +173,7 @@ def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: st
 
 
 def _unexpected(disk: DiskState) -> Content | None:
-    """What this play does not make: what wipefs(8) finds on the disk where blkid(8) finds nothing."""
+    """The signatures that wipefs(8) finds on the disk and blkid(8) does not: this play makes none of them."""
     found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, LUKS})
     return Content(", ".join(found)) if found else None
 
