@@ -89,7 +89,7 @@ _complaints: ContextVar[list[str] | None] = ContextVar("the messages of checks t
 
 
 class Unknown:
-    """Stands for a value that has an error already. Whatever is done with it raises, so that nothing is concluded."""
+    """Stands for a value that already has an error. Every use of it raises, so no further error is reported for it."""
 
     def _raise(self, *_: Any) -> Any:
         raise TypeError("this value is not known")

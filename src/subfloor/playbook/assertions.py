@@ -36,7 +36,7 @@ def _assert(that: Node, message: str, scope: Scope) -> None:
             if not scope.holds(each):
                 raw = each.raw if isinstance(each, Scalar) else ""
                 what = message or f"the assertion is false: {raw}"
-                raise PlaybookError(what, advice="give the variables in it other values", where=each.where)
+                raise PlaybookError(what, advice="change the values of its variables", where=each.where)
     problems.settle()
 
 

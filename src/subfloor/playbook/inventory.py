@@ -161,7 +161,7 @@ class _Reader:
         if not isinstance(node, Table):
             self._note(
                 f"`{what}` is a mapping of names, but this is {strict_yaml.kind(node)}",
-                "write `NAME:`, one a line, its variables below it",
+                "write one `NAME:` per line, with its variables below it",
                 node.where,
             )
             return []

@@ -71,7 +71,7 @@ def _step(task: str, taken: StepRecord) -> dict[str, Any]:
 
 
 def _words(step: Step) -> dict[str, Any]:
-    """What a person reviews of a step; an apply takes no step for which this is not in the plan."""
+    """The part of a step that a person reviews; apply takes only steps whose part is in the plan."""
     return {
         "says": spelt(step.says),
         "commands": [as_json(command.argv) for command in step.commands],

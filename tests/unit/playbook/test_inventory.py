@@ -163,7 +163,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         (
             "all:\n  hosts: [web1]\n",
             "hosts.yml:2:10: `hosts` is a mapping of names, but this is a list\n      hosts: [web1]\n"
-            "             ^\n  → write `NAME:`, one a line, its variables below it",
+            "             ^\n  → write one `NAME:` per line, with its variables below it",
         ),
         (
             "a: {children: {b: {children: {a: }}}}\n",

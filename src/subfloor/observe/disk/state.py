@@ -314,7 +314,7 @@ class Unopened(Unknown):
 
     def error(self, path: str) -> NotVisible:
         """The outcome of a task that needs to see what is in the device."""
-        return NotVisible(f"the content of {path} is {self}", advice="an apply makes it appear; a check opens nothing")
+        return NotVisible(f"the content of {path} is {self}", advice="apply opens it; a check opens nothing")
 
 
 def _described(content: Content | Unknown | None) -> str:
