@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from crash.sample import everything
 
 pytest_plugins = ["counting"]
+
+settings.register_profile("unhurried", deadline=None)  # beside other tests an example may take any time
+settings.load_profile("unhurried")
 
 pytest.register_assert_rewrite("disks")  # an assert of their helpers shows its values, as one of a test does
 
