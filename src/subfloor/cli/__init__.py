@@ -1,4 +1,4 @@
-"""The command line: commands, options and exit statuses.
+"""The command line: its commands. The options that they share are in `options`, the exit statuses in `program`.
 
 Each command imports what it needs, except click: the start of the program is most of the time of a check of a
 machine that is in sync.
@@ -6,14 +6,14 @@ machine that is in sync.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from subfloor.cli.statuses import FAILED, USAGE, status_of
+from subfloor.cli import options
+from subfloor.cli.program import cli
 
 if TYPE_CHECKING:
     from subfloor.cli.running import Manner
@@ -21,276 +21,21 @@ if TYPE_CHECKING:
     from subfloor.playbook.job import Request
     from subfloor.rehearse import Disk
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_PLAYBOOK = click.Path(path_type=Path)
-
-EXIT_STATUSES = """\b
-Exit status: 0 in sync, or applied; 1 failed or interrupted; 2 drift that apply repairs in place;
-3 drift that needs a person, or declined; 4 a host cannot be reached; 5 drift whose repair destroys data
-and needs consent; 64 bad usage or playbook. Of several hosts, the worst: 1, then 4, 3, 5, 2, 0."""
-
-
-def _completing(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """A completion of ``subfloor.cli.completing``, which is imported only when a shell asks."""
-
-    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-        from subfloor.cli import completing
-
-        return getattr(completing, name)(context, parameter, incomplete)
-
-    return complete
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Completable(click.Command):
-    """A command whose arguments are known to the completion of an option's value."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words. While a shell completes, an option at the end has no value yet: to click, an error."""
-        ends_open = ctx.resilient_parsing and args and args[-1].startswith("-")
-        return super().parse_args(ctx, args[:-1] if ends_open else args)
-
-
-class Program(click.Group):
-    """The group of commands, with subfloor's exit statuses; every error ends in a message."""
-
-    command_class = Completable
-
-    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
-        """Run a command line, and exit with its status."""
-        argv = list(sys.argv[1:] if args is None else args)
-        extra |= {"prog_name": "subfloor", "standalone_mode": False, "obj": argv}
-        sys.exit(_status(lambda: super(Program, self).main(argv, **extra), argv))
-
-
-def _status(run: Callable[[], Any], argv: Sequence[str]) -> int:
-    """The exit status of a command; an error that it raises is reported on standard error, and in JSON if asked for."""
-    try:
-        return int(run() or 0)
-    except click.UsageError as error:
-        error.show()
-        _document(error, argv)
-        return USAGE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to resume", err=True)
-        return FAILED
-    except BrokenPipeError:
-        return 0  # the reader of the output has read enough
-    except Exception as error:
-        _document(error, argv)
-        return _told(error, "--traceback" in argv)
-
-
-def _document(error: Exception, argv: Sequence[str]) -> None:
-    """The error as a JSON document on standard output, if the command line asks for JSON."""
-    if {"json", "--format=json", "--json"} & set(argv):
-        from subfloor.cli.problems import print_problem
-
-        print_problem(error, argv)
-
-
-def _told(error: Exception, traceback: bool) -> int:
-    from subfloor.core.errors import SubfloorError
-
-    if traceback:
-        _print_traceback(error)
-    if not isinstance(error, SubfloorError):
-        click.echo(_fault(error), err=True)
-        return FAILED
-    _complain(str(error))
-    return status_of(error)
-
-
-def _fault(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"subfloor: {error}\n  → fix the cause, then run the same command again"
-    return (
-        f"subfloor: {type(error).__name__}: {error}\n"
-        "  → this is a bug in subfloor: report it with the output of --traceback"
-    )
-
-
-def _print_traceback(error: BaseException) -> None:
-    import traceback
-
-    traceback.print_exception(error)
-
-
-def _complain(text: str) -> None:
-    from subfloor.report.screen import Screen, style_for
-
-    Screen(sys.stderr).print([style_for(sys.stderr).clean(text)])
-
-
-def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"subfloor {version('subfloor')}")
-        context.exit()
-
-
-@click.group(
-    cls=Program,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EXIT_STATUSES,
-)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-def cli() -> None:
-    """Prepare a machine's disks: compare them with a playbook, and change only what differs.
-
-    A playbook describes the desired state. check reports the drift, apply removes it, and rehearse runs both
-    in a temporary virtual machine.
-    """
-
-
-def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several decorators as one; the first of them is the first in the help."""
-
-    def decorate(function: F) -> F:
-        for each in reversed(decorators):
-            function = each(function)
-        return function
-
-    return decorate
-
-
-_playbook, _playbook_if_not_own = (
-    click.argument("playbook", type=_PLAYBOOK, required=required, shell_complete=_completing("playbooks"))
-    for required in (True, False)
-)
-
-_what = _all_of(
-    click.option("-i", "--inventory", type=_PLAYBOOK, help="The inventory of hosts; default: this machine."),
-    click.option(
-        "-l",
-        "--limit",
-        metavar="PATTERN",
-        shell_complete=_completing("hosts"),
-        help="Only these hosts: names, groups, wildcards.",
-    ),
-    click.option(
-        "-e",
-        "--extra-vars",
-        "extra",
-        multiple=True,
-        metavar="KEY=VALUE|@FILE",
-        shell_complete=_completing("variables"),
-        help="Set a variable; overrides all others.",
-    ),
-    click.option(
-        "-t",
-        "--tags",
-        multiple=True,
-        metavar="TAGS",
-        shell_complete=_completing("tags"),
-        help="Only tasks with one of these tags.",
-    ),
-    click.option(
-        "--skip-tags",
-        multiple=True,
-        metavar="TAGS",
-        shell_complete=_completing("tags"),
-        help="Skip tasks with one of these tags.",
-    ),
-)
-
-_how = _all_of(
-    click.option("-D", "--diff", is_flag=True, help="Show the differences, before and after."),
-    click.option("-v", "--verbose", is_flag=True, help="Show the commands of each step."),
-    click.option(
-        "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
-    ),
-    click.option("--traceback", is_flag=True, help="Show the Python traceback of an error."),
-)
-
-_report = click.option(
-    "--report",
-    "reports",
-    type=_FILE,
-    multiple=True,
-    metavar="FILE",
-    help="Also write a report: FILE.html, .md, .xml (JUnit), .prom (node exporter); otherwise JSON. Repeatable.",
-)
-
-_log = click.option(
-    "--log", type=_FILE, metavar="FILE", help="Append a JSON line to a file for each look, step and command."
-)
-
-_ask_password = click.option(
-    "--ask-password",
-    "passwords",
-    multiple=True,
-    metavar="NAME",
-    help="Ask for a password, and set the variable NAME to its hash.",
-)
-
-_ask_passphrase = click.option(
-    "--ask-passphrase",
-    "passphrases",
-    multiple=True,
-    metavar="NAME",
-    help="Ask for a passphrase, and set the variable NAME to it; without a terminal, read a line.",
-)
-
-_secret = click.option(
-    "--secret",
-    "secrets",
-    multiple=True,
-    metavar="NAME=KIND:WHERE",
-    help="Set a variable to a secret: NAME=file:PATH, NAME=env:VARIABLE or NAME=command:COMMAND.",
-)
-
-_lists = _all_of(
-    click.option("--syntax-check", is_flag=True, help="Only report errors of the playbook; look at no disk."),
-    click.option("--list-hosts", is_flag=True, help="Only list the hosts; look at no disk."),
-    click.option("--list-tasks", is_flag=True, help="Only list the tasks; look at no disk."),
-    click.option("--list-tags", is_flag=True, help="Only list the tags; look at no disk."),
-)
-
-_may = _all_of(
-    click.option(
-        "--destroy",
-        multiple=True,
-        metavar="[HOST:]DEVICE",
-        shell_complete=_completing("disks"),
-        help="Allow destroying the data on this device.",
-    ),
-    click.option("-y", "--yes", is_flag=True, help="Do not ask before applying."),
-    click.option("--step", is_flag=True, help="Ask before each step."),
-    click.option(
-        "--start-at-task",
-        "start_at",
-        metavar="NAME",
-        shell_complete=_completing("entries"),
-        help="Start at the first task of this name.",
-    ),
-    click.option(
-        "--plan",
-        type=_FILE,
-        metavar="FILE",
-        help="Take the steps of a plan that `check --save-plan` wrote, and no others.",
-    ),
-    click.option("-C", "--check", "only_check", is_flag=True, help="Only check, like `subfloor check`."),
-)
-
 
 @cli.command()
-@_playbook_if_not_own
-@_what
-@_ask_password
-@_ask_passphrase
-@_secret
-@_lists
-@_how
-@_report
-@_log
+@options.playbook_if_not_own
+@options.what
+@options.ask_password
+@options.ask_passphrase
+@options.secret
+@options.lists
+@options.how
+@options.report
+@options.log
 @click.option(
     "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Plan as if the data on this device may be destroyed."
 )
-@click.option("--save-plan", type=_FILE, metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
+@click.option("--save-plan", type=options.FILE, metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
     """Report what apply would change; change nothing.
@@ -305,16 +50,16 @@ def check(argv: list[str], /, **given: Any) -> int:
 
 
 @cli.command()
-@_playbook_if_not_own
-@_what
-@_ask_password
-@_ask_passphrase
-@_secret
-@_lists
-@_may
-@_how
-@_report
-@_log
+@options.playbook_if_not_own
+@options.what
+@options.ask_password
+@options.ask_passphrase
+@options.secret
+@options.lists
+@options.may
+@options.how
+@options.report
+@options.log
 @click.pass_obj
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     """Bring the machine to the state that the playbook describes; verify each step.
@@ -358,12 +103,12 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 
 @cli.command()
-@_playbook
-@_what
-@_ask_passphrase
-@_secret
-@_how
-@click.option("--report", type=_FILE, metavar="FILE", help="Also write the three reports to a file, as JSON.")
+@options.playbook
+@options.what
+@options.ask_passphrase
+@options.secret
+@options.how
+@click.option("--report", type=options.FILE, metavar="FILE", help="Also write the three reports to a file, as JSON.")
 @click.option(
     "--disk",
     "disks",
@@ -375,7 +120,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
 @click.option("--reboot", is_flag=True, help="At the end, boot what was installed.")
 @click.option("--keep", is_flag=True, help="Keep the disk images and show their paths.")
 @click.option("--shell", is_flag=True, help="At the end, open a shell in the virtual machine.")
-@click.option("--kernel", type=_FILE, metavar="FILE", help="The kernel to boot: a vmlinuz-RELEASE file.")
+@click.option("--kernel", type=options.FILE, metavar="FILE", help="The kernel to boot: a vmlinuz-RELEASE file.")
 @click.option("--memory", type=click.IntRange(min=512), default=2048, show_default=True, metavar="MIB")
 @click.option(
     "--timeout",
@@ -425,7 +170,7 @@ def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @cli.command()
-@click.argument("devices", nargs=-1, metavar="[DEVICE]...", shell_complete=_completing("disks"))
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...", shell_complete=options.completing("disks"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(devices: tuple[str, ...], as_json: bool) -> int:
     """Draw the disks as they are, without a playbook; change nothing.
@@ -439,12 +184,12 @@ def show(devices: tuple[str, ...], as_json: bool) -> int:
 
 
 _beside = click.option(
-    "--playbook", type=_FILE, metavar="FILE", help="Include the tasks of plugins/ beside this playbook."
+    "--playbook", type=options.FILE, metavar="FILE", help="Include the tasks of plugins/ beside this playbook."
 )
 
 
 @cli.command()
-@click.argument("name", required=False, shell_complete=_completing("tasks"))
+@click.argument("name", required=False, shell_complete=options.completing("tasks"))
 @_beside
 def tasks(name: str | None, playbook: Path | None) -> int:
     """List all tasks, or document the task NAME."""
@@ -576,3 +321,6 @@ def _names(lists: Sequence[str]) -> tuple[str, ...]:
 def main() -> None:
     """Run the program and exit with its status."""
     cli.main()
+
+
+__all__ = ["cli", "main"]
