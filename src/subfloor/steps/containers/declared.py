@@ -45,7 +45,7 @@ class Container:
     """``device``: the volume that holds it, as the play names it; ``name``: its name when open; ``label``: its final
     label. ``keys``: those that were given, the passphrase first: a key file may lie in the container's own filesystem.
     ``options`` and ``derivation``: options of cryptsetup, for the data and for a passphrase's key slot. ``discards``:
-    the disk is told what is free. ``raw``: no task of the play fills it, so its label is final from the start.
+    discards are passed to the disk. ``raw``: no task of the play fills it, so its label is final from the start.
     """
 
     device: str
