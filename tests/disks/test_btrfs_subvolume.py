@@ -97,7 +97,7 @@ def test_what_is_refused(top: str, btrfs: str, ground: Ground) -> None:
         ("top/file", {}, "is a file"),
         ("top/link/@x", {}, "leads through a symbolic link"),
         ("top/@ro", {}, "is read-only"),
-        ("top/@s", {"nodatacow": True}, "is not empty, and its files keep copy-on-write"),
+        ("top/@s", {"nodatacow": True}, "is not empty, and existing files keep their copy-on-write setting"),
         ("top/@s", {"blank": str(ground.path / "plain")}, "which is not a btrfs"),
         ("plain/@x", {}, "which is not a btrfs"),
         ("at", {}, "is mounted at .*at and hides the content of that directory"),
