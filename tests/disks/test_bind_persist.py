@@ -48,7 +48,7 @@ def test_bind_whose_source_was_deleted_case_60(ground: Ground) -> None:
     play = {"bind-persist": {"path": "/home", "root": str(ground.path / "root")}}
     ground.settle(play)
     ground.sh("rmdir root/nix/persist/home")
-    with pytest.raises(SubfloorError, match=r"what is bound to .*root/home was deleted"):
+    with pytest.raises(SubfloorError, match=r"the directory that is bound to .*root/home was deleted"):
         ground.apply(play)
     ground.sh("umount root/home")
     ground.settle(play)

@@ -74,7 +74,7 @@ def check_bound(machine: Machine, bind: Bind, top: Mounted) -> None:
     if top.root.endswith("//deleted"):
         was = top.root.removesuffix("//deleted")
         raise Refused(
-            f"what is bound to {bind.target} was deleted: it was {was} in {top.source}",
+            f"the directory that is bound to {bind.target} was deleted: {was} in {top.source}",
             advice=f"its content is lost when the bind goes away; run `umount {bind.target}`, then run this again",
         )
     raise mounts.elsewhere(bind.target, top, f"{bind.source}, that is {wanted},")

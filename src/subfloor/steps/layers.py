@@ -37,7 +37,7 @@ def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str
     if content.type == LUKS:
         return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", _LOCKED)))
     if not known and layers_of(node, content):
-        return "what it is a part of cannot be named: the kernel has no device for it"
+        return "its volume group, array or filesystem cannot be named: the kernel has no device for the partition"
     return "; ".join(filter(None, (each.as_loss for each in _layers(machine, node, content))))
 
 

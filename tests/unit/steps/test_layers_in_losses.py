@@ -68,7 +68,7 @@ def test_a_partition_of_a_group_when_its_disk_is_erased_and_when_it_is_removed()
 
 @pytest.mark.parametrize("kind", ["LVM2_member", "linux_raid_member", "bcache"])
 def test_what_no_device_leads_to_is_said_not_to_be_named(kind: str) -> None:
-    cannot = "what it is a part of cannot be named"
+    cannot = "its volume group, array or filesystem cannot be named"
     asked: list[object] = []
     assert cannot in seen(lambda m: loss(m, "/dev/vda", parted(Content(kind), known=False)).what, asked)
     assert cannot in loss_of_remains("/dev/vda", whole(MEMBER), [Remains(MIB, Content(kind))])[0].what

@@ -77,7 +77,7 @@ def _check_unused(on: LabelledDisk, entry: Entry, why: str) -> None:
     volume = on.disk.volume(entry.number)
     if volume and volume.in_use:
         what = f"{_found(on, entry)} would be removed ({why}), and"
-        advice = "declare it as it is; or unmount or `swapoff` it, then run this again"
+        advice = "declare the partition as it is now; or unmount or `swapoff` it, then run this again"
         raise in_use.refusal(on.machine, what, on.disk.partition_node(entry.number), volume.users, advice)
 
 
