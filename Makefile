@@ -42,7 +42,7 @@ vm: bootstrap ## Run the tests that boot a virtual machine
 	$(PY) -m pytest $(PARALLEL) -m vm
 
 crash: bootstrap ## Resume a run after every crash that can be made of it, on real disks (docs/reliability.md)
-	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" --ignore $(KILLED) tests/crash tests/vm
+	SUBFLOOR_CRASH=all $(PY) -m pytest $(PARALLEL) $(PATIENT) -m "not alone" --ignore $(KILLED) tests/crash tests/disks tests/vm
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) $(KILLED)
 	SUBFLOOR_CRASH=all $(PY) -m pytest $(PATIENT) -m alone
 

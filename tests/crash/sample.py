@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def everything() -> bool:
@@ -21,3 +22,10 @@ def sample(population: Sequence[T], count: int, *, seed: str) -> list[T]:
         return list(population)
     picked = random.Random(seed).sample(range(len(population)), count)
     return [population[index] for index in sorted(picked)]
+
+
+def pairs(first: Iterable[T], second: Sequence[U]) -> list[tuple[T, U]]:
+    """Each of the first with each of the second, where all is asked for; else with one of them, taken in turn."""
+    every = [[(one, other) for other in second] for one in first]
+    chosen = every if everything() else [[row[number % len(row)]] for number, row in enumerate(every)]
+    return [pair for row in chosen for pair in row]

@@ -32,6 +32,7 @@ from crash.installed import (
     with_more,
     without,
 )
+from crash.sample import sample
 from disk_oracle import faults
 
 pytestmark = pytest.mark.root
@@ -185,7 +186,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made.unlink()
 
 
-@pytest.mark.parametrize("name", ON_DISK)
+@pytest.mark.parametrize("name", sample([*ON_DISK], 24, seed="on disk"))
 def test_of_the_disk(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = ON_DISK[name]
     with installed(tmp_path, image) as machine:
@@ -282,7 +283,7 @@ MOUNTED = {
 }
 
 
-@pytest.mark.parametrize("name", MOUNTED)
+@pytest.mark.parametrize("name", sample([*MOUNTED], 12, seed="mounted"))
 def test_of_what_is_mounted(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = MOUNTED[name]
     everything = [*DISK, *MOUNTS]

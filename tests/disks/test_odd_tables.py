@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 import odd_tables
+from crash.sample import pairs
 from disks.laying_out import blkid, judge, on
 from disks.plays import applied, converged, refusal
 from loop_disks import LoopDisk, MakeDisk, disk, run, said
@@ -20,6 +22,9 @@ from subfloor.observe.disk import Disk, DiskState
 pytestmark = pytest.mark.root
 
 __all__ = ["disk"]  # a fixture
+
+WIPES = (True, False)
+"""Whether `wipefs` erases the disk, or `gpt-label`."""
 
 HOME = (("home", "linux", "rest", "ext4 home"),)
 
@@ -41,8 +46,7 @@ def state(disk: LoopDisk) -> DiskState:
     return found
 
 
-@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
-@pytest.mark.parametrize("kind", odd_tables.ODD)
+@pytest.mark.parametrize(("kind", "wipe"), pairs(odd_tables.ODD, WIPES))
 def test_it_goes_with_consent_the_first_time(disk: MakeDisk, kind: str, wipe: bool, tmp_path: Path) -> None:
     vda = with_table(disk, kind, tmp_path)
     play = on(vda, *HOME, wipe=wipe)
@@ -130,8 +134,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
-@pytest.mark.parametrize("kind", UNKNOWN)
+@pytest.mark.parametrize(("kind", "wipe"), pairs(UNKNOWN, WIPES))
 def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
     vda = disk()
     UNKNOWN[kind](vda)
@@ -143,11 +146,14 @@ def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bo
     judge(vda, HOME)
 
 
-@pytest.mark.parametrize("sector", [512, 4096])
-@pytest.mark.parametrize("size", ["48MiB", "2MiB", "2097664", "2101248", "3MiB", "96KiB", "4608"])
+@pytest.mark.parametrize(
+    ("size", "sector"),
+    [
+        *product(["48MiB", "2MiB", "2101248", "3MiB", "96KiB"], [512, 4096]),
+        *product(["2097664", "4608"], [512]),  # no whole number of larger sectors
+    ],
+)
 def test_what_was_erased_counts_as_blank(disk: MakeDisk, size: str, sector: int) -> None:
-    if size in ("2097664", "4608") and sector == 4096:
-        pytest.skip("no whole sectors")
     vda = disk(size, sector=sector)
     length = vda.image.stat().st_size
     vda.put(0, random.Random(1).randbytes(length))

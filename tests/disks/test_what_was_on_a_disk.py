@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from crash.sample import pairs
 from disks.laying_out import EVERY, SMALL, blkid, judge, on
 from disks.plays import converged, interrupted, refusal
 from foreign_disks import FOREIGN, table_inside_a_partition
@@ -16,8 +17,7 @@ pytestmark = pytest.mark.root
 __all__ = ["disk", "mounted"]  # fixtures
 
 
-@pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize(("kind", "wipe"), pairs(FOREIGN, (True, False)))
 def test_a_foreign_disk_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
     vda = disk()
     FOREIGN[kind](vda)
