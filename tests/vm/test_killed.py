@@ -27,6 +27,7 @@ KILLED = {
         *SMALL,
         'state_version="25.11"',
         "boot_loader=systemd-boot",
+        "self_check=none",
         'persist=[/etc/nixos, {path: /var/log, mode: "0700"}]',
     ),
     ROOT / "playbooks" / "ext4-root.yml": SMALL,
@@ -92,7 +93,8 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
         count("killed in a virtual machine", f"{playbook.stem}, {whom}: carried on to the same end")
 
 
-@pytest.mark.parametrize("playbook", OTHERS if everything() else OTHERS[:1], ids=lambda path: path.stem)
+@pytest.mark.campaign
+@pytest.mark.parametrize("playbook", OTHERS, ids=lambda path: path.stem)
 def test_check_says_what_apply_then_does(
     playbook: Path, blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
 ) -> None:

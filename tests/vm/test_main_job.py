@@ -39,7 +39,8 @@ class Variant:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        more = (*(() if self.swap else ("swap=0",)), *((f"persist={self.persist}",) if self.persist else ()))
+        short = (f"persist={self.persist}", "self_check=none") if self.persist else ()
+        more = (*(() if self.swap else ("swap=0",)), *short)
         return (PLAYBOOK, "-e", f"disk={self.disk}", *GIVEN, *(word for each in more for word in ("-e", each)))
 
     @property
