@@ -211,6 +211,7 @@ tail -n +2 /proc/swaps | cut -d' ' -f1
 FOR_MOUNTS = [fault.name for fault in FAULTS if not fault.half]
 
 
+@pytest.mark.campaign
 def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
     forkserver: Forkserver, blank: Blank, count: Count
 ) -> None:
