@@ -126,13 +126,13 @@ def test_unfinished_work_is_made_again_without_a_question_where_it_is_ours(disk:
 
 
 def test_a_filesystem_of_the_owner_s_needs_consent_under_our_old_mark_too(disk: MakeDisk) -> None:
-    """A run broke off, and its disk was put to another use: ext4 leaves the sector of the mark as it is."""
+    """A run broke off, and its disk was put to another use: without a discard, ext4 leaves the sector of the mark."""
     vdb = disk()
     (entry,) = entries(on(vdb, "xfs"), "seed")
     assert isinstance(entry.task, Mkfs)
     mark = EndMark(entry.task.identity.disk("disk"), ".unfinished").bytes
     vdb.put(-MIB, mark)
-    run("mkfs.ext4", "-q", "-F", vdb.node)
+    run("mkfs.ext4", "-q", "-F", "-E", "nodiscard", vdb.node)
     assert marked(vdb) == mark
     before = vdb.digest()
     assert "not made by this play" in refusal(on(vdb, "xfs"))
