@@ -719,6 +719,20 @@ MUTANTS = (
         ("tests/unit/act/test_causes.py",),
     ),
     Mutant(
+        "a shell's own message gets into a later answer",
+        "src/subfloor/act/frames.py",
+        "exec 4>&2 2>/dev/null",
+        "exec 4>&2",
+        ("tests/unit/act/test_frames.py", "-k", "killed_jobs"),
+    ),
+    Mutant(
+        "a stale mark on a whole disk covers what its owner has made since",
+        "src/subfloor/steps/volumes/volume.py",
+        "(content is None or made_here)",
+        "True",
+        ("tests/disks/test_whole_disk.py", "-k", "owner_s"),
+    ),
+    Mutant(
         "a drift report: what needs a person seems to need consent only",
         "src/subfloor/core/outcome.py",
         "return HostOutcome.REFUSED if self._needs_a_person else HostOutcome.NEEDS_CONSENT",

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 
 @cli.command()
-@options.playbook_if_not_own
-@options.what
-@options.ask_password
-@options.ask_passphrase
-@options.secret
-@options.lists
+@options.job
 @options.how
 @options.report
 @options.log
@@ -50,12 +45,7 @@ def check(argv: list[str], /, **given: Any) -> int:
 
 
 @cli.command()
-@options.playbook_if_not_own
-@options.what
-@options.ask_password
-@options.ask_passphrase
-@options.secret
-@options.lists
+@options.job
 @options.may
 @options.how
 @options.report

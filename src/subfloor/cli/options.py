@@ -130,6 +130,9 @@ lists = _all_of(
     click.option("--list-tags", is_flag=True, help="Only list the tags; look at no disk."),
 )
 
+job = _all_of(playbook_if_not_own, what, ask_password, ask_passphrase, secret, lists)
+"""What `check` and `apply` are asked to do: the same for both."""
+
 may = _all_of(
     click.option(
         "--destroy",

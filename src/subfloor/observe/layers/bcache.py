@@ -70,7 +70,7 @@ def _superblocks(text: str) -> Iterator[tuple[str, Superblock]]:
         label = block[72:104].split(b"\0")[0].decode("utf-8", "surrogateescape")
         yield (
             node,
-            Superblock(version in _CACHES, block[56:72].hex(), label, (start if version in (4, 6) else 16) * 512),
+            Superblock(version in _CACHES, block[56:72].hex(), label, (start if version in _WITH_OFFSET else 16) * 512),
         )
 
 

@@ -103,15 +103,6 @@ class OpenContainer(Volume):
     header: Content
     disk: DiskState
 
-    @property
-    def whole(self) -> str:
-        """The node of the whole device that contains the volume, or is the volume."""
-        return self.node
-
-    def reveal(self) -> tuple[Command, ...]:
-        """Commands that make the volume known to the kernel."""
-        return ()
-
     def mark(self, name: str) -> tuple[Command, ...]:
         """Commands that rename the volume, and flush it."""
         return relabel(self.below, name)

@@ -47,9 +47,9 @@ class Volume(ABC):
     disks: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
 
-    @abstractmethod
     def reveal(self) -> tuple[Command, ...]:
         """Commands that make the volume known to the kernel; none if it is known."""
+        return ()
 
     @abstractmethod
     def mark(self, name: str) -> tuple[Command, ...]:
@@ -71,9 +71,9 @@ class Volume(ABC):
         """
 
     @property
-    @abstractmethod
     def whole(self) -> str:
         """The node of the whole device that contains the volume, or is the volume."""
+        return self.node
 
     @property
     def is_unfinished(self) -> bool:

@@ -102,15 +102,6 @@ class WholeDisk(Volume):
 
     disk: DiskState
 
-    @property
-    def whole(self) -> str:
-        """The node of the whole device that contains the volume, or is the volume."""
-        return self.node
-
-    def reveal(self) -> tuple[Command, ...]:
-        """Commands that make the volume known to the kernel."""
-        return ()
-
     def mark(self, name: str) -> tuple[Command, ...]:
         """Commands that write the mark in the name, or remove it, and flush it. Raises ``LookNeeded``, ``Refused``."""
         if name.endswith(LABELLING):
