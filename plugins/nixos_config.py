@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
@@ -177,14 +176,15 @@ class NixosConfig(Task):
         offset = swaps.offset(machine, self.layout, self.root)
         layout = replace(named, resume_offset=offset or 0)
         chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
-        texts = zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True)
+        texts = dict(zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True))
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
-        write = writing.files(machine, files, (*self._brought_texts, *texts), self.overwrite, unknown)
+        missing = writing.missing(machine, {**self._brought_texts, **texts}, self.overwrite, unknown)
+        copied = {path: content for path, content in missing.items() if path not in texts}
         program = self._brought.program
-        bring = writing.program(machine, files, self._brought.name, program.content) if program else None
+        bring = writing.copies(machine, files, copied, program.content if program else None)
+        write = writing.files(machine, files, {path: missing[path] for path in texts if path in missing}, unknown)
         describe = writing.hardware(machine, files, self.hardware, self.platform)
-        track = writing.tracking(machine, files)
-        return next((step for step in (describe, bring, *write, track) if step), None)
+        return next((step for step in (describe, bring, *write, writing.tracking(machine, files)) if step), None)
 
     @property
     def _files(self) -> ConfigurationDirectory:
@@ -200,8 +200,8 @@ class NixosConfig(Task):
         return bringing.brought(self._recording, self.path, self.self_check)
 
     @property
-    def _brought_texts(self) -> Iterable[tuple[str, str]]:
-        return ((posixpath.join(self._files.here, name), text) for name, text in self._brought.texts.items())
+    def _brought_texts(self) -> Mapping[str, str]:
+        return {self._files.file(name): text for name, text in self._brought.texts.items()}
 
     @property
     def _administrators(self) -> Administrators:

@@ -23,7 +23,7 @@ Request = Literal["read", "write", "flush"]
 
 _EVENTS: dict[Request, str] = {"read": "read_aio", "write": "write_aio", "flush": "flush_to_disk"}
 _EIO = 5
-_DEADLINE = 60.0
+_DEADLINE = 120.0
 
 
 @dataclass(frozen=True)

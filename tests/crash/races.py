@@ -12,7 +12,7 @@ import subfloor.act.apply
 from crash.forked import Running
 from subfloor.act.host import Result, Shell
 
-_DEADLINE = 60.0
+_DEADLINE = 120.0
 
 
 def before(which: int | str, act: Callable[[], object]) -> Callable[[], None]:

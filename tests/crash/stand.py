@@ -17,7 +17,7 @@ from pathlib import Path
 from disk_oracle import FSCK
 from loop_disks import LoopDisk, attach, run, said, take_away
 
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 """Seconds for which a passer-by who scans all disks may have one open."""
 
 _numbers = itertools.count()

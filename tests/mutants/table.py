@@ -627,14 +627,14 @@ MUTANTS = (
     Mutant(
         "a file is copied into its place",
         _FILES,
-        """        Command(("mv", "-f", "-T", "--", temporary, path)),\n        Command(("sync",""",
-        """        Command(("cp", "-f", "-T", "--", temporary, path)),\n        Command(("sync",""",
+        '*(Command(("mv", "-f", "-T", "--", temporary, path)) for',
+        '*(Command(("cp", "-f", "-T", "--", temporary, path)) for',
         _steps("nixos-config"),
     ),
     Mutant(
         "the name of a new file is not flushed",
         _FILES,
-        """        Command(("sync", "--", folder)),\n""",
+        """        Command(("sync", "--", *folders)),\n""",
         "",
         _steps("nixos-config"),
     ),

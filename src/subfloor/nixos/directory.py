@@ -17,7 +17,7 @@ class ConfigurationDirectory:
 
     ``root``: where the installed system's root is mounted now. ``path``: the directory, as the installed system has
     it. ``flake``: there is a ``flake.nix``. ``brought``: the names of the texts by which the system checks itself, and
-    ``program``: that of subfloor itself, if it is brought. All paths that it returns are valid now,
+    ``wheel``: that of subfloor itself, if it is brought. All paths that it returns are valid now,
     with ``root`` in them.
     """
 
@@ -25,7 +25,7 @@ class ConfigurationDirectory:
     path: str
     flake: bool
     brought: tuple[str, ...] = ()
-    program: str = ""
+    wheel: str = ""
 
     @property
     def here(self) -> str:
@@ -43,9 +43,14 @@ class ConfigurationDirectory:
         return self.file("hardware-configuration.nix")
 
     @property
+    def program(self) -> str:
+        """The file of subfloor itself, if it is brought; empty otherwise."""
+        return self.file(self.wheel) if self.wheel else ""
+
+    @property
     def ours(self) -> tuple[str, ...]:
         """All files that subfloor writes."""
-        return (*self._texts, *([self.file(self.program)] if self.program else []))
+        return (*self._texts, *([self.program] if self.program else []))
 
     @property
     def _texts(self) -> tuple[str, ...]:
@@ -73,7 +78,7 @@ class ConfigurationDirectory:
         """Everything to look at before the files are written."""
         files = frozenset[AnySubject](kind(path) for path in self._texts for kind in (Path, TextFile))
         more = {Tracking(self.here)} if self.flake else set[AnySubject]()
-        program = {Path(self.file(self.program))} if self.program else set[AnySubject]()
+        program = {Path(self.program)} if self.program else set[AnySubject]()
         return files | more | program | {Path(self.profile), TextFile(self.local)}
 
     def repository(self, machine: Machine) -> Repository | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
@@ -14,11 +14,12 @@ from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
 from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.hardware import plain
+from subfloor.nixos.sources import BROUGHT
 from subfloor.observe.git import Tracking
 from subfloor.observe.path import FILE, ROOT, Absent, Node, Text, TextFile, seen
 from subfloor.observe.tool import Tool
 from subfloor.steps import paths
-from subfloor.steps.files import keep_output, write_file
+from subfloor.steps.files import keep_output, write_file, write_files
 from subfloor.steps.refusals import together
 
 SCANNER = "nixos-generate-config"
@@ -58,32 +59,20 @@ def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source
     )
 
 
-def files(
-    machine: Machine,
-    directory: ConfigurationDirectory,
-    texts: Iterable[tuple[str, str]],
-    overwrite: bool,
-    unknown: Container[str] = (),
-) -> list[Step | None]:
-    """A step for each generated file, from its path and text; None if the file has this text.
+def missing(
+    machine: Machine, texts: Mapping[str, str], overwrite: bool, unknown: Container[str] = ()
+) -> Mapping[str, bytes]:
+    """The contents of the generated files that must be written, by path; ``texts``: of all of them.
 
-    All steps are computed first: if a file is refused, none is written. Raises ``Refused`` that names every such file.
-    ``unknown``: the files whose text depends on what an earlier step has yet to make.
+    ``unknown``: the files whose text depends on what an earlier step has yet to make. A file that was edited is
+    refused, unless ``overwrite`` is given: raises ``Refused`` that names every such file, so none is written.
     """
-    return together(
-        partial(file, machine, directory, path, text, overwrite, known=path not in unknown) for path, text in texts
-    )
+    decide = (partial(_content, machine, path, text, overwrite, path not in unknown) for path, text in texts.items())
+    contents = zip(texts, together(decide), strict=True)
+    return {path: content for path, content in contents if content is not None}
 
 
-def file(
-    machine: Machine, directory: ConfigurationDirectory, path: str, text: str, overwrite: bool, *, known: bool = True
-) -> Step | None:
-    """A step that writes a generated file; None if the file has this text.
-
-    ``known``: False for a text that depends on what an earlier step has yet to make.
-
-    Raises ``Refused`` for a file that was edited, unless ``overwrite`` is given.
-    """
+def _content(machine: Machine, path: str, text: str, overwrite: bool, known: bool) -> bytes | None:
     content = generated.marked(text)
     paths.there(machine, path, FILE)
     there: Text | Absent | Unknown = seen(machine, TextFile(path))
@@ -97,22 +86,49 @@ def file(
             + generated.difference(there.content, content, path),
             advice="move your own settings into local.nix beside it and remove the file, or give `overwrite: true`",
         )
-    step = _written(machine, directory, path, content)
-    return step if known else replace(step, after=_made(machine, path, Unknown()))
+    return content
 
 
-def program(
-    machine: Machine, directory: ConfigurationDirectory, name: str, content: Callable[[], bytes]
+def files(
+    machine: Machine, directory: ConfigurationDirectory, contents: Mapping[str, bytes], unknown: Container[str] = ()
+) -> list[Step]:
+    """A step for each of these files, in their order. ``unknown``: as ``missing`` has it."""
+    return [
+        replace(step, after=_made(machine, path, Unknown())) if path in unknown else step
+        for path, content in contents.items()
+        for step in [_written(machine, directory, path, content)]
+    ]
+
+
+def copies(
+    machine: Machine,
+    directory: ConfigurationDirectory,
+    contents: Mapping[str, bytes],
+    program: Callable[[], bytes] | None,
 ) -> Step | None:
-    """A step that writes a file whose name contains a digest of its content: one of this name has this content."""
-    path = directory.file(name)
-    if isinstance(paths.there(machine, path, FILE), Node):
+    """A step that writes all that lets the system check itself; None if nothing of it is missing.
+
+    ``program`` makes the content of a file whose name contains a digest of it: one of this name has this content.
+    """
+    path = directory.program
+    bring = program is not None and not isinstance(paths.there(machine, path, FILE), Node)
+    written = {**({path: program()} if program and bring else {}), **contents}
+    if not written:
         return None
+    after = machine
+    for each in written:
+        after = paths.made(after, each, Node(FILE, 0o644, ROOT, ROOT))
     return Step(
-        says=f"Write {path}",
-        commands=(*write_file(path, content()), *_track(machine, directory, path)),
-        after=paths.made(machine, path, Node(FILE, 0o644, ROOT, ROOT)),
+        says=f"Write {_named(directory, tuple(written))}",
+        commands=(*write_files(written), *_track(machine, directory, *written)),
+        after=after.updated({TextFile(each): Text(content) for each, content in contents.items()}),
     )
+
+
+def _named(directory: ConfigurationDirectory, written: Sequence[str]) -> str:
+    if len(written) == 1:
+        return written[0]
+    return f"{len(written)} files to {directory.file(BROUGHT)}, by which the installed system checks itself"
 
 
 def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:
@@ -137,9 +153,9 @@ def _written(machine: Machine, directory: ConfigurationDirectory, path: str, con
     )
 
 
-def _track(machine: Machine, directory: ConfigurationDirectory, path: str) -> tuple[Command, ...]:
-    """Commands that make git track a file that was just written, if the flake is in a repository."""
-    return (tracked.track(directory.here, (directory.name(path),)),) if directory.repository(machine) else ()
+def _track(machine: Machine, directory: ConfigurationDirectory, *written: str) -> tuple[Command, ...]:
+    """Commands that make git track files that were just written, if the flake is in a repository."""
+    return (tracked.track(directory.here, map(directory.name, written)),) if directory.repository(machine) else ()
 
 
 def _made(machine: Machine, path: str, content: Text | Unknown) -> Machine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from subfloor.core.secret import Secret
 from subfloor.core.task import Command
@@ -16,14 +16,22 @@ def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, 
     The content goes to a temporary file beside it, whose name marks it as unfinished and is not one a user
     chooses. It is flushed and then renamed; at last the directory is flushed, which persists the name (fsync(2)).
     """
-    temporary = unfinished(path)
-    return _replaced(path, mode, Command(("dd", f"of={temporary}", "conv=fsync", "status=none"), stdin=content))
+    return write_files({path: content}, mode)
+
+
+def write_files(contents: Mapping[str, bytes], mode: str = "0644") -> tuple[Command, ...]:
+    """Commands that write several files, by path, in this order, each as ``write_file`` does."""
+    writes = (
+        Command(("dd", f"of={unfinished(path)}", "conv=fsync", "status=none"), stdin=content)
+        for path, content in contents.items()
+    )
+    return _replaced(contents, mode, *writes)
 
 
 def keep_output(path: str, argv: Sequence[str], mode: str = "0644") -> tuple[Command, ...]:
     """Commands that write the output of a program to a file, as ``write_file`` does; empty output fails."""
     temporary = unfinished(path)
-    return _replaced(path, mode, Command(("sh", "-euc", _KEEP, "sh", temporary, *argv)))
+    return _replaced([path], mode, Command(("sh", "-euc", _KEEP, "sh", temporary, *argv)))
 
 
 def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
@@ -42,12 +50,13 @@ def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
 _KEEP = 'to=$1; shift; "$@" >"$to"; [ -s "$to" ]; sync -- "$to"'
 
 
-def _replaced(path: str, mode: str, write: Command) -> tuple[Command, ...]:
-    folder, temporary = posixpath.dirname(path), unfinished(path)
+def _replaced(paths: Iterable[str], mode: str, *writes: Command) -> tuple[Command, ...]:
+    temporaries = {path: unfinished(path) for path in paths}
+    folders = tuple(dict.fromkeys(map(posixpath.dirname, temporaries)))
     return (
-        Command(("mkdir", "-p", "--", folder)),
-        write,
-        Command(("chmod", mode, "--", temporary)),
-        Command(("mv", "-f", "-T", "--", temporary, path)),
-        Command(("sync", "--", folder)),
+        Command(("mkdir", "-p", "--", *folders)),
+        *writes,
+        Command(("chmod", mode, "--", *temporaries.values())),
+        *(Command(("mv", "-f", "-T", "--", temporary, path)) for path, temporary in temporaries.items()),
+        Command(("sync", "--", *folders)),
     )

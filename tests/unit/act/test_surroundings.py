@@ -27,7 +27,7 @@ from subfloor.report.style import Style
 from toys import AnEntry, Count
 from unit.core.test_engine import carried_out
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 from cli_desk import Desk, erase, write
 
 PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 @pytest.fixture

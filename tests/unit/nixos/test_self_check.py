@@ -82,6 +82,18 @@ def test_what_it_brings(machine: Machine) -> None:
     assert "./subfloor" in (machine.own.parent / "configuration.nix").read_text()
 
 
+def test_the_copies_are_written_in_one_step_and_what_is_missing_is_written_again(machine: Machine) -> None:
+    machine.apply()
+    (machine.own / "module.nix").unlink()
+    assert machine.drift() == [f"Write {machine.own}/module.nix"]
+    (machine.own / "inventory.yml").unlink()
+    (machine.own / "parts/srv.yml").unlink()
+    reads = "by which the installed system checks itself"
+    assert machine.drift(str(machine.playbook)) == [f"Write 3 files to {machine.own}, {reads}"]
+    machine.apply()
+    assert machine.run("check")[0] == 0
+
+
 def test_the_playbook_can_be_edited_where_it_was_brought(machine: Machine) -> None:
     machine.apply()
     part = machine.own / "parts/srv.yml"
