@@ -53,12 +53,12 @@ class Variant:
 
 
 SHORT = "[/etc/nixos, /var/log]"
-VARIANTS = {
-    "swap": Variant("/dev/vda", "/dev/vda"),
-    "4096-byte-sectors-no-swap": Variant("/dev/vdc", "/dev/vdc", sector=4096, swap=False, persist=SHORT),
-}
+VARIANTS = {"swap": Variant("/dev/vda", "/dev/vda")}
 if everything():
-    VARIANTS["nvme"] = Variant("/dev/nvme0n1", "/dev/nvme0n1p", persist=SHORT)
+    VARIANTS |= {
+        "4096-byte-sectors-no-swap": Variant("/dev/vdc", "/dev/vdc", sector=4096, swap=False, persist=SHORT),
+        "nvme": Variant("/dev/nvme0n1", "/dev/nvme0n1p", persist=SHORT),
+    }
 
 
 @pytest.fixture(scope="module", params=tuple(VARIANTS.values()), ids=tuple(VARIANTS))
