@@ -63,9 +63,7 @@ class BindPersist(Task):
         'bind-persist: {path: /etc/machine-id, root: /mnt, kind: file, mode: "0444", existing: copy}',
     )
 
-    path: Annotated[
-        str, Param("The path to persist, as the installed system has it", examples=("/etc/nixos", "/var/log"))
-    ]
+    path: Annotated[str, Param("The path to persist, on the installed system", examples=("/etc/nixos", "/var/log"))]
     root: parameters.InstallRoot = "/"
     store: parameters.Store = "/nix/persist"
     kind: Annotated[Literal["directory", "file"], Param("What it is")] = "directory"

@@ -153,7 +153,7 @@ class BtrfsSubvolume(Task):
             )
 
     def _make_blank(self, machine: Machine) -> Step | None:
-        """The blank one is created like the other, since both are empty then, and becomes read-only last."""
+        """A step that creates the blank subvolume like the other one, and makes it read-only last."""
         if self.blank is None:
             return None
         state, wanted = subvolumes.found(machine, self.blank), replace(self._wanted, read_only=True)

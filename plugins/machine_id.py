@@ -40,7 +40,7 @@ IdState = Literal["absent", "none yet", "valid", "invalid"]
 
 @dataclass(frozen=True)
 class MachineId(Located[IdState | NotYetVisible]):
-    """Whether a file holds a machine id, as machine-id(5) has it: 32 hexadecimal digits, not all zero.
+    """Whether a file holds a machine id, as machine-id(5) defines it: 32 hexadecimal digits, not all zero.
 
     The id itself is confidential and no decision needs it, so it is not read.
     """

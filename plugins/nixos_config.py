@@ -86,12 +86,12 @@ class NixosConfig(Task):
 
     state_version: releases.Release | None = None
     root: parameters.InstallRoot = "/mnt"
-    path: Annotated[str, Param("The configuration's directory, as the installed system has it")] = "/etc/nixos"
+    path: Annotated[str, Param("The configuration's directory, on the installed system")] = "/etc/nixos"
     hostname: system.HostName = "nixos"
     timezone: system.TimeZone | None = None
     devices: block_devices.NamingParameter = "label"
     persistence: filesystems.PersistenceParameter = "binds"
-    store: Annotated[str, Param("Where ssh host keys are kept, as the installed system has it")] = "/nix/persist"
+    store: Annotated[str, Param("Where ssh host keys are kept, on the installed system")] = "/nix/persist"
     users: Annotated[users.ByName, Param("The users, by name; `root` may be among them")] = field(default_factory=dict)
     openssh: Annotated[bool, Param("Run sshd, with persistent host keys")] = False
     initrd: system.InitrdKind = "systemd"

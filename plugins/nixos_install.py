@@ -64,21 +64,21 @@ class NixosInstall(Task):
     )
 
     root: parameters.InstallRoot = "/mnt"
-    path: Annotated[str, Param("The configuration's directory, as the installed system has it")] = "/etc/nixos"
+    path: Annotated[str, Param("The configuration's directory, on the installed system")] = "/etc/nixos"
     flake: Annotated[
         str,
         Param(
-            "Install from this flake and not from channels: its directory as the installed system has it, `#`, and the "
+            "Install from this flake and not from channels: its directory on the installed system, `#`, and the "
             "configuration's name. Or any other reference to a flake; then the task does not look at its files",
             pattern="^$|^[^#]+#[^#]+$",
             examples=("/etc/nixos#nixos", "github:me/machines#kiosk"),
         ),
     ] = ""
     boot: Annotated[
-        str, Param("Where the boot partition is mounted, as the installed system has it; empty: it is not checked")
+        str, Param("Where the boot partition is mounted, on the installed system; empty: it is not checked")
     ] = "/boot"
     state: Annotated[
-        str, Param("A directory on the disk, for the record and temporary files, as the installed system has it")
+        str, Param("A directory on the disk, for the record and temporary files, on the installed system")
     ] = "/nix/persist/var/lib/subfloor"
     channel_copy: Annotated[bool, Param("Copy the installer's channel to the installed system")] = True
     timeout: Annotated[int, Param("Timeout of the installation, in seconds", minimum=1)] = 6 * 3600

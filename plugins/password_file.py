@@ -52,12 +52,10 @@ class PasswordFile(Task):
     )
 
     user: Annotated[Name, Param("The user")]
-    hash: Annotated[Secret | None, Param("The hash, as crypt(5) has it; never the password itself")] = None
+    hash: Annotated[Secret | None, Param("The hash, in a format of crypt(5); never the password itself")] = None
     root: parameters.InstallRoot = "/"
     store: parameters.Store = "/nix/persist"
-    path: Annotated[
-        str | None, Param("The file, as the installed system has it; default: passwords/USER in the store")
-    ] = None
+    path: Annotated[str | None, Param("The file, on the installed system; default: passwords/USER in the store")] = None
 
     def __post_init__(self) -> None:
         for name in ("root", "store", *(("path",) if self.path else ())):

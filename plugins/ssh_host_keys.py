@@ -99,7 +99,7 @@ class SshHostKeys(Task):
     root: parameters.InstallRoot = "/"
     store: parameters.Store = "/nix/persist"
     path: Annotated[
-        str | None, Param("The keys' directory, as the installed system has it; default: etc/ssh in the store")
+        str | None, Param("The keys' directory, on the installed system; default: etc/ssh in the store")
     ] = None
     types: Annotated[tuple[Kind, ...], Param("The types of the keys")] = ("ed25519", "rsa")
 

@@ -58,7 +58,7 @@ def test_bind_over_content(ground: Ground) -> None:
     play = {"path": "/etc/x", "root": str(ground.path / "root")}
     ground.sh("mkdir -p root/etc/x/sub root/nix/persist/etc/x; echo 1 > root/etc/x/sub/-a; ln -s nowhere root/etc/x/l")
     ground.sh("chmod 700 root/etc/x/sub; echo 2 > root/etc/x/'a b'")
-    with pytest.raises(SubfloorError, match=r"would hide what is at .*: a b, l, sub, sub/-a"):
+    with pytest.raises(SubfloorError, match=r"would hide content of .*: a b, l, sub, sub/-a"):
         ground.apply({"bind-persist": play})
     assert len(ground.settle({"bind-persist": {**play, "existing": "copy"}})) == 2
     assert ground.sh("cat root/etc/x/sub/-a; readlink root/etc/x/l; stat -c %a root/etc/x/sub").split() == [
@@ -83,7 +83,7 @@ def test_bind_over_very_much(ground: Ground) -> None:
     )
     ground.sh("echo 1 > root/x/zz")
     play = {"path": "/x", "root": str(ground.path / "root")}
-    with pytest.raises(SubfloorError, match=r"would hide what is at .*: zz"):
+    with pytest.raises(SubfloorError, match=r"would hide content of .*: zz"):
         ground.apply({"bind-persist": play})
     ground.sh("rm root/nix/persist/x/*")
     with pytest.raises(SubfloorError, match=r"and at least 95 more"):

@@ -201,7 +201,7 @@ def schema(playbook: Path | None) -> int:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--copy", type=click.Path(file_okay=False, path_type=Path), metavar="DIRECTORY", help="Copy them there.")
 def playbooks(names: tuple[str, ...], copy: Path | None) -> int:
-    """List the playbooks that subfloor brings, or copy them to a directory of your own.
+    """List the playbooks that come with subfloor, or copy them to a directory of your own.
 
     Without NAME, --copy copies all of them. The parts that they include come with them. A file that exists is
     never overwritten.
@@ -231,7 +231,7 @@ def completion(shell: str) -> int:
 
 @cli.group()
 def new() -> None:
-    """Write the start of something of your own."""
+    """Write a new file to start from, such as a task."""
 
 
 @new.command("task")

@@ -105,7 +105,7 @@ def tasks(context: click.Context, _: str) -> Iterator[CompletionItem]:
 
 @_quiet
 def disks(_: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    """The disks, by names that stay."""
+    """The disks, by persistent names."""
     return disks_below(_BY_ID, _BLOCK)
 
 

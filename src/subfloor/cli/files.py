@@ -61,7 +61,7 @@ def check_writable(path: Path | None, option: str) -> None:
 def save(path: Path, text: str) -> None:
     """Replace a file with one that holds ``text``, at once; or send it to a FIFO. Raises ``OSError``, also for others.
 
-    Whoever reads the file sees the old or the new text, whole, even after a power cut.
+    A reader sees the complete old text or the complete new one, even after a power cut.
     """
     if path.is_fifo():
         with os.fdopen(_descriptor(path), "w", encoding="utf-8") as fifo:
@@ -124,4 +124,4 @@ def _check_kind(status: os.stat_result, path: Path) -> None:
     kinds = ((stat.S_ISBLK, "a block device"), (stat.S_ISCHR, "a character device"), (stat.S_ISSOCK, "a socket"))
     for is_kind, words in kinds:
         if is_kind(status.st_mode):
-            raise OSError(errno.EINVAL, f"it is {words}, and only a regular file or a FIFO is written to", str(path))
+            raise OSError(errno.EINVAL, f"it is {words}; name a regular file or a FIFO", str(path))

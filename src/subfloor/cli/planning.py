@@ -31,7 +31,7 @@ def approving(plan: SavedPlan) -> Callable[[Sequence[HostReport], Consents], Con
 
     def approve(reports: Sequence[HostReport], consents: Consents) -> Consents:
         if changes := plan.changes(reports):
-            raise Refused("this is not what the plan says:\n" + "\n".join(changes), advice=_REVIEW)
+            raise Refused("this differs from the plan:\n" + "\n".join(changes), advice=_REVIEW)
         return consents
 
     return approve

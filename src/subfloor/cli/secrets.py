@@ -68,9 +68,9 @@ def _from_command(name: str, place: str) -> str:
     try:
         done = subprocess.run(["sh", "-c", place], stdout=subprocess.PIPE, check=False, timeout=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _error(name, f"the command failed: {error}", "run it by itself") from None
+        raise _error(name, f"the command failed: {error}", "run it yourself to see why") from None
     if done.returncode:
-        raise _error(name, f"the command ended with status {done.returncode}", "run it by itself")
+        raise _error(name, f"the command ended with status {done.returncode}", "run it yourself to see why")
     return done.stdout.decode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""The playbooks that subfloor brings: list them, and copy them out."""
+"""The playbooks that come with subfloor: list them, or copy them to another directory."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _part_of(shell: Shell, disk: DiskState) -> tuple[str, ...]:
             try:
                 machine = machine.updated(look(shell, {needed.subject}))
             except LookFailed as error:
-                return (f"what it is a part of cannot be shown: {error.what}",)
+                return (f"its volume group, array or filesystem cannot be shown: {error.what}",)
 
 
 def _text(seen: Sequence[Seen], style: Style) -> Iterator[str]:

@@ -73,7 +73,7 @@ def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
     return frozenset(
         subject
         for task in tasks
-        for subject in asked(task, "failed to say what it looks at", task.subjects, _are_subjects)
+        for subject in asked(task, "failed to list what it looks at", task.subjects, _are_subjects)
     )
 
 
@@ -125,14 +125,14 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
 
 def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
     """The task's warnings about its play and about this machine. Raises ``PluginError``, as ``next_step`` does."""
-    what = "failed to say what it warns of"
+    what = "failed to list its warnings"
     of_play = asked(task, what, task.warnings, _are_texts)
     return (*of_play, *asked(task, what, lambda: task.warnings_on(machine), _are_texts))
 
 
 def next_step(task: Task, machine: Machine) -> Step | None:
     """The task's next step. Raises ``PluginError`` if the plugin breaks the contract."""
-    return asked(task, "failed to decide what to do", lambda: task.next_step(machine), _is_step)
+    return asked(task, "failed to decide on its next step", lambda: task.next_step(machine), _is_step)
 
 
 def _is_step(answer: object) -> bool:
@@ -149,7 +149,7 @@ def _are_subjects(answer: object) -> bool:
 
 def claims(task: Task, machine: Machine) -> tuple[Claim, ...]:
     """The UUIDs that the task claims. Raises ``PluginError`` if the plugin breaks the contract."""
-    return asked(task, "failed to say which UUIDs are its own", lambda: task.claims(machine), _are_claims)
+    return asked(task, "failed to list its UUIDs", lambda: task.claims(machine), _are_claims)
 
 
 def _are_claims(answer: object) -> bool:
@@ -275,7 +275,7 @@ def _lacks(task: Task, machine: Machine, look: Look = blind) -> str:
         raise
     except SubfloorError as error:
         return error.what
-    return f"it would now have to “{step.says}”" if step else ""
+    return f"the next step would be “{step.says}”" if step else ""
 
 
 def _undone(report: TaskReport, lacks: str) -> Unverified:

@@ -19,7 +19,7 @@ RAISED = (Exception, SystemExit)
 def asked(asker: object, what: str, question: Callable[[], T], fits: Callable[[T], bool]) -> T:
     """The answer of a plugin's object. Raises ``PluginError`` if it does not fit, or if the plugin raises an error.
 
-    ``what``: what failed, such as “failed to decide what to do”. A ``SubfloorError`` is passed on unchanged.
+    ``what``: what failed, such as “failed to decide on its next step”. A ``SubfloorError`` is passed on unchanged.
     """
     try:
         answer = question()

@@ -211,7 +211,7 @@ def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, prom
 
 
 def words_of(class_: type[Any], name: str) -> str:
-    """A field as people call it: by the class's ``WORDS``, or its name; "" where it adds nothing to its owner's."""
+    """The name of a field for people: from the class's ``WORDS``, or its own; "" if it is left out."""
     words: Mapping[str, str] = getattr(class_, "WORDS", {})
     return words.get(name, name.replace("_", " "))
 
@@ -221,7 +221,7 @@ def _joined(*names: str) -> str:
 
 
 def _keyed(values: tuple[Any, ...]) -> bool:
-    """Whether these are things with numbers (partitions), which identify them."""
+    """Whether a number identifies each of these values, as it does for partitions."""
     return bool(values) and all(is_dataclass(value) and hasattr(value, "number") for value in values)
 
 

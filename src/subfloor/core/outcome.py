@@ -90,8 +90,8 @@ class TaskReport:
     """One task's outcome; ``note`` says why it was skipped, ``warnings`` are the task's warnings.
 
     ``differences``: all that its steps change, from the state before the first to the state after the last.
-    ``cause``: the name of the task that must be resolved before this one can be. ``repeats``: its error has the words
-    of the cause's. ``stops``: the names of the tasks whose cause it is. ``declared``: the task itself.
+    ``cause``: the name of the task that must be resolved before this one can be. ``repeats``: its error is the same
+    as that of its cause. ``stops``: the names of the tasks that it blocks. ``declared``: the task itself.
     """
 
     name: str

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 class Program:
     """subfloor itself, as a wheel. ``name``: its file name, which contains a digest of what is in it.
 
-    ``content`` makes the file. Its bytes depend on the compressing library, so they are compared nowhere.
+    ``content`` makes the file. Its bytes depend on the compression library, so they are never compared.
     """
 
     name: str

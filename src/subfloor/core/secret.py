@@ -43,4 +43,4 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is written nowhere")
+        raise TypeError("a secret cannot be written as text")

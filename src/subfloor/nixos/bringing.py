@@ -36,7 +36,7 @@ def usable(recording: Recording | Unrecorded | None, root: str) -> Recording | U
 
 @dataclass(frozen=True)
 class Brought:
-    """``texts``: by their names in the configuration's directory. ``program``: subfloor itself, if it is brought."""
+    """``texts``: by their names in the configuration's directory. ``program``: subfloor; None if it is not copied."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     program: Program | None = None
@@ -48,7 +48,7 @@ class Brought:
 
 
 def brought(recording: Recording | Unrecorded | None, path: str, wanted: SelfCheck) -> Brought:
-    """What to bring. ``path``: the configuration's directory, as the installed system has it."""
+    """What to copy. ``path``: the configuration's directory, a path of the installed system."""
     if not isinstance(recording, Recording) or wanted == "none":
         return Brought()
     program = recording.program if wanted == "full" else None

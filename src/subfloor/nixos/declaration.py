@@ -21,7 +21,7 @@ _TARBALL = f"https://github.com/nix-community/impermanence/archive/{_IMPERMANENC
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """The settings of a system that do not follow from its layout. Paths are as the installed system has them.
+    """The settings of a system that do not follow from its layout. Paths are those of the installed system.
 
     ``no_login``: nobody needs to log in. ``store``: where ssh host keys are kept, unless the play creates them.
     ``boot_loader``: None for the default, systemd-boot. ``impermanence``: where the module is fetched from; None for

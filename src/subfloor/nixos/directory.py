@@ -15,10 +15,10 @@ from subfloor.observe.path import Path, TextFile, seen
 class ConfigurationDirectory:
     """The directory of a configuration that subfloor generates.
 
-    ``root``: where the installed system's root is mounted now. ``path``: the directory, as the installed system has
-    it. ``flake``: there is a ``flake.nix``. ``brought``: the names of the texts by which the system checks itself, and
-    ``wheel``: that of subfloor itself, if it is brought. All paths that it returns are valid now,
-    with ``root`` in them.
+    ``root``: where the installed system's root is mounted now. ``path``: the directory, a path of the
+    installed system. ``flake``: there is a ``flake.nix``. ``brought``: the names of the files that the system needs to
+    check itself. ``wheel``: the name of the file of subfloor itself; empty without one. All paths that it returns are
+    valid now, with ``root`` in them.
     """
 
     root: str
@@ -44,7 +44,7 @@ class ConfigurationDirectory:
 
     @property
     def program(self) -> str:
-        """The file of subfloor itself, if it is brought; empty otherwise."""
+        """The file of subfloor itself; empty without one."""
         return self.file(self.wheel) if self.wheel else ""
 
     @property
@@ -71,7 +71,7 @@ class ConfigurationDirectory:
         return posixpath.join(self.here, name)
 
     def name(self, path: str) -> str:
-        """The name of a file of the directory, as git and Nix have it."""
+        """The name of a file of the directory, as git and Nix name it."""
         return posixpath.relpath(path, self.here)
 
     def subjects(self) -> frozenset[AnySubject]:

@@ -31,7 +31,7 @@ def check_safe_root(root: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class InstallTarget:
-    """An installation. ``path``, ``boot`` and ``state`` are as the installed system has them.
+    """An installation. ``path``, ``boot`` and ``state`` are paths of the installed system.
 
     ``root``: where the installed system's root is mounted now; ``/`` for the running system. ``path``: the
     configuration's directory. ``flake``: what is installed instead, as ``REFERENCE#NAME``, or empty. ``boot``: where

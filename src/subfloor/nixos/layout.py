@@ -1,4 +1,4 @@
-"""What a play lays out, with paths as the installed system has them."""
+"""What a play lays out, with the paths of the installed system."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Need:
 
 
 COMMON = (
-    Need("/etc/machine-id", "the journal and DHCP take the machine for a new one after every boot"),
+    Need("/etc/machine-id", "the journal and DHCP treat the machine as a new one after every boot"),
     Need("/var/lib/nixos", "users and groups may get different numeric IDs, and then own each other's files"),
     Need("/var/lib/systemd", "timers forget when they last ran, and the random seed and coredumps are lost"),
     Need("/var/log", "logs are lost, and with them the cause of a crash"),
@@ -47,7 +47,7 @@ COMMON = (
 
 
 def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | None) -> Iterator[Need]:
-    """Everything that this system needs after a reboot. ``folder``: of its configuration; ``keys``: of sshd's keys."""
+    """Everything that this system needs after a reboot. ``folder``: of its configuration, ``keys``: of sshd's keys."""
     yield from COMMON
     yield Need(folder, "the configuration is lost, so the system cannot be changed")
     if keys:

@@ -18,10 +18,10 @@ from subfloor.observe.path import Absent, Node, NotYetVisible, Path, Text, TextF
 from subfloor.observe.running import OsRelease, RunningSystem
 
 _PATTERN = r"^[0-9]{2}\.[0-9]{2}$"
-_DOC = "The NixOS release of the first installation; default: as the configuration says, else the installer's"
+_DOC = "The NixOS release of the first installation; default: that of the existing configuration, else the installer's"
 
 Release = Annotated[str, Param(_DOC, pattern=_PATTERN, examples=("25.11",))]
-"""A release of NixOS, as ``system.stateVersion`` has it."""
+"""A release of NixOS, as in ``system.stateVersion``."""
 
 Nixpkgs = Annotated[
     str, Param("The flake's nixpkgs; default: as in the existing flake, else the branch of the installer's release")

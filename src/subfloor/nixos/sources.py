@@ -39,7 +39,7 @@ def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
 
 
 def _counts(name: str) -> bool:
-    """Whether a system is made from this file. Of what lets it check itself, ``default.nix`` names the program."""
+    """Whether a system depends on this file. Of the files for its self-check only ``default.nix`` counts."""
     return not name.startswith(f"{BROUGHT}/") or name.endswith(".nix")
 
 

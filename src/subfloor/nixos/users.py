@@ -15,7 +15,7 @@ from subfloor.nixos import nix
 from subfloor.nixos.layout import Layout
 from subfloor.observe.path import check_clean
 
-Name = Annotated[str, Param("A user's name, as useradd(8) takes it", pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
+Name = Annotated[str, Param("A user's name that useradd(8) accepts", pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def _check_uid(name: str, uid: int | None) -> None:
     if uid not in _NORMAL:
         raise ValueError(f"the uid of {name} is {uid}, but a normal user's must be from 1000 to 65533")
     if uid in _BUILDERS:
-        raise ValueError(f"the uid of {name} is {uid}; those from 30001 to 30032 are of Nix's build users")
+        raise ValueError(f"the uid of {name} is {uid}, but 30001 to 30032 belong to Nix's build users")
 
 
 def _check_unique(users: Mapping[str, User]) -> None:

@@ -92,7 +92,7 @@ def _content(machine: Machine, path: str, text: str, overwrite: bool, known: boo
 def files(
     machine: Machine, directory: ConfigurationDirectory, contents: Mapping[str, bytes], unknown: Container[str] = ()
 ) -> list[Step]:
-    """A step for each of these files, in their order. ``unknown``: as ``missing`` has it."""
+    """A step for each of these files, in their order. ``unknown``: as for ``missing``."""
     return [
         replace(step, after=_made(machine, path, Unknown())) if path in unknown else step
         for path, content in contents.items()

@@ -21,7 +21,7 @@ from subfloor.storage.sizes import rounded
 
 @dataclass(frozen=True)
 class Upper:
-    """A device above another; ``size`` in bytes. ``uuid``: that of device-mapper, "" if it is none of its devices.
+    """A device above another; ``size`` in bytes. ``uuid``: that of device-mapper; "" for a device of another kind.
 
     ``content``: as udev knows it. ``mounts``: the paths at which it is mounted.
     """
@@ -39,7 +39,7 @@ class Upper:
 
     @property
     def closes(self) -> str:
-        """The command that takes the device away; "" if it is not known."""
+        """The command that stops or closes the device; "" if it is not known."""
         name = self.node.removeprefix("/dev/mapper/")
         if self.uuid.startswith("CRYPT-"):
             return shlex.join(("cryptsetup", "close", name))

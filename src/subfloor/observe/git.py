@@ -37,7 +37,7 @@ class Tracking(Located[RepositoryState]):
     path: str
 
     def __str__(self) -> str:
-        return f"what git tracks in {self.path}"
+        return f"files that git tracks in {self.path}"
 
     def probes(self) -> tuple[str, ...]:
         """The probes to run, as pieces of sh."""
@@ -58,7 +58,7 @@ class Tracking(Located[RepositoryState]):
         return Repository(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> RepositoryState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return None
 
 

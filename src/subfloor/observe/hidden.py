@@ -48,7 +48,7 @@ class Hidden(Located[HidingState]):
     patience = 120.0  # seconds: there may be tens of thousands of files to compare
 
     def __str__(self) -> str:
-        return f"what {self.source} would hide at {self.path}"
+        return f"content that {self.source} would hide at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
         """The probes to run, as pieces of sh."""
@@ -77,7 +77,7 @@ class Hidden(Located[HidingState]):
         return Hiding(missing[:MOST_HIDDEN], different[:MOST_HIDDEN], _LEFT in records)
 
     def in_empty(self) -> HidingState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Hiding()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> HidingState:

@@ -1,4 +1,4 @@
-"""The header of a LUKS container: which key slots it has, and what it says of how it is to be opened.
+"""The header of a LUKS container: its key slots, and the flags for opening it.
 
 Only what can be read without a key: a look opens no container.
 """
@@ -16,12 +16,12 @@ from subfloor.core.machine import Output, Subject
 from subfloor.observe.device_names import node_probe
 
 ALLOW_DISCARDS = "allow-discards"
-"""The flag of a header by which every opening passes on what is free (cryptsetup(8), --persistent)."""
+"""The flag of a header by which every opening passes discards to the disk (cryptsetup(8), --persistent)."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """``version``: 1 or 2; ``slots``: the numbers of the key slots that hold a key; ``flags``: as cryptsetup has them.
+    """``version``: 1 or 2; ``slots``: the numbers of the key slots that hold a key; ``flags``: in cryptsetup's words.
 
     Of a header of version 1 only the version is known.
     """

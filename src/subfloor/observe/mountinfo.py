@@ -67,7 +67,7 @@ def _link(line: bytes) -> tuple[str, str]:
 def way(mounts: tuple[MountInfo, ...], path: str) -> tuple[MountInfo, ...]:
     """The mounts crossed on the way to a path without symbolic links; the path lies on the last one.
 
-    The kernel still lists a mount that another one hides, under its old path; it is on no way.
+    The kernel still lists a mount that another one hides, under its old path; it is not crossed.
     """
     ids = {mount.id for mount in mounts}
     crossed: list[MountInfo] = []

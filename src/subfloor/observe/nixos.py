@@ -80,7 +80,7 @@ class Configuration(Located[SourcesState]):
         return Sources(tuple(sorted((name.removeprefix("./"), digest) for digest, name in entries)))
 
     def in_empty(self) -> SourcesState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Sources()
 
 
@@ -144,7 +144,7 @@ class InstalledSystem(Located[SystemState]):
         return System(said["system"], made_from, not self.boot or {"loader", "entry"} <= said.keys())
 
     def in_empty(self) -> SystemState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
 
@@ -218,7 +218,7 @@ class BootLeftovers(Located[LeftoversState]):
         return Leftovers(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> LeftoversState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Leftovers()
 
 

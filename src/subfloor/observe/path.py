@@ -107,7 +107,7 @@ class Located(Subject[T]):
 
     @abstractmethod
     def in_empty(self) -> T:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> T | PathState | NotYetVisible:
         """The value after a filesystem is mounted at its path; ``root`` is the filesystem's root directory.
@@ -146,7 +146,7 @@ class Path(Located[PathState]):
         return _node(found.text) if found.text else Absent()
 
     def in_empty(self) -> PathState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> PathState:
@@ -218,7 +218,7 @@ class TextFile(Located[TextState]):
         return Absent() if read.status == 3 else Text(read.stdout)
 
     def in_empty(self) -> TextState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
 

@@ -33,5 +33,5 @@ class SecretFile(Located[Secret | Absent | NotYetVisible]):
         )
 
     def in_empty(self) -> Absent:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()

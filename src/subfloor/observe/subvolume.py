@@ -79,7 +79,7 @@ class Subvolume(Located[Found]):
         )
 
     def in_empty(self) -> Found:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
 

@@ -75,7 +75,7 @@ class SwapInFile(Located[SwapInFileState | Absent | NotYetVisible]):
         )
 
     def in_empty(self) -> SwapInFileState | Absent:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
 
@@ -144,7 +144,7 @@ class ResumeOffset(Located[OffsetState]):
         return Offset(start // size) if start % size == 0 and length >= size else Absent()
 
     def in_empty(self) -> OffsetState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Absent()
 
 

@@ -27,7 +27,7 @@ class Usage(Located[UsedState]):
     path: str
 
     def __str__(self) -> str:
-        return f"what is in use at {self.path}"
+        return f"space used at {self.path}"
 
     def probes(self) -> tuple[str, ...]:
         """One probe: statfs(2) by stat(1), but not at an automount point."""
@@ -43,7 +43,7 @@ class Usage(Located[UsedState]):
         return Used(block * (blocks - free))
 
     def in_empty(self) -> UsedState:
-        """The value in an empty directory."""
+        """The value if the path's directory is empty."""
         return Used()
 
 

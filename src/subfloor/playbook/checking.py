@@ -74,7 +74,7 @@ def check(plugin: Plugin, values: Any, node: Node, where: Position, without: fro
 
 
 def _masked(plugin: Plugin, values: Any) -> Any:
-    """The values, with a text instead of each secret that is allowed; it is compared with nothing else."""
+    """The values, with dots as a text in place of secrets, where a secret is allowed: only their type is checked."""
     if not isinstance(values, Mapping):
         return values
     return {

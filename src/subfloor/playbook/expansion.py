@@ -59,8 +59,8 @@ class Expansion:
     def entries(self, items: tuple[Item, ...], around: Around) -> tuple[Entry, ...]:
         """The entries, as far as they can be read.
 
-        What a task needs of its play is checked only in a play without mistakes: in others, it may be missing because
-        of one.
+        What a task needs of its play is checked only in a play without mistakes: a mistake may be the reason why it
+        is missing.
         """
         found = tuple(self._all(items, around))
         return tuple(entry for entry, _ in found) if self._problems else self._within(self._recorded(found))

@@ -1,6 +1,6 @@
-"""subfloor itself, as what another machine can install: a wheel, and NixOS modules.
+"""subfloor itself, in a form that another machine can install: a wheel, and NixOS modules.
 
-The wheel is made of the installed files, and an installation of it makes the same wheel.
+The wheel is made of the installed files. A subfloor that was installed from it makes the same wheel.
 """
 
 from __future__ import annotations

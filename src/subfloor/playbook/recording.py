@@ -103,7 +103,7 @@ def _is_kept(name: str, value: object, used: set[str]) -> bool:
 
 
 def _set_by(params: Node) -> Iterator[tuple[str, str]]:
-    """The variable of each parameter that is nothing but the value of a variable."""
+    """The variable of each parameter whose value is that of one variable, without any other text."""
     for name, node in params.items.items() if isinstance(params, Table) else ():
         text = node.value if isinstance(node, Scalar) else None
         if isinstance(text, str) and templates.has_expression(text) and (alone := _ALONE.fullmatch(text.strip())):

@@ -43,7 +43,7 @@ _COMMON: Mapping[str, _Schema] = {
     "block": {"$ref": "#/$defs/tasks", "description": "Tasks that have the keys of this entry in common."},
     "assert": {
         "type": "object",
-        "description": "Conditions on variables; one that is false is an error before anything is looked at.",
+        "description": "Conditions on variables. If one is false, the playbook has an error, and no disk is looked at.",
         "properties": {
             "that": {"anyOf": [_CONDITION, {"type": "array", "items": _CONDITION}]},
             **dict.fromkeys(("msg", "fail_msg", "success_msg"), _TEXT),
@@ -92,7 +92,7 @@ def _play() -> _Schema:
             },
             "seed": {
                 **_TEXT,
-                "description": "All UUIDs are derived from it, the host's name and the names of things.",
+                "description": "All UUIDs are derived from it, the host's name, and the names in the play.",
             },
             "vars": _VARS,
             "vars_files": {

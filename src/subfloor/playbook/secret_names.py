@@ -1,4 +1,4 @@
-"""Which variables hold secrets: those that reach a secret parameter of a task, over any number of variables."""
+"""Which variables hold secrets: those that reach a secret parameter of a task, directly or through other variables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SecretNames:
 
     @classmethod
     def of(cls, plays: Sequence[Play], given: Iterable[Mapping[str, Any]]) -> SecretNames:
-        """Those of plays, and of the variables that were given beside them."""
+        """The secret variables of plays, and of the variables that were given on the command line."""
         nodes = [node for play in plays for item in items(play) for node in _secret_nodes(play, item)]
         own = list(_defined(plays))
         layers = [*own, *given]

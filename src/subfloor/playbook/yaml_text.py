@@ -1,4 +1,4 @@
-"""YAML texts of values, on one line each: what was read is read again as the same."""
+"""YAML texts of values, on one line each: a value that is written and read again is the same."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _unchanged(run: Run) -> str | None:
     if run.status:
         return f"the second apply ended with exit status {run.status}"
     changed = [task["name"] for task in _tasks(run) if task["outcome"] not in ("ok", "skipped")]
-    return f"the second apply was not without changes: {'; '.join(changed)}" if changed else None
+    return f"the second apply still made changes: {'; '.join(changed)}" if changed else None
 
 
 def _in_sync(run: Run) -> str | None:

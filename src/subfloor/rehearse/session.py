@@ -105,7 +105,7 @@ class Machine:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.cut_power()
-            raise self._lost(f"The guest did not end within {timeout:g} s") from None
+            raise self._lost(f"The guest did not stop within {timeout:g} s") from None
 
     def cut_power(self) -> None:
         """End the guest at once, like a power cut; its disks stay as they are."""
@@ -192,7 +192,7 @@ class Machine:
             data = b""
         if not data:
             self._end()
-            raise self._lost("The guest has ended")
+            raise self._lost("The guest has stopped")
         return list(self._frames.feed(data))
 
     def _end(self) -> None:

@@ -14,7 +14,7 @@ def shown(task: TaskReport) -> tuple[Difference, ...]:
 
 
 def is_something(value: object) -> bool:
-    """Whether something was found; where nothing was, the step says all."""
+    """Whether something was found. If not, there is nothing to show beside the step."""
     return value not in (None, (), "", frozenset(), False) and not isinstance(value, Absent | Unknown)
 
 

@@ -50,7 +50,7 @@ def _host(host: HostReport) -> dict[str, Any]:
 
 
 def _disk(path: str, disk: DiskState) -> dict[str, Any]:
-    """What tells a disk from another one."""
+    """The properties that identify a disk."""
     return {"path": spelt(path), "model": spelt(disk.model), "serial": spelt(disk.serial), "size": disk.size}
 
 
@@ -92,7 +92,7 @@ class SavedPlan:
         if not isinstance(told, dict) or told.get("kind") != KIND:
             raise ValueError("it is not a plan that `check --save-plan` wrote")
         if told.get("version") != VERSION:
-            raise ValueError(f"it has version {told.get('version')} of the form, and this subfloor reads {VERSION}")
+            raise ValueError(f"its format has version {told.get('version')}, but this subfloor reads version {VERSION}")
         return cls(told)
 
     def changes(self, hosts: Sequence[HostReport]) -> tuple[str, ...]:

@@ -39,11 +39,13 @@ def _of_hosts(run: Run) -> Iterator[str]:
     states = [
         (_of(host, "before", each), int(_applied_before(host) is each)) for host in hosts for each in AppliedBefore
     ]
-    yield from _metric("subfloor_host_applied_before", "1 for the answer to: was the play applied before?", states)
+    yield from _metric(
+        "subfloor_host_applied_before", "1 for the label that shows whether the play was applied before.", states
+    )
     tasks = [(_of(host, "outcome", each), _tasks(host, each)) for host in hosts for each in Outcome]
     yield from _metric("subfloor_tasks", "The number of tasks by outcome.", tasks)
     repairs = [(_of(host, "repair", each), _repairs(host, each)) for host in hosts for each in Repair]
-    yield from _metric("subfloor_tasks_by_repair", "The number of tasks by what their repair takes.", repairs)
+    yield from _metric("subfloor_tasks_by_repair", "The number of tasks by the kind of repair that they need.", repairs)
     others = [({"host": host.host}, len(undeclared(host.survey))) for host in hosts]
     yield from _metric("subfloor_undeclared_partitions", "Partitions that no task declares.", others)
 

@@ -28,17 +28,17 @@ class Screen:
         self._passing = False
 
     def print(self, lines: Iterable[str]) -> None:
-        """Write lines; they replace a passing line."""
+        """Write lines; they replace a temporary line."""
         self.write(self._erasing() + "".join(f"{line}\n" for line in lines))
 
     def passing(self, line: str) -> None:
-        """Show a line until the next output; on a terminal only."""
+        """Show a temporary line, until the next output; on a terminal only."""
         if self.terminal:
             self.write(self._erasing() + line)
             self._passing = True
 
     def clear(self) -> None:
-        """Erase a passing line."""
+        """Erase a temporary line."""
         self.write(self._erasing())
 
     def write(self, text: str) -> None:

@@ -62,7 +62,7 @@ def lines(shown: Shown, style: Style) -> Iterator[str]:
 
 
 def _table(shown: Shown, style: Style) -> Iterator[str]:
-    """A row for each part. How full it is stands on a line of its own, since lines are short on a console."""
+    """A row for each part. Its usage is on a line of its own, since lines are short on a console."""
     found = spans(shown.disk)
     rows = [("", "name", "size", "type", "holds", "used as"), *(_row(shown.disk, span) for span in found)]
     rows = [tuple(map(style.clean, row)) for row in rows]

@@ -83,7 +83,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
 
 
 def _found(report: TaskReport, style: Style) -> Iterator[str]:
-    """What was found in place of what is declared. Where nothing was found, the step says all."""
+    """What was found in place of what is declared; nothing if nothing was found."""
     for difference in shown(report):
         if is_something(difference.before):
             yield from style.lines(f"found {as_found(difference)}", f"{_INDENT}  ", "dim", hanging="  ")

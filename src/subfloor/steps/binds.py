@@ -38,7 +38,7 @@ class Bind:
 
     @property
     def node_kind(self) -> str:
-        """The kind, as ``Node`` has it."""
+        """The kind, in the words of ``Node``."""
         return FILE if self.kind == "file" else DIRECTORY
 
     @property
@@ -99,7 +99,7 @@ def mend(machine: Machine, bind: Bind, also: tuple[str, ...] = ()) -> Step | Non
 def mend_if_visible(machine: Machine, bind: Bind) -> Step | None:
     """The same; None if the source is not visible yet.
 
-    A store that is not visible yet is bound all the same. Otherwise what is behind the bind would count as absent.
+    A store that is not visible yet is bound anyway. Otherwise what is behind the bind would count as absent.
     """
     return None if isinstance(machine[Path(bind.source)], NotYetVisible) else mend(machine, bind)
 

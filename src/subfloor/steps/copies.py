@@ -40,11 +40,11 @@ def _check(bind: Bind, hiding: Hiding, allowed: bool) -> None:
     if hiding.different:
         raise Refused(
             f"{_listed(hiding.different)} at {bind.target} and in {bind.source} differ",
-            advice="see which is right, and move the other away; neither is ever overwritten",
+            advice="decide which one is right, and move the other away; subfloor never overwrites either",
         )
     if hiding.missing and not allowed:
         raise Refused(
-            f"a bind would hide what is at {bind.target} and not in {bind.source}: {_listed(hiding.missing)}",
+            f"a bind would hide content of {bind.target} that {bind.source} lacks: {_listed(hiding.missing)}",
             advice="move it there yourself, or give `existing: copy`",
         )
 
@@ -56,7 +56,7 @@ def _staging(bind: Bind) -> str:
 def _copying(bind: Bind, made: bool) -> tuple[Command, ...]:
     """One program copies everything, so that hard links stay links. ``made``: the source directory is new.
 
-    cp(1) fails if it cannot keep an extended attribute only if `--preserve` names `xattr`.
+    cp(1) ignores an extended attribute that it cannot keep, unless `--preserve` names `xattr`.
     """
     staged = _staging(bind)
     new = posixpath.join(staged, "new")

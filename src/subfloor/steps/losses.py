@@ -120,7 +120,7 @@ def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[R
 
 
 def _without_device(found: Remains) -> Remains:
-    """What no partition leads to, with what can be said about the rest of it."""
+    """Content outside of any partition, with what is known of the layer that it is a part of."""
     return replace(found, content=with_layer(Machine(), "", found.content, known=False))
 
 

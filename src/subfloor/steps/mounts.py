@@ -58,7 +58,7 @@ def check_way(path: str, there: object, real: str = "") -> None:
     if real != path:
         raise Refused(
             f"{path} leads through a symbolic link to {real}",
-            advice="name the real path, or replace the link by a directory",
+            advice="name the real path, or replace the link with a directory",
         )
 
 

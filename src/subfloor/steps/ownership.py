@@ -1,4 +1,4 @@
-"""What this play made on a disk, and so may make again without consent; all else is a loss (``losses``)."""
+"""What this play made on a disk, and so may make again without consent. All other content is a loss (``losses``)."""
 
 from __future__ import annotations
 

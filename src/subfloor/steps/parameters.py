@@ -9,7 +9,7 @@ from subfloor.core.parameters import Param
 InstallRoot = Annotated[str, Param("Where the installed system's root is mounted now", examples=("/mnt", "/"))]
 """The root of the system that is being installed, or ``/`` on a running one."""
 
-Store = Annotated[str, Param("The persistent store, a directory, as the installed system has it")]
+Store = Annotated[str, Param("The directory of the persistent store, on the installed system")]
 """The directory that keeps files across reboots."""
 
 Owner = Annotated[str, Param("The owner: a user name that the machine knows, or a number", min_length=1)]

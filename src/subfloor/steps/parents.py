@@ -37,7 +37,7 @@ class Parent:
 
 
 def declared(path: str, homes: Iterable[Home], owner: str, group: str) -> tuple[Parent, ...]:
-    """The directories above a path, outermost first; all paths as the installed system has them.
+    """The directories above a path, outermost first; all paths are those of the installed system.
 
     ``owner``, ``group``: those of the persisted path; also used for a home directory without a declared owner.
     """

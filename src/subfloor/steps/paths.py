@@ -67,7 +67,7 @@ def there(machine: Machine, path: str, kind: str) -> Node | Absent:
     if isinstance(state, ThroughSymlink):
         raise Refused(
             f"{path} leads through a symbolic link to {state.real}",
-            advice="name the real path, or replace the link by a directory",
+            advice="name the real path, or replace the link with a directory",
         )
     if isinstance(state, Node) and state.kind != kind:
         raise Refused(f"{path} is a {state.kind}, but must be a {kind}", advice="move it out of the way")

@@ -48,7 +48,7 @@ def test_a_machine_that_changed_is_refused_with_the_difference(desk: Desk) -> No
     desk.note("two").write_text("of another")
     result = desk.run("apply", *plan)
     assert result.exit_code == 3
-    assert "this is not what the plan says" in result.stderr
+    assert "this differs from the plan" in result.stderr
     assert "says: of another → hello" in result.stderr and "--save-plan" in result.stderr
     assert not desk.note("one").exists() and desk.note("two").read_text() == "of another"
 

@@ -68,7 +68,7 @@ def test_a_plugin_that_raises_is_named() -> None:
 
     report = imagined(failing(what)())
     assert report.outcome is Outcome.FAILED
-    assert f"the task count failed to decide what to do ({__file__}:" in str(report.error)
+    assert f"the task count failed to decide on its next step ({__file__}:" in str(report.error)
     assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
@@ -86,7 +86,7 @@ def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
 
     report = imagined(Broken())
     assert report.outcome is Outcome.FAILED
-    assert f"the task count failed to say what it warns of ({__file__}:" in str(report.error)
+    assert f"the task count failed to list its warnings ({__file__}:" in str(report.error)
     assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
@@ -299,7 +299,7 @@ def test_what_was_undone_in_the_same_run_is_a_failure_case_65(tmp_path: Path) ->
     assert [each.outcome for each in report.tasks] == [Outcome.FAILED, Outcome.CHANGED]
     assert report.outcome is HostOutcome.FAILED
     assert "“task 0” was applied, but at the end of the run it no longer holds" in str(report.tasks[0].error)
-    assert "it would now have to “Count to 1”" in str(report.tasks[0].error)
+    assert "the next step would be “Count to 1”" in str(report.tasks[0].error)
 
 
 def test_the_end_of_a_run_costs_one_look_and_of_one_without_changes_none_case_65(tmp_path: Path) -> None:

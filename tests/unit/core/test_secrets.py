@@ -314,7 +314,7 @@ def test_a_secret_shows_itself_nowhere() -> None:
     assert content(secret) is None, "no diff shows its lines"
     assert HASH not in repr(Command(("dd",), stdin=HASH.encode()))
     for write in (pickle.dumps, copy.copy):
-        with pytest.raises(TypeError, match="a secret is written nowhere"):
+        with pytest.raises(TypeError, match="a secret cannot be written as text"):
             write(secret)
 
 

@@ -183,7 +183,7 @@ def test_nothing_is_written_to_a_device(desk: Desk, command: str, option: str, k
         path.symlink_to(target)
     result = desk.run(command, option, str(path))
     assert result.exit_code == 64, result.output
-    assert "only a regular file or a FIFO is written to" in result.stderr
+    assert "name a regular file or a FIFO" in result.stderr
     assert result.stdout == "" and not desk.note("one").exists()
 
 

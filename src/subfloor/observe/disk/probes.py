@@ -153,10 +153,10 @@ samples of ``SAMPLE`` bytes between them."""
 
 BEGINNINGS = 64
 BEGINNING = 64 * 1024 + SAMPLE
-"""What is read besides: so many bytes at each MiB below this one. Partitions, and images written to an offset,
-usually begin at one of them, and a fresh filesystem may be little more than its first superblock. That one is at most
-64 KiB behind the beginning (btrfs, reiserfs, gfs2), and the signature of a swap area is before that, whatever the size
-of its pages."""
+"""Also read: ``BEGINNING`` bytes at each of the first ``BEGINNINGS`` MiB. Partitions, and images written to an offset,
+usually begin at one of them, and a fresh filesystem may be little more than its first superblock. The superblock is at
+most 64 KiB behind the beginning (btrfs, reiserfs, gfs2). The signature of a swap area is before that, for pages of any
+size."""
 
 # Prints each place and its length, counted in samples; $pages is how many the disk has. None where the ends are all
 # of it.

@@ -260,7 +260,7 @@ class DiskState:
         elif UNKNOWN_DATA in self.signatures:
             yield f"unknown data ({READ}, are not all zeros)"
         if self.filled:
-            yield "data outside of any partition (what was read of its space is not all zeros)"
+            yield "data outside of any partition (not all samples of its space are zeros)"
         uses = dict(self.uses)
         yield from (f"{replace(each, use=uses.get(each.type, ''))} on the whole disk" for each in self.on_whole)
         for volume in self.volumes:

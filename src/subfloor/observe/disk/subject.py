@@ -180,7 +180,7 @@ def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
 
 
 def _sampled(size: int) -> int:
-    """How many bytes are read between the ends of a disk with so many bytes in whole samples (``SAMPLE_PLACES``)."""
+    """How many bytes ``SAMPLE_PLACES`` reads between the ends of a disk of this size, a multiple of ``SAMPLE``."""
     beginnings = max(0, min(BEGINNINGS - 1, (size - MARGIN - BEGINNING) // MARGIN))
     return beginnings * BEGINNING + (SAMPLES * SAMPLE if size > 2 * MARGIN else 0)
 

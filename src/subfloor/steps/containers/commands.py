@@ -56,14 +56,14 @@ def try_(node: str, key: Key) -> Command:
 
 
 def open_(node: str, name: str, key: Key, *, discards: bool) -> Command:
-    """A command that opens a container under a name; ``discards``: every later opening passes on what is free, too."""
+    """A command that opens a container under a name; ``discards``: pass discards to the disk, also later."""
     allow = ("--allow-discards", "--persistent") if discards else ()
     argv = ("cryptsetup", "open", "--type", "luks2", *allow, *key.words, "--", node, name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
 
 
 def refresh(name: str, key: Key, *, discards: bool) -> Command:
-    """A command that changes whether an open container, and every later opening, passes on what is free."""
+    """A command that changes whether a container passes discards to the disk, now and when it is opened later."""
     allow = ("--allow-discards",) if discards else ()
     argv = ("cryptsetup", "refresh", *allow, "--persistent", *key.words, "--", name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))

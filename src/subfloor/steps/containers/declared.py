@@ -59,17 +59,17 @@ class Container:
 
     @property
     def header(self) -> LuksHeader:
-        """What is looked at of its header."""
+        """The subject for its header."""
         return LuksHeader(self.device)
 
     @property
     def inside(self) -> Disk:
-        """What is looked at of its inside."""
+        """The subject for its content."""
         return Disk(luks.node_of(self.name))
 
     @property
     def first_label(self) -> str:
-        """Its label when it is made: with the mark of what is to come into it."""
+        """Its label when it is made: with the mark of unfinished content."""
         return self.label if self.raw else self.label + UNFINISHED
 
     def keys_for(self, purpose: str) -> tuple[Key, ...]:

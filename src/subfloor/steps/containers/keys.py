@@ -37,7 +37,7 @@ def _add(volume: Volume, declared: Container, header: Header, slot: int) -> Step
 
 
 def _revoke(volume: Volume, declared: Container, header: Header) -> Step:
-    """Another key is tried first."""
+    """A step that revokes the key file, after it has tried another key."""
     (known, *_) = declared.keys_for("to revoke the key file")
     revoking = (commands.try_(volume.node, known), commands.remove(volume.node, known, FILE_SLOT))
     says = f"Revoke the key file of the container on {declared.device}"

@@ -61,7 +61,7 @@ def check_name(volume: Volume, declared: Container) -> None:
 
 
 def labelled(volume: Volume, declared: Container, found: Content) -> Step | None:
-    """A step that sets the container's own label. The mark of what is in it is the end of the label, and stays."""
+    """A step that sets the container's own label. A mark at the end of the label, for unfinished content, stays."""
     name = final(found.label)
     if name == declared.label and not (declared.raw and name != found.label):
         return None
