@@ -68,8 +68,8 @@ class Command(Task):
 
     For jobs that have no task of their own. `creates` names a path that the command makes; `unless` is a piece
     of sh that must change nothing, since a check runs it too. One of them is required; without it subfloor
-    cannot tell whether the command is needed. No consent is asked for what the command destroys: it must not
-    touch a disk that holds data.
+    cannot tell whether the command is needed. subfloor does not ask for consent to what the command destroys, so it
+    must not touch a disk that holds data.
     """
 
     key: ClassVar[str] = "command"

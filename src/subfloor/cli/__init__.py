@@ -73,7 +73,7 @@ def _only_lists(given: Mapping[str, Any]) -> bool:
 
 
 def _list(given: dict[str, Any]) -> int:
-    """List what is wanted. Nobody is asked for a secret, and none is read: its value changes no list."""
+    """List what is wanted. It asks for no secret and reads none, since no list shows its value."""
     from subfloor.cli import listing
     from subfloor.cli.secrets import name_of
     from subfloor.core.secret import Secret

@@ -20,7 +20,7 @@ class Completable(click.Command):
     """A command whose arguments are known to the completion of an option's value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words. While a shell completes, an option at the end has no value yet: to click, an error."""
+        """Parse the words. While a shell completes, the last option may lack its value: an error for click."""
         ends_open = ctx.resilient_parsing and args and args[-1].startswith("-")
         return super().parse_args(ctx, args[:-1] if ends_open else args)
 

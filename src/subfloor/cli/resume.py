@@ -1,4 +1,4 @@
-"""The command line to resume an interrupted run: the typed one, without consent that is used up and secrets.
+"""The command line to resume an interrupted run: as it was typed, without secrets and without used consent.
 
 Consent is for one run and for what was shown in it. So it is left out, unless the run has not yet destroyed that
 data: a user who runs the line much later must not lose data that was written to the disk in between.

@@ -202,7 +202,7 @@ def _as_found(report: TaskReport, found: Machine, after: Machine) -> tuple[Diffe
 def _without_conflicts(
     entries: Sequence[Entry], reports: Sequence[TaskReport], machines: Sequence[Machine], look: Look
 ) -> tuple[TaskReport, ...]:
-    """The reports; every task that undoes an earlier one is refused: such a play would change something in each run.
+    """The reports. A task that undoes an earlier one is refused, since every run would change something.
 
     ``machines``: the machine after each task. If anything else is refused or fails, conflicts cannot be predicted.
     """

@@ -94,7 +94,7 @@ def _path(key: str, value: Value) -> str:
 
 
 def _end(value: Value) -> Value:
-    """The value at the end of such a path."""
+    """The value at the end of the path that ``_path`` shows."""
     while isinstance(value, Mapping) and len(value) == 1:
         (value,) = value.values()
     return value

@@ -88,7 +88,7 @@ class Configuration(Located[SourcesState]):
 class System:
     """An installed system: its store path, the recorded digest of its configuration, and whether it boots.
 
-    ``made_from`` is empty if there is no record of this very system. ``boots``: the boot partition has a boot
+    ``made_from`` is empty if there is no record of this system. ``boots``: the boot partition has a boot
     loader, and a boot entry that starts this system, whose kernel and initrd have their full length.
     """
 

@@ -129,7 +129,7 @@ _VARIABLES: Mapping[str, str] = {
 
 
 def task(key: str) -> str:
-    """What to write instead of a task of Ansible; empty if it is none."""
+    """What to write instead of a task of Ansible; empty for any other name."""
     return _TASKS.get(bare(key), "")
 
 
@@ -144,7 +144,7 @@ def parameter(key: str, name: str) -> str:
 
 
 def variable(name: str) -> str:
-    """What to write instead of a variable or function of Ansible; empty if it is none."""
+    """What to write instead of a variable or function of Ansible; empty for any other name."""
     if name.startswith("ansible_") and name not in _VARIABLES:
         return "no facts are gathered: give the value by `-e`, in the inventory or in `vars`"
     return _VARIABLES.get(name, "")

@@ -25,7 +25,7 @@ PLAYBOOK, INVENTORY, VARIABLES = "playbook.yml", "inventory.yml", "variables.yml
 """The names of what is recorded; parts and plugins keep their own, relative to the playbook."""
 
 MARK = re.compile(r"# subfloor sha256=[0-9a-f]{64} [^\n]*\n")
-"""The first line of a file that was recorded before; it is no part of its text."""
+"""The first line of a file that was recorded before; it is not part of its text."""
 
 _CRYPTED = re.compile(r"\$(?:[156y]|2[abxy]|gy|7|sha1)\$")
 """The start of the hash of a password (crypt(5)), wherever a play has it."""

@@ -292,7 +292,7 @@ class _Reader:
         if name in seen:
             self._problems.add(
                 PlaybookError(
-                    f"the key `{name}` is here a second time (first on line {seen[name].line})",
+                    f"the key `{name}` appears twice (first on line {seen[name].line})",
                     advice="remove one of the two",
                     where=where,
                 )

@@ -23,7 +23,7 @@ _MOST = 20
 
 
 def told(source: Source, text: str, error: yaml.YAMLError) -> PlaybookError:
-    """A parser's error in ``text``, which is the source without some lines, in our words and at its cause."""
+    """A parser's error, with our message, at the position of its cause. ``text``: the source without some lines."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
     if quote := _opened_before(source, text, where):

@@ -17,7 +17,7 @@ from subfloor.playbook.variables import plain_condition, table_of_vars
 
 INCLUDE, BLOCK, ASSERT, FAIL = "include", "block", "assert", "fail"
 BUILT_IN = (INCLUDE, BLOCK, ASSERT, FAIL)
-"""The keys of entries that are no tasks, but part of the language."""
+"""The keys of entries that are part of the language, and not tasks."""
 
 _PART_KEYS = ("tasks", "defaults")
 COMMON = ("name", "when", "loop", "tags", "vars")
@@ -136,7 +136,7 @@ def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
 def items_of(node: Node, registry: Registry, problems: Problems) -> tuple[Item, ...]:
     """The entries of a list of tasks, as far as they can be read; the mistakes are added to ``problems``.
 
-    Raises ``PlaybookError`` if it is no list.
+    Raises ``PlaybookError`` if it is not a list.
     """
     if isinstance(node, Scalar) and node.value is None:
         return ()
@@ -204,7 +204,7 @@ def _key(entry: Table, registry: Registry, problems: Problems) -> tuple[str, boo
 
 
 def _unknown(key: str, where: Position, named: bool, registry: Registry) -> PlaybookError:
-    """The error for an unknown key; ``named``: the entry already has a task, so the key is no misspelt task."""
+    """The error for an unknown key; ``named``: the entry already has a task, so the key is not a misspelt task."""
     if key in from_ansible.KEYS:
         return PlaybookError(f"there is no `{key}`", advice=from_ansible.KEYS[key], where=where)
     if named:

@@ -9,7 +9,7 @@ from subfloor.report.values import as_text, content
 
 
 def shown(task: TaskReport) -> tuple[Difference, ...]:
-    """The differences of a task. A path that a new mount hides is no difference from what is declared."""
+    """The differences of a task. A path that a new mount hides does not count as a difference."""
     return tuple(each for each in task.differences if not isinstance(each.after, NotYetVisible))
 
 

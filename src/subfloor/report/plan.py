@@ -98,7 +98,7 @@ class SavedPlan:
     def changes(self, hosts: Sequence[HostReport]) -> tuple[str, ...]:
         """What these hosts would do now that is not in the plan, or on another disk, as lines of text.
 
-        Steps of the plan that are not needed any more are no change: an interrupted apply can be resumed.
+        Steps of the plan that are no longer needed do not count as a change: an interrupted apply can be resumed.
         """
         return tuple(line for host in hosts for line in self._changes_on(host))
 

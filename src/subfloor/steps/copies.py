@@ -1,4 +1,4 @@
-"""Copies of what a bind would hide, into its store: an entry gets its place when all are complete and flushed."""
+"""Copy what a bind would hide into its store; entries are moved to their places when all are complete and flushed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, 
     """Commands that write a file, and make the directories above it.
 
     The content goes to a temporary file beside it, whose name marks it as unfinished and is not one a user
-    chooses. It is flushed and then renamed; at last the directory is flushed, which persists the name (fsync(2)).
+    chooses. It is flushed and then renamed. Finally the directory is flushed, which persists the name (fsync(2)).
     """
     return write_files({path: content}, mode)
 

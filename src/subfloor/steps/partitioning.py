@@ -72,7 +72,7 @@ def tellable(path: str, disk: DiskState) -> DiskState:
     used = [(path, disk.users)] if disk.in_use and disk.stray else []
     for node, users in (*stale, *used):
         raise Refused(
-            f"the partitions of the kernel on {path} differ from its table, and {node} is in use: {', '.join(users)}",
+            f"the kernel's partitions of {path} differ from its table, and {node} is in use: {', '.join(users)}",
             advice="unmount, `swapoff` or detach it, or reboot; then run this again",
         )
     return disk

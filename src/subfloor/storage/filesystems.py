@@ -149,7 +149,7 @@ TOOLS: Mapping[str, Tools] = {
 
 
 LUKS = "crypto_LUKS"
-"""The type of a LUKS container, as blkid reports it: content of a volume that is no filesystem."""
+"""The type of a LUKS container, as blkid reports it: content of a volume that is not a filesystem."""
 
 
 def uuid_on_disk(kind: str, uuid: UUID) -> str:

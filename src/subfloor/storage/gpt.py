@@ -279,13 +279,13 @@ def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
 
 
 def _may_be_header(good: Gpt, data: bytes) -> bool:
-    """Whether these are zeros, or a header with one half of the disk's GUID in its place."""
+    """Whether the bytes are zeros, or a header with one half of the disk's GUID in its place."""
     label = good.id.bytes_le
     return not any(data) or data[56:64] == label[:8] or data[64:72] == label[8:]
 
 
 def _may_be_entry(good: Gpt, data: bytes, end: Bytes) -> bool:
-    """Whether these are zeros, an entry with a UUID of the table, or another well-formed entry: an older one."""
+    """Whether the bytes are zeros, an entry with a UUID of the table, or another well-formed entry: an older one."""
     if not any(data):
         return True
     unique, first, last = data[16:32], *struct.unpack_from("<QQ", data, 32)

@@ -18,7 +18,7 @@ class Holdings(Subject[tuple[Remains, ...]]):
     """The content at the start of each extent of a disk, and data left in each hole between them.
 
     Both are pairs of bytes: the first, and the one after the last. Unreadable places are part of the value: they
-    are shown where consent is asked for, and prevent no consent.
+    are shown in the question for consent, which can still be given.
     """
 
     path: str

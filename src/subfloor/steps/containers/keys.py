@@ -1,4 +1,4 @@
-"""Add and revoke keys of a container; what is in it is never touched, and the last key that works stays. Pure."""
+"""Add and revoke keys of a container; its content is never touched, and the last working key stays. Pure."""
 
 from __future__ import annotations
 

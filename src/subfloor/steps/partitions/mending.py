@@ -23,7 +23,7 @@ from subfloor.storage.partition_types import type_name
 
 
 def mend(on: LabelledDisk, declared: Partition, there: Entry) -> Step | None:
-    """A step from our partition as it is to the declared one; None if it is so. Raises ``Refused``, ``LookNeeded``."""
+    """A step that brings our partition into sync; None if it is. Raises ``Refused`` and ``LookNeeded``."""
     start, sector = start_of(declared, on.disk), on.disk.limits.sector
     if start is not None and start != there.start:
         why = f"it starts at {sizes.show(there.start * sector)}, but {sizes.show(start * sector)} is declared"
