@@ -24,14 +24,14 @@ def test_a_rerun_writes_nothing_case_47(disk: MakeDisk) -> None:
     assert (vda.digest(), vda.writes()) == before
 
 
-def test_consent_that_is_still_given_destroys_nothing_of_ours_case_58(disk: MakeDisk, mounted: Mounter) -> None:
+def test_consent_in_a_rerun_destroys_nothing_of_ours_case_58(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     (mounted(vda.partition(3)) / "letter").write_text("dear")
     assert set(outcomes(applied(on(vda, *SMALL), vda.node))) == {"ok"}
 
 
-def test_one_thing_differs_and_nothing_else_is_touched_case_48(disk: MakeDisk) -> None:
+def test_one_difference_is_repaired_and_nothing_else_is_changed_case_48(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="one differs")
     run("e2label", vda.partition(3), "another")

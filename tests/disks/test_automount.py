@@ -42,7 +42,7 @@ with Host().shell() as shell:
 """
 
 
-def test_an_idle_automount(ext4: str, tmp_path: Path) -> None:
+def test_an_idle_automount_is_in_sync(ext4: str, tmp_path: Path) -> None:
     place = tmp_path / "x"
     place.mkdir()
     found = subprocess.run(

@@ -14,7 +14,7 @@ __all__ = ["ext4", "ground"]  # fixtures
 
 
 @pytest.mark.parametrize("path", ["/var/log", "/it's/ödd \\ and\nlong $(x)"])
-def test_bind_case_61(ext4: str, ground: Ground, path: str) -> None:
+def test_a_directory_is_bound_once_case_61(ext4: str, ground: Ground, path: str) -> None:
     """Ten runs leave as many mounts as one."""
     root = str(ground.path / "root")
     play = (
@@ -32,7 +32,7 @@ def test_bind_case_61(ext4: str, ground: Ground, path: str) -> None:
     assert found.stdout == b"750\n"
 
 
-def test_bind_of_a_bind_that_is_not_ours(ground: Ground) -> None:
+def test_another_bind_at_the_path_is_refused(ground: Ground) -> None:
     ground.sh("mkdir -p root/nix/persist/home root/home other; mount --bind other root/home")
     play = {"bind-persist": {"path": "/home", "root": str(ground.path / "root")}}
     with pytest.raises(SubfloorError, match=r"is mounted at .*root/home, but .*root/nix/persist/home, that is"):
@@ -44,7 +44,7 @@ def test_bind_of_a_bind_that_is_not_ours(ground: Ground) -> None:
         ground.apply(play)
 
 
-def test_bind_whose_source_was_deleted_case_60(ground: Ground) -> None:
+def test_a_bind_whose_source_was_deleted_is_refused_case_60(ground: Ground) -> None:
     play = {"bind-persist": {"path": "/home", "root": str(ground.path / "root")}}
     ground.settle(play)
     ground.sh("rmdir root/nix/persist/home")
@@ -76,7 +76,7 @@ def test_bind_over_content_that_differs(ground: Ground) -> None:
     ground.settle({"bind-persist": play})
 
 
-def test_bind_over_very_much(ground: Ground) -> None:
+def test_bind_over_many_files(ground: Ground) -> None:
     """However many entries agree, the one that is missing is found; and too many to list are copied all the same."""
     ground.sh(
         "mkdir -p root/x root/nix/persist/x; cd root/x; for i in $(seq 1100); do : > $i; done; cp * ../nix/persist/x"
@@ -92,7 +92,7 @@ def test_bind_over_very_much(ground: Ground) -> None:
     assert ground.sh("ls root/nix/persist/x | wc -l; cat root/x/zz").split() == ["1101", "1"]
 
 
-def test_bind_of_a_file(ground: Ground) -> None:
+def test_a_file_is_bound(ground: Ground) -> None:
     root = str(ground.path / "root")
     ground.sh("mkdir -p root/etc; echo 0123 > root/etc/machine-id")
     play = {"path": "/etc/machine-id", "root": root, "kind": "file", "mode": "0444", "existing": "copy"}
@@ -103,7 +103,7 @@ def test_bind_of_a_file(ground: Ground) -> None:
     assert ground.mount("root/etc/machine-id").root.endswith("/root/nix/persist/etc/machine-id")
 
 
-def test_directories_above_it_are_the_users(ground: Ground) -> None:
+def test_directories_above_a_path_in_a_home_belong_to_the_user(ground: Ground) -> None:
     root = str(ground.path / "root")
     play = {"path": "/home/ada/.config/app", "root": root, "owner": "1234", "group": "100", "mode": "0700"}
     ground.settle({"bind-persist": play})

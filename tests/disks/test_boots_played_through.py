@@ -100,17 +100,17 @@ def survive(made: tuple[Ground, LoopDisk, Module], request: pytest.FixtureReques
     return booted_twice
 
 
-def test_as_generated_all_that_is_persisted_is_kept_and_nothing_else(module: Module, survive: Survive) -> None:
+def test_the_generated_configuration_keeps_exactly_the_persisted_paths(module: Module, survive: Survive) -> None:
     assert survive(module) == KEPT
 
 
-def test_without_needed_for_boot_it_is_lost(module: Module, survive: Survive) -> None:
+def test_a_path_without_needed_for_boot_is_lost(module: Module, survive: Survive) -> None:
     """What NixOS binds in stage 1 without being told comes from a store that is not mounted before stage 2."""
     assert module["fileSystems"]["/keep"].pop("neededForBoot")
     assert KEPT - survive(module) == {"/var/lib", "/var/log"}
 
 
 @pytest.mark.parametrize("path", [*BINDS, "/keep"])
-def test_with_a_mount_left_out_it_is_lost(module: Module, survive: Survive, path: str) -> None:
+def test_a_path_whose_mount_is_left_out_is_lost(module: Module, survive: Survive, path: str) -> None:
     del module["fileSystems"][path]
     assert KEPT - survive(module) == ({path} if path in BINDS else {*BINDS, "/keep"})

@@ -41,7 +41,7 @@ def property_of(ground: Ground, path: str, name: str) -> str:
     return ground.sh(f"btrfs property get -t {'subvol' if name == 'ro' else 'inode'} {path} {name}")
 
 
-def test_a_subvolume_and_its_properties(top: str, ground: Ground) -> None:
+def test_a_subvolume_is_created_with_its_properties(top: str, ground: Ground) -> None:
     assert ground.settle(play(f"{top}/my data/@nix", compression="zstd")) == [
         f"Create the subvolume {top}/my data/@nix"
     ]
@@ -55,21 +55,21 @@ def test_a_subvolume_and_its_properties(top: str, ground: Ground) -> None:
     assert ground.sh("btrfs subvolume list top | grep -c @") == "2"
 
 
-def test_the_default_one(top: str, btrfs: str, ground: Ground) -> None:
+def test_the_default_subvolume_is_set(top: str, btrfs: str, ground: Ground) -> None:
     ground.settle(play(f"{top}/@a", default=True), play(f"{top}/@b"))
     ground.sh(f"mkdir shown; mount {btrfs} shown")
     assert ground.mount("shown").root == "/@a"
     assert ground.settle(play(f"{top}/@b", default=True)) == [f"Make {top}/@b the default subvolume of {btrfs}"]
 
 
-def test_a_limit(top: str, ground: Ground) -> None:
+def test_a_limit_is_set(top: str, ground: Ground) -> None:
     assert ground.settle(play(f"{top}/@home", limit="64MiB"))[-1] == f"Limit {top}/@home to 64MiB, and enable quotas"
     assert ground.settle(play(f"{top}/@home", limit="32MiB")) == [f"Limit {top}/@home to 32MiB"]
     found = ground.sh("dd if=/dev/urandom of=top/@home/big bs=1M count=48 conv=fsync 2>&1 || true")
     assert "quota exceeded" in found.lower()
 
 
-def test_a_blank_one_is_finished_and_used(top: str, ground: Ground) -> None:
+def test_a_blank_subvolume_is_finished_and_used(top: str, ground: Ground) -> None:
     wanted = play(f"{top}/@root", blank=f"{top}/@blank", compression="zstd")
     ground.settle(wanted)
     assert property_of(ground, "top/@blank", "ro") == "ro=true"
@@ -87,7 +87,7 @@ def test_a_blank_one_is_finished_and_used(top: str, ground: Ground) -> None:
         ground.apply(wanted)
 
 
-def test_what_is_refused(top: str, btrfs: str, ground: Ground) -> None:
+def test_unusable_places_are_refused(top: str, btrfs: str, ground: Ground) -> None:
     ground.sh(
         "mkdir top/plain plain; touch top/file; ln -s plain top/link; btrfs subvolume create top/@s; touch top/@s/file;"
         f"btrfs subvolume snapshot -r top/@s top/@ro; mkdir at; mount -o subvol=@s {btrfs} at"
@@ -107,7 +107,7 @@ def test_what_is_refused(top: str, btrfs: str, ground: Ground) -> None:
     assert ground.sh("ls -A top") == "@ro\n@s\nfile\nlink\nplain"
 
 
-def test_it_is_carried_on_from_every_command(top: str, ground: Ground) -> None:
+def test_a_rerun_resumes_after_every_command(top: str, ground: Ground) -> None:
     """Each prefix of the commands is what a crash can leave."""
     commands = (
         "btrfs subvolume create top/@root",

@@ -73,7 +73,7 @@ def carried_out(
     return carry_out(read_job(Request(playbook)).works, consents, After(stepped), approve, lambda step: True)
 
 
-def test_a_link_that_stays_is_followed(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
+def test_an_unchanged_link_is_followed(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     other = two[1].digest()
     assert carried_out(tmp_path).reports[0].outcome is HostOutcome.APPLIED
     assert two[1].digest() == other
@@ -93,9 +93,7 @@ def test_any_name_of_the_disk_consents(two: tuple[LoopDisk, LoopDisk], tmp_path:
             link.unlink(missing_ok=True)
 
 
-def test_a_link_that_leads_elsewhere_once_that_was_agreed_to_is_refused_case_18(
-    two: tuple[LoopDisk, LoopDisk], tmp_path: Path
-) -> None:
+def test_a_link_that_changes_after_consent_is_refused_case_18(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     digests = [each.digest() for each in two]
     (report,) = carried_out(tmp_path, planned=lambda: lead_to(two[1])).reports
     assert (report.outcome, len(report.tasks)) == (HostOutcome.REFUSED, 1)
@@ -103,9 +101,7 @@ def test_a_link_that_leads_elsewhere_once_that_was_agreed_to_is_refused_case_18(
     assert [each.digest() for each in two] == digests
 
 
-def test_a_link_that_leads_elsewhere_in_mid_run_is_refused_case_18(
-    two: tuple[LoopDisk, LoopDisk], tmp_path: Path
-) -> None:
+def test_a_link_that_changes_during_the_run_is_refused_case_18(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     other = two[1].digest()
     (report,) = carried_out(tmp_path, stepped=lambda: lead_to(two[1])).reports
     assert [each.outcome for each in report.tasks][-1] is Outcome.REFUSED
@@ -113,7 +109,7 @@ def test_a_link_that_leads_elsewhere_in_mid_run_is_refused_case_18(
     assert two[1].digest() == other
 
 
-def test_a_link_that_vanishes_in_mid_run_is_refused_case_18(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
+def test_a_link_that_vanishes_during_the_run_is_refused_case_18(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     def vanish() -> None:
         LINK.unlink(missing_ok=True)
 
@@ -135,7 +131,7 @@ def test_another_disk_under_the_same_name_is_refused_case_20(two: tuple[LoopDisk
     assert two[0].digest() == before
 
 
-def test_what_was_not_shown_is_not_lost(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
+def test_data_that_was_not_shown_is_not_destroyed(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     (report,) = carried_out(tmp_path, planned=lambda: photos(two[0])).reports
     assert report.outcome is HostOutcome.REFUSED
     assert "has changed since consent was given" in str(report.tasks[-1].error)

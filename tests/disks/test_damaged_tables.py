@@ -28,7 +28,7 @@ DAMAGES: Mapping[str, tuple[int, bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_table_is_repaired_and_nothing_else_touched_case_24(disk: MakeDisk, damage: str) -> None:
+def test_a_damaged_table_is_repaired_and_nothing_else_is_changed_case_24(disk: MakeDisk, damage: str) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     before = vda.digest()
@@ -50,7 +50,7 @@ def test_a_table_is_repaired_while_a_partition_is_mounted_case_53(disk: MakeDisk
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "both"])
-def test_a_foreign_damaged_table_goes_with_consent_only_case_25(disk: MakeDisk, damage: str) -> None:
+def test_a_foreign_damaged_table_is_erased_only_with_consent_case_25(disk: MakeDisk, damage: str) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     for each in ("primary-header", "backup-header") if damage == "both" else (damage,):
@@ -63,9 +63,7 @@ def test_a_foreign_damaged_table_goes_with_consent_only_case_25(disk: MakeDisk, 
 
 
 @pytest.mark.parametrize("damages", [("primary-header", "backup-header"), ("primary-header", "backup-gone")])
-def test_a_disk_with_no_more_than_a_header_that_is_spoilt_is_not_blank_case_25(
-    disk: MakeDisk, damages: tuple[str, str]
-) -> None:
+def test_a_disk_with_only_a_damaged_header_is_not_blank_case_25(disk: MakeDisk, damages: tuple[str, str]) -> None:
     """Nobody else finds a thing on it: and its partitions are there, every one."""
     vda = disk()
     converged(on(vda, *SMALL))
@@ -82,7 +80,7 @@ def test_a_disk_with_no_more_than_a_header_that_is_spoilt_is_not_blank_case_25(
     judge(vda, SMALL)
 
 
-def test_a_table_of_other_sectors_is_not_nothing_case_40(disk: MakeDisk, tmp_path: Path) -> None:
+def test_a_table_for_another_sector_size_is_not_blank_case_40(disk: MakeDisk, tmp_path: Path) -> None:
     layout = SMALL[1:]  # a FAT of such sectors would want more room
     vda = disk()
     converged(on(vda, *layout))

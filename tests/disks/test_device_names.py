@@ -35,7 +35,7 @@ def names(bare: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
 @pytest.mark.parametrize("by", [0, 1, 2])
-def test_whoever_mounted_it_by_whatever_name(names: tuple[str, ...], ground: Ground, kind: str, by: int) -> None:
+def test_a_mount_by_any_name_is_recognised(names: tuple[str, ...], ground: Ground, kind: str, by: int) -> None:
     run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", "-L", "cellar", names[0])
     path = str(ground.path / "x")
     bind = {"bind-persist": {"path": "/kept", "root": str(ground.path), "store": "/x"}}
@@ -46,7 +46,7 @@ def test_whoever_mounted_it_by_whatever_name(names: tuple[str, ...], ground: Gro
 
 
 @pytest.mark.parametrize("by", [0, 1, 2])
-def test_a_mount_by_any_name_keeps_its_promise(names: tuple[str, ...], ground: Ground, by: int) -> None:
+def test_a_mount_by_any_name_is_verified(names: tuple[str, ...], ground: Ground, by: int) -> None:
     run("mkfs.btrfs", "-q", "-f", names[0])
     ground.settle({"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "btrfs"}})
     there = Mount(str(ground.path / "x"))
@@ -54,7 +54,7 @@ def test_a_mount_by_any_name_keeps_its_promise(names: tuple[str, ...], ground: G
     assert seen.top and seen.top.source == names[0]
 
 
-def test_swap_by_any_name(names: tuple[str, ...], ground: Ground) -> None:
+def test_swap_by_any_name_is_recognised(names: tuple[str, ...], ground: Ground) -> None:
     run("mkswap", "-q", names[0])
     run("swapon", names[2])
     try:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.root
 __all__ = ["ground"]  # fixtures
 
 
-def test_directory(ground: Ground) -> None:
+def test_a_directory_is_made_and_corrected(ground: Ground) -> None:
     path = ground.path / "srv/my data"
     play = {"directory": {"path": str(path), "owner": "1000", "group": "tty", "mode": "2750"}}
     ground.settle(play)
@@ -22,7 +22,7 @@ def test_directory(ground: Ground) -> None:
     assert ground.sh("stat -c %a:%u:%G 'srv/my data'") == "2750:1000:tty"
 
 
-def test_directory_where_something_else_is_case_63(ground: Ground) -> None:
+def test_a_directory_in_place_of_something_else_is_refused_case_63(ground: Ground) -> None:
     ground.sh("touch file; ln -s nowhere dangling; mkdir real; ln -s real link")
     for path, words in (
         ("file", "is a file"),

@@ -66,7 +66,7 @@ def test_logical_partitions_of_an_mbr_case_26(disk: MakeDisk) -> None:
     assert [str(volume.content or "") for volume in volumes] == ["", "dos", "ext4 labelled 'photos'", "swap"]
 
 
-def test_a_partition_that_the_kernel_has_not_is_seen_through_the_disk(disk: MakeDisk) -> None:
+def test_a_partition_without_a_kernel_device_is_read_through_the_disk(disk: MakeDisk) -> None:
     vda = disk()
     FOREIGN["gpt-with-gaps-case-36"](vda)
     run("partx", "--delete", vda.node)
@@ -77,7 +77,7 @@ def test_a_partition_that_the_kernel_has_not_is_seen_through_the_disk(disk: Make
 @pytest.mark.parametrize(
     "label", [b"two words", b"a=b=", b"caf\xe9", "ü\u2028x".encode(), b"'\"\\", "\u3000x".encode()]
 )
-def test_any_label_is_read_as_it_is_case_71(disk: MakeDisk, label: bytes) -> None:
+def test_any_label_is_read_unchanged_case_71(disk: MakeDisk, label: bytes) -> None:
     vda = disk()
     vda.sfdisk("label: gpt\n1: start=1M,size=100M\n")
     for node in (vda.partition(1), vda.node):
@@ -102,14 +102,14 @@ def test_a_disk_of_size_0_and_a_partition_case_21(disk: MakeDisk) -> None:
     assert (state(vda).size, state(vda).kind) == (0, "disk")
 
 
-def test_a_link_leads_to_the_node_case_22(disk: MakeDisk, tmp_path: Path) -> None:
+def test_a_link_is_resolved_to_the_node_case_22(disk: MakeDisk, tmp_path: Path) -> None:
     vda = disk()
     link = tmp_path / "a link"
     link.symlink_to(vda.node)
     assert state(str(link)).node == vda.node
 
 
-def test_a_missing_disk_names_those_that_there_are(tmp_path: Path) -> None:
+def test_a_look_at_a_missing_disk_lists_the_existing_ones(tmp_path: Path) -> None:
     assert isinstance(seen("/dev/none"), Missing)
     assert isinstance(seen(str(tmp_path)), Missing)
 
@@ -172,9 +172,7 @@ def test_the_ends_of_a_small_or_odd_disk_are_read(disk: MakeDisk, size: str) -> 
     assert state(disk(size)).table is None
 
 
-def test_a_device_that_does_not_take_direct_reads_is_read_after_its_memory_was_dropped(
-    disk: MakeDisk, tmp_path: Path
-) -> None:
+def test_a_device_without_direct_reads_is_read_after_its_cache_is_dropped(disk: MakeDisk, tmp_path: Path) -> None:
     vda = disk()
     vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
     indirect = 'case "$*" in *direct*) exit 1;; esac; PATH=${PATH#*:}; exec dd "$@"'
@@ -193,7 +191,7 @@ def test_signatures_are_read_from_the_medium(disk: MakeDisk) -> None:
         assert state(vda).signatures == ("unknown data",)
 
 
-def test_what_a_partition_holds_is_read_from_the_medium(disk: MakeDisk) -> None:
+def test_content_of_a_partition_is_read_from_the_medium(disk: MakeDisk) -> None:
     vda = disk()
     vda.sfdisk("label: gpt\n1: start=1M,size=40M,name=data\n")
     run("mkfs.ext4", "-q", "-F", vda.partition(1))
@@ -228,7 +226,9 @@ def test_no_failing_tool_makes_a_full_disk_look_blank(disk: MakeDisk, tmp_path: 
         _no_failure_hides(vda, truth, tool, tmp_path)
 
 
-def test_nor_does_a_cat_that_fails(disk: MakeDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_cat_does_not_make_a_full_disk_look_blank(
+    disk: MakeDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that is printed passes through one: without it nothing comes, and the look is given up after its time."""
     monkeypatch.setattr(Disk, "patience", 2.0)
     vda = disk()
@@ -283,7 +283,7 @@ LIARS: Mapping[str, Callable[[LoopDisk], str]] = {
 
 
 @pytest.mark.parametrize("tool", LIARS)
-def test_nothing_found_where_nothing_can_be_read_is_a_failure(disk: MakeDisk, tmp_path: Path, tool: str) -> None:
+def test_an_unreadable_disk_is_a_failed_look(disk: MakeDisk, tmp_path: Path, tool: str) -> None:
     """libblkid takes a sector that it cannot read for an empty one. So does this, with dd failing as on such a disk."""
     vda = disk()
     FOREIGN["mbr-with-logical-partitions-case-26" if tool == "blkid" else "whole-ext4-case-27"](vda)
@@ -293,7 +293,7 @@ def test_nothing_found_where_nothing_can_be_read_is_a_failure(disk: MakeDisk, tm
         seen(vda, *_with_first(broken))
 
 
-def test_a_table_that_cannot_be_read_is_not_none(disk: MakeDisk, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read_is_not_reported_as_missing(disk: MakeDisk, tmp_path: Path) -> None:
     """Its partitions are listed and hold something, so nothing else of the disk is read for whether it is blank."""
     vda = disk()
     vda.sfdisk("label: dos\n1: size=100M,type=83\n")

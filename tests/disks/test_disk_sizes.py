@@ -22,7 +22,7 @@ def test_a_grown_disk_gets_its_backup_at_the_end_and_the_rest_grows_case_43(disk
     judge(vda, SMALL)
 
 
-def test_one_that_is_mounted_grows_too(disk: MakeDisk, mounted: Mounter) -> None:
+def test_a_mounted_partition_grows_too(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     at = mounted(vda.partition(3))
@@ -41,13 +41,13 @@ def test_a_shrunk_disk_is_refused_case_44(disk: MakeDisk) -> None:
     assert vda.digest() == before
 
 
-def test_a_large_sparse_disk_case_46(disk: MakeDisk) -> None:
+def test_a_large_sparse_disk_is_laid_out_case_46(disk: MakeDisk) -> None:
     vda = disk("3TiB")
     converged(on(vda, ("one", "linux", "2500GiB", "xfs one"), ("two", "linux", "64MiB", "ext4 two")))
     judge(vda, [("one", "", "", "xfs one"), ("two", "", "", "ext4 two")])
 
 
-def test_too_small_by_one_sector_case_42(disk: MakeDisk) -> None:
+def test_a_disk_that_is_one_sector_too_small_is_refused_case_42(disk: MakeDisk) -> None:
     needed = 1024 + 100 * 1024 + 16.5  # KiB: the first grain, the partition, the backup of the table
     layout = ("nix", "linux", "100MiB", "ext4 nixos")
     exact = disk(f"{int(needed * 1024)}B".removesuffix("B"))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.root
 __all__ = ["disk", "mounted"]  # fixtures
 
 
-def test_a_mounted_partition_case_32(disk: MakeDisk, mounted: Mounter) -> None:
+def test_a_disk_with_a_mounted_partition_is_refused_case_32(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     at = mounted(vda.partition(3))
@@ -33,7 +33,7 @@ def test_a_mounted_partition_case_32(disk: MakeDisk, mounted: Mounter) -> None:
     untouched(vda, on(vda, *SMALL), f"is in use: {vda.partition(3)} mounted at {at}", seed="another")
 
 
-def test_active_swap_case_32(disk: MakeDisk) -> None:
+def test_a_disk_with_active_swap_is_refused_case_32(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     run("swapon", vda.partition(2))
@@ -43,7 +43,7 @@ def test_active_swap_case_32(disk: MakeDisk) -> None:
         run("swapoff", vda.partition(2))
 
 
-def test_a_partition_that_the_kernel_still_uses_and_the_table_has_not_case_54(disk: MakeDisk, mounted: Mounter) -> None:
+def test_a_partition_in_use_that_is_not_in_the_table_is_refused_case_54(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     at = mounted(vda.partition(3))
@@ -60,7 +60,7 @@ def test_every_device_of_a_mounted_btrfs_is_in_use(disk: MakeDisk, mounted: Moun
     assert "is in use" in refusal(on(both[number - 1], *SMALL), both[number - 1].node)
 
 
-def test_a_disk_behind_another_is_in_use(disk: MakeDisk) -> None:
+def test_a_disk_below_another_device_is_in_use(disk: MakeDisk) -> None:
     vda = disk()
     FOREIGN["whole-ext4-case-27"](vda)
     behind = said("losetup", "--find", "--show", vda.node)
@@ -80,7 +80,7 @@ def _open(node: str, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
         holder.kill()
 
 
-def test_a_partition_that_somebody_has_open_for_a_moment_case_53(disk: MakeDisk) -> None:
+def test_a_partition_that_is_open_for_a_moment_is_waited_for_case_53(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     with _open(vda.partition(3), 1.5):
@@ -88,7 +88,7 @@ def test_a_partition_that_somebody_has_open_for_a_moment_case_53(disk: MakeDisk)
     judge(vda, SMALL)
 
 
-def test_a_partition_is_closed_while_its_users_are_searched_for_case_53(
+def test_a_partition_that_closes_during_the_search_for_its_users_is_accepted_case_53(
     disk: MakeDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vda = disk()
@@ -101,7 +101,7 @@ def test_a_partition_is_closed_while_its_users_are_searched_for_case_53(
     judge(vda, SMALL)
 
 
-def test_whoever_has_a_partition_open_for_long_is_named_case_53(
+def test_a_process_that_keeps_a_partition_open_is_named_case_53(
     disk: MakeDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("subfloor.steps.partitioning.MOMENT", 0.1)

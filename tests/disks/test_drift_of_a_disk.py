@@ -71,7 +71,7 @@ def differing(host: dict[str, Any]) -> list[dict[str, Any]]:
     return [difference for task in host["tasks"] for difference in task["differences"]]
 
 
-def test_a_machine_that_was_never_set_up_is_told_from_one_that_has_drifted(place: Place) -> None:
+def test_a_machine_that_was_never_set_up_differs_from_one_with_drift(place: Place) -> None:
     status, host = place.checked()
     assert (status, host["applied_before"]) == (2, "never")
     assert "never applied here" in place.ran("check").stdout
@@ -90,7 +90,7 @@ def test_a_machine_that_was_never_set_up_is_told_from_one_that_has_drifted(place
     assert place.checked()[0] == 0
 
 
-def test_a_filesystem_that_was_replaced_needs_consent_and_one_that_was_interrupted_does_not(place: Place) -> None:
+def test_a_replaced_filesystem_needs_consent_and_an_interrupted_one_does_not(place: Place) -> None:
     assert place.ran("apply", "--yes").returncode == 0
     place.unmount()
     run("mkfs.ext4", "-q", "-F", place.disk.partition(2))
@@ -105,7 +105,7 @@ def test_a_filesystem_that_was_replaced_needs_consent_and_one_that_was_interrupt
     assert "applied in part" in place.ran("check").stdout
 
 
-def test_a_partition_that_no_task_declares_is_mentioned_and_is_no_drift(place: Place) -> None:
+def test_an_undeclared_partition_is_reported_and_is_not_drift(place: Place) -> None:
     assert place.ran("apply", "--yes").returncode == 0
     run("sfdisk", "--append", "--no-reread", place.disk.node, stdin=b"size=16MiB, name=guest")
     run("partx", "--update", "--nr", "1:16", place.disk.node)
@@ -119,7 +119,7 @@ def test_a_partition_that_no_task_declares_is_mentioned_and_is_no_drift(place: P
     assert f"{place.disk.partition(3)} 'guest' (16 MiB, ext4 labelled 'photos'): no task declares it" in said
 
 
-def test_a_missing_disk_is_one_cause(place: Place) -> None:
+def test_a_missing_disk_is_the_only_reported_cause(place: Place) -> None:
     place.write("/dev/loop987")
     said = place.ran("check")
     assert said.returncode == 3 and said.stdout.count("there is no device /dev/loop987") == 1

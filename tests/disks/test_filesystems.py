@@ -48,21 +48,21 @@ def test_what_mkfs_would_refuse_is_known_before_anything_is_erased_case_15(disk:
         assert vda.digest() == before, options
 
 
-def test_the_smallest_of_each_kind_is_made(disk: MakeDisk) -> None:
+def test_the_smallest_filesystem_of_each_type_is_made(disk: MakeDisk) -> None:
     """What is refused is too small by a MiB, and no more."""
     for kind, size in (("xfs", "300MiB"), ("btrfs", "109MiB"), ("f2fs", "52MiB")):
         converged(on(disk(), ("tiny", "linux", size, kind)), seed=kind)
 
 
 @pytest.mark.parametrize("name", ["-x", "--", "--version", "-V"])
-def test_a_name_that_looks_like_an_option_is_a_name_case_06(disk: MakeDisk, name: str) -> None:
+def test_a_name_that_looks_like_an_option_is_written_case_06(disk: MakeDisk, name: str) -> None:
     vda = disk()
     converged(on(vda, (name, "linux", "100MiB", "ext4")))
     named = json.loads(said("sfdisk", "--json", vda.node))["partitiontable"]["partitions"]
     assert [each["name"] for each in named] == [name]
 
 
-def test_a_copy_of_our_partition_elsewhere_case_57(disk: MakeDisk) -> None:
+def test_a_copy_of_our_partition_on_another_device_is_refused_case_57(disk: MakeDisk) -> None:
     one, other = disk(), disk()
     converged(on(one, *SMALL))
     run("dd", f"if={one.partition(2)}", f"of={other.node}", "bs=1M")

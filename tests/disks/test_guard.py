@@ -13,7 +13,7 @@ from subfloor.steps.partitioning import guard
 pytestmark = pytest.mark.root
 
 
-def test_a_device_in_use_is_denied_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_device_in_use_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     image, at = tmp_path / "image", tmp_path / "at"
     at.mkdir()
     with image.open("wb") as file:

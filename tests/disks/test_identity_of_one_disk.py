@@ -66,7 +66,7 @@ def _filesystem_alone(vdb: LoopDisk) -> None:
 
 
 @pytest.mark.parametrize("leave", [_other_label_id, _filesystem_alone], ids=["PARTUUID", "UUID"])
-def test_a_copy_of_a_part_is_found_too(disk: MakeDisk, leave: Callable[[LoopDisk], None]) -> None:
+def test_a_copy_of_a_partition_is_found_too(disk: MakeDisk, leave: Callable[[LoopDisk], None]) -> None:
     vda, vdb, seed = disk(), disk(), str(uuid4())
     converged(on(vda, *SMALL), seed=seed)
     copied(vda, vdb)
@@ -74,7 +74,7 @@ def test_a_copy_of_a_part_is_found_too(disk: MakeDisk, leave: Callable[[LoopDisk
     assert vdb.node in refusal(on(vda, *SMALL), seed=seed)
 
 
-def test_a_loop_device_over_the_disk_itself_is_no_copy(disk: MakeDisk) -> None:
+def test_a_loop_device_over_the_disk_does_not_count_as_a_copy(disk: MakeDisk) -> None:
     vda, seed = disk(), str(uuid4())
     converged(on(vda, *SMALL), seed=seed)
     over = said("losetup", "--find", "--show", "--read-only", vda.node)

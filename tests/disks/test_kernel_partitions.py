@@ -18,7 +18,9 @@ PLAY = TESTS / "crash" / "plays" / "beside.yml"
 
 
 @pytest.mark.parametrize("numbers", [(3,), (7,), (3, 9)], ids=str)
-def test_those_that_the_table_has_not_are_forgotten_case_54(disk: MakeDisk, numbers: tuple[int, ...]) -> None:
+def test_partitions_that_are_not_in_the_table_are_removed_from_the_kernel_case_54(
+    disk: MakeDisk, numbers: tuple[int, ...]
+) -> None:
     vda = disk("64MiB")
     variables = {"disk": vda.node, "seed": f"case-54 {vda.image}", "second_type": "swap", "second_size": "4MiB"}
     words = [str(PLAY), *(word for name, value in variables.items() for word in ("-e", f"{name}={value}"))]

@@ -73,7 +73,7 @@ def _write(node: str, data: bytes, sectors: Sequence[int]) -> None:
 
 
 @pytest.mark.parametrize("kind", _LABEL)
-def test_a_label_that_broke_off_is_mended(disk: MakeDisk, mounted: Mounter, kind: str) -> None:
+def test_an_interrupted_label_change_is_repaired(disk: MakeDisk, mounted: Mounter, kind: str) -> None:
     vda = disk("140MiB" if kind != "xfs" else "320MiB")
     node = vda.partition(1)
     assert not [report.error for report in applied(_play(vda, kind, "OLD")) if report.error]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.root
 __all__ = ["bare", "disk", "ext4", "ground"]  # fixtures
 
 
-def test_mount(ext4: str, ground: Ground) -> None:
+def test_a_filesystem_is_mounted(ext4: str, ground: Ground) -> None:
     path = str(ground.path / "nix")
     options = ["noatime", "commit=30", "nofail", "x-systemd.automount"]
     assert ground.settle({"mount": {"path": path, "source": ext4, "type": "ext4", "options": options}}) == [
@@ -27,7 +27,7 @@ def test_mount(ext4: str, ground: Ground) -> None:
     assert {"rw", "noatime", "commit=30"} <= mount.options
 
 
-def test_mount_that_drifted(ext4: str, ground: Ground) -> None:
+def test_a_mount_that_drifted_is_remounted(ext4: str, ground: Ground) -> None:
     play = {"mount": {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4", "options": ["noatime", "exec"]}}
     ground.settle(play)
     ground.sh("mount -o remount,ro,relatime,noexec nix")
@@ -85,7 +85,9 @@ def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, opt
 
 
 @pytest.mark.parametrize(("there", "wanted"), [("journal", "ordered"), ("ordered", "writeback"), ("", "journal")])
-def test_a_way_of_journalling_that_no_remount_can_change(ext4: str, ground: Ground, there: str, wanted: str) -> None:
+def test_a_journal_mode_that_no_remount_can_change_is_refused(
+    ext4: str, ground: Ground, there: str, wanted: str
+) -> None:
     ground.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
     play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
     with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which a remount cannot change"):
@@ -122,7 +124,7 @@ def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
     assert ground.mount("home").root == "/nix/home"
 
 
-def test_options_that_a_filesystem_has_as_a_whole(bare: str, ground: Ground) -> None:
+def test_options_that_all_mounts_of_a_filesystem_share(bare: str, ground: Ground) -> None:
     """The second mount gets those of the first, and is then remounted; the first one follows."""
     run("mkfs.btrfs", "-f", bare)
     path = str(ground.path / "x")
@@ -138,7 +140,7 @@ def test_options_that_a_filesystem_has_as_a_whole(bare: str, ground: Ground) -> 
     assert "compress=lzo" in ground.mount("x").options
 
 
-def test_flags_that_stay_on_a_remount(ext4: str, ground: Ground) -> None:
+def test_flags_stay_on_a_remount(ext4: str, ground: Ground) -> None:
     play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["noatime"]}
     ground.settle({"mount": play})
     ground.sh("mount -o remount,ro,nodev,nosuid x")
@@ -165,13 +167,13 @@ def test_mount_of_a_partition(disk: str, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("tag", ["LABEL=cellar", "PARTLABEL=cellar"])
-def test_mount_by_a_tag_of_the_plays_own_disk(disk: str, ground: Ground, tag: str) -> None:
+def test_mount_by_a_tag_on_the_plays_own_disk(disk: str, ground: Ground, tag: str) -> None:
     swap = {"swap": {"device": f"{disk}p2"}}
     ground.settle(swap, {"mount": {"path": str(ground.path / "nix"), "source": tag, "type": "ext4"}})
     assert ground.mount("nix").source == f"{disk}p1"
 
 
-def test_mount_by_a_tag_of_another_disk(ext4: str, ground: Ground) -> None:
+def test_mount_by_a_tag_on_another_disk(ext4: str, ground: Ground) -> None:
     uuid = said("blkid", "-p", "-s", "UUID", "-o", "value", ext4)
     for path, tag in (("a", "LABEL=shelf"), ("b", f"/dev/disk/by-uuid/{uuid}")):
         ground.settle({"mount": {"path": str(ground.path / path), "source": tag, "type": "ext4"}})
@@ -180,14 +182,14 @@ def test_mount_by_a_tag_of_another_disk(ext4: str, ground: Ground) -> None:
         ground.apply({"mount": {"path": str(ground.path / "c"), "source": "LABEL=nowhere", "type": "ext4"}})
 
 
-def test_mount_of_a_label_that_two_carry(ext4: str, disk: str, ground: Ground) -> None:
+def test_a_label_that_two_devices_carry_is_refused(ext4: str, disk: str, ground: Ground) -> None:
     run("e2label", f"{disk}p1", "shelf")
     for play in ((), ({"swap": {"device": f"{disk}p2"}},)):
         with pytest.raises(SubfloorError, match=r"LABEL=shelf is ambiguous"):
             ground.apply(*play, {"mount": {"path": str(ground.path / "a"), "source": "LABEL=shelf", "type": "ext4"}})
 
 
-def test_mount_of_what_is_unfinished(disk: str, ground: Ground) -> None:
+def test_an_unfinished_filesystem_is_not_mounted(disk: str, ground: Ground) -> None:
     run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--part-label", disk, "1", "cellar.unfinished")
     for source in (f"{disk}p1", "PARTLABEL=cellar"):
         swap = {"swap": {"device": f"{disk}p2"}}
@@ -195,7 +197,7 @@ def test_mount_of_what_is_unfinished(disk: str, ground: Ground) -> None:
             ground.apply(swap, {"mount": {"path": str(ground.path / "nix"), "source": source, "type": "ext4"}})
 
 
-def test_mounts_that_are_stacked_or_buried_case_59(ext4: str, ground: Ground) -> None:
+def test_stacked_and_hidden_mounts_are_refused_case_59(ext4: str, ground: Ground) -> None:
     play = {"mount": {"path": str(ground.path / "root/nix"), "source": ext4, "type": "ext4"}}
     ground.sh("mkdir root")
     ground.settle(play)
@@ -212,7 +214,7 @@ def test_mounts_that_are_stacked_or_buried_case_59(ext4: str, ground: Ground) ->
     assert ground.apply(play) == []
 
 
-def test_mount_of_a_device_that_is_read_only(ext4: str, ground: Ground) -> None:
+def test_mount_of_a_read_only_device(ext4: str, ground: Ground) -> None:
     run("blockdev", "--setro", ext4)
     play = {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4"}
     try:

@@ -45,7 +45,7 @@ class Desktop:
             self.mounted.append(name)
 
 
-def test_a_filesystem_that_is_mounted_at_once(disk: MakeDisk, tmp_path: Path) -> None:
+def test_a_filesystem_that_a_desktop_mounts_immediately_is_accepted(disk: MakeDisk, tmp_path: Path) -> None:
     vda = disk("1GiB")
     tasks = entries(on(vda, *LAYOUT))
     with contextlib.ExitStack() as stack, Host().shell() as shell:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.root
 __all__ = ["ext4", "ground"]  # fixtures
 
 
-def test_config(ext4: str, ground: Ground) -> None:
+def test_a_configuration_is_written_and_kept(ext4: str, ground: Ground) -> None:
     root = str(ground.path / "root")
     uuid = ground.sh(f"blkid -p -o value -s UUID {ext4}").strip()
     mount = {"mount": {"path": f"{root}/nix", "source": f"UUID={uuid}", "type": "ext4", "options": ["noatime"]}}

@@ -97,7 +97,7 @@ def site() -> Iterator[Site]:
             yield made
 
 
-def test_it_installs_once(site: Site) -> None:
+def test_a_rerun_installs_nothing(site: Site) -> None:
     assert site.apply() == [f"Install NixOS from {site.root}/etc/nixos"]
     assert site.installed()
     assert site.apply() == []
@@ -125,7 +125,7 @@ def test_a_changed_configuration_is_installed(site: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize(("how", "every", "copies"), [("kill", 1, "renamed"), ("kill", 2, "in-place"), ("fail", 5, "")])
-def test_wherever_it_ends_a_rerun_comes_to_the_same_end(
+def test_a_rerun_after_any_interruption_has_the_same_result(
     site: Site, how: str, every: int, copies: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at each of its places in turn, or failing at some; a new configuration each time, over the last one."""
@@ -152,7 +152,7 @@ def ended(site: Site, how: str, place: int) -> bool:
     return False
 
 
-def test_what_was_ended_twice(site: Site) -> None:
+def test_a_rerun_succeeds_after_two_interruptions(site: Site) -> None:
     """What a second run that was ended leaves is no worse."""
     site.apply()
     site.configure("{ ... }: { }\n")
@@ -162,7 +162,7 @@ def test_what_was_ended_twice(site: Site) -> None:
     assert site.installed() and site.leftovers() == []
 
 
-def test_an_activation_that_fails_is_no_failure(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_activation_does_not_fail_the_installation(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real program goes on, and what it installs boots: the script runs again then."""
     monkeypatch.setenv("STAND_IN_ACTIVATION", "fail")
     assert site.apply()[-1].startswith("Install NixOS")
@@ -170,7 +170,7 @@ def test_an_activation_that_fails_is_no_failure(site: Site, monkeypatch: pytest.
     assert site.apply() == []
 
 
-def test_what_a_killed_run_leaves_is_removed_by_name(site: Site) -> None:
+def test_leftovers_of_a_killed_run_are_removed_by_name(site: Site) -> None:
     """The real program fails for ever on a loader.tmp, and takes a kernel that is half copied for a whole one."""
     site.apply()
     site.sh("rm root/nix/persist/var/lib/subfloor/installed; touch root/boot/loader/loader.tmp")
@@ -183,7 +183,7 @@ def test_what_a_killed_run_leaves_is_removed_by_name(site: Site) -> None:
     assert site.installed()
 
 
-def test_a_copy_of_the_right_length_and_other_bytes_is_no_copy(site: Site) -> None:
+def test_a_copy_of_the_right_length_with_other_bytes_is_replaced(site: Site) -> None:
     """So a power cut may leave it; before an installation was recorded, nothing on the partition is trusted."""
     with pytest.raises(CommandFailed):
         site.apply("kill:28")
@@ -205,7 +205,7 @@ def test_a_copy_of_the_right_length_and_other_bytes_is_no_copy(site: Site) -> No
         "sed -i 's/init=[^ ]*/init=elsewhere/' root/boot/loader/entries/*",
     ],
 )
-def test_what_is_damaged_later_is_installed_again(site: Site, damage: str) -> None:
+def test_a_system_that_is_damaged_later_is_installed_again(site: Site, damage: str) -> None:
     site.apply()
     was = site.installed()
     site.sh(damage)
@@ -218,7 +218,7 @@ def test_what_is_damaged_later_is_installed_again(site: Site, damage: str) -> No
     assert site.apply() == []
 
 
-def test_one_that_ends_well_and_does_nothing_is_found_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installer_that_does_nothing_fails_verification(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subfloor.act.apply._PATIENCE", 0.1)
     with pytest.raises(Unverified, match="system installed under"):
         site.apply("nothing")
@@ -231,7 +231,7 @@ def test_one_that_ends_well_and_does_nothing_is_found_out(site: Site, monkeypatc
     assert site.installed()
 
 
-def test_somebody_elses_system_is_not_taken_for_it(site: Site) -> None:
+def test_a_system_from_another_configuration_does_not_count_as_installed(site: Site) -> None:
     """Rebuilt from a configuration that nobody recorded, and another generation chosen."""
     site.apply()
     first = site.installed()
@@ -242,7 +242,7 @@ def test_somebody_elses_system_is_not_taken_for_it(site: Site) -> None:
     assert site.installed() != first
 
 
-def test_a_flake(site: Site) -> None:
+def test_a_flake_is_locked_and_installed(site: Site) -> None:
     """Its lock file is made first, so that what is hashed is what is installed."""
     site.sh(
         f"mkdir bin; printf '#!/bin/sh\\necho {{}} >{site.root}/etc/nixos/flake.lock\\n' >bin/nix; chmod +x bin/nix"
@@ -269,7 +269,7 @@ def test_a_flake(site: Site) -> None:
         ("umount -R root", "nothing is mounted at .*/root\n"),
     ],
 )
-def test_what_is_refused(site: Site, before: str, words: str) -> None:
+def test_unusable_targets_are_refused(site: Site, before: str, words: str) -> None:
     site.sh(before)
     with pytest.raises(Refused, match=words):
         site.apply()
@@ -282,7 +282,7 @@ def test_a_state_in_memory_is_refused(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["root two", "r*", "[r]oot"])
-def test_a_root_that_the_program_does_not_quote_is_refused(site: Site, name: str) -> None:
+def test_a_root_that_nixos_install_does_not_quote_is_refused(site: Site, name: str) -> None:
     """Its cleanup would remove what the shell makes of the name: here a neighbour, which is somebody's only copy."""
     site.sh(f"mkdir -p '{name}'; echo precious >root/kept")
     with pytest.raises(ValueError, match="root: nixos-install cannot be given"):

@@ -47,7 +47,9 @@ def state(disk: LoopDisk) -> DiskState:
 
 
 @pytest.mark.parametrize(("kind", "wipe"), pairs(odd_tables.ODD, WIPES))
-def test_it_goes_with_consent_the_first_time(disk: MakeDisk, kind: str, wipe: bool, tmp_path: Path) -> None:
+def test_an_odd_table_is_erased_by_the_first_run_with_consent(
+    disk: MakeDisk, kind: str, wipe: bool, tmp_path: Path
+) -> None:
     vda = with_table(disk, kind, tmp_path)
     play = on(vda, *HOME, wipe=wipe)
     before = vda.digest()
@@ -60,7 +62,7 @@ def test_it_goes_with_consent_the_first_time(disk: MakeDisk, kind: str, wipe: bo
 
 
 @pytest.mark.parametrize("kind", odd_tables.ODD)
-def test_nothing_comes_back_where_it_was(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
+def test_erased_content_does_not_reappear(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
     """The disk is erased, and then somebody makes the very same partitions on it once more."""
     vda = with_table(disk, kind, tmp_path)
     seen = state(vda)
@@ -76,12 +78,12 @@ def test_nothing_comes_back_where_it_was(disk: MakeDisk, kind: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["mbr-of-a-larger-disk", "gpt-of-a-larger-disk"])
-def test_what_lies_beyond_the_disk_is_reported(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
+def test_partitions_beyond_the_end_of_the_disk_are_reported(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
     found = state(with_table(disk, kind, tmp_path)).describe()
     assert "(its last" in found and "(lies beyond the end of the disk)" in found, found
 
 
-def test_telling_the_kernel_may_find_it_told_already(disk: MakeDisk, tmp_path: Path) -> None:
+def test_updating_the_kernel_succeeds_if_it_is_already_updated(disk: MakeDisk, tmp_path: Path) -> None:
     """As udev, or wipefs(8) itself, makes the kernel read the table anew."""
     vda = with_table(disk, "plain-gpt", tmp_path)
     run("partx", "--delete", vda.node)
@@ -135,7 +137,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("kind", "wipe"), pairs(UNKNOWN, WIPES))
-def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
+def test_unknown_data_is_erased_only_with_consent(disk: MakeDisk, kind: str, wipe: bool) -> None:
     vda = disk()
     UNKNOWN[kind](vda)
     play = on(vda, *HOME, wipe=wipe)
@@ -153,7 +155,7 @@ def test_unknown_data_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bo
         *product(["2097664", "4608"], [512]),  # no whole number of larger sectors
     ],
 )
-def test_what_was_erased_counts_as_blank(disk: MakeDisk, size: str, sector: int) -> None:
+def test_an_erased_disk_counts_as_blank(disk: MakeDisk, size: str, sector: int) -> None:
     vda = disk(size, sector=sector)
     length = vda.image.stat().st_size
     vda.put(0, random.Random(1).randbytes(length))

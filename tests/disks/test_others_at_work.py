@@ -61,7 +61,7 @@ def start(playbook: Path, output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
 
 
-def test_two_runs_bind_one_directory_once_and_the_second_says_what_it_waits_for_case_67(ground: Path) -> None:
+def test_two_runs_bind_one_directory_once_and_the_second_reports_the_wait_case_67(ground: Path) -> None:
     work = ground.parent
     playbook = work / "play.yml"
     tasks = [{"name": "Kept", "bind-persist": {"path": "/var/log", "root": str(ground), "store": "/persist"}}]
@@ -96,7 +96,7 @@ class UnmountAtTheEnd(Silent):
             run("umount", self._place)
 
 
-def test_what_was_unmounted_under_the_run_is_no_success_case_65(tmp_path: Path) -> None:
+def test_a_mount_that_vanishes_during_the_run_fails_it_case_65(tmp_path: Path) -> None:
     place = tmp_path / "mnt"
     tasks = [
         {"tmpfs-mount": {"path": str(place), "size": "4MiB"}},

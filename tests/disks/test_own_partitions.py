@@ -150,7 +150,7 @@ def test_free_space_is_read_to_its_end_and_nothing_behind_it(size: int, disk: Ma
 
 
 @pytest.mark.parametrize("kind", ["ext4 -b 1024", "xfs"])
-def test_the_copies_of_a_superblock_that_was_wiped_are_no_filesystem(kind: str, disk: MakeDisk) -> None:
+def test_the_copies_of_a_wiped_superblock_do_not_count_as_a_filesystem(kind: str, disk: MakeDisk) -> None:
     vda = disk("2GiB")
     vda.sfdisk("label: gpt\nname=gone\n")
     run("sh", "-c", f"mkfs.{kind} -q {vda.partition(1)}")
@@ -170,7 +170,7 @@ def test_the_copies_of_a_superblock_that_was_wiped_are_no_filesystem(kind: str, 
 
 
 @pytest.mark.parametrize("then", ["raw", "mkfs"])
-def test_what_its_owner_made_in_an_unfinished_partition_needs_consent(then: str, disk: MakeDisk) -> None:
+def test_content_that_the_owner_made_in_an_unfinished_partition_needs_consent(then: str, disk: MakeDisk) -> None:
     vda = disk()
     part = {"device": vda.node, "number": 1, "name": "data", "type": "linux", "size": "100MiB"}
     start: Play = [("gpt-label", {"device": vda.node})]
@@ -195,7 +195,7 @@ def test_what_its_owner_made_in_an_unfinished_partition_needs_consent(then: str,
 # Changed by hand.
 
 
-def test_a_name_and_a_type_that_were_changed_are_set_back(full: LoopDisk, mounted: Mounter) -> None:
+def test_a_changed_name_and_type_are_set_back(full: LoopDisk, mounted: Mounter) -> None:
     mounted(full.partition(4))
     run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--part-label", full.node, "4", "mine")
     run(
@@ -233,9 +233,7 @@ OTHERS: dict[str, Layout] = {
 
 
 @pytest.mark.parametrize("how", OTHERS)
-def test_another_layout_of_our_own_disk_needs_consent_and_is_made_the_first_time(
-    how: str, disk: MakeDisk, mounted: Mounter
-) -> None:
+def test_another_layout_of_our_disk_is_made_by_one_run_with_consent(how: str, disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     (mounted(vda.partition(3)) / "letter").write_text("dear")
@@ -251,7 +249,7 @@ def test_another_layout_of_our_own_disk_needs_consent_and_is_made_the_first_time
         assert [name.split('"')[0] for name in names][:1] == ["nix"]
 
 
-def test_what_never_held_anything_finished_is_changed_unasked(disk: MakeDisk) -> None:
+def test_a_partition_that_was_never_finished_is_changed_without_consent(disk: MakeDisk) -> None:
     vda = disk()
     start: Play = [("gpt-label", {"device": vda.node})]
     part = {"device": vda.node, "number": 1, "name": "data", "type": "linux"}
@@ -260,7 +258,7 @@ def test_what_never_held_anything_finished_is_changed_unasked(disk: MakeDisk) ->
     converged([*start, ("aligned-partition", part | {"name": "other", "size": "100MiB", "start": "50MiB"})])
 
 
-def test_what_is_in_use_is_not_laid_out_anew(disk: MakeDisk, mounted: Mounter) -> None:
+def test_a_disk_in_use_is_not_laid_out_again(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     mounted(vda.partition(3))

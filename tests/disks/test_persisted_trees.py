@@ -35,7 +35,7 @@ def names(directory: Path) -> list[str]:
     return sorted(each.name for each in directory.iterdir())
 
 
-def test_names_of_the_users_own_that_end_in_unfinished(ground: Ground) -> None:
+def test_user_files_whose_names_end_in_unfinished_stay(ground: Ground) -> None:
     target, source = trees(ground)
     (target / "a").write_text("1")
     (source / "a.unfinished").mkdir()
@@ -59,7 +59,7 @@ def test_any_name_is_seen_and_copied(ground: Ground, name: str) -> None:
     assert (source / name).read_text() + (source / f"{name}.d" / name).read_text() == "12"
 
 
-def test_a_link_in_the_store_leads_no_copy_out_of_it(ground: Ground) -> None:
+def test_a_link_in_the_store_does_not_redirect_a_copy(ground: Ground) -> None:
     target, source = trees(ground)
     outside = ground.path / "outside"
     outside.mkdir()
@@ -82,7 +82,7 @@ def test_hard_links_stay_links(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("what", ["mode", "owner", "directory", "link", "kind"])
-def test_equal_content_that_others_may_read_is_not_the_same(ground: Ground, what: str) -> None:
+def test_equal_content_with_a_more_open_mode_differs(ground: Ground, what: str) -> None:
     target, source = trees(ground)
     for place in (target, source):
         (place / "key").write_text("secret")
@@ -120,7 +120,7 @@ def test_twenty_thousand_entries(ground: Ground) -> None:
         ground.apply(bind(ground))
 
 
-def test_what_differs_behind_very_much_that_is_missing(ground: Ground) -> None:
+def test_a_difference_after_many_missing_entries_is_found(ground: Ground) -> None:
     target, source = trees(ground)
     for number in range(500):
         (target / f"{number:05}").touch()
@@ -160,7 +160,7 @@ def test_attributes_and_holes_are_kept(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("placed", [0, 1])
-def test_a_copy_that_broke_off(ground: Ground, placed: int) -> None:
+def test_an_interrupted_copy_is_removed(ground: Ground, placed: int) -> None:
     """Whether nothing or all had its place, what the interrupted copy left goes, and nothing else."""
     target, source = trees(ground)
     (target / "a").write_text("1")
@@ -195,7 +195,7 @@ def test_a_secret_directory_is_not_opened_to_others(ground: Ground) -> None:
     ground.settle(bind(ground, mode="0700"))
 
 
-def test_a_file_that_is_written_leaves_the_users_own_alone(ground: Ground) -> None:
+def test_writing_a_file_leaves_the_users_files_alone(ground: Ground) -> None:
     """Whatever is written under another name first is written under one that is nobody's."""
     ground.sh("mkdir -p root/nix/persist/etc; echo mine > root/nix/persist/etc/machine-id.unfinished")
     ground.settle({"machine-id": {"root": str(ground.path / "root")}})

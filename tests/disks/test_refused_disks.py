@@ -15,12 +15,12 @@ pytestmark = pytest.mark.root
 __all__ = ["disk"]  # fixtures
 
 
-def test_a_read_only_disk_case_21(disk: MakeDisk) -> None:
+def test_a_read_only_disk_is_refused_case_21(disk: MakeDisk) -> None:
     vda = disk(read_only=True)
     untouched(vda, on(vda, *SMALL), "is read-only")
 
 
-def test_two_names_of_one_disk_case_22(disk: MakeDisk, tmp_path: Path) -> None:
+def test_two_names_of_one_disk_are_refused_case_22(disk: MakeDisk, tmp_path: Path) -> None:
     vda = disk()
     link = Path(f"/dev/subfloor-test-{Path(vda.node).name}")
     link.symlink_to(vda.node)
@@ -31,7 +31,7 @@ def test_two_names_of_one_disk_case_22(disk: MakeDisk, tmp_path: Path) -> None:
         link.unlink()
 
 
-def test_names_of_disks_that_were_swapped_case_20(disk: MakeDisk) -> None:
+def test_swapped_names_of_disks_are_refused_case_20(disk: MakeDisk) -> None:
     def play(system: LoopDisk, data: LoopDisk) -> Play:
         return [
             (key, {"device": each.node, "disk": name})

@@ -40,7 +40,7 @@ LACKING = {
 
 
 @pytest.mark.parametrize("lacking", LACKING)
-def test_what_cannot_be_written_is_told_and_the_rerun_goes_on_case_64(ground: Ground, lacking: str) -> None:
+def test_a_failed_write_is_reported_and_the_rerun_resumes_case_64(ground: Ground, lacking: str) -> None:
     options, spoil, mend, said = LACKING[lacking]
     ground.sh(f"mkdir root; mount -t tmpfs -o {options} none root; {spoil} 2>/dev/null")
     play = _play(ground.path)
@@ -67,7 +67,7 @@ def namespace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground
         yield Ground(shell, tmp_path / "outer")
 
 
-def test_mounts_in_any_propagation_are_made_once_case_66(namespace: Ground) -> None:
+def test_mounts_are_made_once_in_any_propagation_mode_case_66(namespace: Ground) -> None:
     root = str(namespace.path / "root")
     play = ({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(namespace.path))
     namespace.settle(*play)
@@ -76,7 +76,7 @@ def test_mounts_in_any_propagation_are_made_once_case_66(namespace: Ground) -> N
     namespace.settle(*play)
 
 
-def test_what_another_namespace_has_mounted_is_not_taken_for_ours_case_66(ground: Ground) -> None:
+def test_mounts_of_another_namespace_do_not_count_case_66(ground: Ground) -> None:
     root = str(ground.path / "root")
     play = {"tmpfs-mount": {"path": root, "size": "1MiB"}}
     with Host("there", ALONE).shell() as shell:

@@ -87,7 +87,7 @@ def test_every_boot_has_a_blank_root(device: str, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 3])
-def test_so_many_former_ones_are_kept(device: str, ground: Ground, keep: int) -> None:
+def test_the_declared_number_of_former_roots_is_kept(device: str, ground: Ground, keep: int) -> None:
     machine = Machine(ground, device, keep)
     for boot in range(5):
         machine.fill(f"{boot}")
@@ -98,7 +98,7 @@ def test_so_many_former_ones_are_kept(device: str, ground: Ground, keep: int) ->
     machine.check_the_others()
 
 
-def test_a_machine_whose_blank_one_is_gone_keeps_its_root(device: str, ground: Ground) -> None:
+def test_without_the_blank_subvolume_the_root_is_kept(device: str, ground: Ground) -> None:
     machine = Machine(ground, device)
     machine.fill("only")
     machine.sh("btrfs subvolume delete top/@root-blank")
@@ -106,7 +106,7 @@ def test_a_machine_whose_blank_one_is_gone_keeps_its_root(device: str, ground: G
     assert machine.sh("cat top/@root/file; ls top") == "only\n@nix\n@root\nother space"
 
 
-def test_no_subvolume_outside_is_removed_whatever_names_a_user_gives(device: str, ground: Ground) -> None:
+def test_no_name_makes_it_remove_a_subvolume_outside_the_root(device: str, ground: Ground) -> None:
     """A name may hold a newline, so that the list of subvolumes seems to have a line more."""
     machine = Machine(ground, device, keep=0)
     machine.fill("x")
@@ -119,7 +119,7 @@ def test_no_subvolume_outside_is_removed_whatever_names_a_user_gives(device: str
     assert machine.root == ""
 
 
-def test_a_boot_continues_from_whatever_a_power_cut_leaves(device: str, ground: Ground) -> None:
+def test_a_boot_resumes_after_any_power_cut(device: str, ground: Ground) -> None:
     """Nothing that lasts is lost, and the next boot has a blank root; the former one is there until that."""
     machine = Machine(ground, device)
     commands = 0

@@ -26,7 +26,7 @@ def show(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
-def test_it_shows_what_is_there_and_writes_nothing(disk: MakeDisk, mounted: Mounter) -> None:
+def test_show_draws_the_disk_and_writes_nothing(disk: MakeDisk, mounted: Mounter) -> None:
     vda, blank = disk(), disk("64MiB")
     converged(on(vda, *SMALL))
     before = vda.digest(), vda.writes(), blank.digest(), blank.writes()
@@ -44,14 +44,14 @@ def test_it_shows_what_is_there_and_writes_nothing(disk: MakeDisk, mounted: Moun
     assert (second["table"], [part["use"] for part in second["parts"]]) == (None, ["free"])
 
 
-def test_work_that_was_interrupted_is_mentioned(disk: MakeDisk) -> None:
+def test_interrupted_work_is_shown(disk: MakeDisk) -> None:
     vda = disk()
     interrupted(on(vda, *SMALL), 3)
     said = show(vda.node)
     assert "an apply was interrupted" in said.stdout
 
 
-def test_a_disk_that_is_not_there_keeps_no_other_from_being_shown(disk: MakeDisk) -> None:
+def test_a_missing_disk_does_not_prevent_showing_others(disk: MakeDisk) -> None:
     vda = disk("64MiB")
     run("mkfs.ext4", "-q", "-L", "whole", vda.node)
     said = show("/dev/loop987", vda.node)

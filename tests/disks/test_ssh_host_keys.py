@@ -36,7 +36,7 @@ def test_keys_are_made_once(ground: Ground) -> None:
     assert "4096" in ground.sh(f"ssh-keygen -l -f {KEYS}/ssh_host_rsa_key.pub")
 
 
-def test_a_key_that_is_there_stays(ground: Ground) -> None:
+def test_an_existing_key_is_kept(ground: Ground) -> None:
     play = {"ssh-host-keys": {"root": str(ground.path / "root"), "types": ["ed25519"]}}
     ground.sh(f"mkdir -p {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {ONE}; cp {ONE} kept; cp {ONE}.pub kept.pub")
     ground.sh(f"rm {ONE}.pub; chmod 644 {ONE}")
@@ -45,7 +45,7 @@ def test_a_key_that_is_there_stays(ground: Ground) -> None:
     assert ground.sh(f"cat {ONE}.pub").split()[:2] == ground.sh("cat kept.pub").split()[:2]
 
 
-def test_what_an_interrupted_run_left_is_made_anew(ground: Ground) -> None:
+def test_a_key_of_an_interrupted_run_is_made_again(ground: Ground) -> None:
     play = {"ssh-host-keys": {"root": str(ground.path / "root"), "types": ["ed25519"]}}
     ground.settle(play)
     left = ".subfloor-left"
@@ -55,7 +55,7 @@ def test_what_an_interrupted_run_left_is_made_anew(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "a note"])
-def test_something_else_is_never_overwritten(ground: Ground, content: str) -> None:
+def test_another_file_is_never_overwritten(ground: Ground, content: str) -> None:
     ground.sh(f"mkdir -p {KEYS}; printf '{content}' > {ONE}")
     with pytest.raises(SubfloorError, match=r"ssh_host_ed25519_key is (empty|no private key)"):
         ground.apply({"ssh-host-keys": {"root": str(ground.path / "root")}})

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.root
 __all__ = ["disk", "ground"]  # fixtures
 
 
-def test_swap(disk: str, ground: Ground) -> None:
+def test_a_swap_area_is_activated_once(disk: str, ground: Ground) -> None:
     area = f"{disk}p2"
     assert ground.settle({"swap": {"device": area}}) == [f"Activate {area} as swap"]
     assert ground.settle({"swap": {"device": area, "priority": 7, "discard": "once"}}) == [

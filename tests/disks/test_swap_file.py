@@ -60,7 +60,7 @@ def active(at: str) -> list[tuple[str, str]]:
     return [(line[2], line[4]) for line in lines if line[0] == f"{at}/swapfile"]
 
 
-def test_it_is_created_and_activated(at: str, ground: Ground) -> None:
+def test_a_swap_file_is_created_and_activated(at: str, ground: Ground) -> None:
     created, activated = f"Create the swap file {at}/swapfile of 16MiB", f"Activate the swap file {at}/swapfile"
     assert ground.settle(play(at)) == [created, activated]
     assert [size for size, _ in active(at)] == [f"{16 * 1024 - 4}"]
@@ -71,7 +71,7 @@ def test_it_is_created_and_activated(at: str, ground: Ground) -> None:
     assert ground.settle(play(at)) == [f"Set the mode of {at}/swapfile to 0600", activated]
 
 
-def test_another_size(at: str, ground: Ground) -> None:
+def test_another_size_needs_an_inactive_file(at: str, ground: Ground) -> None:
     ground.settle(play(at))
     with pytest.raises(SubfloorError, match=r"(?s)is active, and has 16MiB, but must have 24MiB.*swapoff"):
         ground.apply(play(at, size="24MiB"))
@@ -82,7 +82,9 @@ def test_another_size(at: str, ground: Ground) -> None:
     ]
 
 
-def test_an_active_one_is_known_by_another_mount(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
+def test_an_active_file_is_recognised_through_another_mount(
+    filesystem: tuple[str, str], at: str, ground: Ground
+) -> None:
     """Also the UUID is the same, whatever the filesystem is mounted at."""
     ground.settle(play(at))
     kind, node = filesystem
@@ -91,7 +93,7 @@ def test_an_active_one_is_known_by_another_mount(filesystem: tuple[str, str], at
     assert ground.apply(play(str(ground.path / inside))) == []
 
 
-def test_what_is_not_ours_is_refused(at: str, ground: Ground) -> None:
+def test_a_file_that_is_not_ours_is_refused(at: str, ground: Ground) -> None:
     for script, words in (
         ("dd if=/dev/urandom of=at/s/swapfile bs=1M count=16", "is not a swap file of this play"),
         ("truncate -s 16M at/s/swapfile", "is not a swap file of this play"),
@@ -109,7 +111,7 @@ def test_what_is_not_ours_is_refused(at: str, ground: Ground) -> None:
         ground.apply(play(str(ground.path / "memory")))
 
 
-def test_what_an_interrupted_run_left(at: str, ground: Ground) -> None:
+def test_leftovers_of_an_interrupted_run_are_replaced(at: str, ground: Ground) -> None:
     """Whatever lies under the unfinished name; and a file that the kernel could not swap to."""
     ground.settle(play(at))
     uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
@@ -128,7 +130,7 @@ def _commands(ground: Ground, at: str) -> list[tuple[str, ...]]:
     return [each.argv for report in plan.reports for step in report.steps for each in step.step.commands]
 
 
-def test_it_is_carried_on_from_every_command(at: str, ground: Ground) -> None:
+def test_a_rerun_resumes_after_every_command(at: str, ground: Ground) -> None:
     """Each prefix of the commands is what a crash can leave."""
     commands = _commands(ground, at)
     for done in range(len(commands) + 1):
@@ -140,7 +142,7 @@ def test_it_is_carried_on_from_every_command(at: str, ground: Ground) -> None:
         ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
 
 
-def test_the_offset_to_resume_from(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
+def test_the_resume_offset_is_correct(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
     """The area's header is found there on the device itself."""
     ground.settle(play(at))
     ground.sh("sync -f at/s; swapoff at/s/swapfile")

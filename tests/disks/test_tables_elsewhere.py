@@ -41,7 +41,7 @@ def _grown(vda: LoopDisk, spoilt: str) -> None:
 
 
 @pytest.mark.parametrize("spoilt", SPOILT)
-def test_our_table_comes_back_from_the_old_end_of_a_disk_that_grew(disk: MakeDisk, spoilt: str) -> None:
+def test_our_table_is_restored_from_the_old_end_of_a_grown_disk(disk: MakeDisk, spoilt: str) -> None:
     vda = disk()
     layout = (*SMALL[:2], ("nix", "linux", "300MiB", "ext4 nixos"))
     converged(on(vda, *layout))
@@ -59,7 +59,7 @@ def test_our_table_comes_back_from_the_old_end_of_a_disk_that_grew(disk: MakeDis
 
 
 @pytest.mark.parametrize("where", [8192, -512, -33 * 512])
-def test_what_is_in_the_place_of_a_copy_is_a_loss(disk: MakeDisk, where: int) -> None:
+def test_data_at_the_place_of_a_copy_is_a_loss(disk: MakeDisk, where: int) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     _grown(vda, "whole-copy")
@@ -70,7 +70,7 @@ def test_what_is_in_the_place_of_a_copy_is_a_loss(disk: MakeDisk, where: int) ->
     assert vda.digest() == before
 
 
-def test_what_another_systems_table_at_the_old_end_leads_to_is_named(disk: MakeDisk) -> None:
+def test_partitions_of_a_foreign_table_at_the_old_end_are_named(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     _grown(vda, "header")
@@ -83,7 +83,7 @@ def test_what_another_systems_table_at_the_old_end_leads_to_is_named(disk: MakeD
 
 
 @pytest.mark.parametrize("at", [64, 2016])
-def test_a_table_with_moved_entries_is_sound_and_they_stay(disk: MakeDisk, at: int) -> None:
+def test_a_table_with_moved_entries_is_valid_and_keeps_them(disk: MakeDisk, at: int) -> None:
     """As single-board computers have it, whose boot loader is at 8 KiB."""
     vda = disk()
     run("sgdisk", "-o", "-j", at, "-n", "1:4096:+64M", "-c", "1:theirs", vda.node)
@@ -103,7 +103,7 @@ def test_a_table_with_moved_entries_is_sound_and_they_stay(disk: MakeDisk, at: i
     assert "'theirs' nothing known" in refusal([("wipefs", {"device": vda.node})])
 
 
-def test_our_table_comes_back_on_a_disk_of_large_sectors(disk: MakeDisk) -> None:
+def test_our_table_is_restored_on_a_disk_with_large_sectors(disk: MakeDisk) -> None:
     layout = (SMALL[1], ("nix", "linux", "300MiB", "ext4 nixos"))  # a FAT of such sectors would want more room
     vda = disk(sector=4096)
     converged(on(vda, *layout))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.root
 __all__ = ["ext4", "ground"]  # fixtures
 
 
-def test_tmpfs(ground: Ground) -> None:
+def test_a_tmpfs_is_mounted(ground: Ground) -> None:
     path = str(ground.path / "root")
     said = ground.settle({"tmpfs-mount": {"path": path, "size": "64MiB", "options": ["nosuid", "noatime"]}})
     assert said == [f"Mount a tmpfs of 64MiB at {path}"]
@@ -29,7 +29,7 @@ def test_tmpfs_of_any_size(ground: Ground, size: str) -> None:
     ground.settle({"tmpfs-mount": {"path": str(ground.path / "root"), "size": size, "mode": "1777"}})
 
 
-def test_tmpfs_that_drifted_case_62(ground: Ground) -> None:
+def test_a_tmpfs_that_drifted_is_remounted_case_62(ground: Ground) -> None:
     play = {"tmpfs-mount": {"path": str(ground.path / "root"), "size": "64MiB", "options": ["exec", "nodev"]}}
     ground.settle(play)
     ground.sh("echo kept > root/file; chmod 1777 root; mount -o remount,size=1M,noexec,dev root")
@@ -39,7 +39,7 @@ def test_tmpfs_that_drifted_case_62(ground: Ground) -> None:
     assert ground.sh("stat -c %a root; cat root/file").split() == ["755", "kept"]
 
 
-def test_tmpfs_that_is_read_only(ground: Ground) -> None:
+def test_a_read_only_tmpfs(ground: Ground) -> None:
     play = {"tmpfs-mount": {"path": str(ground.path / "root"), "size": "1MiB"}}
     ground.settle(play)
     ground.sh("mount -o remount,ro root")
@@ -47,7 +47,7 @@ def test_tmpfs_that_is_read_only(ground: Ground) -> None:
     ground.sh("touch root/file")
 
 
-def test_tmpfs_that_holds_more_than_it_is_to_have_room_for_case_62(ground: Ground) -> None:
+def test_a_tmpfs_with_more_content_than_its_new_size_is_refused_case_62(ground: Ground) -> None:
     play = {"path": str(ground.path / "x"), "size": "8MiB"}
     ground.settle({"tmpfs-mount": play})
     ground.sh("head -c 3M /dev/zero > x/y")
@@ -58,19 +58,19 @@ def test_tmpfs_that_holds_more_than_it_is_to_have_room_for_case_62(ground: Groun
     ground.settle({"tmpfs-mount": play | {"size": "2MiB"}})
 
 
-def test_tmpfs_where_there_is_another_mount(ext4: str, ground: Ground) -> None:
+def test_a_tmpfs_over_another_mount_is_refused(ext4: str, ground: Ground) -> None:
     ground.sh(f"mkdir root; mount {ext4} root")
     with pytest.raises(SubfloorError, match=r"ext4.* is mounted at .*root, but a tmpfs is declared"):
         ground.apply({"tmpfs-mount": {"path": str(ground.path / "root"), "size": "1MiB"}})
 
 
-def test_tmpfs_that_would_bury(ground: Ground) -> None:
+def test_a_tmpfs_that_would_hide_mounts_is_refused(ground: Ground) -> None:
     ground.sh("mkdir -p root/below; mount -t tmpfs tmpfs root/below")
     with pytest.raises(SubfloorError, match=r"would hide the mounts at .*root/below"):
         ground.apply({"tmpfs-mount": {"path": str(ground.path / "root"), "size": "1MiB"}})
 
 
-def test_tmpfs_behind_a_link_case_63(ground: Ground) -> None:
+def test_a_tmpfs_behind_a_symbolic_link_is_refused_case_63(ground: Ground) -> None:
     ground.sh("mkdir elsewhere; ln -s elsewhere root")
     for path in ("root", "root/x"):
         with pytest.raises(SubfloorError, match=r"leads through a symbolic link to .*elsewhere"):

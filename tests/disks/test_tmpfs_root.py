@@ -14,7 +14,7 @@ pytestmark = pytest.mark.root
 __all__ = ["disk", "ground"]  # fixtures
 
 
-def test_the_whole_of_it(disk: str, ground: Ground) -> None:
+def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, ground: Ground) -> None:
     """A tmpfs root, again after it is gone: what is persistent is found, and what is not is made again."""
     root = str(ground.path / "root")
     play = (

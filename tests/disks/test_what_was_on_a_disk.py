@@ -18,7 +18,7 @@ __all__ = ["disk", "mounted"]  # fixtures
 
 
 @pytest.mark.parametrize(("kind", "wipe"), pairs(FOREIGN, (True, False)))
-def test_a_foreign_disk_goes_with_consent_only(disk: MakeDisk, kind: str, wipe: bool) -> None:
+def test_a_foreign_disk_is_erased_only_with_consent(disk: MakeDisk, kind: str, wipe: bool) -> None:
     vda = disk()
     FOREIGN[kind](vda)
     play = on(vda, *SMALL, wipe=wipe)
@@ -52,7 +52,7 @@ def made_at(disk: LoopDisk, place: int, *make: str) -> None:
 
 @pytest.mark.parametrize("wipe", [True, False], ids=["wipefs", "gpt-label"])
 @pytest.mark.parametrize("done", range(1, 5))
-def test_what_was_erased_with_consent_is_not_asked_about_again(disk: MakeDisk, done: int, wipe: bool) -> None:
+def test_no_second_consent_is_needed_for_erased_data(disk: MakeDisk, done: int, wipe: bool) -> None:
     """Filesystems of partitions that an earlier system had, and that no table led to any more."""
     vda = disk("512MiB")
     run("sfdisk", "--quiet", vda.node, stdin=b"label: gpt\n,1MiB\n")
@@ -81,7 +81,7 @@ def test_a_stale_filesystem_of_an_earlier_layout_never_reappears_case_29(
     assert [each.name for each in at.iterdir()] == ["lost+found"]
 
 
-def test_without_a_task_that_fills_it_a_new_partition_shows_nothing_old(disk: MakeDisk) -> None:
+def test_a_new_raw_partition_shows_no_old_content(disk: MakeDisk) -> None:
     vda = disk("2GiB")
     converged(on(vda, *EVERY))
     run("wipefs", "--all", vda.node)
@@ -91,7 +91,7 @@ def test_without_a_task_that_fills_it_a_new_partition_shows_nothing_old(disk: Ma
     assert [blkid(vda.partition(number)).get("TYPE") for number in range(1, 7)] == [None] * 6
 
 
-def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> None:
+def test_a_table_inside_the_extent_of_a_new_partition_is_erased(disk: MakeDisk) -> None:
     """The disk looks all but blank: the outer table is gone, and a virtual machine's is left at 1 MiB."""
     vda = disk()
     table_inside_a_partition(vda)
@@ -101,7 +101,7 @@ def test_a_table_inside_the_extent_of_a_new_partition_goes(disk: MakeDisk) -> No
     judge(vda, SMALL)
 
 
-def test_a_table_inside_a_partition_that_becomes_raw_goes(disk: MakeDisk) -> None:
+def test_a_table_inside_a_partition_that_becomes_raw_is_erased(disk: MakeDisk) -> None:
     """A virtual machine's disk in an unfinished partition: another content than any of ours, and lost with consent."""
     vda = disk()
     bare = on(vda, ("data", "linux", "200MiB", "ext4"))[:-1]
@@ -113,7 +113,7 @@ def test_a_table_inside_a_partition_that_becomes_raw_goes(disk: MakeDisk) -> Non
     assert not said("wipefs", "--no-act", vda.partition(1))
 
 
-def test_a_stale_array_at_the_end_of_a_new_partition_goes_case_30(disk: MakeDisk) -> None:
+def test_a_stale_array_at_the_end_of_a_new_partition_is_erased_case_30(disk: MakeDisk) -> None:
     vda, member = disk(), disk("64MiB")
     FOREIGN["md-case-27"](member)
     run("dd", f"if={member.node}", f"of={vda.node}", "bs=1M", "seek=65", "conv=fsync")

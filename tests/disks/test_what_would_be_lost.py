@@ -22,7 +22,7 @@ def _without_table(vda: LoopDisk, at: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("lost", ["all of the first copy", "its header and the protective MBR"])
-def test_filesystems_that_no_table_leads_to_any_more_are_named(disk: MakeDisk, lost: str) -> None:
+def test_filesystems_without_a_table_entry_are_named(disk: MakeDisk, lost: str) -> None:
     """Their sizes are no usual ones: each is found behind the one before it."""
     vda = disk("1536MiB")
     converged(on(vda, *EVERY), seed="another")
@@ -33,7 +33,7 @@ def test_filesystems_that_no_table_leads_to_any_more_are_named(disk: MakeDisk, l
         assert each in words
 
 
-def test_deleted_partitions_beside_those_that_are_left_are_named(disk: MakeDisk) -> None:
+def test_deleted_partitions_beside_existing_ones_are_named(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     run("sfdisk", "--quiet", "--delete", vda.node, 3)
@@ -42,7 +42,7 @@ def test_deleted_partitions_beside_those_that_are_left_are_named(disk: MakeDisk)
     assert "outside of any partition: ext4 labelled 'nixos' at 129MiB" in words
 
 
-def test_a_filesystem_tells_how_full_it_is_and_when_it_was_mounted(disk: MakeDisk, mounted: Mounter) -> None:
+def test_the_use_and_the_last_mount_of_a_filesystem_are_shown(disk: MakeDisk, mounted: Mounter) -> None:
     vda = disk()
     converged(on(vda, *SMALL), seed="another")
     place = mounted(vda.partition(3))
@@ -56,7 +56,7 @@ def test_a_filesystem_tells_how_full_it_is_and_when_it_was_mounted(disk: MakeDis
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
-def test_a_filesystem_on_the_whole_disk_tells_how_full_it_is(disk: MakeDisk, kind: str) -> None:
+def test_the_use_of_a_filesystem_on_the_whole_disk_is_shown(disk: MakeDisk, kind: str) -> None:
     vda = disk()
     run(f"mkfs.{kind}", "-q", "-L", "photos", vda.node)
     words = refusal(on(vda, *SMALL))
@@ -76,7 +76,7 @@ def test_a_volume_group_and_a_btrfs_over_two_disks_are_named_with_the_other_disk
     assert f"full; on 2 devices; its other devices may lose data too: {vdb.node} (" in words
 
 
-def test_a_locked_container_says_that_its_content_cannot_be_seen(disk: MakeDisk, tmp_path: Path) -> None:
+def test_the_content_of_a_locked_container_is_reported_as_unknown(disk: MakeDisk, tmp_path: Path) -> None:
     vda = disk()
     (key := tmp_path / "key").write_bytes(b"key")
     run("cryptsetup", "luksFormat", "-q", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", 1000, vda.node, key)

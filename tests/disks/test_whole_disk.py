@@ -69,7 +69,7 @@ def test_a_filesystem_that_reaches_the_end_of_the_disk_is_not_marked(disk: MakeD
 
 
 @pytest.mark.parametrize("content", ["ext4", "gpt", "noise", "end"])
-def test_what_is_on_the_disk_needs_consent(disk: MakeDisk, content: str) -> None:
+def test_content_on_the_disk_needs_consent(disk: MakeDisk, content: str) -> None:
     vdb = disk()
     if content == "ext4":
         run("mkfs.ext4", "-q", "-F", "-L", "photos", vdb.node)
@@ -104,7 +104,7 @@ def test_nothing_is_made_on_a_disk_in_use(disk: MakeDisk) -> None:
 
 
 @pytest.mark.parametrize("whose", ["ours", "another's"])
-def test_unfinished_work_is_made_again_without_a_question_where_it_is_ours(disk: MakeDisk, whose: str) -> None:
+def test_our_own_unfinished_content_is_made_again_without_consent(disk: MakeDisk, whose: str) -> None:
     """The tool was killed after it wrote something that nobody recognises."""
     vdb, seed = disk(), "seed" if whose == "ours" else "other"
     (entry,) = entries(on(vdb, "ext4"), seed)
@@ -125,7 +125,7 @@ def test_unfinished_work_is_made_again_without_a_question_where_it_is_ours(disk:
         assert vdb.digest() == before
 
 
-def test_a_filesystem_of_the_owner_s_needs_consent_under_our_old_mark_too(disk: MakeDisk) -> None:
+def test_a_filesystem_of_the_owner_s_needs_consent_even_with_our_stale_mark(disk: MakeDisk) -> None:
     """A run broke off, and its disk was put to another use: without a discard, ext4 leaves the sector of the mark."""
     vdb = disk()
     (entry,) = entries(on(vdb, "xfs"), "seed")

@@ -150,7 +150,7 @@ MUTANTS = (
         f"{_PARTITIONS}/making.py",
         "commands=(*rewrite(disk, unfinished), *wipe(node), *ended),",
         "commands=(*rewrite(disk, unfinished), *ended),",
-        (*_BEFORE, "-k", "nothing_old or extent"),
+        (*_BEFORE, "-k", "no_old_content or extent"),
     ),
     Mutant(
         "a table inside a partition is passed over",
@@ -171,7 +171,7 @@ MUTANTS = (
         _PARTITIONING,
         "places = [*partitions, *besides]",
         "places = [*partitions]",
-        (*_BEFORE, "-k", "not_asked_about_again"),
+        (*_BEFORE, "-k", "no_second_consent"),
     ),
     Mutant(
         "what is wiped is not flushed",
@@ -383,7 +383,7 @@ MUTANTS = (
         _APPLY,
         "        check_same_disks(self._planned, now.only(task.subjects()))\n",
         "",
-        ("tests/disks/test_consent_for_this_disk.py", "-k", "mid_run"),
+        ("tests/disks/test_consent_for_this_disk.py", "-k", "during_the_run"),
     ),
     # Containers.
     Mutant(
