@@ -187,7 +187,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", sample([*ON_DISK], 24, seed="on disk"))
-def test_of_the_disk(name: str, image: Path, tmp_path: Path, count: Count) -> None:
+def test_changes_of_the_disk(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = ON_DISK[name]
     with installed(tmp_path, image) as machine:
         disk, before, written = machine.place.disk, machine.blocks(), machine.place.disk.writes()
@@ -284,7 +284,7 @@ MOUNTED = {
 
 
 @pytest.mark.parametrize("name", sample([*MOUNTED], 12, seed="mounted"))
-def test_of_what_is_mounted(name: str, image: Path, tmp_path: Path, count: Count) -> None:
+def test_changes_of_mounts(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = MOUNTED[name]
     everything = [*DISK, *MOUNTS]
     with installed(tmp_path, image) as machine:

@@ -62,7 +62,7 @@ def _made(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("filesystem", [_tmpfs, lambda at: _ext4(at, "-b", "4096")], ids=["tmpfs", "ext4"])
-def test_where_there_is_no_room_what_was_there_stays_whole_case_64(
+def test_without_free_space_existing_files_stay_complete_case_64(
     filesystem: Callable[[Stand], Path], tmp_path: Path
 ) -> None:
     with stand(tmp_path, size="16MiB") as at:
@@ -82,7 +82,7 @@ def _texts(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in directory.iterdir()}
 
 
-def test_where_there_are_no_inodes_it_is_told_and_the_next_run_goes_on_case_64(tmp_path: Path) -> None:
+def test_missing_inodes_are_reported_and_the_next_run_resumes_case_64(tmp_path: Path) -> None:
     with stand(tmp_path, size="16MiB") as at:
         root = _ext4(at, "-N", "16")
         spare = [root / str(number) for number in range(os.statvfs(root).f_ffree)]
@@ -95,7 +95,7 @@ def test_where_there_are_no_inodes_it_is_told_and_the_next_run_goes_on_case_64(t
         assert subfloor(*words).status == 0 and (root / "a" / "b").is_dir()
 
 
-def test_a_read_only_filesystem_is_told_and_the_next_run_goes_on_case_64(tmp_path: Path) -> None:
+def test_a_read_only_filesystem_is_reported_and_the_next_run_resumes_case_64(tmp_path: Path) -> None:
     with stand(tmp_path, size="16MiB") as at:
         root = _ext4(at)
         run("mount", "-o", "remount,ro", root)
@@ -107,7 +107,7 @@ def test_a_read_only_filesystem_is_told_and_the_next_run_goes_on_case_64(tmp_pat
         assert subfloor(*words).status == 0 and (root / "a").is_dir()
 
 
-def test_a_disk_that_turns_read_only_under_us_is_told_case_21(tmp_path: Path) -> None:
+def test_a_disk_that_becomes_read_only_during_a_run_is_reported_case_21(tmp_path: Path) -> None:
     job = JOBS["ext4-root"]
     for number in sample(range(1, 30), 2, seed="read-only"):
         with stand(tmp_path) as at:
@@ -123,7 +123,7 @@ def _set(mode: str, at: Stand) -> None:
         run("blockdev", f"--set{mode}", node)
 
 
-def test_a_disk_that_shrinks_to_nothing_is_told_case_21(tmp_path: Path) -> None:
+def test_a_disk_whose_size_becomes_0_during_a_run_is_reported_case_21(tmp_path: Path) -> None:
     """What is left when its medium, or the host behind it, goes away: a device without a size."""
     job = JOBS["ext4-root"]
     for number in sample(range(1, 30), 2, seed="nothing"):

@@ -46,7 +46,7 @@ def pairs(some: list[tuple[str, str]]) -> pytest.MarkDecorator:
 
 
 @pairs(SOME)
-def test_it_goes_with_consent_only_and_then_wholly(layout: str, kind: str, count: Count) -> None:
+def test_a_dirty_disk_is_erased_completely_and_only_with_consent(layout: str, kind: str, count: Count) -> None:
     dirty = DIRTY[kind]
     with bench(READY[layout], SIZE) as made:
         dirty.make(made)
@@ -87,7 +87,7 @@ def whole(made: Bench) -> None:
 
 
 @pairs(SOME_CUT)
-def test_killed_on_the_way_the_next_run_goes_on(layout: str, kind: str, tmp_path: Path, count: Count) -> None:
+def test_the_next_run_resumes_after_a_kill(layout: str, kind: str, tmp_path: Path, count: Count) -> None:
     image, dirty = tmp_path / "dirty.img", DIRTY[kind]
     with bench(READY[layout], SIZE) as made:
         dirty.make(made)

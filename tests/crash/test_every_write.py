@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(7200)]  # where all of it is
 
 
 @pytest.mark.parametrize("layout", layouts("every call"), ids=lambda layout: layout.name)
-def test_from_every_call_of_the_programs(layout: Layout, count: Count) -> None:
+def test_the_next_run_succeeds_after_every_call_of_a_program(layout: Layout, count: Count) -> None:
     carried_on("every call", layout, recording.programs, lambda made: prefixes(made.before, made.events), count)
 
 
 @pytest.mark.parametrize("layout", layouts("every write"), ids=lambda layout: layout.name)
-def test_from_every_write_to_the_disk(layout: Layout, count: Count) -> None:
+def test_the_next_run_succeeds_after_every_write_to_the_disk(layout: Layout, count: Count) -> None:
     carried_on("every write", layout, recording.the_disk, lambda made: prefixes(made.before, made.events), count)

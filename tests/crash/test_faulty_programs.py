@@ -22,7 +22,7 @@ pytestmark = pytest.mark.root
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_path: Path, count: Count) -> None:
+def test_the_next_run_succeeds_after_any_faulty_program_case_56(job: str, tmp_path: Path, count: Count) -> None:
     start, whole, met = _surveyed(JOBS[job], tmp_path)
     # On a blank disk the jobs have most of their commands in common.
     chosen, wrong = sample(met, 2 if JOBS[job].letter or JOBS[job].consent else 1, seed=job), []
@@ -38,7 +38,7 @@ def test_whatever_a_program_does_the_next_run_comes_right_case_56(job: str, tmp_
 
 
 @pytest.mark.parametrize("job", ("nixos-tmpfs-root", "data-disk", "f2fs"))
-def test_what_was_not_made_is_not_called_finished_case_56(job: str, tmp_path: Path, count: Count) -> None:
+def test_incomplete_work_is_never_marked_finished_case_56(job: str, tmp_path: Path, count: Count) -> None:
     """Each program that makes a filesystem ends with 0 and has done nothing: the next run makes it, unasked."""
     start, whole, met = _surveyed(JOBS[job], tmp_path)
     idle = [

@@ -28,7 +28,7 @@ DISK = ("--tags", "disk")
 
 
 @pytest.mark.parametrize("job", FILLED)
-def test_whatever_request_fails_what_is_done_is_on_the_medium(job: str, tmp_path: Path, count: Count) -> None:
+def test_reported_work_is_on_the_medium_after_any_failed_request(job: str, tmp_path: Path, count: Count) -> None:
     start = start_of(JOBS[job], tmp_path)
     whole, many = _whole(JOBS[job], start, tmp_path)
     every = [
@@ -77,7 +77,7 @@ STARTS = ("whole", "another's disk", "blank")
 
 
 @pytest.mark.parametrize("held", STARTS)
-def test_a_disk_that_cannot_be_read_is_not_taken_for_blank_or_done(held: str, tmp_path: Path, count: Count) -> None:
+def test_an_unreadable_disk_counts_neither_as_blank_nor_as_in_sync(held: str, tmp_path: Path, count: Count) -> None:
     job = JOBS["another's disk"]
     start = _start(held, tmp_path)
     image = _copy(start, tmp_path)

@@ -35,7 +35,7 @@ def reference(layout: str) -> tuple[list[Counted], str]:
 
 @pytest.mark.parametrize("whom", ["between", *WHOM])
 @pytest.mark.parametrize("layout", READY)
-def test_killed_at_any_moment_the_next_run_carries_on_case_51(layout: str, whom: str, count: Count) -> None:
+def test_the_next_run_resumes_after_a_kill_at_any_moment_case_51(layout: str, whom: str, count: Count) -> None:
     commands, wanted = reference(layout)
     meant = [moment for moment in moments(commands, INSIDE) if whom == (moment.whom if moment.call else "between")]
     with bench(READY[layout]) as place:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(7200)]  # where all of it is
 
 
 @pytest.mark.parametrize("layout", layouts("power cuts"), ids=lambda layout: layout.name)
-def test_from_every_power_cut_case_52(layout: Layout, count: Count) -> None:
+def test_the_next_run_succeeds_after_every_power_cut_case_52(layout: Layout, count: Count) -> None:
     carried_on(
         "power cuts", layout, recording.the_disk, lambda made: power_cuts(made.before, made.events, layout.name), count
     )

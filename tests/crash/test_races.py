@@ -45,7 +45,7 @@ def _both(at: Stand, number: int, one: list[str], other: list[str]) -> tuple[Ran
     return first.wait(), second.wait()
 
 
-def test_two_runs_at_once_come_to_the_end_of_one_case_67(tmp_path: Path) -> None:
+def test_two_runs_at_the_same_time_have_the_result_of_one_case_67(tmp_path: Path) -> None:
     whole = _whole(PLAIN, tmp_path)
     for number in sample(COMMANDS, 2, seed="two runs"):
         with stand(tmp_path) as at:
@@ -56,7 +56,7 @@ def test_two_runs_at_once_come_to_the_end_of_one_case_67(tmp_path: Path) -> None
             at.prove()
 
 
-def test_two_runs_that_want_different_things_leave_what_one_of_them_wants_case_67(tmp_path: Path) -> None:
+def test_two_runs_of_different_plays_leave_the_result_of_one_case_67(tmp_path: Path) -> None:
     jobs = [Job("ext4-root.yml", (*PLAIN.arguments, "-e", f"seed={seed}")) for seed in ("one", "other")]
     wholes = [_whole(job, tmp_path) for job in jobs]
     for number in sample(COMMANDS, 1, seed="two seeds"):
@@ -93,7 +93,7 @@ def _photos(work: Path) -> Iterator[tuple[Stand, Path]]:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_partition_that_is_mounted_between_look_and_act_is_not_lost_case_32(number: int, tmp_path: Path) -> None:
+def test_a_partition_that_is_mounted_between_look_and_command_is_not_lost_case_32(number: int, tmp_path: Path) -> None:
     """Another program mounts it once consent was given. Later it cannot: the kernel has forgotten the partition."""
     with _photos(tmp_path) as (at, place):
         mount = before(number, lambda: void(run("mount", at.disk.partition(2), place)))
@@ -115,7 +115,7 @@ RETYPED = Job("data-disk.yml", volumes=({**JOBS["a volume more"].volumes[0], "ty
 HOME = Job("data-disk.yml", volumes=({**RETYPED.volumes[0], "type": "ext4"},))
 
 
-def test_what_is_finished_and_mounted_in_the_last_moment_stays_finished_case_32(tmp_path: Path) -> None:
+def test_a_partition_that_is_finished_and_mounted_just_before_a_command_stays_finished_case_32(tmp_path: Path) -> None:
     """Were it left with the name of what is unfinished, the next run would make it anew without asking."""
     with stand(tmp_path) as at:
         assert subfloor("apply", *HOME.words(at)).status == 0
@@ -137,7 +137,7 @@ def test_what_is_finished_and_mounted_in_the_last_moment_stays_finished_case_32(
 CACHE = Path("/run/blkid/blkid.tab")
 
 
-def test_what_others_remember_of_a_filesystem_does_not_keep_it_from_being_made_again(tmp_path: Path) -> None:
+def test_a_cached_uuid_does_not_prevent_making_the_filesystem_again(tmp_path: Path) -> None:
     """mkfs.btrfs refuses a UUID that libblkid's cache still tells of, for a while after it was wiped."""
     with stand(tmp_path) as at:
         words = RETYPED.words(at)
@@ -160,7 +160,7 @@ def test_what_others_remember_of_a_filesystem_does_not_keep_it_from_being_made_a
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_EXCL], ids=["open", "held"])
-def test_a_new_partition_that_somebody_has_open_is_waited_for_or_told(flags: int, tmp_path: Path) -> None:
+def test_a_new_partition_that_is_open_is_waited_for_or_reported(flags: int, tmp_path: Path) -> None:
     """A daemon opens every partition as soon as there is one; who holds it exclusively keeps it."""
     whole = _whole(PLAIN, tmp_path)
     with stand(tmp_path) as at:
@@ -174,7 +174,7 @@ def test_a_new_partition_that_somebody_has_open_is_waited_for_or_told(flags: int
         at.prove()
 
 
-def test_what_somebody_mounts_where_we_are_about_to_is_told_case_59(tmp_path: Path) -> None:
+def test_a_mount_that_appears_at_our_mount_point_is_reported_case_59(tmp_path: Path) -> None:
     with stand(tmp_path) as at:
         home = at.root / "home"
         words = HOME.words(at)

@@ -39,7 +39,7 @@ writes = st.builds(
 
 
 @given(st.lists(writes, max_size=8))
-def test_content_is_what_a_plain_buffer_would_hold(events: list[Write]) -> None:
+def test_content_equals_that_of_a_plain_buffer(events: list[Write]) -> None:
     plain = bytearray(SIZE)
     for event in events:
         plain[event.at : event.at + event.length] = event.data or bytes(event.length)
@@ -55,18 +55,18 @@ def test_content_is_saved_and_loaded(tmp_path: Path) -> None:
     assert load(tmp_path / "image").digest == content.digest
 
 
-def test_prefixes_are_each_told_once() -> None:
+def test_each_prefix_is_listed_once() -> None:
     events: list[Event] = [a_write(0, 1), Flush(), a_write(0, 1), a_write(1, 2), Write(8 * SECTOR, SECTOR, None)]
     assert [state.events for state in prefixes(Content(SIZE), events)] == [0, 1, 4]
 
 
-def test_any_of_what_is_not_flushed_may_be_lost_and_nothing_that_is() -> None:
+def test_any_unflushed_write_may_be_lost_and_no_flushed_one() -> None:
     first, second, third = a_write(0, 1), a_write(1, 2), a_write(2, 3)
     wanted: list[list[Event]] = [[], [first], [first, second], [first, third], [first, second, third]]
     assert digests([first, Flush(), second, third]) == {Content(SIZE).replay(each).digest for each in wanted}
 
 
-def test_a_torn_write_leaves_whole_sectors_of_it(tmp_path: Path) -> None:
+def test_a_torn_write_leaves_whole_sectors(tmp_path: Path) -> None:
     events: list[Event] = [Write(0, 4 * SECTOR, b"".join(bytes([n + 1]) * SECTOR for n in range(4)))]
     found = [
         written(state.content(Content(SIZE), events), tmp_path) for state in power_cuts(Content(SIZE), events, "s")
@@ -94,7 +94,7 @@ def test_a_log_of_writes_is_read() -> None:
         list(blklog.parse(log[:-1]))
 
 
-def test_calls_that_write_are_read_from_what_strace_says() -> None:
+def test_calls_that_write_are_read_from_the_output_of_strace() -> None:
     node, part = r"\x2f\x64", r"\x2f\x64\x31"  # /d and /d1
     said = rf"""
 1 openat(AT_FDCWD<\x2f>, "{node}", O_RDWR) = 3<{node}>

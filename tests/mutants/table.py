@@ -79,7 +79,7 @@ MUTANTS = (
         "src/subfloor/storage/filesystems.py",
         'lambda node: ("swaplabel", node),',
         'lambda node: ("true",),',
-        ("tests/crash/test_faulty_programs.py", "-k", "called_finished and nixos"),
+        ("tests/crash/test_faulty_programs.py", "-k", "marked_finished and nixos"),
     ),
     Mutant(
         "nobody looks whether mkfs would succeed",
@@ -212,7 +212,7 @@ MUTANTS = (
         "src/subfloor/storage/filesystems.py",
         'env={"BLKID_FILE": "/dev/null"},',
         "",
-        (*_RACES, "-k", "remember"),
+        (*_RACES, "-k", "cached_uuid"),
     ),
     Mutant(
         "what no program knows counts as nothing",
@@ -512,7 +512,7 @@ MUTANTS = (
         "src/subfloor/act/process_group.py",
         "for signal in TERM KILL; do",
         "for signal in TERM; do",
-        ("tests/unit/act/test_host.py", "-k", "heed_sigterm"),
+        ("tests/unit/act/test_host.py", "-k", "ignores_sigterm"),
     ),
     Mutant(
         "what turned up on a disk after its loss was agreed to is lost, too",

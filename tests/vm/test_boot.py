@@ -52,7 +52,7 @@ def test_the_whole_job_can_be_done_by_hand(
     assert host.file("/dev/disk/by-label/nixos").linked_to == f"{disk}3"
 
 
-def test_a_disk_is_blank_again(sh: Callable[..., str], blank: Callable[[str], str]) -> None:
+def test_a_disk_can_be_made_blank_again(sh: Callable[..., str], blank: Callable[[str], str]) -> None:
     disk = blank("/dev/vda")
     sh(BY_HAND, disk)
     blank(disk)
@@ -74,14 +74,14 @@ def test_disks_are_as_described(sh: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ext4", "vfat", "xfs", "btrfs", "f2fs"])
-def test_filesystems_mount_without_being_asked_for_their_module(
+def test_modules_of_filesystems_are_loaded_on_mount(
     kind: str, sh: Callable[..., str], blank: Callable[[str], str]
 ) -> None:
     disk = blank("/dev/vdd")
     sh(f"mkfs.{kind} {disk} && mount {disk} /mnt && touch /mnt/here && umount /mnt")
 
 
-def test_the_root_is_the_hosts_and_is_left_alone(sh: Callable[..., str], tmp_path: Path) -> None:
+def test_the_root_is_that_of_the_host_and_stays_unchanged(sh: Callable[..., str], tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     seen.write_text("from the host")
     assert sh('cat "$1"', str(seen)) == "from the host"
@@ -89,14 +89,14 @@ def test_the_root_is_the_hosts_and_is_left_alone(sh: Callable[..., str], tmp_pat
     assert seen.read_text() == "from the host"
 
 
-def test_streams_and_status_come_back_apart(guest: rehearse.Machine) -> None:
+def test_streams_and_status_are_returned_separately(guest: rehearse.Machine) -> None:
     live: list[bytes] = []
     done = guest.run(["sh", "-c", "cat; echo bad >&2; exit 5"], stdin=b"in\0\xff", output=live.append)
     assert (done.returncode, done.stdout, done.stderr) == (5, b"in\0\xff", b"bad\n")
     assert sorted(b"".join(live)) == sorted(b"in\0\xffbad\n")
 
 
-def test_output_comes_while_the_command_runs(guest: rehearse.Machine) -> None:
+def test_output_arrives_while_the_command_runs(guest: rehearse.Machine) -> None:
     times: list[float] = []
     guest.run(["sh", "-c", "echo a; sleep 3; echo b"], output=lambda _: times.append(time.monotonic()))
     assert times[-1] - times[0] > 0.5
@@ -107,30 +107,30 @@ def test_much_input_and_output(guest: rehearse.Machine) -> None:
     assert guest.run(["cat"], stdin=much).stdout == much
 
 
-def test_input_that_nobody_reads_does_no_harm(guest: rehearse.Machine) -> None:
+def test_unread_input_is_dropped(guest: rehearse.Machine) -> None:
     assert guest.run(["true"], stdin=b"x" * (1 << 20)).returncode == 0
     assert guest.run(["echo", "next"]).stdout == b"next\n"
 
 
-def test_where_and_in_what_environment(guest: rehearse.Machine) -> None:
+def test_working_directory_and_environment_are_set(guest: rehearse.Machine) -> None:
     done = guest.run(["sh", "-c", 'pwd; echo "$WORD"'], cwd="/usr", env={"WORD": "said"})
     assert done.stdout == b"/usr\nsaid\n"
 
 
-def test_a_signal_and_a_command_that_is_not_there(guest: rehearse.Machine) -> None:
+def test_a_signal_and_a_missing_command_are_reported(guest: rehearse.Machine) -> None:
     assert guest.run(["sh", "-c", "kill -9 $$"]).returncode == -9
     done = guest.run(["no-such-command"])
     assert done.returncode == 127
     assert b"no-such-command" in done.stderr
 
 
-def test_a_process_left_behind_keeps_nobody_waiting(guest: rehearse.Machine) -> None:
+def test_a_leftover_process_does_not_delay_the_end(guest: rehearse.Machine) -> None:
     began = time.monotonic()
     assert guest.run(["sh", "-c", "sleep 300 & echo done"]).stdout == b"done\n"
     assert time.monotonic() - began < 120
 
 
-def test_a_command_ends_at_its_deadline_and_the_guest_lives_on(guest: rehearse.Machine) -> None:
+def test_a_command_ends_at_its_deadline_and_the_guest_continues(guest: rehearse.Machine) -> None:
     with pytest.raises(rehearse.CommandTimeout, match="sleep 60"):
         guest.run(["sh", "-c", "echo on it; sleep 60"], timeout=1)
     assert guest.run(["true"]).returncode == 0
@@ -163,12 +163,12 @@ def test_a_guest_that_ends_early_says_why(kernel: rehearse.Kernel) -> None:
         pass
 
 
-def test_one_command_in_a_guest_of_its_own(kernel: rehearse.Kernel) -> None:
+def test_one_command_runs_in_its_own_guest(kernel: rehearse.Kernel) -> None:
     guest = rehearse.Guest(kernel, udev=False, memory_mib=1024)
     assert rehearse.run(guest, ["sh", "-c", "exit 7"], deadline=rehearse.BOOT_DEADLINE) == 7
 
 
-def test_disks_outlive_a_power_cut(kernel: rehearse.Kernel, tmp_path: Path) -> None:
+def test_flushed_data_survives_a_power_cut(kernel: rehearse.Kernel, tmp_path: Path) -> None:
     first = rehearse.Guest(kernel, (rehearse.Disk(64 << 20),), udev=False, firmware="uefi")
     with rehearse.boot(first, workdir=tmp_path) as machine:
         assert machine.run(["test", "-d", "/sys/firmware/efi/efivars"]).returncode == 0
@@ -201,7 +201,7 @@ umount /mnt
 """
 
 
-def test_firmware_boots_what_is_on_a_disk(
+def test_firmware_boots_from_a_disk(
     kernel: rehearse.Kernel,
     guest: rehearse.Machine,
     sh: Callable[..., str],

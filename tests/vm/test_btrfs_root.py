@@ -44,7 +44,7 @@ def playbook(tmp_path: Path) -> str:
 
 
 @pytest.mark.campaign
-def test_a_btrfs_root_with_a_swap_file(
+def test_a_btrfs_root_with_a_swap_file_is_set_up(
     playbook: str, tmp_path: Path, subfloor: Subfloor, blank: Blank, sh: Sh, host: testinfra.host.Host
 ) -> None:
     blank(DISK)

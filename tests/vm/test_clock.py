@@ -24,7 +24,7 @@ def set_clock(sh: Callable[..., str]) -> Iterator[Callable[[str], None]]:
     set_to(f"@{now.strip()}")
 
 
-def test_the_clock_does_not_matter_case_70(
+def test_any_clock_gives_the_same_result_case_70(
     subfloor: Callable[..., list[Ran]],
     sh: Callable[..., str],
     blank: Callable[[str], str],

@@ -46,7 +46,7 @@ PLUG_IN = "echo 1 > /sys/bus/pci/rescan; udevadm settle; test -b /dev/{0}"
 
 
 @pytest.mark.parametrize("name", sample(["nvme0n1", "vdg"], 1, seed="pulled out"))
-def test_a_disk_that_is_pulled_out_is_told_and_back_again_gone_on_with(
+def test_a_removed_disk_is_reported_and_the_run_resumes_once_it_is_back(
     name: str, forkserver: Forkserver, blank: Blank
 ) -> None:
     disk = blank(f"/dev/{name}")
@@ -117,7 +117,7 @@ def test_nothing_depends_on_udev_case_55(
     assert "No errors detected" in found["said"]
 
 
-def test_a_disk_named_by_a_link_that_is_not_there_is_refused_case_18(forkserver: Forkserver, blank: Blank) -> None:
+def test_a_disk_named_by_a_missing_link_is_refused_case_18(forkserver: Forkserver, blank: Blank) -> None:
     blank(DISK)
     ran, found = forkserver({"run": words("/dev/disk/by-id/virtio-NONE-1")}, {"sh": "wipefs --no-act --json /dev/vdf"})
     assert ran["status"] == 3 and "there is no device" in ran["said"] and DISK in ran["said"], ran
@@ -138,7 +138,7 @@ blkdiscard -f "$1"
 """
 
 
-def test_what_no_program_knows_is_asked_about(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
+def test_unknown_data_needs_consent(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
     """Random bytes at both ends, as on a disk that is encrypted without a header."""
     disk = blank("/dev/vdg")
     arguments = [DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"]
@@ -167,7 +167,7 @@ mkfs.fat "$1"*1 >/dev/null; mkfs.xfs -q -f "$1"*5; mkswap -q "$1"*6; udevadm set
 
 
 @pytest.mark.parametrize(("table", "name"), sample([*product(USED, ("vdb", "vdc", "nvme0n1"))], 1, seed="used"))
-def test_a_used_disk_is_laid_out_anew_by_the_first_run(
+def test_a_used_disk_is_laid_out_again_by_the_first_run(
     table: str, name: str, subfloor: Subfloor, blank: Blank, sh: Sh
 ) -> None:
     """udev reads the table anew as soon as it is erased, so that the kernel has forgotten the partitions by itself."""
@@ -182,7 +182,7 @@ def test_a_used_disk_is_laid_out_anew_by_the_first_run(
     assert sh('lsblk -nro FSTYPE,LABEL "$1"', disk).split() == ["ext4", "home"]
 
 
-def test_partitions_that_only_the_kernel_has_are_forgotten(
+def test_partitions_that_only_the_kernel_has_are_removed_from_it(
     subfloor: Subfloor, blank: Blank, sh: Sh, mend: Callable[[str], None]
 ) -> None:
     """The table was erased behind its back, and udev, which would have told it, does not run."""
@@ -212,7 +212,7 @@ FOR_MOUNTS = [fault.name for fault in FAULTS if not fault.half]
 
 
 @pytest.mark.campaign
-def test_faulty_programs_that_mount_or_write_files_are_carried_on_from_case_56(
+def test_a_rerun_succeeds_after_faulty_programs_that_mount_or_write_files_case_56(
     forkserver: Forkserver, blank: Blank, count: Count
 ) -> None:
     """From what a reboot leaves: everything is made, and nothing is mounted. The configuration is to be written too."""

@@ -50,7 +50,7 @@ def erased_and_laid_out(subfloor: Subfloor, sh: Sh, disk: str, partition: str) -
 @pytest.mark.parametrize(
     "kind", sample([*sorted(odd_tables.ODD.keys() - {"chain-of-tables-in-a-circle"})], 1, seed="odd")
 )
-def test_any_table_goes_the_first_time(
+def test_any_table_is_erased_by_the_first_run(
     kind: str, subfloor: Subfloor, guest: rehearse.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:
     disk = blank("/dev/vdg")
@@ -59,7 +59,7 @@ def test_any_table_goes_the_first_time(
 
 
 @pytest.mark.parametrize("kind", sample(["plain-gpt", "plain-mbr-with-logical-partitions"], 1, seed="names"))
-def test_so_do_partitions_of_other_names(
+def test_partitions_with_p_in_their_names_are_erased_by_the_first_run(
     kind: str, subfloor: Subfloor, guest: rehearse.Machine, blank: Blank, sh: Sh, tmp_path: Path
 ) -> None:
     disk = blank("/dev/nvme0n1")

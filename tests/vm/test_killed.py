@@ -66,7 +66,7 @@ done
 
 
 @pytest.mark.parametrize("playbook", KILLED if everything() else [MAIN], ids=lambda path: path.stem)
-def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
+def test_a_rerun_after_a_kill_at_any_moment_has_the_same_result(
     playbook: Path, forkserver: Forkserver, blank: Callable[[str], str], count: Count
 ) -> None:
     extra = [word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each)]
@@ -95,7 +95,7 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("playbook", OTHERS, ids=lambda path: path.stem)
-def test_check_says_what_apply_then_does(
+def test_a_check_plans_the_steps_that_apply_takes(
     playbook: Path, blank: Callable[[str], str], subfloor: Callable[..., list[Ran]]
 ) -> None:
     """The same steps, in the same words; and then it is in sync. The main playbook has a file of its own."""

@@ -100,7 +100,7 @@ def test_partitions_are_where_they_should_be(job: Variant, sh: Sh) -> None:
         assert found["ESP"]["start"] == 2048
 
 
-def test_the_esp_is_one_to_firmware_too(job: Variant, sh: Sh) -> None:
+def test_firmware_recognises_the_esp(job: Variant, sh: Sh) -> None:
     assert partitions(sh, job)["ESP"]["type"] == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
     listed = sh(f"parted --script --machine {job.disk} print").splitlines()
     esp = next(line for line in listed if ":ESP:" in line)
@@ -130,7 +130,7 @@ def test_everything_is_mounted_as_it_should_be(job: Variant, host: Host) -> None
 
 
 @pytest.mark.parametrize("path", ["/etc/nixos", "/var/log"])
-def test_what_is_persisted_is_bound(job: Variant, sh: Sh, host: Host, path: str) -> None:
+def test_persisted_paths_are_bound(job: Variant, sh: Sh, host: Host, path: str) -> None:
     line = sh(f"findmnt --noheadings --output SOURCE,FSROOT,FSTYPE --mountpoint /mnt{path}").split()
     assert line == [f"{job.nix}[/persist{path}]", f"/persist{path}", "ext4"]
     assert host.file(f"/mnt/nix/persist{path}").is_directory

@@ -58,9 +58,7 @@ def finished(subfloor: Subfloor, blank: Blank) -> Iterator[None]:
 
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("kind", COPIES if everything() else ["PARTUUID"])
-def test_a_copy_of_it_on_another_disk_is_refused_until_it_is_gone_case_57(
-    kind: str, subfloor: Subfloor, sh: Sh
-) -> None:
+def test_a_copy_on_another_disk_is_refused_until_it_is_removed_case_57(kind: str, subfloor: Subfloor, sh: Sh) -> None:
     """udev knows of the copy, so the other disk is not read; and forgets it once it is erased."""
     copy, carrier = COPIES[kind]
     sh(f"{copy}; udevadm settle", DISK, OTHER)
@@ -77,7 +75,7 @@ def test_a_copy_of_it_on_another_disk_is_refused_until_it_is_gone_case_57(
 
 
 @pytest.mark.usefixtures("finished")
-def test_the_play_lays_out_no_second_disk_under_the_same_name_case_57(subfloor: Subfloor, sh: Sh) -> None:
+def test_a_second_disk_under_the_same_name_is_refused_case_57(subfloor: Subfloor, sh: Sh) -> None:
     before = written(sh, OTHER)
     for ran in subfloor(["check", *words(OTHER)], ["apply", *words(OTHER), "--destroy", OTHER]):
         assert ran.status == 3 and f"{DISK} has the label-id that belongs to {OTHER}" in ran.said, ran
@@ -87,7 +85,7 @@ def test_the_play_lays_out_no_second_disk_under_the_same_name_case_57(subfloor: 
 
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("what", MADE_OF_IT)
-def test_what_is_made_of_the_disk_may_carry_its_uuids(what: str, subfloor: Subfloor, sh: Sh) -> None:
+def test_a_device_made_of_the_disk_may_carry_its_uuids(what: str, subfloor: Subfloor, sh: Sh) -> None:
     """udev tells of it as of any other device."""
     make, undo = MADE_OF_IT[what]
     sh(f"umount /srv/home; {make}; udevadm settle", DISK)

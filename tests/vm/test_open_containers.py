@@ -60,7 +60,7 @@ def test_containers_are_made_filled_opened_again_and_checked(
 
 
 @pytest.mark.campaign
-def test_keys_are_added_and_revoked_and_the_last_one_stays(
+def test_keys_are_added_and_revoked_and_the_last_key_stays(
     subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
 ) -> None:
     blank(DISK)
@@ -119,7 +119,7 @@ tail -n +2 /proc/swaps | wc -l
 
 
 @pytest.mark.campaign
-def test_killed_at_any_moment_containers_are_carried_on_to_the_same_end(
+def test_a_rerun_after_a_kill_at_any_moment_finishes_containers(
     forkserver: Forkserver, blank: Blank, secrets: str, count: Count
 ) -> None:
     apply, check = [[word, LUKS, "-e", secrets] for word in ("apply", "check")]
@@ -163,7 +163,7 @@ udevadm settle
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("playbook", READY, ids=lambda path: path.stem)
-def test_a_ready_playbook_with_a_container_outlives_a_reboot(
+def test_a_shipped_playbook_with_a_container_survives_a_reboot(
     playbook: Path, subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
 ) -> None:
     blank(DISK)

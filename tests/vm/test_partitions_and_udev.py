@@ -25,7 +25,7 @@ DELETE = 'disk=$1; shift; udevadm settle; sfdisk --quiet --delete "$disk" "$@" &
 
 
 @pytest.mark.parametrize("numbers", sample([("1",), ("3",), ("1", "2", "3")], 1, seed="deleted"), ids="-".join)
-def test_what_a_deleted_entry_led_to_is_put_back(
+def test_deleted_entries_are_put_back_with_their_content(
     numbers: tuple[str, ...], subfloor: Subfloor, blank: Blank, sh: Sh
 ) -> None:
     blank(DISK)
@@ -50,9 +50,7 @@ udevadm settle
 """
 
 
-def test_one_partition_of_another_system_is_made_anew_and_the_rest_is_used(
-    subfloor: Subfloor, blank: Blank, sh: Sh
-) -> None:
+def test_one_foreign_partition_is_taken_over_and_the_rest_is_kept(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
     disk = blank(DISK)
     sh(FOREIGN, disk)
     for number in (1, 3):

@@ -214,20 +214,20 @@ def story(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Sto
         return Story((first, second, third), boots.check(machine))
 
 
-def test_what_is_persisted_outlives_a_reboot_and_nothing_else_does(story: Story) -> None:
+def test_exactly_the_persisted_paths_survive_a_reboot(story: Story) -> None:
     assert story.starts[1].marks == {"first": set(KEPT)}
 
 
-def test_what_is_persisted_and_flushed_outlives_a_power_cut_and_nothing_else_does(story: Story) -> None:
+def test_exactly_the_flushed_persisted_paths_survive_a_power_cut(story: Story) -> None:
     assert story.starts[2].marks == {"first": set(KEPT), "second": set(KEPT)}
 
 
-def test_what_is_mounted_is_what_the_configuration_says(story: Story, installed: Installed) -> None:
+def test_the_mounts_are_those_of_the_configuration(story: Story, installed: Installed) -> None:
     wanted = sorted(mount.path for mount in (*installed.boot.stage1, *installed.boot.stage2))
     assert [list(each.mounted) for each in story.starts] == [wanted] * 3
 
 
-def test_the_store_is_as_it_was_installed(story: Story, installed: Installed) -> None:
+def test_the_store_is_unchanged_since_the_installation(story: Story, installed: Installed) -> None:
     assert {each.store for each in story.starts} == {installed.store}
 
 

@@ -26,7 +26,7 @@ def rehearse(path: Path, tasks: Sequence[object], *options: str) -> subprocess.C
     return subprocess.run(argv, cwd=path, capture_output=True, text=True, timeout=600)
 
 
-def test_what_converges_is_shown_to(tmp_path: Path) -> None:
+def test_a_play_that_converges_passes_the_rehearsal(tmp_path: Path) -> None:
     done = rehearse(tmp_path, TASKS, "--disk", "1GiB", "--report", "report.json", "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The rehearsal succeeded" in done.stdout
@@ -43,7 +43,7 @@ def test_what_converges_is_shown_to(tmp_path: Path) -> None:
     shutil.rmtree(image.parent)
 
 
-def test_what_does_not_converge_fails_the_rehearsal_and_so_does_nothing_to_reboot_into(tmp_path: Path) -> None:
+def test_a_play_that_does_not_converge_or_cannot_boot_fails_the_rehearsal(tmp_path: Path) -> None:
     tug = {"name": "Two", "note": {"path": "/etc/subfloor-rehearsal", "says": "two"}}
     done = rehearse(tmp_path, [*TASKS, tug], "--disk", "1GiB", "--format", "json", "--reboot")
     assert done.returncode == 1, done.stdout + done.stderr

@@ -45,14 +45,14 @@ def reported(name: str, error: SubfloorError | None) -> TaskReport:
     return TaskReport(name, "count", outcomes.get(type(error), Outcome.OK), error=error)  # type: ignore[arg-type]
 
 
-def test_the_same_words_have_one_cause() -> None:
+def test_errors_with_the_same_text_have_one_cause() -> None:
     first, second, third = linked((Count(), GONE), (Count(path="/b"), None), (Count(path="/c"), GONE))
     assert (first.cause, second.cause, third.cause) == ("", "", "0")
     assert first.stops == ("2",) and third.repeats
     assert (first.repair, second.repair, third.repair) == (Repair.PERSON, Repair.NONE, Repair.BLOCKED)
 
 
-def test_what_needs_a_partition_or_a_mount_is_stopped_by_the_task_that_makes_it() -> None:
+def test_a_task_is_blocked_by_the_task_that_makes_its_partition_or_mount() -> None:
     no_room, no_partition = Refused("no room", advice="less"), Refused("no partition 3", advice="make one")
     hidden = NotVisible("/mnt/etc is not visible", advice="mount it")
     found = linked(
@@ -76,7 +76,7 @@ class Opens(Count):
         return (EncryptedDevice("crypt", self.device),)
 
 
-def test_what_works_in_a_container_is_stopped_by_the_task_that_opens_it() -> None:
+def test_a_task_in_a_container_is_blocked_by_the_task_that_opens_it() -> None:
     closed, nothing = Refused("no key", advice="give one"), Refused("there is no /dev/mapper/crypt", advice="open it")
     inside, other = Mounts(device="/dev/mapper/crypt"), Mounts(device="/dev/mapper/other", at="/srv")
     found = linked((Opens(), closed), (inside, nothing), (other, replace_words(nothing)))
@@ -93,13 +93,13 @@ class Table(Count):
         return frozenset({Disk(self.device)})
 
 
-def test_what_is_on_a_disk_is_stopped_by_the_task_that_lays_it_out() -> None:
+def test_a_task_on_a_disk_is_blocked_by_the_task_that_lays_it_out() -> None:
     in_use, other = Refused("/dev/vda is in use", advice="unmount it"), Refused("not ours", advice="choose another")
     found = linked((Table(), in_use), (Partition(), other), (Mounts(), other), (Partition(device="/dev/vdb"), None))
     assert [each.cause for each in found] == ["", "0", "0", ""]
 
 
-def test_what_would_change_on_what_is_stopped_is_blocked_too() -> None:
+def test_a_planned_change_on_blocked_content_is_blocked_too() -> None:
     """It is planned from what is there now, such as another system's partition."""
     entries = [AnEntry(task, name=str(at)) for at, task in enumerate((Partition(), Mounts(), Count(path="/mnt/a")))]
     changes = [TaskReport(name, "count", Outcome.WOULD_CHANGE) for name in ("1", "2")]
@@ -116,7 +116,7 @@ class Odd(Count):
     number: Any = "third"
 
 
-def test_a_task_may_mean_something_else_by_these_names() -> None:
+def test_parameters_of_these_names_may_mean_something_else() -> None:
     no, nor = Refused("no", advice="yes"), Refused("nor", advice="this")
     assert [each.cause for each in linked((Odd(), no), (Odd(), nor), (Table(), nor))] == ["", "", "1"]
 
@@ -125,7 +125,7 @@ def replace_words(error: SubfloorError) -> SubfloorError:
     return type(error)(f"another time: {error.what}", advice=error.advice)
 
 
-def test_missing_consent_stops_nothing_else() -> None:
+def test_missing_consent_blocks_no_other_task() -> None:
     """The plan continues as if consent were given: each loss has its own consent."""
     asks = ConsentNeeded("this would destroy", advice="--destroy /dev/vda")
     assert [each.cause for each in linked((Partition(), asks), (Mounts(), asks))] == ["", ""]

@@ -74,7 +74,7 @@ def test_a_shell_that_reports_killed_jobs_says_nothing_in_a_later_answer(tmp_pat
             assert there.run(["env", "sh", "-c", "echo err >&2"], timeout=20.0).stderr == b"err\n"
 
 
-def test_what_ends_a_group_is_one_compound_command_too() -> None:
+def test_the_end_of_a_group_is_one_compound_command_too() -> None:
     assert not any(line.startswith("}") for line in _SCRIPT.strip().splitlines()[1:-1] if line != "}")
     assert "end_relays" in PREPARE
 
@@ -93,7 +93,7 @@ os.wait()
 """
 
 
-def test_a_connection_that_breaks_within_a_command_runs_nothing_of_it(tmp_path: FilePath) -> None:
+def test_a_connection_that_breaks_within_a_command_runs_no_part_of_it(tmp_path: FilePath) -> None:
     files = [str(tmp_path / f"{number:0200}") for number in range(300)]
     host = Host("there", (sys.executable, "-c", CUT, "40000"))
     with host.shell() as shell, pytest.raises(Unreachable):
@@ -126,7 +126,7 @@ def prefix(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return way
 
 
-def test_a_look_of_any_length_comes_to_its_end(prefix: tuple[str, ...]) -> None:
+def test_a_look_of_any_length_ends(prefix: tuple[str, ...]) -> None:
     many = {Said("printf %01000d 7", number) for number in range(2000)}
     with Host("there", prefix).shell() as shell:
         seen = look(shell, many)
@@ -148,7 +148,7 @@ def test_probes_that_print_much_do_not_block() -> None:
 DEAF = "exec 3<&0; { dd bs=1500 count=1 <&3 2>/dev/null; exec sleep 5; } | sh"
 
 
-def test_a_shell_that_reads_nothing_is_overdue() -> None:
+def test_a_shell_that_reads_nothing_runs_into_the_timeout() -> None:
     """The deadline covers the writing too."""
     started = time.monotonic()
     with (
@@ -169,7 +169,7 @@ def tidy() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("tidy")
-def test_what_a_command_left_behind_prints_into_no_later_one(prefix: tuple[str, ...]) -> None:
+def test_output_of_a_leftover_program_does_not_reach_a_later_command(prefix: tuple[str, ...]) -> None:
     with Host("there", prefix).shell() as shell:
         shell.run(["sh", "-c", NOISE])
         for number in range(20):
@@ -179,7 +179,7 @@ def test_what_a_command_left_behind_prints_into_no_later_one(prefix: tuple[str, 
 
 
 @pytest.mark.usefixtures("tidy")
-def test_a_program_left_behind_keeps_no_command_from_ending() -> None:
+def test_a_leftover_program_does_not_delay_the_end_of_a_command() -> None:
     started = time.monotonic()
     with Host().shell() as shell:
         shell.run(["sh", "-c", "sleep 90 &"])
@@ -187,26 +187,26 @@ def test_a_program_left_behind_keeps_no_command_from_ending() -> None:
     assert time.monotonic() - started < 60
 
 
-def test_a_probe_that_hangs_is_named_and_not_waited_for() -> None:
+def test_a_probe_that_hangs_is_named_and_ended() -> None:
     started = time.monotonic()
     with Host().shell() as shell, pytest.raises(LookFailed, match="what number 2 says gave no answer within 5 s"):
         look(shell, {Said("echo .", 1), Said("trap '' TERM; sleep 90", 2), Said("echo .", 3)})
     assert time.monotonic() - started < 60
 
 
-def test_a_probe_that_prints_for_ever_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_that_prints_without_end_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subfloor.act.look.MOST", 1 << 20)
     with Host().shell() as shell, pytest.raises(LookFailed, match="what number 1 says: its probe prints more than 1 M"):
         look(shell, {Said("echo .", 0), Said("cat /dev/zero", 1)})
 
 
-def test_of_what_a_command_prints_the_beginning_and_the_end_are_kept() -> None:
+def test_the_beginning_and_the_end_of_long_output_are_kept() -> None:
     with Host().shell() as shell:
         said = shell.run(["sh", "-c", "echo first; head -c 100000000 /dev/zero; echo last"]).stdout
     assert said.startswith(b"first\n\0") and said.endswith(b"\0last\n")
     assert b"bytes left out]" in said and len(said) < 30_000_000
 
 
-def test_nothing_is_looked_at_where_nothing_is_asked() -> None:
+def test_a_look_at_no_subjects_is_empty() -> None:
     with Host().shell() as shell:
         assert look(shell, set()) == Machine()

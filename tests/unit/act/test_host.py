@@ -16,7 +16,7 @@ from subfloor.act.host import Host
 from subfloor.core.errors import CommandFailed, Refused, Unreachable
 
 
-def test_status_output_and_errors_come_back_apart() -> None:
+def test_status_output_and_errors_are_returned_separately() -> None:
     with Host().shell() as shell:
         result = shell.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
         assert (result.status, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
@@ -26,13 +26,13 @@ def test_status_output_and_errors_come_back_apart() -> None:
 @settings(max_examples=50, deadline=None)
 @example(data=b"-n\0", word="-e")
 @given(data=st.binary(max_size=300), word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
-def test_any_bytes_go_in_and_any_words_are_arguments_case_71(data: bytes, word: str) -> None:
+def test_any_bytes_can_be_input_and_any_words_can_be_arguments_case_71(data: bytes, word: str) -> None:
     with Host().shell() as shell:
         assert shell.run(["cat"], stdin=data).stdout == data
         assert shell.run(["printf", "%s", word]).stdout == word.encode()
 
 
-def test_what_is_fed_is_in_no_argv() -> None:
+def test_standard_input_is_in_no_argv() -> None:
     with Host().shell() as shell:
         seen = shell.run(["sh", "-c", "cat >/dev/null; cat /proc/[0-9]*/cmdline"], stdin=b"s3cr3t-word").stdout
         assert b"s3cr3t-word" not in seen
@@ -44,7 +44,7 @@ def test_much_output_on_both_streams_does_not_block() -> None:
         assert len(result.stdout) == len(result.stderr) == 3000000
 
 
-def test_odd_surroundings_do_not_matter_case_69(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_odd_environment_changes_nothing_case_69(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"LC_ALL": "xx_YY", "LANG": "tr_TR.UTF-8", "TZ": "Mars", "COLUMNS": "3"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HOME", raising=False)
@@ -71,7 +71,7 @@ DEAF = "trap '' TERM; sleep {mark} & while :; do sleep {mark}; done"
 
 
 @pytest.mark.parametrize("prefix", [(), ("env",), ("setsid", "--wait", "env")], ids=" ".join)
-def test_a_command_that_does_not_heed_sigterm_does_not_outlive_the_run(
+def test_a_command_that_ignores_sigterm_is_killed(
     monkeypatch: pytest.MonkeyPatch, mark: str, prefix: tuple[str, ...]
 ) -> None:
     """`setsid`: as over ssh, where the shell is of another process group than what leads to it."""
@@ -81,14 +81,14 @@ def test_a_command_that_does_not_heed_sigterm_does_not_outlive_the_run(
     assert not alive(f"sleep {mark}")
 
 
-def test_a_command_that_heeds_sigterm_may_tidy_up_first(tmp_path: Path) -> None:
+def test_a_command_that_handles_sigterm_can_clean_up(tmp_path: Path) -> None:
     tidy = "trap 'sleep 0.5; echo tidy > \"$1\"; exit' TERM; while :; do sleep 0.1; done"
     with Host().shell() as shell, pytest.raises(CommandFailed):
         shell.run(["sh", "-c", tidy, "sh", str(tmp_path / "said")], timeout=10.0)
     assert (tmp_path / "said").read_text() == "tidy\n"
 
 
-def test_a_service_that_a_command_has_started_outlives_the_run(mark: str) -> None:
+def test_a_service_that_a_command_started_continues_after_the_run(mark: str) -> None:
     with Host().shell() as shell:
         shell.run(["sh", "-c", f"sleep {mark} >/dev/null 2>&1 </dev/null &"])
     assert alive(f"sleep {mark}")
@@ -101,14 +101,14 @@ def alive(command: str) -> bool:
     return any(state != "Z" for state in states)
 
 
-def test_a_shell_that_cannot_be_had_is_said_to_be() -> None:
+def test_a_shell_that_cannot_be_started_is_reported() -> None:
     with pytest.raises(Unreachable, match="nosuchprogram"), Host("there", ("nosuchprogram",)).shell():
         pass
     with pytest.raises(Unreachable, match="the shell on there ended"), Host("there", ("false",)).shell():
         pass
 
 
-def test_a_prefix_leads_somewhere_else() -> None:
+def test_a_prefix_starts_the_shell_elsewhere() -> None:
     with Host("there", ("env", "WHERE=there")).shell() as shell:
         assert shell.run(["sh", "-c", "echo $WHERE"]).stdout == b"there\n"
 
@@ -127,7 +127,9 @@ def test_a_lock_is_inherited_by_the_command_and_ends_with_it_case_67(tmp_path: P
         subprocess.run(["flock", "--timeout", "60", str(device), "true"], check=True)
 
 
-def test_a_lock_that_another_holds_is_a_refusal_case_67(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_another_program_holds_is_a_refusal_case_67(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("subfloor.act.locks.WAIT", 1)
     device = tmp_path / "device"
     device.touch()
@@ -141,7 +143,7 @@ def test_a_lock_that_another_holds_is_a_refusal_case_67(tmp_path: Path, monkeypa
         pass
 
 
-def test_ticks_come_while_a_command_runs() -> None:
+def test_ticks_arrive_while_a_command_runs() -> None:
     ticks: list[tuple[float, str]] = []
     with Host().shell() as shell:
         shell.run(["sh", "-c", "printf '1 %%\\r2 %%\\n\\n'; sleep 3.5"], tick=lambda *tick: ticks.append(tick))
@@ -149,19 +151,19 @@ def test_ticks_come_while_a_command_runs() -> None:
     assert {said for _, said in ticks} == {"2 %"}
 
 
-def test_a_command_has_its_own_environment_and_the_next_has_not() -> None:
+def test_the_environment_of_a_command_does_not_reach_the_next() -> None:
     with Host().shell() as shell:
         said = shell.run(["sh", "-c", 'cat; printf %s "$A"'], stdin=b"in ", env={"A": "it's $HOME; x"}).stdout
         assert said == b"in it's $HOME; x"
         assert shell.run(["sh", "-c", "echo ${A-none}"]).stdout == b"none\n"
 
 
-def test_what_a_command_that_hangs_printed_last_is_told() -> None:
+def test_the_last_output_of_a_command_that_hangs_is_reported() -> None:
     with Host().shell() as shell, pytest.raises(CommandFailed, match="its last output: waiting for paper"):
         shell.run(["sh", "-c", "echo waiting for paper; sleep 30"], timeout=10.0)
 
 
-def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_it_so_case_67(
+def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_the_lock_case_67(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SUBFLOOR_LOCK", str(tmp_path / "lock"))
@@ -176,7 +178,7 @@ def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_it_so_
     assert not awaited
 
 
-def test_a_disk_that_is_gone_cannot_be_locked_and_is_not_said_to_be_case_18(tmp_path: Path) -> None:
+def test_a_missing_disk_cannot_be_locked_case_18(tmp_path: Path) -> None:
     with (
         Host().shell() as shell,
         pytest.raises(Refused, match="can no longer be opened"),

@@ -14,6 +14,6 @@ def test_disks_are_locked_once_each_and_in_one_order() -> None:
     assert len({lock.descriptor for lock in taken}) == 2
 
 
-def test_no_disk_is_left_unlocked_because_there_are_too_many() -> None:
+def test_too_many_disks_to_lock_are_an_error() -> None:
     with pytest.raises(PluginError, match="6 disks at once, but only 5 can be locked"):
         locks.of_disks([f"/dev/vd{letter}" for letter in "abcdef"])

@@ -99,7 +99,7 @@ def test_the_current_directory_may_be_read_only_case_69(desk: Desk) -> None:
 # The clock.
 
 
-def test_the_log_of_a_machine_whose_clock_was_set_in_mid_run_has_its_order_case_70(
+def test_the_log_stays_in_order_if_the_clock_is_set_during_the_run_case_70(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1970, then now: the lines are told apart by the seconds since the run began."""
@@ -122,7 +122,7 @@ def test_the_log_of_a_machine_whose_clock_was_set_in_mid_run_has_its_order_case_
 # What programs print.
 
 
-def test_what_a_failing_program_prints_may_be_anything_case_71(tmp_path: Path) -> None:
+def test_any_output_of_a_failing_program_is_reported_case_71(tmp_path: Path) -> None:
     nasty = r"printf 'caf\351 \033[2J\000\n' >&2; exit 1"
     report = carried_out(Count(path=str(tmp_path / "n"), script=nasty))
     told = "\n".join(text.task(report.tasks[0], Style()))
@@ -130,7 +130,7 @@ def test_what_a_failing_program_prints_may_be_anything_case_71(tmp_path: Path) -
     json.loads(dumps(Run("check", 0, "drift", "play", (report,))))
 
 
-def test_what_a_probe_prints_may_be_anything_case_71(tmp_path: Path) -> None:
+def test_any_output_of_a_probe_is_handled_case_71(tmp_path: Path) -> None:
     path = tmp_path / "n"
     path.write_bytes(b"\xff\xfe\x00 seven")
     entries = [AnEntry(Count(path=str(path)))]
@@ -142,7 +142,7 @@ def test_what_a_probe_prints_may_be_anything_case_71(tmp_path: Path) -> None:
 # What is given as a playbook.
 
 
-def test_what_is_no_playbook_is_told_with_its_place_case_72(desk: Desk) -> None:
+def test_a_file_that_is_not_a_playbook_is_reported_with_a_position_case_72(desk: Desk) -> None:
     play = desk.play(write("one"))
     good = play.read_bytes()
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

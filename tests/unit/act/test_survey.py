@@ -26,7 +26,7 @@ def test_a_blank_machine_was_never_set_up() -> None:
     assert applied_before(TASKS, START, DONE) is AppliedBefore.NEVER
 
 
-def test_a_finished_machine_was_set_up_whatever_has_drifted() -> None:
+def test_a_finished_machine_with_drift_was_set_up() -> None:
     assert applied_before(TASKS, DONE, DONE) is AppliedBefore.FULLY
     assert (
         applied_before(TASKS, with_table(lambda table: replace(table, damage=frozenset({"x"}))), DONE)
@@ -34,7 +34,7 @@ def test_a_finished_machine_was_set_up_whatever_has_drifted() -> None:
     )
 
 
-def test_every_moment_between_is_in_part() -> None:
+def test_every_state_in_between_counts_as_partly_applied() -> None:
     moments = list(on_the_way(START, imagine(PLAY, START, Consent(), nothing_left)))
     states = [applied_before(TASKS, moment, DONE) for moment in moments]
     first, last = states.index(AppliedBefore.PARTLY), states.index(AppliedBefore.FULLY)
@@ -42,14 +42,14 @@ def test_every_moment_between_is_in_part() -> None:
     assert set(states[first:last]) == {AppliedBefore.PARTLY}
 
 
-def test_a_partition_that_is_gone_leaves_it_in_part() -> None:
+def test_a_missing_partition_counts_as_partly_applied() -> None:
     assert (
         applied_before(TASKS, with_table(lambda table: replace(table, entries=table.entries[1:])), DONE)
         is AppliedBefore.PARTLY
     )
 
 
-def test_a_play_without_uuids_says_nothing() -> None:
+def test_for_a_play_without_uuids_it_is_unknown() -> None:
     assert applied_before([Count()], Machine(), Machine()) is AppliedBefore.UNKNOWN
 
 
@@ -60,12 +60,12 @@ def with_table(change: object) -> Machine:
     return DONE.with_(disk, replace(state, table=change(state.table)))
 
 
-def test_a_disk_of_another_play_is_none_of_ours() -> None:
+def test_a_disk_of_another_play_does_not_count() -> None:
     foreign = with_table(lambda table: replace(table, id=UUID(int=7), entries=()))
     assert applied_before(TASKS, foreign, DONE) is AppliedBefore.NEVER
 
 
-def test_a_partition_that_was_never_finished_leaves_it_in_part() -> None:
+def test_an_unfinished_partition_counts_as_partly_applied() -> None:
     def unfinished(table: Gpt) -> Gpt:
         first, *more = table.entries
         return replace(table, entries=(replace(first, name=first.name + UNFINISHED), *more))

@@ -81,7 +81,9 @@ _BARE_DEV = 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec sh
 @pytest.mark.parametrize(
     ("inside", "hiding"), [("", Hiding()), ("letter", Hiding(("letter",))), ("both", Hiding((), ("both",)))]
 )
-def test_what_a_bind_would_hide_is_seen_without_dev_fd_case_56(tmp_path: FilePath, inside: str, hiding: Hiding) -> None:
+def test_content_that_a_bind_would_hide_is_seen_without_dev_fd_case_56(
+    tmp_path: FilePath, inside: str, hiding: Hiding
+) -> None:
     target, source = tmp_path / "target", tmp_path / "source"
     target.mkdir()
     source.mkdir()
@@ -108,7 +110,7 @@ def test_a_failed_search_for_a_tag_is_not_reported_as_no_match(status: int) -> N
 
 
 @pytest.mark.parametrize("program", ["cat", "cmp", "readlink", "sed", "stat", "tr"])
-def test_a_missing_program_makes_no_installation_absent_and_no_copy_bad(tmp_path: FilePath, program: str) -> None:
+def test_a_missing_program_is_a_failed_look_at_an_installation(tmp_path: FilePath, program: str) -> None:
     """A copy that could not be compared would be removed, and one that is whole is what the machine boots from."""
     (tmp_path / "bin").mkdir()
     for name in {"cat", "cmp", "readlink", "sed", "stat", "tr"} - {program}:

@@ -147,7 +147,7 @@ def test_a_promise_of_mount_options_allows_those_that_the_kernel_adds() -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_device_that_came_into_use_breaks_no_promise(whole: bool) -> None:
+def test_a_device_that_is_used_immediately_does_not_break_a_promise(whole: bool) -> None:
     """A desktop mounts what was just made. But where a step is to bring about use, it must be there."""
 
     def seen(used: bool) -> Machine:
@@ -174,7 +174,7 @@ def test_a_device_that_is_listed_by_another_name() -> None:
 # Memory, swap, tags.
 
 
-def test_memory() -> None:
+def test_the_memory_is_parsed() -> None:
     assert Memory().parse(Output(b"MemTotal:       24684096 kB\n"), Output(b"16384\n")) == MemoryState(
         24684096 * 1024, 16384
     )
@@ -190,7 +190,7 @@ _SWAPS = b"""Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority
     ("node", "state"),
     [("/dev/zram0", SwapState(True, 100)), ("/dev/vda2", SwapState(True)), ("/dev/vda", SwapState())],
 )
-def test_swap(node: str, state: SwapState) -> None:
+def test_an_active_swap_area_is_found_by_its_node(node: str, state: SwapState) -> None:
     assert Swap("/dev/disk/by-id/x").parse(Output(f"{node}\n".encode()), Output(_SWAPS)) == state
 
 
@@ -208,7 +208,7 @@ device /dev/vdc
 """
 
 
-def test_tags() -> None:
+def test_devices_are_found_by_their_tags() -> None:
     vdb = Tagged("/dev/vdb1", "ext4", "nix.unfinished")
     assert Tag("LABEL=my data").parse(Output(_DEVICES)) == (Tagged("/dev/vda1", "vfat"), vdb)
     for tag in ("UUID=91aa-33fc", "PARTUUID=0F", "PARTLABEL=nix.unfinished"):
@@ -253,7 +253,7 @@ def test_a_tag_is_searched_on_one_device_after_another(tmp_path: pathlib.Path) -
         ("/dev/vda1", None),
     ],
 )
-def test_sources(source: str, tag: tuple[str, str] | None) -> None:
+def test_a_tag_and_its_udev_link_are_the_same_source(source: str, tag: tuple[str, str] | None) -> None:
     assert block_devices.tag_of(source) == tag
     assert block_devices.tag_of(block_devices.link(source)) == tag
 
@@ -357,7 +357,7 @@ def test_an_automount_does_not_count_as_a_mount() -> None:
         ("nofail,noatime", "rw,noatime,extra", "", "rw,noatime"),
     ],
 )
-def test_remounting(given: str, there: str, lacking: str, options: str) -> None:
+def test_the_options_for_a_remount(given: str, there: str, lacking: str, options: str) -> None:
     asked = [each for each in given.split(",") if each]
     shown = frozenset(there.split(","))
     assert mount_options.wanted("ext4", asked).lacking(shown) == {each for each in lacking.split(",") if each}
@@ -374,12 +374,12 @@ def test_invalid_mount_options_are_refused(option: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "x", "/x/", "//x", "/x//y", "/x/../y", "/x/.", "/x\0"])
-def test_unclean_paths(path: str) -> None:
+def test_unclean_paths_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match="is not a clean absolute path"):
         check_clean(path)
 
 
-def test_modes() -> None:
+def test_octal_modes_are_parsed() -> None:
     assert (mode_of("755"), mode_of("1777"), str(mode_of("0007"))) == (0o755, 0o1777, "7")
     for mode in ("", "75", "0o755", "u+x", "00755"):
         with pytest.raises(ValueError, match="not a mode"):

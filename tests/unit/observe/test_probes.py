@@ -88,7 +88,7 @@ def places(size: int) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("size", [96 * KIB, 2 * MIB, 2 * MIB + 4096, 3 * MIB, 3 * MIB + 64 * KIB, 67 * MIB, 4 * GIB])
-def test_as_many_zeros_are_expected_as_are_read_and_none_beyond_the_disk(size: int) -> None:
+def test_zeros_are_expected_for_exactly_the_bytes_that_were_read(size: int) -> None:
     read = places(size)
     assert all(start >= MIB and start + length <= size - MIB for start, length in read)
     facts = outputs_of(load("blank"))[FACTS].text.replace("size 1048576", f"size {size // 512}")
@@ -316,7 +316,7 @@ def test_a_stray_partition_in_use_keeps_the_disk_busy_case_54() -> None:
         (b"/caf\xe9", "/caf\udce9"),
     ],
 )
-def test_paths_of_mounts_case_61(written: bytes, path: str) -> None:
+def test_escaped_paths_of_mounts_are_decoded_case_61(written: bytes, path: str) -> None:
     (mount,) = mountinfo.parse(b"30 21 8:1 / " + written + b" rw,relatime shared:1 - ext4 /dev/sda1 rw\n")
     assert mount.path == path
 
@@ -349,13 +349,13 @@ def test_a_filesystem_that_became_read_only_case_64(own: str, within: str, optio
     assert (mount.options, mount.halted) == (frozenset(options.split(",")), halted)
 
 
-def test_of_stacked_mounts_the_last_one_is_on_top_case_59() -> None:
+def test_the_last_of_stacked_mounts_is_on_top_case_59() -> None:
     mounts = b"1 1 8:1 / / rw - ext4 a rw\n2 1 0:3 / /x rw - tmpfs b rw\n3 2 0:4 / /x rw - tmpfs c rw\n"
     seen = looked(Mount("/x"), (Output(mounts), Output(b"/x\n")))
     assert [mount.source for mount in seen.stack] == ["b", "c"] and seen.top and seen.top.source == "c"
 
 
-def test_swap_areas() -> None:
+def test_active_swap_areas_are_parsed() -> None:
     table = b"Filename Type Size Used Priority\n/dev/vda2 partition 1 0 -2\n/dev/vdb partition 1 0 5\n"
     assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
     assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState(True, 5)
@@ -442,7 +442,7 @@ def test_a_disk_with_flipped_bytes_is_not_blank(flips: list[tuple[int, int, byte
     assert seen.table or seen.signatures or seen.volumes
 
 
-def test_a_mount_by_a_link_is_one_of_the_device() -> None:
+def test_a_mount_through_a_link_counts_for_the_device() -> None:
     """busybox's mount, which NixOS's first stage uses, gives the kernel the link itself."""
     listed = b"24 1 254:3 / /nix rw,noatime - ext4 /dev/disk/by-label/nixos rw\n@ /dev/disk/by-label/nixos /dev/vda3\n"
     (mount,) = mountinfo.parse(listed)

@@ -50,7 +50,7 @@ def test_a_link_to_itself_resolves_to_itself(root: Path) -> None:
     assert told(f"{root}/round") == f"{root}/round\n"
 
 
-def test_the_root(root: Path) -> None:
+def test_the_root_resolves_to_itself(root: Path) -> None:
     assert told("/") == "/\n"
 
 

@@ -29,7 +29,7 @@ def parsed(stdout: bytes, status: int = 0) -> Found:
     return Subvolume("/top/@a").parse(Output(stdout, status))
 
 
-def test_what_it_is() -> None:
+def test_the_state_of_a_subvolume_is_parsed() -> None:
     assert parsed(PLAIN) == SubvolumeState()
     assert parsed(QUOTAS) == SubvolumeState(True, True, "zstd", True, True, "64MiB")
     assert parsed(QUOTAS.replace(b"67108864", b"none    ")) == SubvolumeState(True, True, "zstd", True, True)
@@ -41,7 +41,7 @@ def test_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("cut", range(len(PLAIN.splitlines())))
-def test_what_cannot_be_read_is_no_answer(cut: int) -> None:
+def test_incomplete_output_is_a_failed_look(cut: int) -> None:
     """Neither a probe that failed, nor an output that lacks a line."""
     lines = PLAIN.splitlines(keepends=True)
     with pytest.raises(LookFailed):

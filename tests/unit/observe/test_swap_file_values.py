@@ -18,7 +18,7 @@ def parsed(stdout: bytes, status: int = 0) -> SwapInFileState | Absent:
     return found
 
 
-def test_what_it_is() -> None:
+def test_the_state_of_a_swap_file_is_parsed() -> None:
     ours = SwapInFileState("8MiB", content="swap", uuid="76-60")
     assert parsed(EXT4) == ours
     assert parsed(EXT4.replace(b"16384", b"16376")) == SwapInFileState("8MiB", True, content="swap", uuid="76-60")
@@ -32,7 +32,7 @@ def test_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(("stdout", "status"), [(EXT4, 1), (EXT4[:-5], 0), (b"", 0), (b"end=\n", 0)])
-def test_what_cannot_be_read_is_no_answer(stdout: bytes, status: int) -> None:
+def test_incomplete_output_is_a_failed_look(stdout: bytes, status: int) -> None:
     with pytest.raises(LookFailed):
         parsed(stdout, status)
 
@@ -51,7 +51,7 @@ def offset(stdout: bytes, status: int = 0) -> OffsetState:
     return ResumeOffset("/x").parse(Output(stdout, status))
 
 
-def test_where_it_begins() -> None:
+def test_the_resume_offset_is_parsed() -> None:
     assert offset(b"btrfs 3328\n") == Offset(3328)
     assert offset(FRAG) == Offset(4096)
     assert offset(FRAG.replace(b"page 4096", b"page 65536")) == Absent(), "the first page is in two pieces"
