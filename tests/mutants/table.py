@@ -469,7 +469,7 @@ MUTANTS = (
         _APPLY,
         "if not broken:",
         "if True:",
-        (*_ENGINE, "-k", "promise or found_out"),
+        (*_ENGINE, "-k", "promise or fails_verification"),
     ),
     Mutant(
         "what comes late is not waited for",

@@ -63,7 +63,7 @@ def test_apply_check_is_check(desk: Desk) -> None:
         ("unseen", 2, "the paper is in a drawer"),
     ],
 )
-def test_what_goes_wrong_is_told_and_has_its_status(
+def test_errors_are_reported_with_their_exit_status(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, how: str, status: int, said: str
 ) -> None:
     monkeypatch.setattr(apply, "_PATIENCE", 0.05)
@@ -83,7 +83,7 @@ def test_nothing_is_touched_where_anything_is_refused(desk: Desk) -> None:
     assert not desk.note("one").exists()
 
 
-def test_a_check_goes_on_after_a_refusal(desk: Desk) -> None:
+def test_a_check_continues_after_a_refusal(desk: Desk) -> None:
     desk.play(write("one", how="refuse"), write("two"))
     result = desk.run("check")
     assert result.exit_code == 3
@@ -143,11 +143,11 @@ def test_bad_usage_has_a_status_of_its_own(desk: Desk, arguments: tuple[str, ...
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), *((name, "--help") for name in cli.commands)])
-def test_help_is_no_error(arguments: tuple[str, ...]) -> None:
+def test_help_is_not_an_error(arguments: tuple[str, ...]) -> None:
     assert invoke(*arguments).exit_code == 0
 
 
-def test_a_fault_of_ours_is_told_as_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_subfloor_is_reported_as_a_bug(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise ZeroDivisionError("by zero")
 
@@ -255,7 +255,7 @@ def test_a_name_that_means_nothing_is_never_success(desk: Desk, command: str, wo
     assert re.search(said, done.stderr), done.stderr
 
 
-def test_names_in_what_is_skipped_mean_something(desk: Desk, tmp_path: Path) -> None:
+def test_names_in_skipped_entries_are_known(desk: Desk, tmp_path: Path) -> None:
     """A task, an include, a default and a file of variables: each may not matter in this run."""
     part = [{"include": "no-such-file.yml", "when": "inner is undefined", "tags": ["deep"]}]
     (tmp_path / "part.yml").write_text(json.dumps(part))
@@ -321,7 +321,7 @@ def names(document: dict[str, Any]) -> list[str]:
     return [task["name"] for host in document["hosts"].values() for task in host["tasks"]]
 
 
-def test_check_says_what_apply_then_does(desk: Desk) -> None:
+def test_a_check_plans_the_steps_that_apply_takes(desk: Desk) -> None:
     desk.play(write("one"), write("two"))
     told = desk.run("check").stdout
     done = desk.run("apply").stdout
@@ -379,7 +379,7 @@ def test_a_run_of_a_rehearsal_never_prints_a_command_for_the_real_machine(desk: 
     assert "subfloor rehearse play.yml -e disk=/dev/vda" in said and "subfloor apply" not in said
 
 
-def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
+def test_an_interrupted_run_reports_its_progress(desk: Desk) -> None:
     desk.play(write("one"), write("two", how="fail"), write("three"), write("four"))
     result = desk.run("apply")
     assert "done:         1 step in this run; 1 task satisfied" in result.stdout
@@ -391,7 +391,7 @@ def test_a_run_that_broke_off_says_where_it_stands(desk: Desk) -> None:
     assert document["hosts"]["localhost"]["unreached"] == ["Write three", "Write four"]
 
 
-def test_a_run_that_broke_off_between_its_steps_has_left_nothing_by_half(
+def test_a_run_that_is_interrupted_between_steps_leaves_nothing_incomplete(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.play(erase("one"), write("two", how="fail"), write("three"))
@@ -415,7 +415,7 @@ def test_colour_is_for_terminals(desk: Desk) -> None:
 # Tasks and their schema.
 
 
-def test_tasks_are_listed_and_told_about(desk: Desk) -> None:
+def test_tasks_are_listed_and_documented(desk: Desk) -> None:
     playbook = str(desk.play(write("one")))
     listed = invoke("tasks", "--playbook", playbook)
     assert listed.exit_code == 0, listed.output

@@ -55,9 +55,7 @@ def running(*words: str) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_run_that_is_asked_to_end_ends_its_command_and_says_where_it_stands_case_68(
-    desk: Desk, number: signal.Signals
-) -> None:
+def test_a_signal_ends_the_command_and_the_run_reports_its_progress_case_68(desk: Desk, number: signal.Signals) -> None:
     seconds = 1000 + number  # to be told from other tests' processes
     desk.play(write("one"), write("two", sleep=seconds), write("three"))
     process = desk.start("apply", **PIPES)
@@ -89,7 +87,7 @@ def test_the_document_of_an_interrupted_run_is_whole(desk: Desk) -> None:
     assert host["broke_off"].startswith("Write 'hello'")
 
 
-def test_a_rerun_goes_on(desk: Desk) -> None:
+def test_a_rerun_resumes(desk: Desk) -> None:
     desk.play(write("one"), write("two", sleep=1200))
     process = desk.start("apply", **PIPES)
     wait_for(lambda: running("sleep", "1200"))
@@ -116,7 +114,7 @@ def test_the_hosts_after_an_interrupted_one_are_left_alone(desk: Desk) -> None:
     assert not desk.note("second").exists()
 
 
-def test_a_run_that_is_killed_outright_is_gone_on_with_once_its_command_has_ended_case_68(desk: Desk) -> None:
+def test_a_rerun_waits_for_the_command_of_a_killed_run_and_resumes_case_68(desk: Desk) -> None:
     """SIGKILL leaves it no last word, and its command alive: the rerun waits for that, and does not race it."""
     desk.play(write("one"), write("two", sleep=3))
     process = desk.start("apply", **PIPES)
@@ -132,7 +130,7 @@ def test_a_run_that_is_killed_outright_is_gone_on_with_once_its_command_has_ende
     assert not running("sleep", "3")
 
 
-def test_a_command_that_is_killed_is_said_to_be_case_68(desk: Desk) -> None:
+def test_a_killed_command_is_reported_case_68(desk: Desk) -> None:
     desk.play(write("one"), write("two", sleep=1500), write("three"))
     process = desk.start("apply", **PIPES)
     (sleeping,) = wait_for(lambda: running("sleep", "1500"))
@@ -179,7 +177,7 @@ def test_a_reader_that_leaves_breaks_nothing_off_case_68(desk: Desk) -> None:
     assert desk.note("last").read_text() == "hello"
 
 
-def test_a_full_disk_under_the_report_breaks_nothing_off_and_is_told_case_68(desk: Desk) -> None:
+def test_a_full_disk_for_the_report_stops_nothing_and_is_reported_case_68(desk: Desk) -> None:
     desk.play(write("one"))
     with Path("/dev/full").open("w") as full:
         process = desk.start("apply", stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
@@ -266,7 +264,7 @@ def sit(desk: Desk) -> Iterator[Callable[..., Terminal]]:
 Sit = Callable[..., Terminal]
 
 
-def test_the_plan_is_shown_and_asked_about_once(desk: Desk, sit: Sit) -> None:
+def test_the_plan_is_shown_and_confirmed_once(desk: Desk, sit: Sit) -> None:
     desk.play(write("one"), write("two"))
     terminal = sit("apply")
     terminal.until("Apply? [y/N]")
@@ -321,14 +319,14 @@ def test_data_is_lost_only_where_its_device_was_typed(desk: Desk, sit: Sit, answ
     assert "Apply?" not in terminal.seen
 
 
-def test_yes_is_no_consent(desk: Desk, sit: Sit) -> None:
+def test_yes_does_not_give_consent(desk: Desk, sit: Sit) -> None:
     desk.play(erase("one"))
     desk.note("one").write_text("precious")
     assert sit("apply", "--yes").end() == 5
     assert desk.note("one").exists()
 
 
-def test_what_is_refused_anyway_is_not_asked_about(desk: Desk, sit: Sit) -> None:
+def test_no_question_is_asked_about_a_refused_plan(desk: Desk, sit: Sit) -> None:
     desk.play(erase("one"), write("two", how="refuse"))
     desk.note("one").write_text("precious")
     terminal = sit("apply")

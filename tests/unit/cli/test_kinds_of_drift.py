@@ -59,7 +59,7 @@ def test_consent_alone_does_not_help_where_a_person_is_needed(desk: Desk) -> Non
     assert desk.run("check").exit_code == 3
 
 
-def test_what_is_declared_and_what_was_found_are_in_text_and_json(desk: Desk) -> None:
+def test_declared_and_found_values_are_in_text_and_json(desk: Desk) -> None:
     desk.play(write("one", says="new"))
     desk.note("one").write_text("old")
     said = desk.run("check").stdout
@@ -70,7 +70,7 @@ def test_what_is_declared_and_what_was_found_are_in_text_and_json(desk: Desk) ->
     assert task["declared"] == {"path": str(desk.note("one")), "says": "new"}
 
 
-def test_a_refusal_says_what_was_found_and_what_is_declared(desk: Desk) -> None:
+def test_a_refusal_shows_found_and_declared_values(desk: Desk) -> None:
     desk.play(write("one", how="refuse"))
     (task,) = desk.document("check")["hosts"]["localhost"]["tasks"]
     (difference,) = task["differences"]

@@ -33,7 +33,7 @@ def saved(desk: Desk, *options: str) -> tuple[str, str]:
     return "--plan", str(path)
 
 
-def test_what_was_reviewed_is_done_and_a_rerun_is_in_sync(desk: Desk) -> None:
+def test_the_reviewed_plan_is_applied_and_a_rerun_is_in_sync(desk: Desk) -> None:
     desk.play(write("one"), write("two"))
     plan = saved(desk)
     assert not desk.note("one").exists()
@@ -53,7 +53,7 @@ def test_a_machine_that_changed_is_refused_with_the_difference(desk: Desk) -> No
     assert not desk.note("one").exists() and desk.note("two").read_text() == "of another"
 
 
-def test_a_playbook_that_changed_is_refused_too_and_the_report_says_so(desk: Desk) -> None:
+def test_a_changed_playbook_is_refused_too_and_reported(desk: Desk) -> None:
     desk.play(write("one"))
     plan = saved(desk)
     desk.play(write("one", says="another"))
@@ -65,7 +65,7 @@ def test_a_playbook_that_changed_is_refused_too_and_the_report_says_so(desk: Des
     assert not desk.note("one").exists()
 
 
-def test_what_is_done_already_needs_no_new_plan(desk: Desk) -> None:
+def test_finished_steps_need_no_new_plan(desk: Desk) -> None:
     """An interrupted apply is resumed with the same command."""
     desk.play(write("one"), write("two"))
     plan = saved(desk)
@@ -74,7 +74,7 @@ def test_what_is_done_already_needs_no_new_plan(desk: Desk) -> None:
     assert desk.note("two").read_text() == "hello"
 
 
-def test_a_plan_is_no_consent(desk: Desk) -> None:
+def test_a_plan_does_not_give_consent(desk: Desk) -> None:
     desk.play(erase("one"))
     desk.note("one").write_text("precious")
     plan = saved(desk, "--destroy", "/dev/toy")
@@ -104,7 +104,7 @@ def test_a_step_that_is_not_in_the_plan_is_not_taken_in_the_middle_of_a_run() ->
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no json", '{"kind": "subfloor plan", "version": 7}', "[]"])
-def test_what_is_no_plan_is_bad_usage(desk: Desk, text: str) -> None:
+def test_a_file_that_is_not_a_plan_is_bad_usage(desk: Desk, text: str) -> None:
     desk.play(write("one"))
     (desk.path / "plan.json").write_text(text)
     result = desk.run("apply", "--plan", str(desk.path / "plan.json"))

@@ -17,13 +17,13 @@ def test_a_shell_reads_it_as_it_was_typed(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize("needed", [(), ("/dev/vdb",)], ids=["nothing", "another disk"])
-def test_consent_to_what_is_lost_is_left_out(needed: tuple[str, ...]) -> None:
+def test_consent_for_destroyed_data_is_left_out(needed: tuple[str, ...]) -> None:
     argv = ["apply", "--destroy", "/dev/vda", "a b.yml", "--destroy=/dev/disk/by-id/x", "-y"]
     assert command_line(argv, needed) == "subfloor apply 'a b.yml' -y"
 
 
 @pytest.mark.parametrize("word", ["/dev/vda", "/dev/disk/by-path/pci-0000:00:05.0", "box:/dev/vda2"])
-def test_consent_to_what_is_still_to_be_lost_stays(word: str) -> None:
+def test_consent_for_data_that_is_not_destroyed_yet_stays(word: str) -> None:
     argv = ["apply", "--destroy", word, "play.yml", "--destroy=/dev/vdc"]
     assert command_line(argv, {word}) == f"subfloor apply --destroy {word} play.yml"
 

@@ -70,7 +70,7 @@ def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
         ("r", "{", '"version": 1'),
     ],
 )
-def test_the_name_says_the_format(tmp_path: Path, name: str, begins: str, says: str) -> None:
+def test_the_name_determines_the_format(tmp_path: Path, name: str, begins: str, says: str) -> None:
     desk = Desk(tmp_path)
     desk.play(write("one"))
     assert desk.run("check", "--report", str(tmp_path / name)).exit_code == 2

@@ -70,7 +70,7 @@ def test_two_tasks_that_want_the_same() -> None:
     assert [outcome for outcome, _ in reported(_STORE, same, same)] == ["would-change", "ok"]
 
 
-def test_a_mount_that_hides_what_was_made_is_no_conflict_that_can_be_seen() -> None:
+def test_a_mount_that_hides_earlier_work_is_not_a_visible_conflict() -> None:
     """What a filesystem that was there before holds cannot be said before it is mounted."""
     made = ("directory", {"path": "/a/x"})
     over = ("mount", {"path": "/a", "source": "/dev/vda1", "type": "btrfs"})

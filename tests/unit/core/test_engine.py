@@ -33,7 +33,7 @@ def test_a_satisfied_task_is_ok() -> None:
     assert imagined(Count(to=0)).outcome is Outcome.OK
 
 
-def test_imagining_takes_every_step_and_says_what_differs() -> None:
+def test_imagining_takes_every_step_and_lists_the_differences() -> None:
     report = imagined(Count(to=3))
     assert report.outcome is Outcome.WOULD_CHANGE
     assert [taken.step.says for taken in report.steps] == ["Count to 1", "Count to 2", "Count to 3"]
@@ -45,13 +45,13 @@ def test_one_task_starts_from_what_the_one_before_it_leaves() -> None:
     assert [len(report.steps) for report in reports] == [2, 1]
 
 
-def test_after_a_refusal_imagining_goes_on_from_the_machine_as_it_is() -> None:
+def test_after_a_refusal_imagining_continues_from_the_machine_as_it_is() -> None:
     reports = imagine([AnEntry(Count(to=3, refuses_at=1)), AnEntry(Count(to=2))], BLANK, Consent())
     assert [report.outcome for report in reports] == [Outcome.REFUSED, Outcome.WOULD_CHANGE]
     assert len(reports[1].steps) == 1
 
 
-def test_a_skipped_entry_is_said_to_be() -> None:
+def test_a_skipped_entry_is_reported_as_skipped() -> None:
     (report,) = imagine([AnEntry(None, why_skipped="when: false")], BLANK, Consent())
     assert (report.outcome, report.note) == (Outcome.SKIPPED, "when: false")
 
@@ -72,7 +72,7 @@ def test_a_plugin_that_raises_is_named() -> None:
     assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
-def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
+def test_warnings_of_a_task_are_reported_and_stop_nothing() -> None:
     class Late(Count):
         def warnings(self) -> tuple[str, ...]:
             return ("it is late",)
@@ -90,7 +90,7 @@ def test_what_a_task_warns_of_is_reported_and_stops_nothing() -> None:
     assert ": ZeroDivisionError: by zero)" in str(report.error)
 
 
-def test_a_task_that_looks_at_what_it_did_not_name_is_told_so() -> None:
+def test_a_look_at_an_unnamed_subject_is_a_plugin_error() -> None:
     class Nosy(Count):
         def next_step(self, machine: Machine) -> None:
             machine[Number("/elsewhere")]
@@ -172,7 +172,7 @@ def applied(*tasks: Count, consent: Consent | None = None) -> list[TaskReport]:
         return list(apply.apply(entries, look(shell, subjects(entries)), executor))
 
 
-def test_applying_does_what_was_imagined_and_then_nothing(tmp_path: Path) -> None:
+def test_applying_takes_the_imagined_steps_and_a_rerun_none(tmp_path: Path) -> None:
     task = Count(path=str(tmp_path / "n"))
     with Host().shell() as shell:
         plan = apply.preflight([AnEntry(task)], shell, Consent())
@@ -192,7 +192,7 @@ def test_a_promise_that_does_not_hold_stops_the_run(tmp_path: Path, monkeypatch:
     assert f"number {path}: expected 2, found 1" in str(reports[0].error)
 
 
-def test_a_command_that_does_nothing_and_says_it_went_well_is_found_out_case_56(
+def test_a_command_that_does_nothing_and_exits_with_0_fails_verification_case_56(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply, "_PATIENCE", 0.2)
@@ -212,7 +212,7 @@ def test_a_command_that_fails_is_shown_with_what_it_said_case_56(tmp_path: Path)
     assert "ended with status 7" in str(report.error) and "no room" in str(report.error)
 
 
-def test_a_status_that_a_command_accepts_is_no_failure(tmp_path: Path) -> None:
+def test_an_accepted_exit_status_is_not_a_failure(tmp_path: Path) -> None:
     class Lenient(Count):
         def next_step(self, machine: Machine) -> Step | None:
             step = super().next_step(machine)
@@ -292,7 +292,7 @@ def carried_out(*tasks: Count, watch: Watch | None = None) -> HostReport:
     return report
 
 
-def test_what_was_undone_in_the_same_run_is_a_failure_case_65(tmp_path: Path) -> None:
+def test_a_step_that_is_undone_in_the_same_run_is_a_failure_case_65(tmp_path: Path) -> None:
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
     undo = f"rm -f {first}; echo 1 > $1"
     report = carried_out(Count(path=first, to=1), Count(path=second, to=1, script=undo))
@@ -312,7 +312,7 @@ def test_the_end_of_a_run_costs_one_look_and_of_one_without_changes_none_case_65
     assert watch.count == 6 + 1
 
 
-def test_a_fault_of_ours_in_mid_run_is_told_and_so_is_what_was_done(
+def test_an_error_in_subfloor_during_a_run_is_reported_with_finished_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

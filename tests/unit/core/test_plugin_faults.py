@@ -72,7 +72,7 @@ def test_a_sound_one_is_in_sync(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["check", "apply"])
 @pytest.mark.parametrize("method", sorted(SOUND))
 @pytest.mark.parametrize("fault", ["sys.exit(0)", "raise KeyError('x')"])
-def test_whatever_a_plugin_raises_is_its_fault(tmp_path: Path, command: str, method: str, fault: str) -> None:
+def test_any_exception_of_a_plugin_is_a_plugin_error(tmp_path: Path, command: str, method: str, fault: str) -> None:
     status, said = checked(tmp_path, command, **{method: fault})
     assert status not in (0, 2)
     assert "faulty" in said and "plugin" in said and "faulty.py:" in "".join(said.split())
@@ -88,7 +88,7 @@ def test_an_answer_of_the_wrong_type_is_its_fault(tmp_path: Path, method: str, a
     assert "faulty" in said and "plugin" in said
 
 
-def test_the_end_of_the_program_is_no_end_of_a_task() -> None:
+def test_sys_exit_in_a_plugin_does_not_end_a_task() -> None:
     task = failing(lambda: sys.exit(0))()
     converged = converge(AnEntry(task), Machine(), lambda *_: (Machine(), True), Outcome.OK)
     assert converged.report.outcome is Outcome.FAILED

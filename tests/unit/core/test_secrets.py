@@ -231,7 +231,7 @@ def test_a_plan_and_every_report_are_without_it(tmp_path: Path) -> None:
 
 @ROOT
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_nor_where_a_run_fails_or_is_refused(tmp_path: Path, form: str) -> None:
+def test_a_failed_or_refused_run_shows_no_secret(tmp_path: Path, form: str) -> None:
     (tmp_path / "root").write_text("in the way")
     (tmp_path / "secrets.yml").write_text(json.dumps({"password": HASH}))
     play = playbook(tmp_path, password_file(tmp_path))
@@ -274,7 +274,7 @@ def test_an_argument_that_gives_a_secret_is_not_repeated(tmp_path: Path) -> None
     ],
     ids=["password", "newline", "number", "list", "as-a-name", "changed", "added-to"],
 )
-def test_a_mistake_is_told_without_what_was_given(tmp_path: Path, values: dict[str, Any]) -> None:
+def test_a_mistake_is_reported_without_the_secret(tmp_path: Path, values: dict[str, Any]) -> None:
     path = playbook(tmp_path, password_file(tmp_path, **values))
     with pytest.raises(PlaybookError) as caught:
         read_job(Request(path, secrets={"password": Secret(HASH)}))
@@ -318,13 +318,13 @@ def test_a_secret_shows_itself_nowhere() -> None:
             write(secret)
 
 
-def test_secrets_are_told_apart() -> None:
+def test_different_secrets_are_not_equal() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
     assert Secret("a") != "a"
 
 
-def test_the_schema_says_that_it_is_one() -> None:
+def test_the_schema_marks_it_as_a_secret() -> None:
     plugin = Registry().get("password-file")
     assert plugin
     assert plugin.schema["properties"]["hash"]["writeOnly"] is True
@@ -366,7 +366,7 @@ def test_a_variable_is_a_password_or_a_passphrase(tmp_path: Path) -> None:
     assert done.returncode == 64 and "x: give one of --ask-password, --ask-passphrase or --secret, once" in done.stderr
 
 
-def test_text_that_is_no_utf_8_is_compared() -> None:
+def test_text_that_is_not_utf_8_is_compared() -> None:
     assert Secret("\udcff") == Secret("\udcff") != Secret("\xff")
     assert Secret("\udcffé").bytes == b"\xff\xc3\xa9"
 

@@ -15,11 +15,11 @@ def told(*devices: tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("label", ["nixos", "boot", "NIXOS", "swap"])
-def test_a_label_that_others_have_is_told_of(label: str) -> None:
+def test_a_common_label_is_a_warning(label: str) -> None:
     assert f"`{label}`" in told(("/dev/vda1", "mine"), ("/dev/vda2", label))
 
 
-def test_labels_on_two_disks_are_told_of() -> None:
+def test_labels_on_two_disks_are_a_warning() -> None:
     assert "2 disks (/dev/vda, /dev/vdb)" in told(("/dev/vda1", "a"), ("/dev/vdb1", "b"))
 
 
@@ -30,6 +30,6 @@ def test_others_are_not(devices: tuple[tuple[str, str], ...]) -> None:
     assert not told(*devices)
 
 
-def test_what_is_made_anew_at_every_boot_is_not_found_by_label() -> None:
+def test_an_area_that_is_made_at_every_boot_is_not_found_by_label() -> None:
     swap = SwapDevice("/dev/vda2", label="swap", random_key=True)
     assert not list(lint.ambiguous_labels(Layout(swaps=(swap,))))

@@ -66,7 +66,9 @@ def test_grub_and_its_disk_belong_together(values: dict[str, str]) -> None:
         (None, True, ""),
     ],
 )
-def test_what_is_declared_and_does_not_start_this_machine_is_told_of(loader: Loader, uefi: bool, told: str) -> None:
+def test_a_declared_boot_loader_that_cannot_start_this_machine_is_a_warning(
+    loader: Loader, uefi: bool, told: str
+) -> None:
     config = task("nixos-config", {"boot_loader": loader, "grub_device": "/dev/vda" if loader == "grub" else ""})
     said = "\n".join(config.warnings_on(step_values.machine({"uefi": uefi}, config.subjects())))
     assert told in said and bool(told) == bool(said)

@@ -93,7 +93,7 @@ def test_without_it_there_is_a_plain_one(place: Place) -> None:
     assert place.steps("apply") == []
 
 
-def test_what_is_generated_follows_the_play_and_what_is_ones_own_stays(place: Place) -> None:
+def test_generated_files_follow_the_play_and_user_files_stay(place: Place) -> None:
     place.steps("apply")
     own = place.files / "local.nix"
     own.write_text("{ ... }: { networking.firewall.enable = false; }\n")

@@ -65,7 +65,7 @@ def test_stage_1_opens_what_the_root_is_in(home: Path, systemd: bool) -> None:
     assert not boot.secrets and not list(boot.crypttab())
 
 
-def test_what_is_needed_later_is_opened_later(home: Path) -> None:
+def test_containers_that_are_needed_later_are_opened_later(home: Path) -> None:
     boot = booted(home, lies(CRYPTROOT, CRYPTHOME, ROOT, ESP, HOME))
     assert boot.luks.keys() == {"cryptroot"}
     assert list(boot.crypttab()) == [("crypthome", "/dev/disk/by-partuuid/vda3", "-", {"luks"})]

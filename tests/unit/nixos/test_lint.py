@@ -60,7 +60,7 @@ def test_what_is_needed() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if not path.startswith("/nix/")])
-def test_each_is_told_of_once_with_its_reason(path: str) -> None:
+def test_each_path_is_reported_once_with_its_reason(path: str) -> None:
     others = tuple(each for each in PATHS if each != path)
     (warning,) = forgotten(others)
     (reason,) = (need.otherwise for need in NEEDED if need.path == path)
@@ -132,7 +132,7 @@ def task(key: str, **values: Any) -> Task:
     return build(plugin.task, values, None)
 
 
-def test_a_play_is_told_and_excuses_itself() -> None:
+def test_a_play_gets_warnings_and_can_disable_them() -> None:
     root = task("tmpfs-mount", path="/mnt", size="1GiB")
     log = task("bind-persist", root="/mnt", path="/var/log")
     told = warnings(root, log, task("nixos-config", state_version="24.05", no_login="a kiosk"))
@@ -148,7 +148,7 @@ def test_a_play_is_told_and_excuses_itself() -> None:
     ("kind", "size", "told"),
     [("esp", "512MiB", 1), ("esp", "1023MiB", 1), ("esp", "1GiB", 0), ("esp", "rest", 0), ("linux", "512MiB", 0)],
 )
-def test_a_boot_partition_that_fills_up_is_told_of(kind: str, size: str, told: int) -> None:
+def test_a_boot_partition_that_fills_up_is_a_warning(kind: str, size: str, told: int) -> None:
     assert len(list(lint.small_esps([SimpleNamespace(type=kind, size=size)]))) == told
 
 
@@ -163,13 +163,13 @@ def test_a_boot_partition_that_fills_up_is_told_of(kind: str, size: str, told: i
         (("fmask=0137", "dmask=0027"), 0),
     ],
 )
-def test_a_boot_partition_that_everybody_can_read_is_told_of(options: tuple[str, ...], told: int) -> None:
+def test_a_boot_partition_that_all_users_can_read_is_a_warning(options: tuple[str, ...], told: int) -> None:
     esp = FileSystem("/boot", "/dev/vda1", "vfat", options)
     assert len(list(lint.open_esps(Layout((ROOT, esp))))) == told
     assert not list(lint.open_esps(Layout((ROOT, FileSystem("/data", "/dev/vda1", "vfat", options)))))
 
 
-def test_a_play_is_told_of_its_boot_partition() -> None:
+def test_a_play_gets_warnings_about_its_boot_partition() -> None:
     told = [warning for entry in entries("tmpfs root, small ESP") if entry.task for warning in entry.task.warnings()]
     assert [warning for warning in told if "EFI system partition of 512MiB" in warning]
 

@@ -63,7 +63,7 @@ def test_every_file_parses(variant: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", _NIXOS)
-def test_it_mounts_what_is_mounted(variant: str, tmp_path: Path) -> None:
+def test_it_mounts_the_filesystems_of_the_play(variant: str, tmp_path: Path) -> None:
     _, finish = whole_playbooks.finished(variant)
     said = reading(finish, tmp_path)
     assert {path: _as_mounted(said, path, finish) for path in said.mounts.keys() | said.files.keys() - _LINKED} == {
@@ -143,7 +143,7 @@ def test_the_machine_id_is_there_before_anything_is_mounted(variant: str, tmp_pa
 
 
 @pytest.mark.parametrize("variant", _NIXOS)
-def test_it_swaps_on_what_is_swapped_on(variant: str, tmp_path: Path) -> None:
+def test_it_activates_the_swap_areas_of_the_play(variant: str, tmp_path: Path) -> None:
     """An area with a random key is not in use before the installed system makes it."""
     _, finish = whole_playbooks.finished(variant)
     swaps = reading(finish, tmp_path).swaps

@@ -80,7 +80,7 @@ def test_a_layout_is_read_back(home: Path, texts: list[str]) -> None:
 
 @_often
 @given(texts=POOLS)
-def test_impermanence_is_told_the_same(home: Path, texts: list[str]) -> None:
+def test_impermanence_gets_the_same_paths(home: Path, texts: list[str]) -> None:
     layout = filled(Pool(texts))
     found = evaluate(f"({filesystems.module(layout, 'impermanence', {}, {})}) {{ }}", home)
     told = {(store, *about["directories"]) for store, about in found["environment"]["persistence"].items()}

@@ -75,7 +75,7 @@ def test_which(given: str | None, values: dict[str, Any], state: str, branch: st
         {"is_running": True},
     ],
 )
-def test_nothing_says_which(values: dict[str, Any]) -> None:
+def test_an_unknown_release_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(Refused, match=r"state_version: (?s:.*)→ give"):
         chosen(None, None, known(**values), overwrite=False)
 
@@ -97,7 +97,7 @@ def test_that_of_an_installed_system_never_changes_by_mistake() -> None:
         ("26.11", OsRelease("debian", "12"), False),
     ],
 )
-def test_a_release_that_the_installer_does_not_have_yet_is_told_of(
+def test_a_release_later_than_that_of_the_installer_is_a_warning(
     given: str | None, running: OsRelease, told: bool
 ) -> None:
     assert bool(list(newer(given, running))) is told

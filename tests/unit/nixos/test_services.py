@@ -36,7 +36,7 @@ REGISTRY = Registry()
         ("", []),
     ],
 )
-def test_what_is_switched_on(text: str, paths: list[str]) -> None:
+def test_enabled_services_are_found(text: str, paths: list[str]) -> None:
     assert [each.path.rpartition("/")[2] for each in switched_on(f"{{ pkgs, ... }}:\n{{ {text} }}\n", ())] == paths
 
 
@@ -81,7 +81,7 @@ def told(root: str = "tmpfs", **values: Any) -> list[str]:
     return [warning.split()[0] for warning in config.warnings_on(machine)]
 
 
-def test_a_play_is_told_of_what_it_does_not_keep() -> None:
+def test_a_play_gets_warnings_about_state_that_it_does_not_keep() -> None:
     assert told() == ["/var/lib/fprint", "/var/lib/iwd"]
     assert told(not_persisted={"/var/lib/iwd": "one network"}) == ["/var/lib/fprint"]
     assert told(root="ext4") == []

@@ -244,7 +244,7 @@ def test_a_table_of_any_numbers_is_shown_and_decided_about(name: str, made: Made
 
 @fuzzed(60)
 @given(made=TABLES, cut=st.tuples(st.integers(0, 65536), st.integers(0, 65536)))
-def test_a_table_that_was_read_by_half_is_no_error(made: Made, cut: tuple[int, int]) -> None:
+def test_a_table_that_was_read_in_part_is_not_an_error(made: Made, cut: tuple[int, int]) -> None:
     ends = ends_of(made)
     with contextlib.suppress(ValueError):
         gpt.parse(ends[0][: cut[0]], ends[1][: cut[1]], sector=512, sectors=SECTORS)
@@ -266,7 +266,7 @@ def test_a_host_that_greets_is_a_host(greeting: str) -> None:
         assert shell.run(["echo", "hello"]).stdout == b"hello\n"
 
 
-def test_a_way_that_leads_to_no_shell_of_ours_is_told() -> None:
+def test_a_connection_without_our_shell_is_reported() -> None:
     """It answers like one, and says no process group."""
     other = "cat > /dev/null & read -r line; echo"
     with pytest.raises(Unreachable), Host("there", ("sh", "-c", other)).shell():

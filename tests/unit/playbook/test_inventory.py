@@ -52,7 +52,7 @@ def values(found: Inventory, name: str) -> dict[str, Any]:
     return {key: strict_yaml.plain(node) for key, node in target.vars.items()}
 
 
-def test_what_is_closer_to_a_host_wins(tmp_path: Path) -> None:
+def test_variables_closer_to_a_host_override(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert values(found, "lonely") == {"level": "host", "a": "all"}
     assert values(found, "db1") == {"level": "inner", "a": "all", "b": "outer"}
@@ -89,7 +89,7 @@ def test_patterns(tmp_path: Path, pattern: str, names: str) -> None:
     assert [target.name for target in read(tmp_path).matching(pattern)] == names.split()
 
 
-def test_a_pattern_that_means_nobody(tmp_path: Path) -> None:
+def test_a_pattern_that_matches_no_host(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError) as caught:
         read(tmp_path).matching("web1:wbe2")
     assert str(caught.value) == (
@@ -199,7 +199,7 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
     ],
 )
-def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, expected: str) -> None:
+def test_mistakes_are_reported_with_their_positions(tmp_path: Path, text: str, expected: str) -> None:
     assert said(tmp_path, text) == expected
 
 

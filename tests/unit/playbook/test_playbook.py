@@ -132,7 +132,7 @@ def test_an_expression_keeps_its_type(tmp_path: Path, expression: str, value: An
     assert type(entry.task.size) is type(value)
 
 
-def test_what_jinja_leaves_lazy_becomes_a_list(tmp_path: Path) -> None:
+def test_lazy_values_of_jinja_become_lists(tmp_path: Path) -> None:
     task = "make: {device: /dev/a, type: ext4, options: \"{{ range(2) | map('string') }}\"}"
     assert parameters(entries(written(tmp_path, play(task)))[0])["options"] == ("0", "1")
 
@@ -227,7 +227,7 @@ def test_an_expanding_tree_of_includes_ends(tmp_path: Path) -> None:
         entries(written(tmp_path, play("include: 0.yml")))
 
 
-def test_each_task_is_told_the_whole_play(tmp_path: Path) -> None:
+def test_each_task_gets_the_whole_play(tmp_path: Path) -> None:
     path = written(tmp_path, play("count: {}", "{count: {}, when: false}", "wipe: {device: /dev/a}"))
     assert parameters(entries(path)[0])["tasks"] == 2
 
@@ -260,7 +260,7 @@ def test_anchors_and_merge_keys(tmp_path: Path) -> None:
     ]
 
 
-def test_a_byte_order_mark_and_dos_line_ends_are_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_dos_line_ends_are_accepted(tmp_path: Path) -> None:
     text = play("wipe: {device: /dev/a}", "wype: {}").replace("\n", "\r\n")
     path = tmp_path / "dos.yml"
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
@@ -342,7 +342,7 @@ def test_a_caret_under_wide_characters_tabs_and_in_long_lines() -> None:
     assert max(map(len, shown)) <= 104
 
 
-def test_errors_that_repeat_are_told_once() -> None:
+def test_repeated_errors_are_reported_once() -> None:
     where = Position(Source("f", "a\nb"))
     problems = Problems()
     for line in (1, 2, 2):
@@ -401,7 +401,7 @@ def test_records_among_the_parameters(tmp_path: Path) -> None:
     assert entry.task.captain == Person(age=40)
 
 
-def test_an_expression_that_comes_to_nothing_leaves_a_parameter_out(tmp_path: Path) -> None:
+def test_an_expression_whose_value_is_none_leaves_a_parameter_out(tmp_path: Path) -> None:
     given, *_ = entries(written(tmp_path, play('make: {device: /dev/a, type: ext4, label: "{{ none }}"}')))
     assert parameters(given).keys() == {"identity", "device", "type"}
     for wrong in ("make: {device: /dev/a, type: ext4, label: null}", 'make: {device: "{{ none }}", type: ext4}'):

@@ -19,7 +19,7 @@ CASES = sorted((DATA / "playbook").glob("*.yml"))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_the_error_says_what_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_has_a_message_and_a_position(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     first = path.read_text("utf-8").partition("\n")[0]
     extra = first.removeprefix("# -e ").split() if first.startswith("# -e ") else []

@@ -251,7 +251,7 @@ def test_the_schema_of_every_task_is_one(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(plugin.schema)
 
 
-def test_looking_for_tasks_does_not_import_what_is_slow() -> None:
+def test_finding_tasks_does_not_import_slow_modules() -> None:
     code = (
         "import sys, subfloor.playbook, subfloor.playbook.registry; subfloor.playbook.registry.Registry(offered=())\n"
         "print([name for name in ('jinja2', 'jsonschema', 'importlib.metadata', 'email') if name in sys.modules])"

@@ -132,7 +132,7 @@ _NAMES = st.sampled_from([*_OF_MAKE, "quick", "people", "captain", "age", "other
 
 
 @given(st.sampled_from(sample_plugins()), st.dictionaries(_NAMES, _VALUES, max_size=5) | _VALUES)
-def test_whatever_is_invalid_is_put_in_words(plugin: Plugin, values: Any) -> None:
+def test_every_invalid_value_has_a_message(plugin: Plugin, values: Any) -> None:
     assert (not check(plugin, values, Scalar(None, NOWHERE), NOWHERE).errors) == jsonschema.Draft202012Validator(
         plugin.schema
     ).is_valid(values)
@@ -146,7 +146,7 @@ def test_an_integer_is_one_to_python_too() -> None:
     assert error.what == "`number` must be a whole number, but this is the number 1.0"
 
 
-def test_a_value_with_many_mistakes_is_told_in_time() -> None:
+def test_many_mistakes_in_a_value_are_reported_in_time() -> None:
     plugin = registry().get("make")
     assert plugin is not None
     values = {f"x{number}": number for number in range(100_000)} | {"options": [1] * 100_000}

@@ -19,7 +19,7 @@ from whole_playbooks import VARIANTS, blank, entries, finished, on_the_way, said
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_from_every_place_on_the_way_it_goes_on(variant: str) -> None:
+def test_a_rerun_resumes_after_every_step(variant: str) -> None:
     play = entries(variant)
     start = blank(play)
     reports = imagine(play, start, Consent(), nothing_left)

@@ -72,7 +72,7 @@ def cpio_entries(data: bytes) -> dict[str, tuple[int, bytes]]:
         at = -(-(start + size) // 4) * 4
 
 
-def test_an_initrd_holds_what_was_put_in() -> None:
+def test_an_initrd_contains_the_given_files() -> None:
     modules = {"kernel/b.ko": b"B", "kernel/a-x.ko.xz": lzma.compress(b"A")}
     entries = cpio_entries(gzip.decompress(initrd.build(b"busybox", modules, {"/init": b"#!/bin/busybox sh\n"})))
     assert entries["bin/busybox"] == (0o100755, b"busybox")
@@ -158,7 +158,7 @@ def after(argv: list[str], option: str) -> list[str]:
     return [value for name, value in pairwise(argv) if name == option]
 
 
-def test_qemu_is_told_of_each_disk() -> None:
+def test_qemu_gets_each_disk() -> None:
     argv = qemu.kernel_argv(rehearse.Guest(KERNEL, DISKS), KERNEL.image, Path("/w/initrd"), WIRING)
     drives = [each for each in after(argv, "-drive") if "id=disk" in each]
     assert "file=/w/a,,b.raw," in drives[0]
@@ -167,7 +167,7 @@ def test_qemu_is_told_of_each_disk() -> None:
     assert any(each.startswith("nvme,drive=disk1,serial=subfloor1") and "opt_io_size=65536" in each for each in devices)
 
 
-def test_what_is_shared_is_shared_read_only() -> None:
+def test_shared_directories_are_read_only() -> None:
     argv = qemu.kernel_argv(
         rehearse.Guest(KERNEL), KERNEL.image, Path("/w/initrd"), qemu.Wiring(Path("/c"), (), 7, "kvm")
     )
@@ -364,7 +364,7 @@ def test_the_agent_ends_when_the_host_hangs_up(near: rehearse.Machine) -> None:
     near.power_off(timeout=60)
 
 
-def test_on_nixos_nobody_is_sent_to_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_nixos_the_advice_does_not_name_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package brings what a rehearsal needs, and names it by variables of the environment."""
     marker = tmp_path / "NIXOS"
     marker.touch()

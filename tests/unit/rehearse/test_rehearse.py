@@ -32,12 +32,12 @@ def test_a_disk_is_asked_for_in_words(text: str, disk: rehearse.Disk) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "30GB", "8GiB:scsi", "8GiB:1024", "0B", "1000B"])
-def test_what_is_no_disk_is_refused(text: str) -> None:
+def test_an_invalid_disk_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a size|out of range|bytes|neither a bus"):
         disk_of(text)
 
 
-def test_disks_are_told_by_the_names_that_they_will_have() -> None:
+def test_disks_are_listed_by_their_names_in_the_guest() -> None:
     disks = tuple(map(disk_of, ("30GiB", "8GiB:nvme", "1GiB")))
     assert disks_in_words(disks) == ("/dev/vda (30GiB)", "/dev/nvme0n1 (8GiB)", "/dev/vdb (1GiB)")
 

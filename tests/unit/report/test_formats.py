@@ -139,7 +139,7 @@ def test_the_page_is_whole_and_needs_nothing_else(run: Run) -> None:
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_the_page_says_the_summary_first_then_hosts_disks_and_what_is_open() -> None:
+def test_the_page_shows_the_summary_then_hosts_disks_and_open_tasks() -> None:
     text = "".join(Page(render(RUN, ".html")).text)
     order = [
         "check: failed",

@@ -55,7 +55,7 @@ def test_the_schema_is_one_and_knows_every_outcome() -> None:
     assert by_event["host-ended"]["outcome"]["enum"] == [str(each) for each in HostOutcome]
 
 
-def test_an_apply_is_told_from_its_beginning_to_its_end(desk: Desk) -> None:
+def test_an_apply_is_logged_from_start_to_end(desk: Desk) -> None:
     desk.play(erase("one"), write("two"))
     desk.note("one").write_text("precious")
     found = logged(desk, "apply", "--destroy", "/dev/toy")
@@ -129,7 +129,7 @@ def test_a_mistake_in_the_playbook_is_in_the_log(desk: Desk) -> None:
 
 @pytest.mark.parametrize("option", ["--log", "--report"])
 @pytest.mark.parametrize("command", ["check", "apply"])
-def test_what_cannot_be_written_is_told_before_anything_is_touched(desk: Desk, command: str, option: str) -> None:
+def test_an_unwritable_log_is_reported_before_anything_is_changed(desk: Desk, command: str, option: str) -> None:
     desk.play(write("one"))
     result = desk.run(command, option, str(desk.path / "missing" / "file"))
     assert result.exit_code == 64

@@ -158,7 +158,7 @@ def test_nothing_that_a_terminal_obeys_gets_through() -> None:
     assert Style().clean(nasty) == "a\\x1b[2Jb\\x0dc\\x9bd\\u202ee\\udcfff"
 
 
-def test_the_document_says_all_but_secrets() -> None:
+def test_the_document_contains_everything_except_secrets() -> None:
     told = document(Run("apply", 1, "failed", "Install", (HOST, GONE)))
     jsonschema.validate(told, json.loads(SCHEMA.read_text()))
     assert "secret" not in json.dumps(told)

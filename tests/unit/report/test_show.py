@@ -59,7 +59,7 @@ def test_each_part_has_a_row_and_free_space_too() -> None:
     assert text(SHOWN).startswith("/dev/vda (8.0 GiB QEMU)\n  GPT, label-id")
 
 
-def test_a_person_is_told_what_is_odd() -> None:
+def test_oddities_of_a_disk_are_shown() -> None:
     said = "\n".join(show.notes(DISK))
     assert "partition 2 is not aligned" in said and "partition 1 is not" not in said
     assert "partition 5 'nix.unfinished': an apply was interrupted" in said
@@ -78,7 +78,7 @@ def test_a_person_is_told_what_is_odd() -> None:
     ],
     ids=["damaged", "read-only", "stray", "in-use", "beyond", "unknown-to-kernel", "unknown-data"],
 )
-def test_what_is_wrong_with_a_disk_is_said(disk: DiskState, said: str) -> None:
+def test_damage_of_a_disk_is_shown(disk: DiskState, said: str) -> None:
     assert said in text(show.Shown(disk))
 
 

@@ -48,7 +48,7 @@ def test_private_is_closed() -> None:
         ("/etc/passwd", "directory", False),
     ],
 )
-def test_a_bound_file_that_programs_replace_is_told_of(path: str, kind: str, told: bool) -> None:
+def test_a_bound_file_that_programs_replace_is_a_warning(path: str, kind: str, told: bool) -> None:
     plugin = Registry().get("bind-persist")
     assert plugin
     (*found,) = build(plugin.task, {"path": path, "kind": kind}, None).warnings()

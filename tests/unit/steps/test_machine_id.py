@@ -41,7 +41,7 @@ def seen(path: Path) -> str:
         ("$(reboot)\n", "invalid"),
     ],
 )
-def test_what_is_an_id(tmp_path: Path, content: str, state: str) -> None:
+def test_valid_and_invalid_ids(tmp_path: Path, content: str, state: str) -> None:
     """As machine-id(5) has it: 32 digits in lower case, not all of them zero."""
     (tmp_path / "it's here").write_text(content)
     assert seen(tmp_path / "it's here") == state
@@ -54,7 +54,7 @@ def test_where_there_is_none(tmp_path: Path) -> None:
         seen(tmp_path / "directory")
 
 
-def test_what_is_made_is_one_and_another_one_each_time(tmp_path: Path) -> None:
+def test_each_created_id_is_valid_and_different(tmp_path: Path) -> None:
     made = set()
     for number in range(2):
         path = tmp_path / str(number) / "etc/machine-id"
@@ -68,7 +68,7 @@ def test_what_is_made_is_one_and_another_one_each_time(tmp_path: Path) -> None:
     assert all(re.fullmatch("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}\n", each) for each in made)
 
 
-def test_a_program_that_fails_or_says_nothing_leaves_no_file(tmp_path: Path) -> None:
+def test_a_program_that_fails_or_prints_nothing_leaves_no_file(tmp_path: Path) -> None:
     for argv in (("false",), ("true",), ("sh", "-c", "echo half; exit 3")):
         commands = keep_output(str(tmp_path / "x"), argv)
         assert subprocess.run(commands[1].argv, check=False).returncode

@@ -188,7 +188,7 @@ def test_a_longer_table_keeps_its_length_case_45(image: Path) -> None:
 
 @fuzzed(100)
 @given(st.binary(max_size=4096), st.binary(max_size=4096))
-def test_random_bytes_are_no_table_and_no_error(head: bytes, tail: bytes) -> None:
+def test_random_bytes_are_neither_a_table_nor_an_error(head: bytes, tail: bytes) -> None:
     assert gpt.parse(head, tail, sector=512, sectors=1 << 20) is None
 
 

@@ -36,12 +36,12 @@ def test_a_partition_is_named_as_the_kernel_and_udev_do_case_19(disk: str, node:
 
 
 @pytest.mark.parametrize("path", ["vda", "/dev/../vda", "/dev//vda", "/etc/passwd", "/dev/", "/dev/vda ", "", "/dev/."])
-def test_unclean_paths_are_no_devices_case_9(path: str) -> None:
+def test_unclean_paths_are_not_devices_case_9(path: str) -> None:
     with pytest.raises(ValueError, match="clean path below /dev"):
         devices.device(path)
 
 
-def test_a_partition_is_no_disk_and_a_disk_no_partition_case_21() -> None:
+def test_a_partition_is_not_a_disk_and_a_disk_not_a_partition_case_21() -> None:
     with pytest.raises(ValueError, match="/dev/vda1 is a partition; its disk is /dev/vda"):
         devices.whole_disk("/dev/vda1")
     with pytest.raises(ValueError, match=r"/dev/nvme0n1 is a whole disk.*such as /dev/nvme0n1p1"):

@@ -199,7 +199,7 @@ DAMAGES: Mapping[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("made", [plain, booted, other_first_sector, odd_entries])
-def test_a_repair_restores_what_was_there(image: Image, made: Callable[[Image], None], damage: str) -> None:
+def test_a_repair_restores_the_table(image: Image, made: Callable[[Image], None], damage: str) -> None:
     made(image)
     image.run("sfdisk", "--disk-id", "DISK", str(image.table.id))  # the protective slot as sfdisk writes it
     before = image.content
