@@ -69,7 +69,7 @@ class Bench:
 
 @cache
 def warm() -> None:
-    """Have this process read a playbook once, and do nothing about it: its forks need not compile the same anew."""
+    """Read a playbook once in this process, without a run, so that its forks need not compile it again."""
     read_job(Request(PLAYBOOKS / "nixos-tmpfs-root.yml", extra=("disk=/dev/vda",)))
 
 

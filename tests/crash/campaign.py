@@ -23,7 +23,7 @@ def layouts(campaign: str) -> list[Layout]:
 def carried_on(
     campaign: str, layout: Layout, record: Record, states: Callable[[Recording], Iterable[State]], count: Count
 ) -> None:
-    """Every state of the layout that is chosen is carried on to the same end."""
+    """From every chosen state of the layout a rerun has the same result."""
     seed = f"{campaign} {layout.name}".replace(" ", "-")
     bad = []
     with in_memory() as work:

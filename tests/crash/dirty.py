@@ -77,7 +77,7 @@ def _laid_out(place: Bench) -> None:
 
 
 def _by_another(place: Bench) -> None:
-    """The very layout, by somebody with another seed: the same extents, types and labels."""
+    """The same layout, made with another seed: the same extents, types and labels."""
     _laid_out(replace(place, seed=ANOTHER))
 
 

@@ -90,7 +90,7 @@ class Installed:
         return made.ran(name, "-e", f"@{variables}", *options)
 
     def blocks(self) -> dict[int, bytes]:
-        """What each MiB of the disk comes to, by its number, but those that are all zeros."""
+        """The content of each MiB of the disk, by its number, except those that are all zeros."""
         run("sync", self.place.disk.node)
         found = {}
         with self.place.disk.image.open("rb") as file:

@@ -48,7 +48,7 @@ class Job:
 
 
 def _home(at: Stand) -> None:
-    """The first volume is there already, and somebody keeps something in it."""
+    """The first volume exists already, and holds the user's data."""
     made = subfloor("apply", *Job("data-disk.yml", volumes=VOLUMES[:1]).words(at))
     assert made.status == 0, made.said
     (at.root / "home" / "letter").write_text(LETTER)

@@ -153,7 +153,7 @@ def _noise(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _another_seed(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    """The same layout, by somebody with another identity."""
+    """The same layout, made under another identity."""
     _with_files(layout, disk, f"{seed}-theirs", OLD)
 
 

@@ -47,7 +47,7 @@ class Stand:
                 run("umount", line.split()[0], check=False)
 
     def picture(self) -> list[str]:
-        """What the disk and its mounts have come to, in the words of other programs; no names of devices."""
+        """The disk and its mounts now, as other programs show them; without names of devices."""
         lines = said("sfdisk", "--dump", self.disk.node).splitlines() + self.mounts()
         for number in self.numbers():
             found = run("blkid", "-p", "-o", "export", self.disk.partition(number), check=False).stdout.decode()

@@ -52,7 +52,7 @@ def test_incomplete_work_is_never_marked_finished_case_56(job: str, tmp_path: Pa
 
 
 def _surveyed(job: Job, work: Path) -> tuple[Path, Sequence[str], list[Meeting]]:
-    """The disk that the job starts from, what it comes to when nothing goes wrong, and what could go wrong."""
+    """The disk that the job starts from, its result without a fault, and the possible faults."""
     start, log = start_of(job, work), work / "calls"
     with stand(work, start) as at:
         ran = subfloor("apply", *job.words(at), first=survey(log, _nodes(at)))

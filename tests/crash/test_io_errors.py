@@ -42,7 +42,7 @@ def test_reported_work_is_on_the_medium_after_any_failed_request(job: str, tmp_p
 
 
 def _whole(job: Job, start: Path, work: Path) -> tuple[Sequence[str], dict[Request, int]]:
-    """What the job comes to when nothing fails, and how many requests of each kind it makes."""
+    """The result of the job without a failure, and how many requests of each kind it makes."""
     image = _copy(start, work)
     with counting_disk(work, image) as counted:
         ran = _apply(job, counted.disk, work)
@@ -102,7 +102,7 @@ def test_an_unreadable_disk_counts_neither_as_blank_nor_as_in_sync(held: str, tm
 
 
 def _start(held: str, work: Path) -> Path:
-    """An image of a disk that is what the job makes, one that is somebody's, or a blank one."""
+    """An image of a disk: the job's result, another system's, or a blank one."""
     job = JOBS["another's disk"]
     start = start_of(job if held == "another's disk" else Job("ext4-root.yml"), work)
     if held == "whole":

@@ -25,7 +25,7 @@ SAMPLE = 1
 
 @cache
 def reference(layout: str) -> tuple[list[Counted], str]:
-    """The commands of a run that nobody disturbs, and what it comes to."""
+    """The commands of an undisturbed run, and its result."""
     with bench(READY[layout]) as undisturbed:
         run, commands = counted(undisturbed.command("apply"))
         assert run.status == 0, run
@@ -46,7 +46,7 @@ def test_the_next_run_resumes_after_a_kill_at_any_moment_case_51(layout: str, wh
 
 
 def carries_on(place: Bench, moment: Moment, wanted: str, commands: list[Counted]) -> None:
-    """Somebody is killed at this moment; the next run comes through unasked, to the very same end."""
+    """A process is killed at this moment; the next run succeeds without consent, with the same result."""
     told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}"
     apply = place.command("apply")
     if moment.whom == "runner":

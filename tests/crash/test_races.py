@@ -33,7 +33,7 @@ def _whole(job: Job, work: Path) -> list[str]:
 
 
 def _both(at: Stand, number: int, one: list[str], other: list[str]) -> tuple[Ran, Ran]:
-    """The first run is stopped before a command; the second begins, and waits; then the first goes on."""
+    """The first run is stopped before a command; the second begins, and waits; then the first continues."""
     reached = at.root.parent / "reached"
     first = start(["apply", *one], before(number, pause(reached)))
     wait_for(reached.exists, "the first run")
@@ -116,7 +116,7 @@ HOME = Job("data-disk.yml", volumes=({**RETYPED.volumes[0], "type": "ext4"},))
 
 
 def test_a_partition_that_is_finished_and_mounted_just_before_a_command_stays_finished_case_32(tmp_path: Path) -> None:
-    """Were it left with the name of what is unfinished, the next run would make it anew without asking."""
+    """If its name still said unfinished, the next run would make it again without consent."""
     with stand(tmp_path) as at:
         assert subfloor("apply", *HOME.words(at)).status == 0
         (at.root / "home" / "letter").write_text(LETTER)

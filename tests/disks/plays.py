@@ -38,7 +38,7 @@ def _task(key: str, values: Mapping[str, Any], identity: Identity) -> Task:
 
 
 def applied(play: Play, *destroy: str, seed: str = "seed") -> tuple[TaskReport, ...]:
-    """What comes of applying a play, as the command line does it: not at all where anything is refused."""
+    """The outcome of applying a play, as the command line does it: not at all where anything is refused."""
     consent = Consent(frozenset(destroy))
     with Host().shell() as shell:
         plan = preflight(entries(play, seed), shell, consent)
@@ -48,7 +48,7 @@ def applied(play: Play, *destroy: str, seed: str = "seed") -> tuple[TaskReport, 
 
 
 def interrupted(play: Play, done: int, *destroy: str, seed: str = "seed") -> None:
-    """Apply a play, of which no more than the first so many tasks come to their turn."""
+    """Apply a play, but only its first tasks."""
     consent = Consent(frozenset(destroy))
     with Host().shell() as shell:
         plan = preflight(entries(play, seed), shell, consent)

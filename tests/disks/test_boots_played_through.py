@@ -105,7 +105,7 @@ def test_the_generated_configuration_keeps_exactly_the_persisted_paths(module: M
 
 
 def test_a_path_without_needed_for_boot_is_lost(module: Module, survive: Survive) -> None:
-    """What NixOS binds in stage 1 without being told comes from a store that is not mounted before stage 2."""
+    """What NixOS itself binds in stage 1 comes from a store that is not mounted before stage 2."""
     assert module["fileSystems"]["/keep"].pop("neededForBoot")
     assert KEPT - survive(module) == {"/var/lib", "/var/log"}
 

@@ -229,7 +229,7 @@ def test_no_failing_tool_makes_a_full_disk_look_blank(disk: MakeDisk, tmp_path: 
 def test_a_failing_cat_does_not_make_a_full_disk_look_blank(
     disk: MakeDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that is printed passes through one: without it nothing comes, and the look is given up after its time."""
+    """All output passes through a cat: without it there is no output, and the look ends at its time limit."""
     monkeypatch.setattr(Disk, "patience", 2.0)
     vda = disk()
     FOREIGN[FULL[0]](vda)

@@ -52,7 +52,7 @@ class Site:
         return self.ground.sh(script)
 
     def installed(self) -> str:
-        """What firmware and the boot loader's entries would start, told without subfloor: the path of the init."""
+        """What firmware and the boot loader's entries would start, found without subfloor: the path of the init."""
         assert self.sh("cd root/boot; ls EFI/systemd/systemd-bootx64.efi EFI/BOOT/BOOTX64.EFI")
         default = self.sh("sed -n 's/^default //p' root/boot/loader/loader.conf")
         entry = self.sh(f"cat root/boot/loader/entries/{default}")
@@ -70,7 +70,7 @@ class Site:
         self.sh("cd root/nix/var/nix/profiles; for l in system-*-link; do [ $l = $(readlink system) ] || rm $l; done")
 
     def leftovers(self) -> list[str]:
-        """What a run that broke off leaves, and must not be there after one that went well."""
+        """What an interrupted run leaves, and must not be there after one that succeeded."""
         found = self.sh(
             "cd root; find boot nix/persist -name '*.tmp*' -o -name '.#*' -o -name tmp -o -name '*.unfinished'"
         )
@@ -153,7 +153,7 @@ def ended(site: Site, how: str, place: int) -> bool:
 
 
 def test_a_rerun_succeeds_after_two_interruptions(site: Site) -> None:
-    """What a second run that was ended leaves is no worse."""
+    """A second interruption leaves nothing worse."""
     site.apply()
     site.configure("{ ... }: { }\n")
     for place in (18, 13, 15, 4):
@@ -163,7 +163,7 @@ def test_a_rerun_succeeds_after_two_interruptions(site: Site) -> None:
 
 
 def test_a_failed_activation_does_not_fail_the_installation(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real program goes on, and what it installs boots: the script runs again then."""
+    """The real program continues, and the installed system boots: the script runs again then."""
     monkeypatch.setenv("STAND_IN_ACTIVATION", "fail")
     assert site.apply()[-1].startswith("Install NixOS")
     assert site.installed()
@@ -171,7 +171,7 @@ def test_a_failed_activation_does_not_fail_the_installation(site: Site, monkeypa
 
 
 def test_leftovers_of_a_killed_run_are_removed_by_name(site: Site) -> None:
-    """The real program fails for ever on a loader.tmp, and takes a kernel that is half copied for a whole one."""
+    """The real program always fails if there is a loader.tmp, and treats a truncated kernel as complete."""
     site.apply()
     site.sh("rm root/nix/persist/var/lib/subfloor/installed; touch root/boot/loader/loader.tmp")
     (kernel,) = site.sh("cd root/boot; ls EFI/nixos/*-bzImage.efi").split()
@@ -184,7 +184,7 @@ def test_leftovers_of_a_killed_run_are_removed_by_name(site: Site) -> None:
 
 
 def test_a_copy_of_the_right_length_with_other_bytes_is_replaced(site: Site) -> None:
-    """So a power cut may leave it; before an installation was recorded, nothing on the partition is trusted."""
+    """A power cut may leave such a copy. Before an installation is recorded, nothing on the partition is trusted."""
     with pytest.raises(CommandFailed):
         site.apply("kill:28")
     (initrd,) = site.sh("cd root/boot; ls EFI/nixos/*-initrd.efi").split()
@@ -232,7 +232,7 @@ def test_an_installer_that_does_nothing_fails_verification(site: Site, monkeypat
 
 
 def test_a_system_from_another_configuration_does_not_count_as_installed(site: Site) -> None:
-    """Rebuilt from a configuration that nobody recorded, and another generation chosen."""
+    """Rebuilt from a configuration without a record; or another generation was chosen."""
     site.apply()
     first = site.installed()
     site.configure("{ ... }: { }\n")
@@ -283,7 +283,7 @@ def test_a_state_in_memory_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["root two", "r*", "[r]oot"])
 def test_a_root_that_nixos_install_does_not_quote_is_refused(site: Site, name: str) -> None:
-    """Its cleanup would remove what the shell makes of the name: here a neighbour, which is somebody's only copy."""
+    """Its cleanup would remove what the shell expands the name to: here a directory of the user beside it."""
     site.sh(f"mkdir -p '{name}'; echo precious >root/kept")
     with pytest.raises(ValueError, match="root: nixos-install cannot be given"):
         site.ground.apply({"nixos-install": {"root": f"{site.ground.path}/{name}"}})

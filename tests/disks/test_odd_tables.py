@@ -63,7 +63,7 @@ def test_an_odd_table_is_erased_by_the_first_run_with_consent(
 
 @pytest.mark.parametrize("kind", odd_tables.ODD)
 def test_erased_content_does_not_reappear(disk: MakeDisk, kind: str, tmp_path: Path) -> None:
-    """The disk is erased, and then somebody makes the very same partitions on it once more."""
+    """The disk is erased, and then the same partitions are made on it again."""
     vda = with_table(disk, kind, tmp_path)
     seen = state(vda)
     reports = applied([("wipefs", {"device": vda.node})], vda.node)
@@ -84,7 +84,7 @@ def test_partitions_beyond_the_end_of_the_disk_are_reported(disk: MakeDisk, kind
 
 
 def test_updating_the_kernel_succeeds_if_it_is_already_updated(disk: MakeDisk, tmp_path: Path) -> None:
-    """As udev, or wipefs(8) itself, makes the kernel read the table anew."""
+    """udev, or wipefs(8) itself, makes the kernel read the table again."""
     vda = with_table(disk, "plain-gpt", tmp_path)
     run("partx", "--delete", vda.node)
     converged(on(vda, *HOME), vda.node)

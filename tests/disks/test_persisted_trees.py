@@ -106,7 +106,7 @@ def test_equal_content_with_a_more_open_mode_differs(ground: Ground, what: str) 
 
 
 def test_twenty_thousand_entries(ground: Ground) -> None:
-    """All are copied, those in a directory that both have too; and one that differs is found."""
+    """All are copied, also those in a directory that both have; and one that differs is found."""
     target, source = trees(ground)
     for place in (target, source):
         (place / "both").mkdir()
@@ -161,7 +161,7 @@ def test_attributes_and_holes_are_kept(ground: Ground) -> None:
 
 @pytest.mark.parametrize("placed", [0, 1])
 def test_an_interrupted_copy_is_removed(ground: Ground, placed: int) -> None:
-    """Whether nothing or all had its place, what the interrupted copy left goes, and nothing else."""
+    """What the interrupted copy left is removed, and nothing else, whether entries were moved already or not."""
     target, source = trees(ground)
     (target / "a").write_text("1")
     left = Path(staging(str(source), "directory"))
@@ -196,7 +196,7 @@ def test_a_secret_directory_is_not_opened_to_others(ground: Ground) -> None:
 
 
 def test_writing_a_file_leaves_the_users_files_alone(ground: Ground) -> None:
-    """Whatever is written under another name first is written under one that is nobody's."""
+    """The temporary name of a file is one that no user has."""
     ground.sh("mkdir -p root/nix/persist/etc; echo mine > root/nix/persist/etc/machine-id.unfinished")
     ground.settle({"machine-id": {"root": str(ground.path / "root")}})
     assert ground.sh("cat root/nix/persist/etc/machine-id.unfinished") == "mine"

@@ -15,7 +15,7 @@ __all__ = ["disk", "ground"]  # fixtures
 
 
 def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, ground: Ground) -> None:
-    """A tmpfs root, again after it is gone: what is persistent is found, and what is not is made again."""
+    """A tmpfs root that is set up again: persistent content is found, and the rest is made again."""
     root = str(ground.path / "root")
     play = (
         {"tmpfs-mount": {"path": root, "size": "16MiB"}},
@@ -34,7 +34,7 @@ def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, ground: Ground) 
     assert [report.outcome for report in before.reports] == [
         *("would-change", "would-change", "ok", "would-change", "not-visible", "not-visible")
     ]
-    # What a check cannot see yet, applying comes to.
+    # An apply also takes the steps that a check cannot see yet.
     for report in apply(entries(play), before.machine, Executor(ground.shell, Consent())):
         assert not report.error, report.error
     assert ground.apply(*play) == []

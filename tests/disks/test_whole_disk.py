@@ -105,7 +105,7 @@ def test_nothing_is_made_on_a_disk_in_use(disk: MakeDisk) -> None:
 
 @pytest.mark.parametrize("whose", ["ours", "another's"])
 def test_our_own_unfinished_content_is_made_again_without_consent(disk: MakeDisk, whose: str) -> None:
-    """The tool was killed after it wrote something that nobody recognises."""
+    """The tool was killed after it wrote something without a known signature."""
     vdb, seed = disk(), "seed" if whose == "ours" else "other"
     (entry,) = entries(on(vdb, "ext4"), seed)
     assert isinstance(entry.task, Mkfs)
@@ -126,7 +126,7 @@ def test_our_own_unfinished_content_is_made_again_without_consent(disk: MakeDisk
 
 
 def test_a_filesystem_of_the_owner_s_needs_consent_even_with_our_stale_mark(disk: MakeDisk) -> None:
-    """A run broke off, and its disk was put to another use: without a discard, ext4 leaves the sector of the mark."""
+    """A run was interrupted, and the owner used the disk for something else: ext4 without discard keeps the mark."""
     vdb = disk()
     (entry,) = entries(on(vdb, "xfs"), "seed")
     assert isinstance(entry.task, Mkfs)

@@ -39,7 +39,7 @@ from crash.races import before
 
 
 def done(action: dict[str, Any], work: Path) -> dict[str, Any]:
-    """What an action has come to."""
+    """The result of an action."""
     if "run" not in action:
         return _told(_shell(action["sh"]))
     run = action["run"]
@@ -53,7 +53,7 @@ def done(action: dict[str, Any], work: Path) -> dict[str, Any]:
 
 
 def _answer(action: dict[str, Any], work: Path) -> dict[str, Any]:
-    """What is the matter with the test itself is an answer, too: whoever asked would wait in vain."""
+    """An error of the test itself is an answer, too: otherwise its caller would wait without end."""
     try:
         return done(action, work)
     except Exception:
@@ -84,7 +84,7 @@ def _shell(script: str) -> Ran:
 
 
 def serve(asked: Path, answer: Path) -> None:
-    """Do what is asked for, for ever."""
+    """Serve requests without end."""
     while True:
         results = []
         for action in json.loads(asked.read_text()):

@@ -170,7 +170,7 @@ mkfs.fat "$1"*1 >/dev/null; mkfs.xfs -q -f "$1"*5; mkswap -q "$1"*6; udevadm set
 def test_a_used_disk_is_laid_out_again_by_the_first_run(
     table: str, name: str, subfloor: Subfloor, blank: Blank, sh: Sh
 ) -> None:
-    """udev reads the table anew as soon as it is erased, so that the kernel has forgotten the partitions by itself."""
+    """udev makes the kernel read the table again as soon as it is erased, so the partitions are gone already."""
     disk = blank(f"/dev/{name}")
     sh(USED[table], disk)
     arguments = [DATA_DISK, "-e", f"disk={disk}", "-e", f"volumes={HOME}"]
@@ -185,7 +185,7 @@ def test_a_used_disk_is_laid_out_again_by_the_first_run(
 def test_partitions_that_only_the_kernel_has_are_removed_from_it(
     subfloor: Subfloor, blank: Blank, sh: Sh, mend: Callable[[str], None]
 ) -> None:
-    """The table was erased behind its back, and udev, which would have told it, does not run."""
+    """The table was erased without the kernel's knowledge, and udev, which would update it, does not run."""
     disk = blank("/dev/vdg")
     sh("udevadm settle")
     wrong, right = UDEV["stopped"]

@@ -102,7 +102,7 @@ def test_the_current_directory_may_be_read_only_case_69(desk: Desk) -> None:
 def test_the_log_stays_in_order_if_the_clock_is_set_during_the_run_case_70(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1970, then now: the lines are told apart by the seconds since the run began."""
+    """1970, then now: the seconds since the start of the run give the order of the lines."""
     times = iter([datetime(1970, 1, 1, tzinfo=UTC)] * 3 + [datetime(2026, 1, 1, tzinfo=UTC)] * 100)
 
     class Clock(datetime):

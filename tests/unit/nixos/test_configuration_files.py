@@ -30,7 +30,7 @@ class Place:
         file.chmod(0o755)
 
     def run(self, command: str, **values: Any) -> dict[str, Any]:
-        """What comes of the task."""
+        """The outcome of the task."""
         usual = {"state_version": "24.05", "no_login": "x", "boot_loader": "systemd-boot"}
         task = {"nixos-config": {"root": str(self.path / "root"), **usual, **values}}
         play = self.path / "play.yml"

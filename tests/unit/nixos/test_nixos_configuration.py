@@ -87,7 +87,7 @@ def _mounted(machine: Machine, root: str) -> dict[str, Mounted]:
 
 
 def _as_mounted(said: Reading, path: str, machine: Machine) -> tuple[str, str]:
-    """The device that comes to be mounted at a path, as the kernel lists it, and the place in it."""
+    """The device that will be mounted at a path, as the kernel lists it, and the place in it."""
     device = said.binds.get(path) or said.mounts[path]["device"]
     if not device.startswith("/") or device.startswith("/dev/"):
         return _node(device, machine), "/"

@@ -24,7 +24,7 @@ def zeros(image: Path) -> Command:
 
 
 def ran(command: Command, programs: Path, *, perl: bool) -> subprocess.CompletedProcess[bytes]:
-    """What comes of a command where there are only these programs."""
+    """The result of a command if only these programs are installed."""
     programs.mkdir()
     for name in ("sh", "dd", "sync", *(("perl",) if perl else ())):
         (programs / name).symlink_to(str(shutil.which(name)))

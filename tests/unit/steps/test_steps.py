@@ -107,7 +107,7 @@ def _command(command: Command) -> str | dict[str, str]:
 
 
 def _converge(task: Task, step: Step | None, look: Look) -> None:
-    """From what the step promises, the task comes to its end."""
+    """From the promise of the step, the task gets into sync."""
     for _ in range(_MOST_STEPS):
         if step is None:
             return
