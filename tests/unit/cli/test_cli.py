@@ -90,7 +90,7 @@ def test_a_check_continues_after_a_refusal(desk: Desk) -> None:
     assert "would change  Write two" in result.stdout
 
 
-def test_what_no_user_may_do_is_refused_to_users(desk: Desk) -> None:
+def test_actions_that_need_root_are_refused_to_users(desk: Desk) -> None:
     desk.play(write("one"))
     result = desk.run("apply", "-e", f"subfloor_become={json.dumps(AS_NOBODY)}")
     assert result.exit_code == 3
@@ -98,7 +98,7 @@ def test_what_no_user_may_do_is_refused_to_users(desk: Desk) -> None:
     assert not desk.note("one").exists()
 
 
-def test_a_host_that_cannot_be_reached_keeps_no_other(desk: Desk) -> None:
+def test_an_unreachable_host_does_not_stop_the_others(desk: Desk) -> None:
     desk.play(write("one"))
     inventory = desk.path / "hosts.yml"
     hosts = {

@@ -195,7 +195,7 @@ def test_closed_standard_streams_are_survived_case_68(desk: Desk) -> None:
     assert desk.note("one").read_text() == "hello"
 
 
-def test_what_cannot_be_spelt_is_spelt_out_case_69(desk: Desk) -> None:
+def test_characters_that_cannot_be_encoded_are_escaped_case_69(desk: Desk) -> None:
     desk.play(write("one"))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     process = desk.start("check", env=environment, **PIPES)
@@ -277,7 +277,7 @@ def test_the_plan_is_shown_and_confirmed_once(desk: Desk, sit: Sit) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "\x03"], ids=["no", "nothing", "end of input", "Ctrl-C"])
-def test_a_no_touches_nothing(desk: Desk, sit: Sit, answer: str) -> None:
+def test_a_declined_plan_changes_nothing(desk: Desk, sit: Sit, answer: str) -> None:
     desk.play(write("one"))
     terminal = sit("apply")
     terminal.until("Apply? [y/N]")
@@ -294,7 +294,7 @@ def test_yes_asks_nothing(desk: Desk, sit: Sit) -> None:
     assert "Apply?" not in terminal.seen
 
 
-def test_where_nothing_would_change_nothing_is_asked(desk: Desk, sit: Sit) -> None:
+def test_without_changes_no_question_is_asked(desk: Desk, sit: Sit) -> None:
     desk.play(write("one"))
     desk.note("one").write_text("hello")
     terminal = sit("apply")

@@ -51,7 +51,7 @@ def test_words_of_a_command_line(here: Path) -> None:
     assert completed("new", "t") == ["task"]
 
 
-def test_what_cannot_be_read_completes_to_nothing(here: Path) -> None:
+def test_unreadable_files_complete_to_nothing(here: Path) -> None:
     assert completed("check", "gone.yml", "-t", "") == []
     assert completed("apply", "play.yml", "--start-at-task", "E") == []
     assert completed("check", "play.yml", "-i", "gone", "-l", "") == []

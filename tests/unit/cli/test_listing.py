@@ -60,7 +60,7 @@ def test_a_list_asks_for_no_secret_and_reads_none(tmp_path: Path) -> None:
     assert "the variable `disk2`" in result.stderr and "the variable `x`" in result.stderr
 
 
-def test_where_secrets_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text("from a file\n")
     monkeypatch.setenv("DISK_KEY", "from a variable")
     found = secrets([f"a=file:{tmp_path}/key", "b=env:DISK_KEY", "c=command:echo from a: command"])

@@ -113,7 +113,7 @@ def test_a_file_that_is_not_a_plan_is_bad_usage(desk: Desk, text: str) -> None:
     assert desk.run("apply", "--plan", str(desk.path / "none.json")).exit_code == 64
 
 
-def test_no_plan_is_saved_of_a_check_that_failed(desk: Desk) -> None:
+def test_a_failed_check_saves_no_plan(desk: Desk) -> None:
     desk.play(write("one", how="raise"))
     path = desk.path / "plan.json"
     result = desk.run("check", "--save-plan", str(path))

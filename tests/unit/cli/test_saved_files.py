@@ -29,7 +29,7 @@ def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
     assert names(tmp_path) == ["report.prom"]
 
 
-def test_what_fails_half_way_leaves_the_old_file_and_nothing_beside_it(
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.html"

@@ -40,7 +40,7 @@ def test_a_new_task_overwrites_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["mkfs", "Host", "a_b", "when", "block", "../x"])
-def test_names_that_no_new_task_may_have(tmp_path: Path, name: str) -> None:
+def test_invalid_names_of_new_tasks_are_refused(tmp_path: Path, name: str) -> None:
     assert invoke("new", "task", name, "-C", str(tmp_path)).exit_code == 64
     assert not list(tmp_path.iterdir())
 

@@ -118,7 +118,7 @@ def test_a_task_that_asks_for_one_more_look_gets_it_and_promises_nothing_of_it()
     assert report.steps[0].step.after.keys() == BLANK.keys()
 
 
-def test_a_task_that_asks_for_one_more_look_where_there_is_none_fails() -> None:
+def test_a_request_for_an_extra_look_fails_if_no_look_is_possible() -> None:
     report = imagined(Further(to=1))
     assert report.outcome is Outcome.FAILED and "number /elsewhere was not looked at" in str(report.error)
 
@@ -157,7 +157,7 @@ def test_consent_may_name_the_device_by_either_name_or_its_disk(name: str) -> No
 @pytest.mark.parametrize(
     "name", ["/dev/vdb", "/dev/vda1", "/dev/vda20", "/dev/vd", "/dev", "/dev/disk/by-id/xy", "/dev/disk/by-id/"]
 )
-def test_consent_for_another_device_is_none_case_16(name: str) -> None:
+def test_consent_for_another_device_does_not_count_case_16(name: str) -> None:
     report = imagined(Count(to=1, destroys=(LOSS,)), consent=Consent(frozenset({name})))
     assert report.outcome is Outcome.REFUSED
 
@@ -200,7 +200,7 @@ def test_a_command_that_does_nothing_and_exits_with_0_fails_verification_case_56
     assert isinstance(report.error, Unverified)
 
 
-def test_what_comes_late_is_waited_for_case_55(tmp_path: Path) -> None:
+def test_late_results_are_waited_for_case_55(tmp_path: Path) -> None:
     late = 'p=$1; (sleep 0.5; echo 1 > "$p") >/dev/null 2>&1 &'
     (report,) = applied(Count(path=str(tmp_path / "n"), to=1, script=late))
     assert report.outcome is Outcome.CHANGED

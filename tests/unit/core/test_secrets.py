@@ -376,7 +376,7 @@ def test_two_hashes_of_one_password_differ() -> None:
     assert one != two
 
 
-def test_where_it_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_terminal_a_password_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="needs a terminal; give a hash in a file"):
         passwords.asked_for(["x"])
     with pytest.raises(click.UsageError, match="`a-b` is not a valid variable name"):

@@ -22,12 +22,12 @@ WHOLE = [
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_one_that_is_whole(text: str) -> None:
+def test_complete_hashes(text: str) -> None:
     assert not fault(text)
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_one_that_is_not(text: str) -> None:
+def test_incomplete_hashes(text: str) -> None:
     for spoilt in (text[:-1], f"{text}x", f"{text}\n", f"{text[:-1]}:", text.rpartition("$")[0]):
         said = fault(spoilt)
         assert "hash is incomplete" in said
@@ -35,12 +35,12 @@ def test_one_that_is_not(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "!", "*", "!!", "x", "hunter2", f"$1$salt${'x' * 22}", "$2a$05$", "$sha1$1$s$x"])
-def test_what_locks_or_is_weak_or_is_none(text: str) -> None:
+def test_locked_weak_and_missing_hashes(text: str) -> None:
     assert "strong" in fault(text)
 
 
 @pytest.mark.parametrize("method", ["-5", "-6"])
-def test_what_openssl_prints(method: str) -> None:
+def test_hashes_that_openssl_prints(method: str) -> None:
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl")
     for password in ("a", "long " * 20):

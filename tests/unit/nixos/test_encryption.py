@@ -169,7 +169,7 @@ def test_a_key_on_a_device_is_read_there(home: Path) -> None:
         ((CRYPTROOT, replace(CRYPTROOT, device="/dev/vdb1")), "more than one task of the play opens"),
     ],
 )
-def test_what_could_not_be_opened_is_refused(containers: tuple[EncryptedDevice, ...], message: str) -> None:
+def test_containers_that_could_not_be_opened_are_refused(containers: tuple[EncryptedDevice, ...], message: str) -> None:
     run = FileSystem("/mnt/run", "tmpfs", "tmpfs")
     with pytest.raises(ValueError, match=message):
         filesystems.module(lies(*containers, ROOT, ESP, HOME, run), "binds", {}, {})

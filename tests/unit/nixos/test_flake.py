@@ -49,7 +49,7 @@ def test_every_nix_file_parses(home: Path, path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_it_has_what_it_should_for_each_system(home: Path) -> None:
+def test_the_flake_has_all_outputs_for_each_system(home: Path) -> None:
     names = "builtins.mapAttrs (_: builtins.mapAttrs (_: builtins.attrNames))"
     found = evaluated(home, f"{names} {{ inherit (outputs) packages devShells; }}")
     systems = ("aarch64-linux", "x86_64-linux")

@@ -38,7 +38,7 @@ def forgotten(
     return lint.forgotten(Layout((root, NIX), persisted), ADA, "/etc/nixos", store, excused or {})
 
 
-def test_what_is_needed() -> None:
+def test_the_needs_of_a_system() -> None:
     """The paths that the documentation of impermanence and people's accounts of their losses agree on."""
     assert PATHS == [
         "/etc/machine-id",

@@ -86,6 +86,6 @@ def test_text(value: nix.Value, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["\0", "\ud800", 2**63, -(2**63)])
-def test_what_nix_has_no_literal_for(value: nix.Value) -> None:
+def test_values_without_a_nix_literal_are_refused(value: nix.Value) -> None:
     with pytest.raises(ValueError, match=r"Nix"):
         nix.render(value)

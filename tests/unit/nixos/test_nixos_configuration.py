@@ -175,7 +175,7 @@ def test_stage_1_finds_what_it_needs(variant: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", _NIXOS)
-def test_no_device_is_named_as_the_kernel_happens_to(variant: str, tmp_path: Path) -> None:
+def test_no_device_is_named_by_its_kernel_name(variant: str, tmp_path: Path) -> None:
     _, finish = whole_playbooks.finished(variant)
     said = reading(finish, tmp_path)
     devices = [about["device"] for about in (*said.mounts.values(), *said.swaps)]

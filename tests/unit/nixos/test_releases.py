@@ -131,7 +131,7 @@ def look(path: Path, **environment: str) -> Any:
     return Tracking(str(path)).parse(Output(done.stdout, done.returncode))
 
 
-def test_what_git_does_not_track(tmp_path: Path) -> None:
+def test_untracked_files_are_found(tmp_path: Path) -> None:
     folder = tmp_path / "etc of/nixos"
     assert look(folder) is None
     folder.mkdir(parents=True)

@@ -115,7 +115,7 @@ def test_a_play_that_rolls_its_root_back() -> None:
         ({"config": {"initrd": "scripted"}}, "initrd: a root is rolled back by a service of the systemd initrd"),
     ],
 )
-def test_what_would_be_lost_or_not_work_is_refused(changes: Mapping[str, Any], words: str) -> None:
+def test_layouts_that_lose_data_or_cannot_work_are_refused(changes: Mapping[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         plays.entries(play(**changes))
 

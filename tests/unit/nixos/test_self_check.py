@@ -60,7 +60,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_without_arguments_it_finds_no_drift_and_then_what_has_drifted(machine: Machine) -> None:
+def test_a_check_without_arguments_finds_drift_only_after_a_change(machine: Machine) -> None:
     machine.apply("-e", "mode='0750'")
     assert machine.run("check")[0] == 0
     (machine.root / "srv").chmod(0o700)
@@ -69,7 +69,7 @@ def test_without_arguments_it_finds_no_drift_and_then_what_has_drifted(machine: 
     assert machine.run("check")[0] == 0
 
 
-def test_what_it_brings(machine: Machine) -> None:
+def test_the_copied_files(machine: Machine) -> None:
     machine.apply("-e", "mode='0750'")
     names = {str(each.relative_to(machine.own)) for each in machine.own.rglob("*") if each.is_file()}
     wheels = {name for name in names if name.endswith(".whl")}

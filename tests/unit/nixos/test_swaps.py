@@ -33,7 +33,7 @@ def test_a_swap_file_for_hibernation(tmp_path: Path) -> None:
     assert found["boot"] == {"resumeDevice": "/dev/mapper/root", "kernelParams": ["resume_offset=4711"]}
 
 
-def test_one_that_is_not_below_the_root_is_not_its_affair(tmp_path: Path) -> None:
+def test_a_swap_area_outside_of_the_root_is_left_out(tmp_path: Path) -> None:
     assert evaluated(under("/mnt", (ROOT, SwapFile("/elsewhere/swapfile", None, True))), tmp_path)["swapDevices"] == []
 
 
@@ -44,6 +44,6 @@ def test_one_that_is_not_below_the_root_is_not_its_affair(tmp_path: Path) -> Non
         ((SwapFile("/mnt/a", None, True),), "no task of the play mounts its filesystem"),
     ],
 )
-def test_what_no_system_could_resume_from(contributions: tuple[FileSystem | SwapFile, ...], words: str) -> None:
+def test_areas_that_no_system_could_resume_from(contributions: tuple[FileSystem | SwapFile, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         filesystems.module(under("/mnt", contributions), "binds", {}, {})

@@ -58,7 +58,7 @@ def test_all_values_that_a_class_refuses() -> None:
     assert [message.partition(":")[0] for message in told] == ["device", "type", "size", "end"]
 
 
-def test_an_unknown_value_has_no_complaint_and_no_consequence() -> None:
+def test_an_unknown_value_leads_to_no_further_error() -> None:
     values = {"device": "/dev/vda", "number": 1, "name": "x", "type": "linux", "size": UNKNOWN, "end": UNKNOWN}
     assert complaints(AlignedPartition, values, UNKNOWN) == ()
 

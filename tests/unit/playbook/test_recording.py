@@ -87,7 +87,7 @@ def test_a_part_outside_of_the_directory_cannot_be_recorded(tmp_path: Path) -> N
     assert "part.yml does not lie below" in found.why
 
 
-def test_variables_that_the_play_reads_and_no_others(tmp_path: Path) -> None:
+def test_only_variables_that_the_play_reads_are_recorded(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yml"
     mine.write_text("name: kiosk\nunused: secret\n")
     found = recording(tmp_path, extra=(f"@{mine}", "subfloor_become=sudo", "root=/mnt/new"))

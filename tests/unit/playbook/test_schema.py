@@ -67,7 +67,7 @@ def test_the_schema_is_a_schema() -> None:
     json.dumps(PLAYBOOKS)
 
 
-def test_what_loads_is_valid(tmp_path: Path) -> None:
+def test_every_playbook_that_loads_is_valid(tmp_path: Path) -> None:
     written(tmp_path, "- count: {}\n", "part.yml")
     path = written(tmp_path, GOOD)
     assert len(entries(path)) == 9
@@ -97,7 +97,7 @@ def test_what_loads_is_valid(tmp_path: Path) -> None:
         "seed_not_text",
     ],
 )
-def test_what_editors_can_see_to_be_wrong_is_invalid(case: str) -> None:
+def test_mistakes_that_editors_can_see_are_invalid(case: str) -> None:
     assert not VALIDATOR.is_valid(strict_yaml.plain(strict_yaml.read(CASES / f"{case}.yml")))
 
 

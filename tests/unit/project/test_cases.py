@@ -41,7 +41,7 @@ def test_every_case_has_one_row() -> None:
 
 
 @pytest.mark.parametrize("number", ROWS)
-def test_what_a_row_names_is_there_and_bears_its_number(number: int) -> None:
+def test_every_test_in_a_row_exists_and_has_the_number_of_the_case(number: int) -> None:
     found = [[each for each in NAMES if fnmatchcase(each, pattern)] for pattern in ROWS[number]]
     assert found and all(found), ROWS[number]
     assert any(number in _numbers(each) for names in found for each in names)
@@ -53,5 +53,5 @@ def test_a_case_that_is_shown_is_not_said_to_wait() -> None:
     assert not {number for name in NAMES for number in _numbers(name)} & waiting
 
 
-def test_no_test_bears_the_number_of_no_case() -> None:
+def test_every_number_in_a_test_name_is_a_case() -> None:
     assert {number for name in NAMES for number in _numbers(name)} <= set(CASES)

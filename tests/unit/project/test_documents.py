@@ -105,7 +105,7 @@ def test_the_guide_says_what_the_playbook_persists() -> None:
     assert paths <= told
 
 
-def test_the_guide_has_no_place_left_to_fill() -> None:
+def test_the_guide_has_no_placeholders() -> None:
     assert not re.findall(r"^@[A-Z]+@$", (ROOT / GUIDE).read_text(), re.M)
 
 

@@ -37,7 +37,7 @@ def test_disks_are_named_as_the_kernel_names_them() -> None:
 
 
 @pytest.mark.parametrize("size, sector", [(0, 512), (-512, 512), (1000, 512), (4096 + 512, 4096)])
-def test_a_disk_of_no_size_or_of_half_a_sector_is_none(size: int, sector: int) -> None:
+def test_a_disk_without_size_or_with_half_a_sector_is_refused(size: int, sector: int) -> None:
     with pytest.raises(ValueError, match="multiple of"):
         rehearse.Disk(size, sector=sector)  # type: ignore[arg-type]
 
@@ -184,7 +184,7 @@ def test_firmware_boots_the_disks_in_their_order() -> None:
     assert [each[-1] for each in after(argv, "-device") if "bootindex=" in each] == ["0", "1"]
 
 
-def test_what_the_firmware_starts_may_have_shares_too() -> None:
+def test_a_guest_that_boots_by_firmware_may_have_shares_too() -> None:
     argv = qemu.disk_argv(DISKS, 1024, 1, WIRING, {"root": Path("/")})
     (share,) = after(argv, "-fsdev")
     assert share.startswith("local,id=root,path=/,") and "readonly=on" in share

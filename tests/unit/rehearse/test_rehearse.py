@@ -27,7 +27,7 @@ FIRST, AGAIN, CHECK = ACTS
         ("8GiB:4096:nvme", rehearse.Disk(8 * GIB, bus="nvme", sector=4096)),
     ],
 )
-def test_a_disk_is_asked_for_in_words(text: str, disk: rehearse.Disk) -> None:
+def test_a_disk_is_described_as_text(text: str, disk: rehearse.Disk) -> None:
     assert disk_of(text) == disk
 
 

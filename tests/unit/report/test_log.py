@@ -90,7 +90,7 @@ def test_every_line_is_as_the_schema_says(desk: Desk, monkeypatch: pytest.Monkey
     assert len(errors) == (how != "well" and (command, how) not in {("check", "fail"), ("check", "lie")})
 
 
-def test_a_command_that_fails_is_there_with_what_it_said(desk: Desk) -> None:
+def test_a_failed_command_is_logged_with_its_output(desk: Desk) -> None:
     desk.play(write("one", how="fail"), write("two"))
     found = logged(desk, "apply")
     (ended,) = [line for line in found if line["event"] == "command-ended"]
@@ -99,7 +99,7 @@ def test_a_command_that_fails_is_there_with_what_it_said(desk: Desk) -> None:
     assert host["unreached"] == ["Write two"] and host["broke_off"].startswith("Write 'hello'")
 
 
-def test_what_commands_are_fed_and_secret_variables_are_not_there(desk: Desk) -> None:
+def test_standard_input_and_secret_variables_are_not_logged(desk: Desk) -> None:
     desk.play({"name": "Secret", "note": {"path": "one", "says": "hello"}})
     play = desk.path / "play.yml"
     play.write_text(play.read_text().replace('"hello"', '"{{ password }}"'))
@@ -197,7 +197,7 @@ def test_a_report_goes_to_a_reader_of_a_fifo(desk: Desk) -> None:
     assert json.loads(said)["hosts"] == desk.document("check")["hosts"]
 
 
-def test_what_happened_before_a_run_was_killed_is_there_case_68(desk: Desk) -> None:
+def test_events_before_a_run_was_killed_are_logged_case_68(desk: Desk) -> None:
     desk.play(write("one"), write("two", sleep=1700))
     process = desk.start("apply", "--log", str(desk.path / "log"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     end = time.monotonic() + 30

@@ -149,7 +149,7 @@ def test_lines_fit_the_terminal(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_terminal_that_knows_no_unicode_is_sent_none(case: str) -> None:
+def test_a_terminal_without_unicode_gets_ascii(case: str) -> None:
     assert all(line.isascii() for line in CASES[case](STYLES["ascii"]))
 
 

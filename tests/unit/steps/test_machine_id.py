@@ -47,7 +47,7 @@ def test_valid_and_invalid_ids(tmp_path: Path, content: str, state: str) -> None
     assert seen(tmp_path / "it's here") == state
 
 
-def test_where_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_id_is_absent_and_an_unreadable_one_a_failed_look(tmp_path: Path) -> None:
     assert seen(tmp_path / "nothing") == "absent"
     (tmp_path / "directory").mkdir()
     with pytest.raises(LookFailed, match="cannot be read"):

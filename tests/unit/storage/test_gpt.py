@@ -217,7 +217,7 @@ def test_bytes_are_those_that_sfdisk_writes(image: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [False, True])
-def test_the_copy_at_the_old_end_is_read_where_no_other_is_sound(image: Path, torn: bool) -> None:
+def test_the_copy_at_the_old_end_is_read_if_no_other_is_valid(image: Path, torn: bool) -> None:
     """The protective MBR says where it is; and the first header, where its checksum alone does not hold."""
     table = a_table(an_entry())
     write(image, table)
@@ -243,7 +243,7 @@ def test_data_in_the_place_of_a_copy_is_reported_with_a_copy_at_the_old_end(imag
     assert seen and seen.taken == {gpt.FIRST_COPY, gpt.SECOND_COPY}
 
 
-def test_no_other_place_is_searched_if_a_table_is_sound(image: Path) -> None:
+def test_no_other_place_is_searched_if_a_table_is_valid(image: Path) -> None:
     write(image, a_table(an_entry()))
     places = grown(image)
     write(image, replace(gpt.blank(UUID(int=7), 2 * DISK // 512, 512)))
