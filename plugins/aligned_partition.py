@@ -137,7 +137,7 @@ class AlignedPartition(Task):
         on, there = LabelledDisk(self.device, machine, disk, table), disk.entry(self.number)
         if there is None:
             return partitions.make(on, declared)
-        if there.uuid != declared.uuid(table):
+        if not declared.is_(there, table):
             return partitions.replace_(on, declared, there)
         return partitions.mend(on, declared, there)
 
@@ -146,7 +146,7 @@ class AlignedPartition(Task):
         if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt):
             return ()
         there = disk.entry(self.number)
-        if there is None or there.uuid != self._declared.uuid(disk.table):
+        if there is None or not self._declared.is_(there, disk.table):
             return ()
         return (Claim(disk.partition_node(self.number), disk.node, "PARTUUID", str(there.uuid)),)
 

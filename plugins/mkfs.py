@@ -33,7 +33,6 @@ from subfloor.plugin import (
     locate,
     relabelling,
     show,
-    uuid_on_disk,
 )
 
 _NAMES = {
@@ -116,7 +115,7 @@ class Mkfs(Task):
         return (Claim(volume.node, volume.whole, "UUID", self._wanted(volume).uuid),) if volume else ()
 
     def _wanted(self, volume: Volume) -> Content:
-        return Content(self.type, self.label, uuid_on_disk(self.type, self.identity.filesystem(volume.uuid)))
+        return Content(self.type, self.label, volume.uuid_of(self.type))
 
     def _keep(self, volume: Volume) -> Step | None:
         """The name of the volume shows that its content was finished once, so it may hold user data."""
@@ -133,7 +132,8 @@ class Mkfs(Task):
         self._check_room(volume)
         label = f" labelled {self.label!r}" if self.label else ""
         says = f"Make {_NAMES[self.type]} on {self.device}{label}"
-        return contents.make(volume, says, self._wanted(volume), self._making(volume))
+        made = Content(self.type, self.label, volume.made_uuid(self.type))
+        return contents.make(volume, says, made, self._making(volume))
 
     def _making(self, volume: Volume) -> tuple[Command, ...]:
         tools = TOOLS[self.type]

@@ -68,6 +68,35 @@ def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     return run(_request(given, twice=not only_check), _manner(argv, given))
 
 
+@cli.command()
+@options.playbook
+@options.what
+@options.ask_password
+@options.ask_passphrase
+@options.secret
+@options.how
+@options.report
+@options.log
+@click.option(
+    "--stamp",
+    multiple=True,
+    metavar="[HOST:]DEVICE",
+    shell_complete=options.completing("disks"),
+    help="Agree to new UUIDs in the partition table of this disk.",
+)
+@click.pass_obj
+def adopt(argv: list[str], /, stamp: tuple[str, ...], **given: Any) -> int:
+    """Take over disks that were laid out by hand or by another tool; leave their content as it is.
+
+    The disks must be laid out as the playbook declares; otherwise it reports what differs and writes nothing. It
+    shows which UUIDs of the partition table will change, and asks for each disk. No filesystem is written to.
+    After that, check and apply treat the disks as if apply had made them.
+    """
+    from subfloor.cli import adopting
+
+    return adopting.adopt(_request(given), _manner(argv, {**given, "destroy": ()}), stamp)
+
+
 def _only_lists(given: Mapping[str, Any]) -> bool:
     return any(given[name] for name in ("syntax_check", "list_hosts", "list_tasks", "list_tags"))
 

@@ -44,11 +44,15 @@ class Terminal:
             lines = self._style.lines(f"On {host} this would be destroyed: {loss.what}", "", "red", hanging="  ")
             self._screen.print(lines)
             word = consents[host].word(device)
-            answer = self._ask(f"Type {word} to destroy the data on it, or press Enter to keep it: ")
-            if answer not in _answers(consents[host], loss):
+            question = f"Type {word} to destroy the data on it, or press Enter to keep it: "
+            if not self.has_typed(question, answers(consents[host], loss)):
                 return None
             consents = {**consents, host: consents[host].and_for(loss)}
         return consents
+
+    def has_typed(self, question: str, words: frozenset[str]) -> bool:
+        """Whether the user answers a question with one of these words."""
+        return self._ask(question) in words
 
     def confirm(self, step: Step) -> bool:
         """Ask about one step."""
@@ -70,7 +74,7 @@ class Terminal:
         return answer.strip()
 
 
-def _answers(consent: Consent, loss: Loss) -> frozenset[str]:
+def answers(consent: Consent, loss: Loss) -> frozenset[str]:
     """The accepted answers: the device as the play names it, the kernel's node, or the disk of either."""
     return frozenset(map(consent.word, names_of(loss)))
 

@@ -16,6 +16,8 @@ REHEARSED = "SUBFLOOR_REHEARSED_BY"
 """Environment variable of a rehearsal's runs: the command line that repeats the rehearsal. Such a run never prints its
 own command line, which would work on the user's own disk when pasted."""
 
+_CONSENT = ("--destroy", "--stamp")
+
 _SECRET = re.compile(r"pass|secret|token|key|credential|hash", re.IGNORECASE)
 _CRYPTED = re.compile(r"\$[0-9a-z]+\$")  # the start of a password's hash (crypt(5))
 _NAMES = re.compile(r"[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[=:]")
@@ -29,10 +31,10 @@ def command_line(argv: Sequence[str], needed: Collection[str] = ()) -> str:
 
 def _kept(words: Iterator[str], needed: Collection[str]) -> Iterator[str]:
     for word in words:
-        if word == "--destroy":
+        if word in _CONSENT:
             device = next(words, "")
             yield from (word, device) if _is_needed(device, needed) else ()
-        elif not word.startswith("--destroy=") or _is_needed(word.partition("=")[2], needed):
+        elif word.partition("=")[0] not in _CONSENT or _is_needed(word.partition("=")[2], needed):
             yield word
 
 

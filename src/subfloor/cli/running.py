@@ -98,11 +98,11 @@ class _Telling:
 
 def check(request: Request, manner: Manner) -> int:
     """Report what apply would change; returns the exit status."""
-    return _to_its_end("check", manner, lambda log: _check(request, manner, log))
+    return to_its_end("check", manner, lambda log: _check(request, manner, log))
 
 
 def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = read_job(request, _disks_here)
+    job = read_job(request, disks_here)
     with interruptible():
         telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consents(job), telling.watch)
@@ -125,28 +125,36 @@ def _save_plan(path: Path, run: Run) -> None:
 
 def apply(request: Request, manner: Manner) -> int:
     """Apply the playbook after the user has agreed; returns the exit status."""
-    return _to_its_end("apply", manner, lambda log: _apply(request, manner, log))
+    return to_its_end("apply", manner, lambda log: _apply(request, manner, log))
 
 
 def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = read_job(request, _disks_here)
-    manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
-    terminal = _terminal(manner)
+    job = read_job(request, disks_here)
+    terminal = terminal_of(manner)
     approve, confirm = _asking(terminal, manner)
     if manner.plan:
         from subfloor.cli.planning import approving, confirming, read_plan
 
         plan = read_plan(manner.plan)
         approve, confirm = approving(plan), confirming(plan, confirm)
+    return carried_out("apply", job, manner, log, approve, confirm)
+
+
+def carried_out(
+    command: str, job: Job, manner: Manner, log: Log | None, approve: Approve, confirm: Callable[[Step], bool]
+) -> Ended:
+    """Carry out a job after ``approve``, and report it as the command that was typed."""
+    manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
         telling = _Telling(manner, log)
         applied = carry_out(job.works, manner.consents(job), telling.watch, _noted(approve, log), confirm)
         _conclude(applied, manner, telling)
-        status = telling.finish("apply", job, applied.reports, declined=applied.declined)
+        status = telling.finish(command, job, applied.reports, declined=applied.declined)
     return Ended(telling.outcome(status), _needed(applied))
 
 
-def _to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
+def to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
+    """Run a command with its log and its reports, whatever ends it; returns the exit status."""
     for path in manner.reports:
         check_writable(path, "--report")
     check_writable(manner.save_plan, "--save-plan")
@@ -207,7 +215,7 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
     return consents
 
 
-def _terminal(manner: Manner) -> Terminal | None:
+def terminal_of(manner: Manner) -> Terminal | None:
     """The terminal to ask on: standard input, if the question can also be seen; None if there is none."""
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):
@@ -220,7 +228,7 @@ def _terminal(manner: Manner) -> Terminal | None:
     return Terminal(Screen(screens[0]), style, sys.stdin.readline, every_step=manner.step)
 
 
-def _disks_here() -> Sequence[str]:
+def disks_here() -> Sequence[str]:
     """The disks of this machine, in words."""
     from subfloor.act.host import Host
     from subfloor.act.look import look

@@ -34,6 +34,20 @@ class Identity:
         """
         return uuid5(self._own, f"partition {table} {number} {name}")
 
+    def adopted(self, table: UUID, number: int, name: str, content: str) -> UUID:
+        """The PARTUUID of a partition that was made elsewhere and taken over with this content, in words.
+
+        A version 8 UUID (RFC 9562, section 5.8). Its first half shows that the partition is ours, its second half
+        which content was taken over. So the content itself need not change.
+        """
+        ours = uuid5(self._own, f"adopted partition {table} {number} {name}").bytes
+        kept = uuid5(self._own, f"adopted content {table} {number} {name} {content}").bytes
+        return UUID(bytes=bytes((*ours[:6], ours[6] & 0x0F | 0x80, ours[7], *kept[8:])))
+
+    def is_adopted(self, uuid: UUID, table: UUID, number: int, name: str) -> bool:
+        """Whether a PARTUUID shows that the partition was taken over, with whatever content."""
+        return uuid.bytes[:8] == self.adopted(table, number, name, "").bytes[:8]
+
     def swap_file(self, path: str) -> UUID:
         """The UUID of the swap area in our file at this path inside its filesystem."""
         return uuid5(self._own, f"swap file {path}")

@@ -18,8 +18,9 @@ from subfloor.storage.marks import LABELLING, UNFINISHED
 from subfloor.storage.partition_types import type_name
 from subfloor.storage.sizes import rounded
 
-_DERIVED = 5
-"""The version of the UUIDs that subfloor derives (RFC 9562, section 5.5). Partitioning programs make random ones."""
+_DERIVED = (5, 8)
+"""The versions of the UUIDs that subfloor derives: for what it made (RFC 9562, section 5.5), and for partitions that it
+took over (section 5.8). Partitioning programs make random ones."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def unfinished(entry: Entry) -> bool:
 
 def is_derived(uuid: UUID) -> bool:
     """Whether a UUID is derived from a name, as those of subfloor are. Only a playbook says from which."""
-    return uuid.version == _DERIVED
+    return uuid.version in _DERIVED
 
 
 # As JSON.

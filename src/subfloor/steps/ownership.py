@@ -14,8 +14,24 @@ from subfloor.storage.marks import UNFINISHED, final
 
 
 def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
-    """Whether this play, or an earlier version of it, made the partition under its current name."""
-    return entry.uuid == identity.partition(table.id, entry.number, final(entry.name))
+    """Whether this play, or an earlier version of it, made the partition under its current name, or took it over."""
+    return is_partition(identity, table.id, entry, final(entry.name))
+
+
+def is_partition(identity: Identity, table: UUID, entry: Entry, name: str) -> bool:
+    """Whether the partition has a UUID that this play gives to the one of its number and this name: made or adopted."""
+    made = entry.uuid == identity.partition(table, entry.number, name)
+    return made or identity.is_adopted(entry.uuid, table, entry.number, name)
+
+
+def adopted_uuid(identity: Identity, table: UUID, number: int, name: str, content: Content | None) -> UUID:
+    """The UUID that a partition gets when it is taken over with this content."""
+    return identity.adopted(table, number, name, f"{content.type} {content.uuid}" if content else "")
+
+
+def is_adopted_content(identity: Identity, table: Gpt, entry: Entry, content: Content) -> bool:
+    """Whether the partition was taken over with this very content, as far as its UUID shows."""
+    return entry.uuid == adopted_uuid(identity, table.id, entry.number, final(entry.name), content)
 
 
 def is_our_content(identity: Identity, partition: UUID, content: Content) -> bool:

@@ -205,6 +205,17 @@ def stamp(disk: DiskState, number: int, uuid: UUID) -> tuple[Command, ...]:
     return (Command((*_SFDISK, "--part-uuid", disk.node, str(number), str(uuid))),)
 
 
+def restamp(disk: DiskState, after: gpt.Gpt) -> tuple[Command, ...]:
+    """Commands that give partitions and then the table the UUIDs of ``after``; each is one write, and nothing else
+    changes. The kernel need not be updated, since no partition moves."""
+    assert isinstance(disk.table, gpt.Gpt)
+    old = {entry.number: entry.uuid for entry in disk.table.entries}
+    changed = (entry for entry in after.entries if entry.uuid != old[entry.number])
+    stamped = tuple(command for entry in changed for command in stamp(disk, entry.number, entry.uuid))
+    same = disk.table.id == after.id
+    return stamped if same else (*stamped, Command((*_SFDISK, "--disk-id", disk.node, str(after.id))))
+
+
 def check_expressible(path: str, table: gpt.Gpt) -> None:
     """Raise ``Refused`` for a table that sfdisk would not write back unchanged."""
     at = 0

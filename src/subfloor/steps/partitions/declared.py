@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
 from subfloor.core.errors import Refused
 from subfloor.core.identity import Identity
+from subfloor.steps.ownership import is_partition
 from subfloor.storage import declared_sizes, gpt, sizes
 from subfloor.storage.marks import LONGEST_NAME, is_final
 
@@ -43,8 +44,12 @@ class Partition:
         return sum(1 << _ATTRIBUTES[attribute] for attribute in set(self.attributes))
 
     def uuid(self, table: gpt.Gpt) -> UUID:
-        """The UUID that it has in this table."""
+        """The UUID that it gets in this table when it is made."""
         return self.identity.partition(table.id, self.number, self.name)
+
+    def is_(self, entry: gpt.Entry, table: gpt.Gpt) -> bool:
+        """Whether the entry is this partition: made by this play, or taken over, under its name at that time."""
+        return is_partition(self.identity, table.id, entry, self.name)
 
 
 def check_name(name: str) -> None:
@@ -86,7 +91,8 @@ def check_play(declared: Partition) -> None:
 def check_uuid(declared: Partition, table: gpt.Gpt) -> None:
     """Refuse a renumbered or copied entry: its UUID would not identify one partition."""
     for entry in table.entries:
-        if entry.uuid == declared.uuid(table) and entry.number != declared.number:
+        at = replace(entry, number=declared.number)
+        if entry.number != declared.number and declared.is_(at, table):
             raise Refused(
                 f"partition {entry.number} of {declared.device} has the UUID of partition {declared.number} "
                 f"{declared.name!r}, {entry.uuid}",

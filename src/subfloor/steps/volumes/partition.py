@@ -10,7 +10,7 @@ from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.steps.losses import losses_of_partitions
-from subfloor.steps.ownership import is_our_partition
+from subfloor.steps.ownership import is_adopted_content, is_our_partition, is_partition
 from subfloor.steps.partitioning import check_expressible, disk_at, rename, stamp, table_of, tell_kernel
 from subfloor.steps.volumes.volume import Locate, Location, Volume
 from subfloor.storage.devices import partition_of
@@ -53,6 +53,7 @@ class PartitionAt(Location):
             uuid=entry.uuid,
             ours=ours,
             content=seen.content,
+            adopted=isinstance(seen.content, Content) and is_adopted_content(identity, table, entry, seen.content),
             users=seen.users,
             in_use=seen.in_use,
             read_only=disk.read_only,
@@ -73,7 +74,7 @@ class PartitionAt(Location):
         return partition_of(self.path)[1]
 
     def _another(self, identity: Identity, table: Gpt, entry: Entry) -> Refused:
-        if entry.uuid == identity.partition(table.id, entry.number, self.declared):
+        if is_partition(identity, table.id, entry, self.declared):
             return Refused(
                 f"{self.path} is the {self.declared!r} of this play, but was renamed to {entry.name!r}",
                 advice="run the `aligned-partition` task before this one too: it sets the name back",

@@ -15,6 +15,7 @@ from subfloor.observe.disk import Content
 from subfloor.steps import in_use
 from subfloor.steps.ownership import is_our_content
 from subfloor.steps.partitioning import wipe
+from subfloor.storage.filesystems import uuid_on_disk
 from subfloor.storage.marks import LABELLING, UNFINISHED, final, is_final
 
 
@@ -25,8 +26,9 @@ class Volume(ABC):
     ``path``: its path in the play; ``node``: its node in the kernel. ``size`` and ``sector``: in bytes. ``name``: its
     name in the layer below, with the mark of its progress (``storage/marks``). ``room``: how many of its bytes the
     content may take; None: all. ``uuid``: of the volume; the UUIDs of its content are derived from it. ``ours``:
-    this play made it. ``known``: the kernel has it as the layer below defines it. ``disks``: the paths and nodes of
-    the whole disks that it lies on; ``locks``: the nodes among them.
+    this play made it, or took it over. ``adopted``: it was taken over, with this very content. ``known``: the kernel
+    has it as the layer below defines it. ``disks``: the paths and nodes of the whole disks that it lies on;
+    ``locks``: the nodes among them.
     """
 
     machine: Machine = field(repr=False)
@@ -39,6 +41,7 @@ class Volume(ABC):
     uuid: UUID
     ours: bool
     content: Content | Unknown | None
+    adopted: bool = False
     room: int | None = None
     users: tuple[str, ...] = ()
     in_use: bool = False
@@ -101,6 +104,16 @@ class Volume(ABC):
         content = self.content
         made_here = isinstance(content, Content) and is_our_content(self.identity, self.uuid, content)
         return self.ours and self.is_unfinished and (content is None or made_here)
+
+    def uuid_of(self, kind: str) -> str:
+        """The UUID of content of this type here, as blkid shows it: derived, or that of the content taken over."""
+        if self.adopted and isinstance(self.content, Content) and self.content.type == kind:
+            return self.content.uuid
+        return self.made_uuid(kind)
+
+    def made_uuid(self, kind: str) -> str:
+        """The UUID that content of this type gets here when it is made, as blkid shows it."""
+        return uuid_on_disk(kind, self.identity.filesystem(self.uuid))
 
     def wipe(self) -> tuple[Command, ...]:
         """Commands that erase all signatures; the first one fails if the volume is in use."""
