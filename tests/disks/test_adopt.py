@@ -13,6 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run, said
+from places import ROOT
 
 pytestmark = pytest.mark.root
 
@@ -187,3 +188,91 @@ def test_partitions_beside_another_system_are_taken_over_alone(disk: MakeDisk, t
     assert after["id"] == table["id"] and after["partitions"][:-1] == table["partitions"][:-1]
     assert after["partitions"][-1]["uuid"] != table["partitions"][-1]["uuid"] and hashes(vda) == before
     in_sync(play)
+
+
+def drafted(folder: Path, *arguments: str | Path) -> Path:
+    """The playbook that `draft` writes."""
+    told = subfloor("draft", *arguments)
+    assert told.returncode == 0, told.stderr
+    path = folder / "drafted.yml"
+    path.write_text(told.stdout)
+    return path
+
+
+def test_a_draft_describes_what_is_there(disk: MakeDisk, mounted: Mounter, tmp_path: Path) -> None:
+    vda = disk()
+    by_the_manual(vda)
+    written = vda.digest()
+    drafted(tmp_path, vda.node)
+    assert vda.digest() == written
+    at, before = mounted(vda.partition(1)), hashes(vda)
+    play = drafted(tmp_path, vda.node)
+    assert f"mount: {{source: {vda.partition(1)}, path: {at}, type: ext4" in play.read_text()
+    adopted = subfloor("adopt", play, "--stamp", vda.node)
+    assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    in_sync(play)
+    run("umount", at)
+    after = hashes(vda)
+    assert {name for name in before if before[name] != after[name]} <= {vda.partition(1)}
+    assert subfloor("check", play).returncode == 2
+
+
+def test_a_draft_leaves_another_system_as_it_is(disk: MakeDisk, tmp_path: Path) -> None:
+    vda = disk()
+    vda.sfdisk(
+        "label: gpt\n"
+        'size=100MiB, type=U, name="EFI system partition"\n'
+        "size=16MiB, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\n"
+        'size=64MiB, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7, name="Basic data partition"\n'
+        "start=400003, size=100001, type=L, name=odd, attrs=GUID:60\n"
+        "size=64MiB, type=L\n"
+        "size=64MiB, type=ca7d7ccb-63ed-4c53-861c-1742536059cc, name=locked\n"
+    )
+    run("mkfs.ext4", "-q", "-L", "{{ odd }}", vda.partition(4))
+    run(
+        "cryptsetup",
+        "luksFormat",
+        "-q",
+        "--pbkdf-force-iterations=4",
+        "--pbkdf-memory=32",
+        vda.partition(6),
+        stdin=b"x",
+    )
+    play, before = drafted(tmp_path, vda.node), hashes(vda)
+    text = " ".join(play.read_text().split())
+    for words in ("existing: keep", "byte 204801536, which is not aligned", "holds a LUKS container", "has no name"):
+        assert words in text, text
+    assert text.count("another system") == 3 and "attributes: [read-only]" in text
+    adopted = subfloor("adopt", play, "--stamp", vda.node)
+    assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    assert hashes(vda) == before
+    in_sync(play)
+
+
+@pytest.mark.parametrize("name", ["data-disk", "ext4-root"])
+def test_a_draft_of_what_a_playbook_made(disk: MakeDisk, tmp_path: Path, name: str) -> None:
+    vda, root = disk("1GiB"), tmp_path / "root"
+    root.mkdir()
+    kinds = {"ext4": "64MiB", "xfs": "400MiB", "btrfs": "200MiB"}
+    volumes = [
+        {"name": kind, "label": kind, "type": kind, "size": size, "path": f"{root}/{kind}"}
+        for kind, size in kinds.items()
+    ]
+    given = {"disk": vda.node, "seed": tmp_path.name, "volumes": volumes}
+    if name == "ext4-root":
+        given = {"disk": vda.node, "seed": tmp_path.name, "swap": "64MiB", "esp_size": "100MiB", "root": str(root)}
+    without = ("--skip-tags", "mount,swap") if name == "ext4-root" else ()
+    made = subfloor("apply", ROOT / "playbooks" / f"{name}.yml", "-e", json.dumps(given), *without, "--yes")
+    try:
+        assert made.returncode == 0, made.stdout + made.stderr
+        before, how = hashes(vda), (("--root", root) if name == "data-disk" else (vda.node,))
+        play = drafted(tmp_path, *how)
+        adopted = subfloor("adopt", play, "--stamp", vda.node)
+        assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+        in_sync(play)
+        assert set(hashes(vda)) == set(before)
+        if name == "ext4-root":
+            assert hashes(vda) == before
+    finally:
+        for each in kinds:
+            run("umount", root / each, check=False)

@@ -25,6 +25,7 @@ _RACES = ("tests/crash/test_races.py",)
 _WHOLE = ("tests/disks/test_whole_disk.py",)
 _BEFORE = ("tests/disks/test_what_was_on_a_disk.py",)
 _PROPERTIES = ("tests/unit/storage/test_disk_properties.py",)
+_ADOPTED = ("tests/unit/steps/test_adoption.py",)
 _SEEN = ("tests/unit/observe/test_probes.py",)
 
 
@@ -296,9 +297,37 @@ MUTANTS = (
     Mutant(
         "somebody else's partition of that number counts as ours",
         _PARTITION,
-        "if there.uuid != declared.uuid(table):",
+        "if not declared.is_(there, table):",
         "if False:",
         _steps("aligned-partition"),
+    ),
+    Mutant(
+        "a filesystem that replaced one that was taken over counts as that one",
+        "src/subfloor/steps/ownership.py",
+        "return entry.uuid == adopted_uuid(identity, table.id, entry.number, final(entry.name), content)",
+        "return identity.is_adopted(entry.uuid, table.id, entry.number, final(entry.name))",
+        _ADOPTED,
+    ),
+    Mutant(
+        "a disk that is laid out differently is taken over",
+        "src/subfloor/steps/adoption.py",
+        "        if found:\n            listed",
+        "        if False:\n            listed",
+        _ADOPTED,
+    ),
+    Mutant(
+        "a PARTUUID changes by which the machine boots",
+        "src/subfloor/steps/adoption.py",
+        "        self._check_names(machine, table, stamped)\n",
+        "",
+        _ADOPTED,
+    ),
+    Mutant(
+        "the disk becomes ours before its partitions do",
+        _PARTITIONING,
+        """return stamped if same else (*stamped, Command((*_SFDISK, "--disk-id", disk.node, str(after.id))))""",
+        """return stamped if same else (Command((*_SFDISK, "--disk-id", disk.node, str(after.id))), *stamped)""",
+        _ADOPTED,
     ),
     Mutant(
         "two disks that have changed names are laid out all the same",

@@ -12,6 +12,7 @@ from subfloor.core.machine import Machine
 from subfloor.core.outcome import AppliedBefore, Survey
 from subfloor.core.task import Task
 from subfloor.observe.disk import DiskState
+from subfloor.steps.adoption import Adoption
 from subfloor.storage.gpt import Entry as Partition
 from subfloor.storage.gpt import Gpt
 from subfloor.storage.marks import is_final
@@ -20,7 +21,8 @@ from subfloor.storage.marks import is_final
 def survey(entries: Sequence[Entry], plan: Plan) -> Survey:
     """What the plan saw of its host."""
     tasks = [entry.task for entry in entries if entry.task]
-    declared = frozenset(each for task in tasks for each in concerns.partitions(task))
+    declaring = [each for task in tasks for each in (task.layout if isinstance(task, Adoption) else (task,))]
+    declared = frozenset(each for task in declaring for each in concerns.partitions(task))
     managed = frozenset(path for task in tasks for path in concerns.whole_disks(task))
     return Survey(plan.machine, plan.planned, applied_before(tasks, plan.machine, plan.planned), declared, managed)
 

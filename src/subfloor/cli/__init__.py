@@ -202,6 +202,23 @@ def show(devices: tuple[str, ...], as_json: bool) -> int:
     return showing.show(devices, as_json=as_json)
 
 
+@cli.command()
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...", shell_complete=options.completing("disks"))
+@click.option("--root", metavar="PATH", help="Only the disks of what is mounted at or below this path, such as /mnt.")
+def draft(devices: tuple[str, ...], root: str | None) -> int:
+    """Write the playbook that describes the disks as they are; change nothing.
+
+    It describes partition tables, partitions, filesystems, swap and mounts. What no task can describe is a
+    comment. Without DEVICE it describes all disks. `subfloor adopt` takes the disks over by that playbook;
+    then a check of it is in sync.
+    """
+    from subfloor.cli import drafting
+
+    if devices and root is not None:
+        raise click.UsageError("give either the disks or --root")
+    return drafting.draft(devices, root)
+
+
 _beside = click.option(
     "--playbook", type=options.FILE, metavar="FILE", help="Include the tasks of plugins/ beside this playbook."
 )

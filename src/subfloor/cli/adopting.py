@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """An entry of the run: one disk."""
+class Disk:
+    """An entry of the run: a disk to take over."""
 
     task: Adoption
     key: str = Adoption.key
@@ -36,6 +36,7 @@ class _Entry:
 
     @property
     def name(self) -> str:
+        """What the report calls it."""
         return f"Take over {self.task.device}"
 
 
@@ -52,13 +53,13 @@ def _adopt(request: Request, manner: Manner, stamp: Sequence[str], log: Log | No
             "the playbook lays out no disk, so there is nothing to take over",
             advice="declare the disk with `gpt-label` and `aligned-partition`; `subfloor draft DEVICE` writes that",
         )
-    asking = _Asking(_consents(stamp, job), terminal_of(manner), manner)
+    asking = Asking(_consents(stamp, job), terminal_of(manner), manner)
     return carried_out("adopt", job, manner, log, asking.approve, asking.confirm)
 
 
 def _work(work: Work) -> Work:
     tasks = [entry.task for entry in work.entries if entry.task]
-    return Work(work.host, tuple(map(_Entry, adoptions(tasks))))
+    return Work(work.host, tuple(map(Disk, adoptions(tasks))))
 
 
 def _consents(stamp: Sequence[str], job: Job) -> Consents:
@@ -70,7 +71,7 @@ def _consents(stamp: Sequence[str], job: Job) -> Consents:
     return found
 
 
-class _Asking:
+class Asking:
     """Asks for each disk before its UUIDs are stamped, unless the command line names it."""
 
     def __init__(self, consents: Consents, terminal: Terminal | None, manner: Manner) -> None:

@@ -27,11 +27,11 @@ Seen = Shown | SubfloorError
 
 def show(paths: Sequence[str], *, as_json: bool) -> int:
     """Show these disks, or all; returns the exit status, 1 if one of them could not be looked at."""
-    disks = tuple(dict.fromkeys(map(_disk, paths)))
+    disks = tuple(dict.fromkeys(map(disk_named, paths)))
     stream = standard()
     screen, style = Screen(stream), style_for(stream)
     with interruptible(), Host().shell() as shell:
-        seen = [_seen(shell, path) for path in disks or _present(shell)]
+        seen = [_seen(shell, path) for path in disks or present(shell)]
     status = FAILED if any(isinstance(each, SubfloorError) for each in seen) else 0
     if as_json:
         screen.write(document(seen, status, ascii=not style.unicode))
@@ -40,7 +40,7 @@ def show(paths: Sequence[str], *, as_json: bool) -> int:
     return outcome_of(screen, status)
 
 
-def _disk(path: str) -> str:
+def disk_named(path: str) -> str:
     """The disk that a path names, also if it names a partition. Raises ``click.UsageError``."""
     import click
 
@@ -50,7 +50,8 @@ def _disk(path: str) -> str:
         raise click.UsageError(str(error)) from None
 
 
-def _present(shell: Shell) -> tuple[str, ...]:
+def present(shell: Shell) -> tuple[str, ...]:
+    """The paths of all disks of a host."""
     found = look(shell, {_NOWHERE})[_NOWHERE]
     return tuple(each.partition(" ")[0] for each in found.present) if isinstance(found, Missing) else ()
 
@@ -59,8 +60,8 @@ def _seen(shell: Shell, path: str) -> Seen:
     try:
         found = look(shell, {Disk(path)})[Disk(path)]
         if not isinstance(found, DiskState):
-            present = found.present if isinstance(found, Missing) else ()
-            return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(present) or 'none'}")
+            there = found.present if isinstance(found, Missing) else ()
+            return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(there) or 'none'}")
         return Shown.of(found, _closer(shell, path, found), _part_of(shell, found))
     except LookFailed as error:
         return error

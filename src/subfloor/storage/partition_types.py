@@ -54,6 +54,22 @@ _ELSEWHERE: Mapping[str, str] = {
 TYPES: Mapping[str, UUID] = {name: UUID(text) for name, text in {**_ANYWHERE, **_ROOTS}.items()}
 """Every type that has a name. A root's type depends on the processor, so its name contains the processor."""
 
+OTHER_SYSTEMS = frozenset(
+    map(
+        UUID,
+        (
+            "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",  # Microsoft basic data
+            "e3c9e316-0b5c-4db8-817d-f92df00215ae",  # Microsoft reserved
+            "de94bba4-06d1-4d40-a16a-bfd50179d6ac",  # Windows recovery environment
+            "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3",  # Windows logical disk manager: metadata
+            "af9b60a0-1431-4f62-bc68-3311714a69ad",  # Windows logical disk manager: data
+            "48465300-0000-11aa-aa11-00306543ecac",  # Apple HFS+
+            "7c3457ef-0000-11aa-aa11-00306543ecac",  # Apple APFS
+        ),
+    )
+)
+"""Types of partitions that Windows and macOS use: their boot loaders find them by their PARTUUIDs."""
+
 _NAMES: Mapping[UUID, str] = {guid: name for name, guid in TYPES.items()}
 
 

@@ -295,7 +295,7 @@ def test_extra_variables_are_typed_as_yaml(desk: Desk) -> None:
 
 
 def test_a_missing_disk_variable_names_the_disks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subfloor.cli.running._disks_here", lambda: ("/dev/vda (30 GiB)", "/dev/vdb (8 GiB)"))
+    monkeypatch.setattr("subfloor.cli.running.disks_here", lambda: ("/dev/vda (30 GiB)", "/dev/vdb (8 GiB)"))
     desk.play(write("{{ target_disk }}"))
     result = desk.run("check")
     assert result.exit_code == 64

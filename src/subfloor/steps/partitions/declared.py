@@ -52,6 +52,13 @@ class Partition:
         return is_partition(self.identity, table.id, entry, self.name)
 
 
+def attributes_of(bits: int) -> tuple[str, ...] | None:
+    """The names of the attributes in an entry of the GPT; None if one of them has no name."""
+    known = {name: 1 << bit for name, bit in _ATTRIBUTES.items()}
+    found = tuple(name for name, bit in known.items() if bits & bit)
+    return found if sum(known[name] for name in found) == bits else None
+
+
 def check_name(name: str) -> None:
     """Raise ``ValueError`` for a name that a partition cannot have."""
     if len(name) > LONGEST_NAME or not gpt.expressible(name):
