@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+import jsonschema
 import pytest
 
 from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run, said
@@ -103,8 +104,11 @@ def test_a_layout_in_use_is_taken_over(disk: MakeDisk, mounted: Mounter, tmp_pat
     play, at = manual_playbook(vda, tmp_path), mounted(vda.partition(1))
     (at / "mine").write_text("kept")
     before = hashes(vda)
-    adopted = subfloor("adopt", play, "--stamp", vda.node)
+    adopted = subfloor("adopt", play, "--stamp", vda.node, "--format", "json")
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    told = json.loads(adopted.stdout)
+    jsonschema.validate(told, json.loads((ROOT / "src/subfloor/report/report.schema.json").read_text()))
+    assert (told["command"], told["outcome"]) == ("adopt", "applied")
     run("umount", at)
     after = hashes(vda)
     assert {name for name in before if before[name] != after[name]} <= {vda.partition(1)}

@@ -22,7 +22,7 @@ def save_problem(path: Path, command: str, error: Exception) -> None:
 def print_problem(error: Exception, argv: Sequence[str]) -> None:
     """Print the report of a command line that ended with this error, as JSON; for commands that print JSON."""
     command = next((word for word in argv if not word.startswith("-")), "")
-    if command not in ("check", "apply", "rehearse", "show"):
+    if command not in ("check", "apply", "adopt", "rehearse", "show"):
         return
     stream = standard()
     ascii = not style_for(stream).unicode
