@@ -44,6 +44,7 @@ def _seen(shell: Shell, named: Sequence[str], root: str | None) -> Drafted:
     within = mounted_within((path for _, path, _ in in_use.mounts), root)
     found = named or (present(shell) if root is None else _disks_of(in_use, within))
     disks = _disks(shell, found)
+    disks = {**_disks(shell, _below(disks) if root is not None else ()), **disks}
     if root is not None and not disks:
         raise Refused(
             f"no disk has a filesystem mounted at or below {root}", advice="mount it there, or name the disks"
@@ -57,6 +58,12 @@ def _disks_of(in_use: InUse, paths: Iterable[str]) -> tuple[str, ...]:
     wanted = set(paths)
     sources = [source for source, path, _ in in_use.mounts if path in wanted and source.startswith("/dev/")]
     return tuple(dict.fromkeys(device(source).disk for source in sources))
+
+
+def _below(disks: Mapping[str, DiskState]) -> tuple[str, ...]:
+    """The disks that mapped devices lie on, such as that of an open container."""
+    nodes = [node for disk in disks.values() if disk.mapped for node in disk.mapped.below]
+    return tuple(dict.fromkeys(device(node).disk for node in nodes if device(node).disk not in disks))
 
 
 def _disks(shell: Shell, paths: Sequence[str]) -> Mapping[str, DiskState]:

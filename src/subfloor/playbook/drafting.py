@@ -106,6 +106,8 @@ def _why_no_layout(disk: DiskState) -> str:
     """Why no task describes how the disk is laid out; empty if they can."""
     if disk.kind != "disk":
         return f"it is a {disk.kind}, and no task lays one out"
+    if disk.mapped:
+        return f"it lies on {', '.join(disk.mapped.below) or 'another device'}, and subfloor did not make it"
     if not isinstance(disk.table, Gpt):
         return f"only disks with a GPT can be taken over, and this is {disk.describe()}"
     if is_overwritten(disk) or disk.table.taken:

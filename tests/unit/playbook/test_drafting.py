@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
 import step_values
-from subfloor.observe.disk import DiskState
+from subfloor.observe.disk import DiskState, Mapped
 from subfloor.observe.mount import Mounted
 from subfloor.observe.swap import SwapState
 from subfloor.playbook.drafting import Drafted, draft
@@ -119,6 +120,11 @@ def test_a_boot_partition_that_starts_another_system_is_left_to_it() -> None:
 def test_a_disk_that_cannot_be_declared_is_named(about: Any) -> None:
     text, tasks = written(about)
     assert tasks == [] and "# Not described: " in text
+
+
+def test_a_mapped_device_is_named_with_what_it_lies_on() -> None:
+    container = replace(disk({"holds": "ext4 x"}), mapped=Mapped("CRYPT-LUKS2-x", ("/dev/vda2",)))
+    assert "Not described: it lies on /dev/vda2" in draft(Drafted({"/dev/dm-0": container}))
 
 
 def test_each_disk_has_a_name_of_its_own() -> None:
