@@ -107,7 +107,8 @@ def _why_no_layout(disk: DiskState) -> str:
     if disk.kind != "disk":
         return f"it is a {disk.kind}, and no task lays one out"
     if disk.mapped:
-        return f"it lies on {', '.join(disk.mapped.below) or 'another device'}, and subfloor did not make it"
+        below = ", ".join(disk.mapped.below) or "another device"
+        return f"it lies on {below}; a draft describes nothing inside of a container, volume group or array"
     if not isinstance(disk.table, Gpt):
         return f"only disks with a GPT can be taken over, and this is {disk.describe()}"
     if is_overwritten(disk) or disk.table.taken:
