@@ -88,6 +88,7 @@ def test_a_layout_by_the_manual_is_taken_over_and_its_content_stays(disk: MakeDi
     play, before, whole = manual_playbook(vda, tmp_path), hashes(vda), vda.digest()
     asked = subfloor("adopt", play)
     assert asked.returncode == 3 and f"--stamp {vda.node}" in asked.stderr and vda.digest() == whole
+    assert f"{vda.partition(1)}: 'root' ext4 labelled 'nixos'" in " ".join(asked.stdout.split())
     adopted = subfloor("adopt", play, "--stamp", vda.node)
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
     assert hashes(vda) == before and vda.digest() != whole

@@ -19,6 +19,7 @@ from subfloor.report import text
 from subfloor.report.screen import Screen, standard, style_for
 from subfloor.report.style import Style
 from subfloor.steps.adoption import Adoption, adoptions
+from subfloor.steps.partitioning import disk_at
 
 if TYPE_CHECKING:
     from subfloor.cli.asking import Terminal
@@ -100,6 +101,8 @@ class Asking:
             stream = standard()
             style: Style = style_for(stream, diff=self._manner.diff, commands=self._manner.verbose)
             Screen(stream).print(["What will be stamped:", *text.plan(reports, style), ""])
+            for device in (device for report in reports for device in _devices(report)):
+                Screen(stream).print(style.lines(f"This stays as it is: {device.what}", "", hanging="  "))
 
     def _is_agreed(self, consent: Consent, device: Loss) -> bool:
         word = consent.word(device.device)
@@ -117,7 +120,8 @@ class Asking:
 
 
 def _devices(report: HostReport) -> Iterator[Loss]:
-    """The disks that will be stamped, by each name that agrees to it. Nothing on them is lost."""
+    """The disks that will be stamped, by each name that agrees to it, and what is on them. Nothing of that is lost."""
     for each in report.tasks:
         if each.steps and isinstance(each.declared, Adoption):
-            yield Loss(each.declared.device, each.steps[0].step.locks[0], "")
+            disk = disk_at(each.steps[0].step.after, each.declared.device)
+            yield Loss(each.declared.device, disk.node, disk.describe())
