@@ -12,12 +12,13 @@ import shlex
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import subfloor.act.apply
-from subfloor.act.host import Result, Shell
+from crash.intercepting import Run, intercept
+from subfloor.act.pieces import Result
+from subfloor.core.task import Command
 
 IMPATIENT = 1.0
 """Seconds: a command that hangs is given up after these, and so is a promise that does not come true."""
@@ -84,13 +85,13 @@ def survey(log: Path, paths: Sequence[str]) -> Callable[[], None]:
     """Arrange for a run to leave in a file what it calls, for ``surveyed`` to read."""
     trace = log.with_suffix(".strace")
 
-    def traced(run: _Run, shell: Shell, argv: Sequence[str], options: dict[str, Any]) -> Result:
-        result = run(shell, [*_trace(paths, str(trace)), *argv], **options)
+    def traced(run: Run, command: Command) -> Result:
+        result = run(replace(command, argv=(*_trace(paths, str(trace)), *command.argv)))
         with log.open("a") as file:
-            file.write(json.dumps([list(argv), _most(trace.read_text())]) + "\n")
+            file.write(json.dumps([list(command.argv), _most(trace.read_text())]) + "\n")
         return result
 
-    return lambda: _replace(traced)
+    return lambda: _impatiently(traced)
 
 
 def _most(trace: str) -> int:
@@ -118,17 +119,17 @@ class Meeting:
         """What brings it about in the process that calls it. ``paths`` are the disk's nodes."""
         place, count, last = work / "faulty", 0, object()
 
-        def counted(run: _Run, shell: Shell, argv: Sequence[str], options: dict[str, Any]) -> Result:
+        def counted(run: Run, command: Command) -> Result:
             nonlocal count, last
-            this = argv, options.get("stdin")
+            this = command.argv, command.stdin
             count += this != last  # one that is tried again is the same command
             last = this
             if count != self.number:
-                return run(shell, argv, **options)
-            program = self._write(place, argv[0], paths)
-            return run(shell, [str(program), *argv[1:]], **{**options, "timeout": self.fault.timeout})
+                return run(command)
+            program = self._write(place, command.argv[0], paths)
+            return run(replace(command, argv=(str(program), *command.argv[1:]), timeout=self.fault.timeout))
 
-        return lambda: _replace(counted)
+        return lambda: _impatiently(counted)
 
     def _write(self, place: Path, name: str, paths: Sequence[str]) -> Path:
         place.mkdir(exist_ok=True)
@@ -154,15 +155,6 @@ def meetings(calls: Sequence[Call]) -> list[Meeting]:
     ]
 
 
-_Run = Callable[..., Result]
-
-
-def _replace(instead: Callable[[_Run, Shell, Sequence[str], dict[str, Any]], Result]) -> None:
-    """Put something in the place of ``Shell.run``; it is given what was there."""
-    run = Shell.run
-
-    def replaced(self: Shell, argv: Sequence[str], **options: Any) -> Result:
-        return instead(run, self, argv, options)
-
-    Shell.run = replaced  # type: ignore[method-assign]
+def _impatiently(instead: Callable[[Run, Command], Result]) -> None:
+    intercept(instead)
     subfloor.act.apply._PATIENCE = IMPATIENT

@@ -16,13 +16,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from crash.forked import Ran, Running, start, subfloor
-from subfloor.act.host import Result, Shell
+from crash.intercepting import Run, intercept
+from subfloor.act.pieces import Result
+from subfloor.core.task import Command
 
 Whom = Literal["runner", "tool", "both"]
 WHOM: tuple[Whom, ...] = ("runner", "tool", "both")
@@ -160,16 +162,16 @@ def _instead(
     change: Callable[[int, Sequence[str]], Sequence[str]], then: Callable[[int], None] = lambda n: None
 ) -> None:
     """Have every command on the host replaced by another; and something done after it."""
-    run, number = Shell.run, 0
+    number = 0
 
-    def changed(self: Shell, argv: Sequence[str], **options: Any) -> Result:
+    def changed(run: Run, command: Command) -> Result:
         nonlocal number
         number += 1
-        result = run(self, change(number, argv), **options)
+        result = run(replace(command, argv=tuple(change(number, command.argv))))
         then(number)
         return result
 
-    Shell.run = changed  # type: ignore[method-assign]
+    intercept(changed)
 
 
 def _noted(logs: Path, number: int, argv: Sequence[str], traced: bool) -> Sequence[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import subfloor.act.apply
 from crash.forked import Running
-from subfloor.act.host import Result, Shell
+from crash.intercepting import Run, intercept
+from subfloor.act.pieces import Result
+from subfloor.core.task import Command
 
 _DEADLINE = 120.0
 
@@ -22,17 +23,17 @@ def before(which: int | str, act: Callable[[], object]) -> Callable[[], None]:
     """
 
     def arrange() -> None:
-        run, count, waiting = Shell.run, 0, True
+        count, waiting = 0, True
 
-        def interrupted(self: Shell, argv: Sequence[str], **options: Any) -> Result:
+        def interrupted(run: Run, command: Command) -> Result:
             nonlocal count, waiting
             count += 1
-            if waiting and which in (count, argv[0]):
+            if waiting and which in (count, command.argv[0]):
                 waiting = False
                 act()
-            return run(self, argv, **options)
+            return run(command)
 
-        Shell.run = interrupted  # type: ignore[method-assign]
+        intercept(interrupted)
         subfloor.act.apply._PATIENCE = 0.5
 
     return arrange

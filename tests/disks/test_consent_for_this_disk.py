@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loop_disks import LoopDisk, MakeDisk, disk, run
-from subfloor.act.apply import Event, StepEnded
+from subfloor.act.events import Event, StepEnded
 from subfloor.act.run import Applied, carry_out
 from subfloor.core.consent import Consents, given
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome

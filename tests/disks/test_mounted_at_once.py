@@ -10,7 +10,8 @@ import pytest
 from disks.laying_out import on
 from disks.plays import applied, entries, outcomes
 from loop_disks import LoopDisk, MakeDisk, disk, run
-from subfloor.act.apply import CommandEnded, Event, Executor, apply, preflight
+from subfloor.act.apply import Executor, apply, preflight
+from subfloor.act.events import CommandEnded, Event
 from subfloor.act.host import Host
 from subfloor.core.consent import Consent
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from loop_disks import run, said
-from subfloor.act.apply import Event, StepEnded
+from subfloor.act.events import Event, StepEnded
 from subfloor.act.run import carry_out
 from subfloor.core.outcome import HostOutcome, Outcome
 from subfloor.playbook.job import Request, read_job

@@ -396,8 +396,8 @@ MUTANTS = (
     Mutant(
         "what was agreed to go is put back in the same run",
         _APPLY,
-        "return machine.updated(remembering(step.after, seen)), True",
-        "return machine.updated(seen), True",
+        "return machine.updated(remembering(step.after, self._seen.only(concerned))), True",
+        "return machine.updated(self._seen.only(concerned)), True",
         (*_BEFORE, "-k", "case_29"),
     ),
     Mutant(
@@ -509,16 +509,16 @@ MUTANTS = (
     ),
     Mutant(
         "a command that failed is passed over",
-        _APPLY,
-        "if command.went_well(result.status):",
-        "if True:",
+        "src/subfloor/act/exchange.py",
+        "return self.ended and self.out.status in {0, *self.accepts}",
+        "return self.ended",
         (*_ENGINE, "-k", "fails"),
     ),
     Mutant(
         "a disk is written without its lock",
         _APPLY,
-        "with self.shell.locked(step.locks, self._wait):",
-        "if True:",
+        "with self.shell.locked(step.locks, self._wait, [look.piece]) as results:",
+        "if results := self.shell.perform([look.piece]):",
         (*_RACES, "-k", "two_runs"),
     ),
     Mutant(
@@ -532,8 +532,8 @@ MUTANTS = (
     Mutant(
         "a step that writes to no disk locks nothing",
         _HOST,
-        "for lock in locks.of_disks(devices) or [self._machine_lock()]:",
-        "for lock in locks.of_disks(devices):",
+        "wanted = locks.of_disks(devices) or (locks.of_machine(),)",
+        "wanted = locks.of_disks(devices)",
         ("tests/disks/test_others_at_work.py", "-k", "case_67"),
     ),
     Mutant(
@@ -746,6 +746,27 @@ MUTANTS = (
         "return report.outcome in _STOPPED and not isinstance(report.error, ConsentNeeded)",
         "return report.outcome in _STOPPED",
         ("tests/unit/act/test_causes.py",),
+    ),
+    Mutant(
+        "the next command of a step runs although one failed",
+        "src/subfloor/act/frames.py",
+        "*) exit;; esac",
+        "*) ;; esac",
+        ("tests/unit/act/test_frames.py", "-k", "failed_does_not_run"),
+    ),
+    Mutant(
+        "a command begins although the run was killed",
+        "src/subfloor/act/frames.py",
+        """began = f"{self._began(relay='')} || exit; {self._began('>&4', relay='')}\"""",
+        """began = f"{self._began('>&4', relay='')}\"""",
+        ("tests/unit/act/test_frames.py", "-k", "next_does_not_begin"),
+    ),
+    Mutant(
+        "what a later task looks at costs a round trip",
+        _APPLY,
+        "self._ahead.after(self._at, task, step)",
+        "()",
+        ("tests/unit/act/test_round_trips.py",),
     ),
     Mutant(
         "a shell's own message gets into a later answer",

@@ -2,103 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from subfloor.act.ahead import Ahead
 from subfloor.act.causes import with_causes
+from subfloor.act.commands import Commands, pauses
 from subfloor.act.device_guard import check_as_shown, check_same_disks, disk_of, remembering
 from subfloor.act.duplicate_names import refuse_duplicate_names
 from subfloor.act.duplicate_uuids import claimed, refuse_duplicate_uuids
-from subfloor.act.host import Result, Shell
-from subfloor.act.look import look
+from subfloor.act.events import (
+    Declined,
+    Interrupted,
+    Listen,
+    LockAwaited,
+    Looked,
+    StepEnded,
+    StepStarted,
+    TaskStarted,
+    ignore,
+)
+from subfloor.act.host import Shell
+from subfloor.act.look import Look
+from subfloor.act.pieces import Result
 from subfloor.core.consent import Consent
-from subfloor.core.engine import Entry, Look, converge, foresee, outcome_of, subjects
-from subfloor.core.errors import CommandFailed, Refused, SubfloorError, Unverified
+from subfloor.core.engine import Entry, converge, foresee, outcome_of, subjects
+from subfloor.core.errors import Refused, SubfloorError, Unverified
 from subfloor.core.machine import AnySubject, Machine, broken_promises
 from subfloor.core.outcome import Outcome, TaskReport
 from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.block_uuids import BlockUuids
-from subfloor.observe.open_partitions import DeviceUser, DeviceUsers
+from subfloor.observe.device_names import DeviceNode
 from subfloor.observe.tool import Privilege, Tool
-
-_ANOTHER_TRY = 0.5
-"""Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _PATIENCE = 10.0
 """Seconds until verification must succeed: the kernel and udev need some time."""
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A number of subjects was looked at in one script; ``seconds`` is how long that took."""
-
-    subjects: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class TaskStarted:
-    """A task starts: it will be asked for its steps."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class LockAwaited:
-    """The next step waits for a lock that another program holds."""
-
-    what: str
-    holders: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StepStarted:
-    """A step's commands are about to run."""
-
-    step: Step
-
-
-@dataclass(frozen=True)
-class StepEnded:
-    """A step was taken and verified."""
-
-    step: Step
-
-
-@dataclass(frozen=True)
-class CommandRunning:
-    """A command has run for ``seconds``, 0 when it starts; ``says``: the last line that it printed."""
-
-    command: Command
-    seconds: float
-    says: str = ""
-
-
-@dataclass(frozen=True)
-class CommandEnded:
-    """A command has ended."""
-
-    command: Command
-    result: Result
-
-
-Event = Looked | TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
-Listen = Callable[[Event], None]
-
-
-class Interrupted(SubfloorError):
-    """The run was interrupted by Ctrl-C, SIGTERM or SIGHUP."""
-
-    def __init__(self, what: str = "interrupted") -> None:
-        super().__init__(what, advice="no data is lost: run the same command again to resume")
-
-
-class Declined(SubfloorError):
-    """The user was asked about a step and declined it."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +46,14 @@ class Plan:
     """What applying a play would do, task by task, on the machine that was seen.
 
     ``planned``: the machine after all steps that are not refused for another reason than missing consent.
+    ``further``: the extra subjects that each task asked for. ``consent``: the consent, with the kernel's nodes added.
     """
 
     machine: Machine
     reports: tuple[TaskReport, ...]
     planned: Machine = field(default_factory=Machine)
+    further: tuple[frozenset[AnySubject], ...] = ()
+    consent: Consent = field(default_factory=Consent)
 
     @property
     def stands(self) -> bool:
@@ -123,30 +66,45 @@ class Plan:
         return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
 
 
-def _ignore(event: Event) -> None:
-    """Ignores the event."""
-
-
 def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
-    subjects = frozenset(wanted)
-    start = time.monotonic()
-    machine = look(shell, subjects)
-    if subjects:
-        listen(Looked(len(subjects), time.monotonic() - start))
+    look = Look(wanted)
+    return _seen(look, shell.perform([look.piece])[0], listen) if look.subjects else Machine()
+
+
+def _seen(look: Look, result: Result, listen: Listen) -> Machine:
+    machine = look.machine(result.stdout)
+    listen(Looked(look.subjects, result.seconds))
     return machine
 
 
-def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = _ignore) -> Plan:
-    """Look once and simulate the whole play; missing programs and missing rights are found here too."""
-    machine = _looked(shell, subjects(entries), listen)
+def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = ignore) -> Plan:
+    """Look once and simulate the whole play; missing programs and missing rights are found here too.
+
+    If the machine is in sync, this takes one round trip.
+    """
+    declared, carriers = subjects(entries), BlockUuids()
+    found = _looked(shell, declared | _for_the_whole_play(entries, consent, carriers), listen)
+    machine, consent = found.only(declared), _resolved(consent, found)
     imagined = foresee(entries, machine, consent, _remembering(shell, listen))
     reports = refuse_duplicate_names(entries, machine, imagined.reports)
     own = claimed(entries, machine, reports)
-    carriers = BlockUuids()
-    seen = _looked(shell, _wanted(reports) | ({carriers} if any(own) else set()), listen)
+    missing = {carriers} - found.keys() if any(own) else set()
+    seen = found.updated(_looked(shell, _wanted(reports) | missing, listen))
     reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)
     reports = with_causes(entries, tuple(_with_demands(report, seen) for report in reports))
-    return Plan(machine, reports, imagined.machine)
+    return Plan(machine, reports, imagined.machine, imagined.further, consent)
+
+
+def _for_the_whole_play(entries: Sequence[Entry], consent: Consent, carriers: BlockUuids) -> set[AnySubject]:
+    """What is looked at besides the tasks' subjects: the nodes of the consent, and UUIDs if a task may claim any."""
+    claims = any(type(entry.task).claims is not Task.claims for entry in entries if entry.task)
+    return {*map(DeviceNode, consent.devices), *((carriers,) if claims else ())}
+
+
+def _resolved(consent: Consent, seen: Machine) -> Consent:
+    """The consent, with the kernel's nodes added: any name of a device is accepted."""
+    nodes = ((name, seen[DeviceNode(name)]) for name in consent.devices)
+    return replace(consent, nodes=frozenset((name, node) for name, node in nodes if node))
 
 
 def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
@@ -156,7 +114,7 @@ def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
     return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
 
 
-def _remembering(shell: Shell, listen: Listen) -> Look:
+def _remembering(shell: Shell, listen: Listen) -> Callable[[Iterable[AnySubject]], Machine]:
     """Looks at what a task asks for, each subject once: nothing changes while a plan is made."""
     seen = Machine()
 
@@ -205,10 +163,10 @@ def apply(
     executor: Executor,
 ) -> Iterator[TaskReport]:
     """Apply the play, task by task, from what was seen; it ends at the first task that does not succeed."""
-    for entry in entries:
+    for at, entry in enumerate(entries):
         executor.listen(TaskStarted(entry.name))
         try:
-            machine = executor.up_to_date(entry.task, machine)
+            machine = executor.up_to_date(at, entry.task, machine)
             converged = converge(entry, machine, executor.take, Outcome.CHANGED, executor.look_further)
         except SubfloorError as error:
             yield TaskReport(entry.name, entry.key, outcome_of(error), error=error)
@@ -226,45 +184,63 @@ def apply(
 
 class Executor:
     """Takes steps on a host. Remembers which subjects were seen since the last command ran.
-    Everything seen before is out of date, since no promise describes everything that a command does."""
+    Everything seen before is out of date, since no promise describes everything that a command does.
+
+    A step takes two round trips: the locks and a look; the commands and the look that verifies them. The second look
+    is at what the next task needs, too.
+    """
 
     def __init__(
         self,
         shell: Shell,
         consent: Consent,
-        listen: Listen = _ignore,
-        confirm: Callable[[Step], bool] = lambda step: True,
+        listen: Listen = ignore,
+        confirm: Callable[[Step], bool] | None = None,
         planned: Machine | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
-        """``planned``: the machine that was seen when the plan was made and shown."""
+        """``planned``: the machine that was seen when the plan was made and shown. ``confirm`` may ask a person."""
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
         self._planned = Machine() if planned is None else planned
+        self._ahead, self._at = ahead or Ahead(), 0
+        self._commands = Commands(shell, listen)
         self._changed: frozenset[AnySubject] = frozenset()
         self._fresh: frozenset[AnySubject] | None = None  # None: no command has run yet, everything is up to date
+        self._seen = Machine()  # what was seen since the last command; not all of it is in the run's machine yet
         self._further = Machine()  # the extra subjects that the task asked for to decide on its next step
 
     def look(self, subjects: Iterable[AnySubject]) -> Machine:
         """The current state of the subjects. Raises as ``act.look.look``."""
         return _looked(self.shell, subjects, self.listen)
 
+    def look_at_all(self, entries: Sequence[Entry]) -> Machine:
+        """The current state of all subjects of the play, before its first step."""
+        declared = subjects(entries)
+        look = Look(declared, self._ahead.up_to_change(0))
+        self._fresh, self._seen = declared, _seen(look, self.shell.perform([look.piece])[0], self.listen)
+        return self._seen.only(declared)
+
     def look_further(self, subjects: Iterable[AnySubject]) -> Machine:
         """The current state of the extra subjects that a task needs to decide on its next step."""
-        seen = self.look(subjects)
+        wanted = frozenset(subjects)
+        known = self._seen.only(wanted)
+        seen = known.updated(self.look(wanted - known.keys()))
         self._further = self._further.updated(seen)
         return seen
 
-    def up_to_date(self, task: Task | None, machine: Machine) -> Machine:
-        """The machine, after a new look at those subjects of the task that a command may have changed.
+    def up_to_date(self, at: int, task: Task | None, machine: Machine) -> Machine:
+        """The machine, with a new look at those subjects of the task of this number that a command may have changed.
 
         Raises ``Refused`` if one of its disks is not the disk that was planned for.
         """
-        self._further = Machine()
+        self._at, self._further = at, Machine()
         if task is None:
             return machine
         if self._fresh is not None:
             stale = task.subjects() - self._fresh
+            self._seen = self._seen.updated(self.look(stale - self._seen.keys()))
             self._fresh |= stale
-            machine = machine.updated(remembering(machine, self.look(stale)))
+            machine = machine.updated(remembering(machine, self._seen.only(stale)))
         check_same_disks(self._planned, machine.only(task.subjects()))
         return machine
 
@@ -279,72 +255,43 @@ class Executor:
         for loss in step.destroys:
             if disk_of(loss) not in self._changed:
                 check_as_shown(loss, self._planned, machine)
-        if not self.confirm(step):
+        if self.confirm and not self._confirmed(self.confirm, step):
             raise Declined(f"“{step.says}” was declined", advice="run the same command again to be asked again")
+        further, self._further = self._further, Machine()
+        look = Look(task.subjects() | further.keys())
         try:
-            with self.shell.locked(step.locks, self._wait):
-                return self._taken(task, step, machine)
+            with self.shell.locked(step.locks, self._wait, [look.piece]) as results:
+                return self._taken(task, step, machine, further, _seen(look, results[0], self.listen))
         except KeyboardInterrupt as error:
             raise Interrupted() from error
+
+    def _confirmed(self, confirm: Callable[[Step], bool], step: Step) -> bool:
+        self.shell.release()  # a person may take a while
+        return confirm(step)
 
     def _wait(self, what: str, holders: Sequence[str]) -> None:
         self.listen(LockAwaited(what, tuple(holders)))
 
-    def _taken(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
-        further, self._further = self._further, Machine()
-        seen = self.look(task.subjects() | further.keys())
+    def _taken(self, task: Task, step: Step, machine: Machine, further: Machine, seen: Machine) -> tuple[Machine, bool]:
+        """``seen``: what was seen under the locks."""
         now = machine.updated(remembering(machine, seen.only(task.subjects())))
         check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine or seen.only(further) != further:
+            self._seen = Machine()
             return now, False
-        self._fresh = frozenset()
+        self._fresh, self._seen = frozenset(), Machine()
         self._changed |= _changed(machine, step.after)
         self.listen(StepStarted(step))
-        for command in step.commands:
-            self._run(command)
-        seen = self._verified(task, step, machine)
-        self._fresh = frozenset(seen)
+        concerned = task.subjects() | _changed(machine, step.after)
+        self._seen = self._verified(step, Look(concerned, self._ahead.after(self._at, task, step)), concerned)
+        self._fresh = concerned
         self.listen(StepEnded(step))
-        return machine.updated(remembering(step.after, seen)), True
+        return machine.updated(remembering(step.after, self._seen.only(concerned))), True
 
-    def _run(self, command: Command) -> None:
-        start = time.monotonic()
-        for pause in _pauses():
-            waited = time.monotonic() - start
-            result = self._ran(command)
-            if command.went_well(result.status):
-                return
-            openers = self._openers(command)
-            # What had it open may have closed it since the command failed. So the time counts to the command's start.
-            if waited >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
-                raise _failure(command, result, openers)
-            time.sleep(pause)
-
-    def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
-        """The programs that have open what the command needs, as far as that can be seen."""
-        subject = DeviceUsers(command.needs)
-        return look(self.shell, {subject})[subject] if command.needs else ()
-
-    def _ran(self, command: Command) -> Result:
-        self.listen(CommandRunning(command, 0.0))
-        try:
-            result = self.shell.run(
-                command.argv,
-                stdin=command.stdin,
-                timeout=command.timeout,
-                env=command.env,
-                tick=lambda seconds, says: self.listen(CommandRunning(command, seconds, says)),
-            )
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"interrupted; `{shlex.join(command.argv)}` was stopped") from error
-        self.listen(CommandEnded(command, result))
-        return result
-
-    def _verified(self, task: Task, step: Step, before: Machine) -> Machine:
-        concerned = task.subjects() | _changed(before, step.after)
+    def _verified(self, step: Step, look: Look, concerned: frozenset[AnySubject]) -> Machine:
+        seen = _seen(look, self._commands.carry_out(step.commands, look), self.listen)
         deadline = time.monotonic() + max(_PATIENCE, step.patience)
-        for pause in _pauses():
-            seen = self.look(concerned)
+        for pause in pauses():
             broken = broken_promises(step.after.only(concerned), seen)
             if not broken:
                 break
@@ -355,41 +302,9 @@ class Executor:
                     advice="run the same command again; if it fails again, report it with these lines",
                 )
             time.sleep(pause)
+            seen = _seen(look, self.shell.perform([look.piece])[0], self.listen)
         return seen
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between two tries: each pause is twice as long as the one before, up to 1 s."""
-    pause = 0.02
-    while True:
-        yield pause
-        pause = min(2 * pause, 1.0)
 
 
 def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
     return frozenset(subject for subject in after if before.get(subject) != after[subject])
-
-
-def _failure(command: Command, result: Result, openers: Sequence[DeviceUser]) -> CommandFailed:
-    said = _excerpt((result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines())
-    return CommandFailed(
-        f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
-        + (":\n    " + "\n    ".join(said) if said else ", and printed nothing")
-        + "".join(f"\n    {opener}" for opener in openers),
-        advice=f"{command.advice or 'fix what it reports'}, then run the same command again to resume",
-    )
-
-
-def _excerpt(lines: list[str]) -> list[str]:
-    """The beginning and the end of a program's output, since some print the reason first and explain it later."""
-    return lines if len(lines) <= 2 * _SHOWN else [*lines[:_SHOWN], "…", *lines[-_SHOWN:]]
-
-
-_SHOWN = 6
-
-
-def _how_it_ended(status: int) -> str:
-    """For a program ended by a signal, the shell's status is 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
-    with contextlib.suppress(ValueError):
-        return f"was ended by {signal.Signals(status - 128).name} (status {status})"
-    return f"ended with status {status}"

@@ -9,8 +9,12 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import IO
+
+from subfloor.act.frames import ending
 
 MOST = 8 << 20
 """Bytes of a command's output that are kept: this many of its beginning, and this many of its end."""
@@ -39,15 +43,12 @@ class Stream:
         """Whether the end has been read."""
         return self._status is not None
 
-    def extend(self, data: bytes) -> None:
-        """Add bytes that were read. Bytes after the end mark are ignored."""
-        if self.ended:
-            return
+    def extend(self, data: bytes) -> bytes:
+        """Add bytes that were read; returns those after the end mark."""
         self.said += data
         if not self.begun:
             self._look_for_the_beginning()
-        if self.begun:
-            self._look_for_the_end()
+        return self._look_for_the_end() if self.begun else b""
 
     def _look_for_the_beginning(self) -> None:
         _, begin, rest = bytes(self.said).partition(self._begin)
@@ -57,58 +58,128 @@ class Stream:
         elif not begin:
             del self.said[:-4096]
 
-    def _look_for_the_end(self) -> None:
+    def _look_for_the_end(self) -> bytes:
         at = self.said.find(self._end, self._searched)
-        status, line, _ = bytes(self.said[at + len(self._end) :][:16]).partition(b"\n") if at >= 0 else (b"", b"", b"")
+        status, line, rest = bytes(self.said[at + len(self._end) :]).partition(b"\n") if at >= 0 else (b"", b"", b"")
         if line:
             self._status = int(status)
             del self.said[at:]
-        elif at < 0:
+            return rest
+        if at < 0:
             if self._most and len(self.said) > 3 * self._most:
                 self._left_out += len(self.said) - 2 * self._most
                 del self.said[self._most : -self._most]
             self._searched = max(0, len(self.said) - len(self._end))
+        return b""
 
     @property
-    def result(self) -> tuple[bytes, int]:
-        """The output and the exit status; valid only after the end."""
+    def status(self) -> int:
+        """The exit status; valid only after the end."""
+        return self._status or 0
+
+    @property
+    def output(self) -> bytes:
+        """The output; valid only after the end."""
         body, left_out = bytes(self.said), f"\n[{self._left_out} bytes left out]\n".encode()
         if self._left_out and self._most:
             body = body[: self._most] + left_out + body[self._most :]
-        return body, self._status or 0
+        return body
 
 
 class Gone(Exception):
     """The shell has closed a stream."""
 
 
-class Exchange:
-    """One frame written to a shell, and its answer."""
+@dataclass
+class Answer:
+    """The answer to one frame: its output on both streams, and the exit statuses after which the next frame runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes], data: bytes, out: Stream, err: Stream) -> None:
+    out: Stream
+    err: Stream
+    accepts: frozenset[int] = frozenset()
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether both streams have been read to their end."""
+        return self.out.ended and self.err.ended
+
+    @property
+    def went_well(self) -> bool:
+        """Whether the frame ended with a status after which the next frame runs."""
+        return self.ended and self.out.status in {0, *self.accepts}
+
+    @property
+    def relays(self) -> tuple[int, ...]:
+        """The process ids of the relays."""
+        return tuple(stream.relay for stream in (self.out, self.err) if stream.relay)
+
+
+_STALLED = 1.0
+"""Seconds after the end of a frame in which the next one begins, if no program keeps the relays from ending."""
+
+
+class Exchange:
+    """One request written to a shell, and the answers to its frames."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data: bytes, answers: Sequence[Answer]) -> None:
         self._stdin, self._stdout, self._stderr = (
             pipe_of(each) for each in (process.stdin, process.stdout, process.stderr)
         )
         self._left = memoryview(data)
-        self._out, self._err = out, err
-        self.latest = out
+        self._answers = answers
+        self._unread = {
+            self._stdout.fileno(): deque(answer.out for answer in answers),
+            self._stderr.fileno(): deque(answer.err for answer in answers),
+        }
+        self._since = 0.0
+        self._stall_ended = False
+        self.at = 0
+        """The number of the frame that runs; after the end, the number of frames that have ended."""
+        self.latest = answers[0].out
         """The stream with the latest output."""
 
-    def run(self, each_second: Callable[[float], None]) -> None:
-        """Continue until both streams have ended. ``each_second`` is called at least once per second with the seconds
-        since the start; an exception from it ends this. Raises ``Gone``."""
-        start = time.monotonic()
+    def run(self, advanced: Callable[[], None], each_second: Callable[[float], None]) -> None:
+        """Continue until the last frame has ended, or one after which no other runs.
+
+        ``advanced`` is called when a frame has ended. ``each_second`` is called at least once per second with the
+        seconds since the current frame began. An exception from them ends this. Raises ``Gone``.
+        """
+        self._since = time.monotonic()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ, self._out)
-            selector.register(self._stderr, selectors.EVENT_READ, self._err)
+            for pipe in (self._stdout, self._stderr):
+                selector.register(pipe, selectors.EVENT_READ)
             selector.register(self._stdin, selectors.EVENT_WRITE)
-            while self._left or not (self._out.ended and self._err.ended):
+            while self._left or not self._finished:
                 for key, _ in selector.select(1.0):
-                    if key.data is None:
+                    if key.fd == self._stdin.fileno():
                         self._write(selector)
                     else:
-                        self._read(key.fd, key.data)
-                each_second(time.monotonic() - start)
+                        self._read(key.fd)
+                while not self._finished and self._answers[self.at].ended:
+                    self._advance(advanced)
+                if not self._finished:
+                    self._end_stall(selector)
+                    each_second(time.monotonic() - self._since)
+
+    @property
+    def _finished(self) -> bool:
+        return self.at == len(self._answers) or (self.at > 0 and not self._answers[self.at - 1].went_well)
+
+    def _advance(self, advanced: Callable[[], None]) -> None:
+        now = time.monotonic()
+        self._answers[self.at].seconds = now - self._since
+        self.at, self._since, self._stall_ended = self.at + 1, now, False
+        advanced()
+
+    def _end_stall(self, selector: selectors.BaseSelector) -> None:
+        """End the relays of the last frame if the next one does not begin: a program was left behind."""
+        last = self._answers[self.at - 1] if self.at else None
+        if not last or self._stall_ended or self._answers[self.at].out.begun or self._left:
+            return
+        if last.relays and time.monotonic() - self._since > _STALLED:
+            self._stall_ended, self._left = True, memoryview(ending(last.relays))
+            selector.register(self._stdin, selectors.EVENT_WRITE)
 
     def _write(self, selector: selectors.BaseSelector) -> None:
         try:
@@ -120,12 +191,16 @@ class Exchange:
         if not self._left:
             selector.unregister(self._stdin)
 
-    def _read(self, descriptor: int, stream: Stream) -> None:
+    def _read(self, descriptor: int) -> None:
         data = os.read(descriptor, _CHUNK)
         if not data:
             raise Gone
-        self.latest = stream
-        stream.extend(data)
+        streams = self._unread[descriptor]
+        while data and streams:
+            self.latest = streams[0]
+            data = streams[0].extend(data)
+            if streams[0].ended:
+                streams.popleft()
 
 
 def pipe_of(pipe: IO[bytes] | None) -> IO[bytes]:

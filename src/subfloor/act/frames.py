@@ -3,9 +3,12 @@
 A frame is one compound command, ``{ … }``. A shell parses a compound command to its end before it runs any of
 it (POSIX.1, XCU 2.9.4). So a frame that lost its end with the connection is a syntax error and does nothing.
 
+Several frames may be sent as one request, which is one compound command too. Then nothing has to be decided between
+them: the next one runs if the one before ended with a status that it accepts.
+
 A command's output goes to its own pipes. Each is read by a ``cat`` that passes it on: the relay. The next frame
-first ends the relays. So the output of a program that a command has left running never gets into the output of a
-later command.
+starts when the relays have ended. A program that a command has left running keeps them from ending; then the runner
+ends them. So its output never gets into the output of a later command.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 # The shell's own messages are discarded: bash reports a background job that was killed, with its text, at whatever
 # command comes next. In the middle of an answer that would be mistaken for output, and the text may hold a passphrase.
@@ -26,54 +30,71 @@ PREPARE = """unset LANG LANGUAGE LC_ALL LOCK_BLOCK_DEVICE
 export LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022; cd /
 read -r line < /proc/$$/stat; set -- ${line##*) }; group=$3
-end_relays() {
+kill_relays() {
     for relay do
         line=; read -r line 2>/dev/null < "/proc/$relay/stat" || :
         set -- ${line##*) }
         [ "${3-}" != "$group" ] || kill -s KILL "$relay" 2>/dev/null
     done
-    wait
 }
+end_relays() { kill_relays "$@"; wait; }
 """
 """Prepares the shell; afterwards ``$group`` is its process group, 0 if that is in another PID namespace."""
 
 # Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets it may
 # still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
-_RELAY = "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
+_RELAY = (
+    "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } "
+    "2>/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
+)
+
+Way = Literal["in_shell", "apart", "looking"]
+"""How a frame runs: in the shell itself, which it may change, and without processes that it leaves behind; in a
+subshell with relays for both output streams; in one with a relay for standard output, without standard error."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One piece of sh, and a random mark that separates its output from everything else."""
+    """One piece of sh, and a random mark that separates its output from everything else.
+
+    ``accepts``: the exit statuses besides 0 after which the next frame of the same request runs.
+    """
 
     text: str
+    way: Way
+    accepts: frozenset[int] = frozenset()
     mark: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def in_shell(self, relays: Sequence[int] = ()) -> bytes:
-        """The bytes that run it in the shell itself, which it may change; only for sh that leaves no process behind.
+    @property
+    def sh(self) -> str:
+        """The frame as sh that sets ``$status``."""
+        ways = {"in_shell": self._in_shell, "apart": self._apart, "looking": self._looking}
+        return ways[self.way]()
 
-        ``relays``: the process ids of the last frame's relays."""
+    def _in_shell(self) -> str:
         began = f"{self._began()}; {self._began('>&4')}"
-        return _encoded(f"{{ {_end(relays)}{began}\n{{ {self.text}\n}} 2>&4 4>&-\n{self._ended} >&4\n}}\n")
+        return f"{began}\n{{ {self.text}\n}} 2>&4 4>&-\n{self._ended} >&4\n"
 
-    def apart(self, relays: Sequence[int]) -> bytes:
-        """The bytes that run it in a subshell, with relays for both of its output streams."""
-        text = f"{{ {{ {self.text}\n}} 3>&- 4>&-\n{self._ended} >&2\n}} 2>&1 >&3 | {{ {_RELAY}; }} >&4 3>&-"
-        began = f"{self._began(relay='')}; {self._began('>&4', relay='')}"
-        return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}; }} 3>&1 | {_RELAY} &\n}}\n")
+    # Descriptors: the command's output goes to the outer relay, its standard error to the inner one. The status goes
+    # through descriptor 3 to a command substitution, which ends when command and relays have ended. 4 is the stream
+    # for standard error, until the outer pipe takes its place.
+    def _apart(self) -> str:
+        began = f"{self._began(relay='')} || exit; {self._began('>&4', relay='')}"
+        run = f"{{ {{ {self.text}\n}} 3>&- 4>&-\n{self._ended} >&2; echo $status >&3; }}"
+        with_errors = f"{{ {run} 2>&1 >&4 | {{ {_RELAY}; }} >&2; }} 2>&4 4>&1"
+        return f"{began}\n{{ status=$({{ {with_errors} | {_RELAY}; }} 2>&1 >&3 3>&2 2>/dev/null); }} 3>&1\n"
 
-    def looking(self, relays: Sequence[int]) -> bytes:
-        """The bytes that run it in a subshell, with a relay for standard output; standard error is discarded."""
-        began = f"{self._began(relay='')}; {self._began('>&4')}"
+    def _looking(self) -> str:
+        began = f"{self._began(relay='')} || exit; {self._began('>&4')}"
         text = f"{{ {self.text}\n}} 2>/dev/null 4>&-\n{self._ended} >&4"
-        return _encoded(f"{{ {_end(relays)}{began}\n{{ {text}\n}} | {_RELAY} &\n}}\n")
+        return f"{began}\n{{ {text}\n}} | {_RELAY}\nstatus=0\n"
 
     def _began(self, to: str = "", relay: str = "0\\n") -> str:
         return f"printf '\\n%s begin\\n{relay}' {self.mark} {to}"
 
     @property
     def _ended(self) -> str:
-        return f"printf '\\n%s %d\\n' {self.mark} $?; printf '\\n%s 0\\n' {self.mark}"
+        return f"status=$?; printf '\\n%s %d\\n' {self.mark} $status; printf '\\n%s 0\\n' {self.mark}"
 
     @property
     def begin(self) -> bytes:
@@ -86,13 +107,39 @@ class Frame:
         return f"\n{self.mark} ".encode()
 
 
+def request(frames: Sequence[Frame], relays: Sequence[int] = (), first: str = "") -> bytes:
+    """The bytes that run frames one after another, until one ends with a status that it does not accept.
+
+    Those that run in the shell itself come first. The others run in the background, so the shell can read the next
+    request meanwhile. ``relays``: the process ids of the last request's relays. ``first``: sh that runs before all.
+    """
+    apart = [frame for frame in frames if frame.way != "in_shell"]
+    text = f"{{ {''.join(map(_or_exit, apart))}}} &\n" if apart else ":\n"
+    for frame in reversed(frames[: len(frames) - len(apart)]):
+        text = f"{frame.sh}case $status in {_accepted(frame)})\n{text};; esac\n"
+    return _encoded(f"{{ {_ending(relays)}{first}\n{text}}}\n")
+
+
+def _or_exit(frame: Frame) -> str:
+    return f"{frame.sh}case $status in {_accepted(frame)}) ;; *) exit;; esac\n"
+
+
+def _accepted(frame: Frame) -> str:
+    return "|".join(map(str, sorted({0, *frame.accepts})))
+
+
+def ending(relays: Sequence[int]) -> bytes:
+    """The bytes that end relays while a request runs: programs that were left behind keep them from ending."""
+    return _encoded(f"{{ kill_relays {' '.join(map(str, relays))}\n}}\n")
+
+
 def command(argv: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> str:
     """One simple command as sh."""
     words = [*(f"{name}={shlex.quote(value)}" for name, value in env.items()), shlex.join(argv)]
     return f"{_fed(stdin)} {' '.join(words)}"
 
 
-def _end(relays: Sequence[int]) -> str:
+def _ending(relays: Sequence[int]) -> str:
     return f"end_relays {' '.join(map(str, relays))}\n" if relays else ""
 
 

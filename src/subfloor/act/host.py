@@ -1,8 +1,9 @@
 """Run commands on a host through one POSIX shell that stays open.
 
-Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are sent to it one by one,
-so a command needs no new session. If subfloor is killed, the shell reads the end of its input and ends; the
-command that is running continues to its end and keeps the lock that it inherited.
+Local, ssh, sudo and chroot differ only in the argv that starts ``sh`` there. Commands are sent to it in requests of
+one or more pieces, so a command needs no new session. If subfloor is killed, the shell reads the end of its input and
+ends; the command that is running continues to its end and keeps the lock that it inherited. The next piece of its
+request then finds that nobody reads its output, and does not run.
 """
 
 from __future__ import annotations
@@ -14,29 +15,15 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from subfloor.act import frames, locks
-from subfloor.act.exchange import MOST, Exchange, Gone, Stream, pipe_of
-from subfloor.act.frames import Frame
+from subfloor.act import frames, locks, pieces
+from subfloor.act.exchange import Answer, Exchange, Gone, pipe_of
+from subfloor.act.locks import Lock
+from subfloor.act.pieces import Piece, Result, Tick
 from subfloor.act.process_group import GRACE, abandon_group, end_group, force_group
-from subfloor.core.errors import CommandFailed, Unreachable
-
-Tick = Callable[[float, str], None]
-"""Called about once a second with the seconds since the start and the last line that the command printed."""
-
-Watch = Callable[[bytearray], None]
-"""Called about once a second, and on new output, with all output of a piece of sh. An exception from it ends the sh."""
+from subfloor.core.errors import Unreachable
 
 Waiting = Callable[[str, Sequence[str]], None]
 """Called before waiting for a lock, with the name of the lock and its holders."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended, and what it printed."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
 
 
 _SSH_OPTIONS = (
@@ -78,6 +65,7 @@ class Shell:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._relays: tuple[int, ...] = ()
+        self._due = ""  # sh that the next request runs first: it releases the locks of the last step
         try:
             self._process = subprocess.Popen(
                 [*host.prefix, "sh"],
@@ -94,6 +82,41 @@ class Shell:
         self._group, self._ended = 0, False
         self._group = self._first_words()
 
+    def perform(self, asked: Sequence[Piece]) -> list[Result]:
+        """Run pieces of sh one after another, in one request; the results of those that ran.
+
+        A piece runs if the one before ended with a status that it accepts. Pieces for the shell itself come first.
+        Raises ``CommandFailed`` if one does not end in time (its process group is ended, and this shell with it),
+        ``Unreachable`` if the shell has ended, and what the functions of the pieces raise.
+        """
+        framed = [piece.frame for piece in asked]
+        answers = [piece.answer(frame) for piece, frame in zip(asked, framed, strict=True)]
+        data, self._due = frames.request(framed, self._relays, self._due), ""
+        self._exchange(asked, Exchange(self._process, data, answers), answers)
+        ran = [answer for answer in answers if answer.ended]
+        self._relays = ran[-1].relays
+        return [_result(answer) for answer in ran]
+
+    def _exchange(self, asked: Sequence[Piece], exchange: Exchange, answers: Sequence[Answer]) -> None:
+        def advanced() -> None:
+            last = exchange.at - 1
+            asked[last].ended(_result(answers[last]))
+            if answers[last].went_well and exchange.at < len(asked):
+                asked[exchange.at].begun()
+
+        def each_second(seconds: float) -> None:
+            asked[exchange.at].hold(seconds, exchange.latest, answers[exchange.at].out)
+
+        try:
+            asked[0].begun()
+            exchange.run(advanced, each_second)
+        except Gone:
+            self.kill()
+            raise self._gone(bytes(answers[min(exchange.at, len(asked) - 1)].err.said)) from None
+        except BaseException:
+            self.kill(wait=not asked[min(exchange.at, len(asked) - 1)].reads_only)
+            raise
+
     def run(
         self,
         argv: Sequence[str],
@@ -103,75 +126,56 @@ class Shell:
         env: Mapping[str, str] | None = None,
         tick: Tick | None = None,
     ) -> Result:
-        """Run one command and wait for its end.
-
-        ``timeout`` in seconds; ``env`` is added to its environment.
-        Raises ``CommandFailed`` if it does not end in time (its process group is ended, and this
-        shell with it), ``Unreachable`` if the shell has ended.
-        """
-        frame, limits = Frame(frames.command(argv, stdin, env or {})), _Limits(timeout, argv[0], tick=tick, most=MOST)
-        return self._exchange(frame, frame.apart(self._relays), limits)
-
-    def look(self, text: str, *, timeout: float, watch: Watch) -> bytes:
-        """Run a piece of sh that changes nothing; returns all of its output.
-
-        If ``watch`` raises an error, or anything else ends this call, it does not wait for the end of the sh: a read
-        from a device that no longer answers cannot be ended, and does no harm. Raises as ``run`` does.
-        """
-        frame, limits = Frame(text), _Limits(timeout, "the look", watch=watch, reads_only=True)
-        return self._exchange(frame, frame.looking(self._relays), limits).stdout
+        """Run one command and wait for its end. ``timeout`` in seconds. Raises as ``perform`` does."""
+        return self.perform([pieces.command(argv, stdin=stdin, timeout=timeout, env=env, tick=tick)])[0]
 
     def script(self, text: str, *, timeout: float, name: str = "sh") -> Result:
-        """Run a piece of subfloor's own sh in the shell itself. Raises as ``run`` does."""
-        frame = Frame(text)
-        return self._exchange(frame, frame.in_shell(self._relays), _Limits(timeout, name))
-
-    def _exchange(self, frame: Frame, data: bytes, limits: _Limits) -> Result:
-        out, err = (Stream(frame.begin, frame.end, limits.most) for _ in range(2))
-        exchange = Exchange(self._process, data, out, err)
-        try:
-            exchange.run(lambda seconds: limits.hold(seconds, exchange.latest, out))
-        except Gone:
-            self.kill()
-            raise self._gone(bytes(err.said)) from None
-        except BaseException:
-            self.kill(wait=not limits.reads_only)
-            raise
-        self._relays = tuple(stream.relay for stream in (out, err) if stream.relay)
-        (stdout, status), (stderr, _) = out.result, err.result
-        return Result(status, stdout, stderr)
+        """Run a piece of subfloor's own sh in the shell itself. Raises as ``perform`` does."""
+        return self.perform([pieces.script(text, timeout=timeout, name=name)])[0]
 
     @contextlib.contextmanager
-    def locked(self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None) -> Iterator[None]:
+    def locked(
+        self,
+        devices: Sequence[str],
+        waiting: Waiting = lambda path, holders: None,
+        then: Sequence[Piece] = (),
+    ) -> Iterator[Sequence[Result]]:
         """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; every command inherits it.
 
-        The descriptors are read-only, since closing a writable one makes udev probe the disk again.
+        ``then`` runs in the same request, once the locks are taken; its results are the value. The next request
+        releases the locks before it does anything else; ``release`` does so at once. The descriptors are read-only,
+        since closing a writable one makes udev probe the disk again.
         Raises ``Refused`` if another program holds a lock for longer than 20 s.
         """
-        held: list[locks.Lock] = []
+        wanted = locks.of_disks(devices) or (locks.of_machine(),)
         try:
-            for lock in locks.of_disks(devices) or [self._machine_lock()]:
-                held.append(lock)
-                self._lock(lock, waiting)
-            yield
+            yield self._lock(wanted, waiting, then)
         finally:
-            if not self._ended:
-                self.script("; ".join(lock.release for lock in held), timeout=GRACE)
+            self._due = "; ".join(lock.release for lock in wanted)
 
-    def _lock(self, lock: locks.Lock, waiting: Waiting) -> None:
-        taken = self.script(lock.take, timeout=GRACE, name="flock").status
-        if taken == locks.GONE:
+    def release(self) -> None:
+        """Release the locks of the last step now: nothing follows it for a while."""
+        if self._due and not self._ended:
+            self.script(":", timeout=GRACE)
+
+    def _lock(self, wanted: Sequence[Lock], waiting: Waiting, then: Sequence[Piece]) -> Sequence[Result]:
+        left = wanted
+        while left:
+            takes = [pieces.script(lock.take, timeout=GRACE, name="flock") for lock in left]
+            results = self.perform([*takes, *then])
+            failed = next((number for number, each in enumerate(results[: len(left)]) if each.status), None)
+            if failed is None:
+                return results[len(left) :]
+            self._await(left[failed].found(results[failed].stdout), results[failed].status, waiting)
+            left = left[failed + 1 :]
+        return self.perform(then) if then else []
+
+    def _await(self, lock: Lock, status: int, waiting: Waiting) -> None:
+        if status == locks.GONE:
             raise locks.gone(lock)
-        if not taken:
-            return
         waiting(str(lock), self._holders(lock))
         if self.script(lock.wait, timeout=locks.WAIT + 10.0, name="flock").status:
             raise locks.refusal(lock, self._holders(lock))
-
-    def _machine_lock(self) -> locks.Lock:
-        return locks.of_machine(
-            self.script(locks.FIND_MACHINE, timeout=GRACE).stdout.decode("utf-8", "surrogateescape")
-        )
 
     def _holders(self, lock: locks.Lock) -> Sequence[str]:
         return self.script(lock.holders, timeout=60.0).stdout.decode("utf-8", "replace").splitlines()
@@ -179,8 +183,8 @@ class Shell:
     def close(self) -> None:
         """Close the input of the shell, so that it ends. A service that a command has started continues."""
         with contextlib.suppress(OSError, ValueError):
-            if self._relays and not self._ended:
-                os.write(pipe_of(self._process.stdin).fileno(), Frame(":").in_shell(self._relays))
+            if (self._relays or self._due) and not self._ended:
+                os.write(pipe_of(self._process.stdin).fileno(), frames.request([], self._relays, self._due))
             pipe_of(self._process.stdin).close()
         try:
             self._process.wait(GRACE)
@@ -206,12 +210,14 @@ class Shell:
 
     def _first_words(self) -> int:
         """The process group of the commands on the host; 0 if it is in another PID namespace."""
-        frame = Frame(f"{frames.PREPARE}echo $group")
-        said = self._exchange(frame, frames.OPEN + frame.in_shell(), _Limits(60.0, "sh")).stdout
-        group = said.strip()
+        hello = pieces.script(f"{frames.PREPARE}echo $group", timeout=60.0)
+        frame = hello.frame
+        answer = hello.answer(frame)
+        self._exchange([hello], Exchange(self._process, frames.OPEN + frames.request([frame]), [answer]), [answer])
+        group = answer.out.output.strip()
         if not group.isdigit():
             self.kill()
-            raise self._gone(said)
+            raise self._gone(answer.out.output)
         return int(group)
 
     def _gone(self, said: bytes) -> Unreachable:
@@ -222,38 +228,5 @@ class Shell:
         )
 
 
-@dataclass
-class _Limits:
-    """The time limit in seconds, how many bytes of output are kept, and the functions to call meanwhile."""
-
-    timeout: float
-    name: str
-    tick: Tick | None = None
-    watch: Watch | None = None
-    most: int | None = None
-    reads_only: bool = False
-    told: float = 0.0
-
-    def hold(self, seconds: float, latest: Stream, out: Stream) -> None:
-        """Call ``watch`` and ``tick``. Raises ``CommandFailed`` if it takes too long, and what ``watch`` raises."""
-        if seconds > self.timeout:
-            raise _overdue(self.name, self.timeout, latest.said)
-        if self.watch and out.begun:
-            self.watch(out.said)
-        if self.tick and seconds >= self.told + 1:
-            self.told = seconds
-            self.tick(seconds, _last_line(latest.said))
-
-
-def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
-    last = _last_line(said)
-    return CommandFailed(
-        f"{name} did not end within {timeout:.0f} s and was stopped" + (f"; its last output: {last}" if last else ""),
-        advice="find out what it waits for; then run the same command again to resume",
-    )
-
-
-def _last_line(said: bytearray) -> str:
-    """The last line that is not empty; a program that shows progress returns to the start of the line."""
-    lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def _result(answer: Answer) -> Result:
+    return Result(answer.out.status, answer.out.output, answer.err.output, answer.seconds)

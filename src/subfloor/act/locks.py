@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from subfloor.core.errors import PluginError, Refused
 
@@ -21,10 +21,10 @@ GONE = 3
 """The exit status if the file to lock does not exist or cannot be read."""
 
 # If /run is not writable (a user namespace), the directory itself can be locked.
-FIND_MACHINE = """
-lock=${SUBFLOOR_LOCK:-/run/subfloor.lock}; (umask 077; : >> "$lock") 2>/dev/null || lock=/run; printf %s "$lock"
+_FIND_MACHINE = """
+lock=${SUBFLOOR_LOCK:-/run/subfloor.lock}; (umask 077; : >> "$lock") 2>/dev/null || lock=/run
 """
-"""Prints the lock file of the machine. Runs with different ``SUBFLOOR_LOCK`` do not lock each other out."""
+"""Sets ``$lock``, the lock file of the machine. Runs with different ``SUBFLOOR_LOCK`` do not lock each other out."""
 
 _DESCRIPTORS = "98765"
 """The descriptors for locks; POSIX sh can redirect single digits only (XCU 2.7)."""
@@ -53,13 +53,18 @@ class Lock:
     def __str__(self) -> str:
         return f"this machine ({self.path})" if self.machine else self.path
 
+    def found(self, path: bytes) -> Lock:
+        """The lock with the path that ``take`` printed: the one of the machine is known only there."""
+        return replace(self, path=path.decode("utf-8", "surrogateescape"))
+
     @property
     def take(self) -> str:
-        """sh that takes the lock if it is free; status 1 if another program has it, ``GONE`` if there is no file."""
+        """sh that takes the lock if it is free, and prints its path; status 1 if another program has it, ``GONE`` if
+        there is no file."""
         # A failed redirection would end the shell, so the file is tested first.
-        path = shlex.quote(self.path)
-        take = f"exec {self.descriptor}< {path} && flock --exclusive --nonblock {self.descriptor}"
-        return f"if [ -r {path} ]; then {take}; else (exit {GONE}); fi"
+        find = _FIND_MACHINE if self.machine else f"lock={shlex.quote(self.path)}"
+        take = f'exec {self.descriptor}< "$lock" && flock --exclusive --nonblock {self.descriptor}'
+        return f'{find}\nprintf %s "$lock"\nif [ -r "$lock" ]; then {take}; else (exit {GONE}); fi'
 
     @property
     def wait(self) -> str:
@@ -90,9 +95,9 @@ def of_disks(nodes: Sequence[str]) -> tuple[Lock, ...]:
     return tuple(map(Lock, disks, _DESCRIPTORS))
 
 
-def of_machine(path: str) -> Lock:
-    """The lock of the machine; ``path`` is what ``FIND_MACHINE`` printed."""
-    return Lock(path, _DESCRIPTORS[0], machine=True)
+def of_machine() -> Lock:
+    """The lock of the machine; its path is known only on the host."""
+    return Lock("", _DESCRIPTORS[0], machine=True)
 
 
 def gone(lock: Lock) -> Refused:

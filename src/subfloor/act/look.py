@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from subfloor.act.host import Shell
+from subfloor.act.pieces import Piece, reading
 from subfloor.core.errors import LookFailed, SubfloorError
 from subfloor.core.faults import RAISED, asked, place
 from subfloor.core.machine import PATIENCE, AnySubject, Machine, Output
@@ -19,20 +21,55 @@ MOST = 64 << 20
 """Bytes that one probe may print."""
 
 
+class Look:
+    """A look at subjects: the piece of sh that makes it, and the machine that its output shows.
+
+    ``ahead`` are subjects that need not be seen: one that cannot be read is left out.
+    """
+
+    def __init__(self, subjects: Iterable[AnySubject], ahead: Iterable[AnySubject] = ()) -> None:
+        """Raises ``PluginError``."""
+        wanted = set(subjects)
+        self._needed, self._ahead = sorted(wanted, key=_name), tuple(set(ahead) - wanted)
+        self._askers: dict[str, AnySubject] = {}
+        for subject in (*self._needed, *self._ahead):
+            for probe in _probes(subject):
+                self._askers.setdefault(probe, subject)
+        self._mark = secrets.token_hex(16)
+
+    @property
+    def piece(self) -> Piece:
+        """The sh that looks, watched from probe to probe."""
+        watch = _Watch(self._mark, tuple(self._askers.values()))
+        timeout = _CONNECTION + len(self._askers) * PATIENCE
+        return reading(script(self._askers, self._mark) or ":", timeout=timeout, watch=watch)
+
+    @property
+    def subjects(self) -> int:
+        """How many subjects are looked at."""
+        return len(self._needed) + len(self._ahead)
+
+    def machine(self, said: bytes) -> Machine:
+        """The current state of each subject. Raises ``LookFailed``."""
+        outputs = dict(zip(self._askers, split(said, self._mark, len(self._askers)), strict=True))
+        seen = {subject: _parsed(subject, outputs) for subject in self._needed}
+        for subject in self._ahead:
+            with contextlib.suppress(SubfloorError):
+                seen[subject] = _parsed(subject, outputs)
+        return Machine(seen)
+
+
 def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
-    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and what ``Shell.look`` raises."""
-    wanted = sorted(set(subjects), key=_name)
-    askers: dict[str, AnySubject] = {}
-    for subject in wanted:
-        for probe in asked(subject, "failed to say how it is looked at", subject.probes, _are_texts):
-            askers.setdefault(probe, subject)
-    if not askers:
+    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and what ``Shell.perform`` raises."""
+    one = Look(subjects)
+    if not one.subjects:
         return Machine()
-    mark = secrets.token_hex(16)
-    watch = _Watch(mark, tuple(askers.values()))
-    said = shell.look(script(askers, mark), timeout=_CONNECTION + len(askers) * PATIENCE, watch=watch)
-    outputs = dict(zip(askers, split(said, mark, len(askers)), strict=True))
-    return Machine({subject: _parsed(subject, outputs) for subject in wanted})
+    (result,) = shell.perform([one.piece])
+    return one.machine(result.stdout)
+
+
+def _probes(subject: AnySubject) -> tuple[str, ...]:
+    return asked(subject, "failed to say how it is looked at", subject.probes, _are_texts)
 
 
 class _Watch:
@@ -40,9 +77,11 @@ class _Watch:
 
     def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
         self._frame, self._askers = b"\n" + mark.encode() + b" ", askers
-        self._done, self._body, self._searched, self._since = 0, 0, 0, time.monotonic()
+        self._done, self._body, self._searched = 0, 0, 0
+        self._since: float | None = None
 
     def __call__(self, said: bytearray) -> None:
+        self._since = self._since or time.monotonic()
         while (at := said.find(self._frame, self._searched)) >= 0:
             self._done, self._since = self._done + 1, time.monotonic()
             self._body = self._searched = at + len(self._frame)
@@ -56,7 +95,7 @@ class _Watch:
                 f"{subject}: its probe prints more than {MOST >> 20} MiB",
                 advice="check what it reads: a look should read only the state of a subject",
             )
-        if time.monotonic() - self._since > subject.patience:
+        if self._since and time.monotonic() - self._since > subject.patience:
             raise LookFailed(
                 f"{subject} gave no answer within {subject.patience:.0f} s",
                 advice="check whether a device or a network filesystem that it needs no longer answers "

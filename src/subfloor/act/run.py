@@ -6,13 +6,16 @@ and there is one question about the whole plan.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from subfloor.act.apply import Event, Executor, Interrupted, Plan, StepEnded, StepStarted, apply, preflight
+from subfloor.act.ahead import Ahead
+from subfloor.act.apply import Executor, Plan, apply, preflight
+from subfloor.act.events import Event, Interrupted, StepEnded, StepStarted
 from subfloor.act.host import Host, Shell
 from subfloor.act.look import look
 from subfloor.act.survey import survey
@@ -22,7 +25,7 @@ from subfloor.core.errors import Fault, Refused, SubfloorError, Unreachable
 from subfloor.core.machine import Machine
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.core.task import Step
-from subfloor.observe.device_names import DeviceNames, DeviceNode
+from subfloor.observe.device_names import DeviceNames
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class CombinedWatch:
 Approve = Callable[[Sequence[HostReport], Consents], Consents | None]
 """Receives the plan before the first write; returns the consent to apply with, or None if the user declines."""
 
-Confirm = Callable[[Step], bool]
+Confirm = Callable[[Step], bool] | None
+"""Asks about each step; None: nothing is asked."""
 
 _SEVERITY = {
     HostOutcome.FAILED: 1,
@@ -184,10 +188,9 @@ def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack) 
     try:
         watch.planning(work.host.name)
         shell = open_shells.enter_context(work.host.shell())
-        consent = _resolved(shell, consents.get(work.host.name, Consent()))
-        plan = preflight(work.entries, shell, consent, watch.event)
-        _check_named(shell, consent, plan)
-        return _seen(work, shell, plan, consent)
+        plan = preflight(work.entries, shell, consents.get(work.host.name, Consent()), watch.event)
+        _check_named(shell, plan.consent, plan)
+        return _seen(work, shell, plan, plan.consent)
     except SubfloorError as error:
         return _Planned(work, _without_tasks(work, error))
     except KeyboardInterrupt:
@@ -203,13 +206,6 @@ def _planned_again(planned: _Planned, consent: Consent, watch: Watch) -> _Planne
         return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event), consent)
     except SubfloorError as error:
         return _Planned(planned.work, _without_tasks(planned.work, error))
-
-
-def _resolved(shell: Shell, consent: Consent) -> Consent:
-    """The consent, with the kernel's nodes added: any name of a device is accepted."""
-    seen = look(shell, map(DeviceNode, consent.devices))
-    nodes = ((name, seen[DeviceNode(name)]) for name in consent.devices)
-    return replace(consent, nodes=frozenset((name, node) for name, node in nodes if node))
 
 
 def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
@@ -280,7 +276,8 @@ class _Acted:
         self._work, self._plan, self._watch = planned.work, plan, watch
         self._consent, self._unused, self._survey = planned.consent, planned.report.unused, planned.report.survey
         self._pending = list(plan.losses)
-        self._executor = Executor(shell, self._consent.to(self._pending), self._listen, confirm, plan.machine)
+        ahead = Ahead(planned.work.entries, plan.reports, plan.further)
+        self._executor = Executor(shell, self._consent.to(self._pending), self._listen, confirm, plan.machine, ahead)
         self._reports: list[TaskReport] = []
         self._doing: Step | None = None
 
@@ -298,6 +295,8 @@ class _Acted:
             error = Interrupted()
         except Exception as fault:
             error = Fault(fault)
+        with contextlib.suppress(SubfloorError, KeyboardInterrupt):
+            self._executor.shell.release()
         ended = self._report(error)
         try:
             self._watch.ended(ended)
@@ -320,7 +319,7 @@ class _Acted:
     def _now(self) -> Machine:
         """The machine, looked at again if time has passed with questions or with the work on other hosts."""
         if any(report.steps for report in self._plan.reports):
-            return self._executor.look(subjects(self._work.entries))
+            return self._executor.look_at_all(self._work.entries)
         return self._plan.machine
 
     def _listen(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from subfloor.act.run import Confirm
 from subfloor.core.consent import Consents
 from subfloor.core.errors import Refused
 from subfloor.core.outcome import HostReport
@@ -37,13 +38,13 @@ def approving(plan: SavedPlan) -> Callable[[Sequence[HostReport], Consents], Con
     return approve
 
 
-def confirming(plan: SavedPlan, confirm: Callable[[Step], bool]) -> Callable[[Step], bool]:
+def confirming(plan: SavedPlan, confirm: Confirm) -> Callable[[Step], bool]:
     """A ``confirm`` that raises ``Refused`` for a step that is not in the plan: the machine has changed since."""
 
     def confirmed(step: Step) -> bool:
         if not plan.has(step):
             what = f"“{step.says}” is not in the plan: the machine has changed since the run began"
             raise Refused(what, advice=_REVIEW)
-        return confirm(step)
+        return confirm(step) if confirm else True
 
     return confirmed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Watch, carry_out, exit_status, worst
+from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Confirm, Watch, carry_out, exit_status, worst
 from subfloor.act.run import check as check_hosts
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
@@ -19,7 +19,6 @@ from subfloor.cli.problems import save_problem
 from subfloor.cli.resume import REHEARSED, command_line
 from subfloor.core.consent import Consents, given
 from subfloor.core.outcome import HostOutcome, HostReport
-from subfloor.core.task import Step
 from subfloor.playbook.job import Job, Request, read_job
 from subfloor.report.live import Live, Silent
 from subfloor.report.run import Run
@@ -203,12 +202,12 @@ def _broke_off(report: HostReport) -> bool:
     return not report.unreachable and bool(report.error or any(each.error for each in report.tasks))
 
 
-def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Callable[[Step], bool]]:
+def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Confirm]:
     """The functions that ask about the plan and about each step."""
     if terminal is None:
-        return _as_given, lambda step: True
+        return _as_given, None
     approve = _as_given if manner.yes else terminal.approve
-    return approve, terminal.confirm if manner.step else lambda step: True
+    return approve, terminal.confirm if manner.step else None
 
 
 def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:

@@ -61,10 +61,11 @@ def blind(subjects: Iterable[AnySubject]) -> Machine:
 
 @dataclass(frozen=True)
 class Converged:
-    """A task's report, and the machine after the task."""
+    """A task's report, the machine after the task, and the extra subjects that it asked for."""
 
     report: TaskReport
     machine: Machine
+    further: frozenset[AnySubject] = frozenset()
 
 
 def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
@@ -83,24 +84,35 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped, declared=entry.task)
     if entry.task is None:
         return Converged(report, machine)
-    before = machine
+    before, further = machine, set[AnySubject]()
+
+    def noting(subjects: Iterable[AnySubject]) -> Machine:
+        wanted = frozenset(subjects)
+        further.update(wanted)
+        return look(wanted)
+
     try:
         report = replace(report, warnings=warnings(entry.task, machine))
         for _ in range(MOST_STEPS):
-            step = decide(entry.task, machine, look)
+            step = decide(entry.task, machine, noting)
             if step is None:
                 report = replace(report, outcome=done if steps else Outcome.OK)
-                return Converged(_with_steps(report, steps, before, machine), machine)
+                break
             after, taken = take(entry.task, step, machine)
             steps += [StepRecord(step, differences(machine, step.after))] if taken else []
             machine = after
-        raise PluginError(
-            f"{entry.key} never stops asking for steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
-            advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
-        )
+        else:
+            raise _endless(entry, steps)
     except SubfloorError as error:
         report = replace(report, outcome=outcome_of(error), error=error)
-        return Converged(_with_steps(report, steps, before, machine), machine)
+    return Converged(_with_steps(report, steps, before, machine), machine, frozenset(further))
+
+
+def _endless(entry: Entry, steps: Sequence[StepRecord]) -> PluginError:
+    return PluginError(
+        f"{entry.key} never stops asking for steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
+        advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
+    )
 
 
 def _with_steps(report: TaskReport, steps: Sequence[StepRecord], before: Machine, after: Machine) -> TaskReport:
@@ -165,10 +177,11 @@ def outcome_of(error: SubfloorError) -> Outcome:
 
 @dataclass(frozen=True)
 class Imagined:
-    """What applying a play would do, task by task, and the machine at its end."""
+    """What applying a play would do, task by task, the machine at its end, and the extra subjects of each task."""
 
     reports: tuple[TaskReport, ...]
     machine: Machine
+    further: tuple[frozenset[AnySubject], ...] = ()
 
 
 def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> tuple[TaskReport, ...]:
@@ -182,13 +195,14 @@ def foresee(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
     It continues after a refusal, so that one report is complete: after a step without consent as if consent were
     given, after any other refusal from the machine as it is.
     """
-    reports, machines, found = [], [], machine
+    reports, machines, further, found = [], [], [], machine
     for entry in entries:
         converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE, look)
+        further.append(converged.further)
         report, machine = converged.report, converged.machine
         reports.append(_with_consent(replace(report, differences=_as_found(report, found, machine)), consent))
         machines.append(machine)
-    return Imagined(_without_conflicts(entries, reports, machines, look), machine)
+    return Imagined(_without_conflicts(entries, reports, machines, look), machine, tuple(further))
 
 
 def _as_found(report: TaskReport, found: Machine, after: Machine) -> tuple[Difference, ...]:

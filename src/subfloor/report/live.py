@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subfloor.act.apply import CommandRunning, Event, LockAwaited, StepStarted
+from subfloor.act.events import CommandRunning, Event, LockAwaited, StepStarted
 from subfloor.core.outcome import HostReport, TaskReport
 from subfloor.report import text
 from subfloor.report.screen import Screen

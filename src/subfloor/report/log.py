@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from subfloor.act.apply import (
+from subfloor.act.events import (
     CommandEnded,
     CommandRunning,
     Event,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from subfloor.act.frames import OPEN, PREPARE, Frame, command
+from subfloor.act import pieces
+from subfloor.act.frames import OPEN, PREPARE, Frame, Way, command, request
 from subfloor.act.host import Host
-from subfloor.act.look import look, script
+from subfloor.act.look import Look, look, script
 from subfloor.act.process_group import _SCRIPT
 from subfloor.core.errors import CommandFailed, LookFailed, Unreachable
 from subfloor.core.machine import Machine, Output, Subject
@@ -41,8 +43,8 @@ def _commands(witness: str) -> dict[str, str]:
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 @pytest.mark.parametrize("kind", ["words", "quotes", "fed", "look"])
 @pytest.mark.parametrize("way", ["apart", "looking", "in_shell"])
-def test_a_frame_cut_at_any_byte_does_nothing(tmp_path: FilePath, shell: list[str], kind: str, way: str) -> None:
-    frame: bytes = OPEN + getattr(Frame(_commands(str(tmp_path / "w"))[kind], "5" * 32), way)([])
+def test_a_frame_cut_at_any_byte_does_nothing(tmp_path: FilePath, shell: list[str], kind: str, way: Way) -> None:
+    frame = OPEN + request([Frame(_commands(str(tmp_path / "w"))[kind], way)])
     whole, step = frame.rindex(b"}"), 3 if shell == ["dash"] and way == "apart" else 31
     for cut in {*range(0, whole, step), *range(whole - 12, whole + 1)}:
         process = subprocess.run(shell, input=frame[:cut], capture_output=True, check=False, timeout=20)
@@ -210,3 +212,63 @@ def test_the_beginning_and_the_end_of_long_output_are_kept() -> None:
 def test_a_look_at_no_subjects_is_empty() -> None:
     with Host().shell() as shell:
         assert look(shell, set()) == Machine()
+
+
+def test_a_piece_after_one_that_failed_does_not_run(tmp_path: FilePath) -> None:
+    with Host().shell() as shell:
+        results = shell.perform([pieces.command(["sh", "-c", "exit 3"]), pieces.command(["touch", f"{tmp_path}/file"])])
+        assert [result.status for result in results] == [3]
+        accepted = pieces.command(["sh", "-c", "exit 3"], accepts=frozenset({3}))
+        assert len(shell.perform([accepted, pieces.command(["true"])])) == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_request_of_many_frames_cut_at_any_byte_does_nothing(tmp_path: FilePath, shell: list[str]) -> None:
+    texts = _commands(str(tmp_path / "w"))
+    asked = [Frame(f"touch {tmp_path}/here", "in_shell"), *(Frame(texts[kind], "apart") for kind in ("words", "fed"))]
+    frame = OPEN + request([*asked, Frame(texts["look"], "looking")], first=f"touch {tmp_path}/first")
+    whole = frame.rindex(b"}")
+    for cut in {*range(0, whole, 97), *range(whole - 12, whole + 1)}:
+        subprocess.run(shell, input=frame[:cut], capture_output=True, check=False, timeout=20)
+        assert not list(tmp_path.iterdir()), frame[:cut]
+    subprocess.run(shell, input=frame + b"wait\n", capture_output=True, check=False, timeout=20)
+    assert {"here", "first", "w.0", "w.fed", "w.look"} <= {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_what_a_command_left_behind_prints_into_no_later_piece(tmp_path: FilePath, shell: list[str]) -> None:
+    """It keeps the relays from ending, so the run ends them: no piece waits for the program."""
+    (tmp_path / "sh").write_text(f'#!/bin/sh\nexec {shutil.which(shell[0])} {" ".join(shell[1:])} "$@"\n')
+    (tmp_path / "sh").chmod(0o755)
+    with Host("there", ("env", f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")).shell() as there:
+        looked = Look({Said("echo .")})
+        noise = pieces.command(["dash", "-c", NOISE])
+        _, result, seen = there.perform([noise, pieces.command(["sh", "-c", "echo .; echo . >&2"]), looked.piece])
+        assert (result.stdout, result.stderr) == (b".\n", b".\n")
+        assert looked.machine(seen.stdout)[Said("echo .")] == b".\n"
+
+
+def test_if_the_run_is_killed_its_command_ends_under_its_lock_and_the_next_does_not_begin(tmp_path: FilePath) -> None:
+    begin, end = tmp_path / "begin", tmp_path / "end"
+    os.mkfifo(begin)
+    os.mkfifo(end)
+    (tmp_path / "device").touch()
+    code = f"""
+from subfloor.act import pieces
+from subfloor.act.host import Host
+with Host().shell() as shell, shell.locked(["{tmp_path}/device"]):
+    first = pieces.command(["sh", "-c", "echo > {begin}; cat {end}; touch {tmp_path}/first"])
+    shell.perform([first, pieces.command(["touch", "{tmp_path}/second"])])
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    begin.read_text()
+    process.kill()
+    process.wait()
+    try_lock = ["flock", "--nonblock", f"{tmp_path}/device", "true"]
+    assert subprocess.run(try_lock, check=False).returncode == 1
+    end.write_text("now")
+    subprocess.run(["flock", "--timeout", "60", f"{tmp_path}/device", "true"], check=True)
+    assert (tmp_path / "first").exists()
+    assert not (tmp_path / "second").exists()

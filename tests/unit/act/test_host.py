@@ -122,6 +122,7 @@ def test_a_lock_is_inherited_by_the_command_and_ends_with_it_case_67(tmp_path: P
         with shell.locked([str(device)]):
             assert subprocess.run(try_lock, check=False).returncode == 1
             shell.run(["sh", "-c", 'cat "$1" >/dev/null 2>&1 </dev/null &', "sh", str(tmp_path / "end")])
+        shell.release()
         assert subprocess.run(try_lock, check=False).returncode == 1, "the orphan holds it still"
         (tmp_path / "end").write_text("now")
         subprocess.run(["flock", "--timeout", "60", str(device), "true"], check=True)
@@ -172,6 +173,7 @@ def test_without_a_disk_the_machine_is_locked_and_a_service_does_not_keep_the_lo
         with one.locked([]):
             one.run(["sh", "-c", "sleep 60 >/dev/null 2>&1 </dev/null &"])
             assert other.run(["flock", "--nonblock", str(tmp_path / "lock"), "true"]).status == 1
+        one.release()
         with other.locked([], lambda *who: awaited.append(who)):
             pass
         one.kill()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from subfloor.act import apply, run
+from subfloor.act import apply, events, run
 from subfloor.act.host import Host
 from subfloor.act.look import look
 from subfloor.act.run import Watch, Work, carry_out
@@ -281,8 +281,8 @@ class Looks(Silent):
 
     count = 0
 
-    def event(self, event: apply.Event) -> None:
-        self.count += isinstance(event, apply.Looked)
+    def event(self, event: events.Event) -> None:
+        self.count += isinstance(event, events.Looked)
 
 
 def carried_out(*tasks: Count, watch: Watch | None = None) -> HostReport:

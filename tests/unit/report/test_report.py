@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from places import DATA
-from subfloor.act.apply import Interrupted
+from subfloor.act.events import Interrupted
 from subfloor.core.errors import CommandFailed, NotVisible, Refused, Unreachable
 from subfloor.core.machine import Difference, Machine, Unknown
 from subfloor.core.outcome import HostReport, Outcome, StepRecord, TaskReport

@@ -1,0 +1,122 @@
+"""Run the commands of a step and look at the result, in one request if every command succeeds."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from subfloor.act import pieces
+from subfloor.act.events import CommandEnded, CommandRunning, Interrupted, Listen
+from subfloor.act.host import Shell
+from subfloor.act.look import Look, look
+from subfloor.act.pieces import Piece, Result
+from subfloor.core.errors import CommandFailed
+from subfloor.core.task import Command
+from subfloor.observe.open_partitions import DeviceUser, DeviceUsers
+
+_ANOTHER_TRY = 0.5
+"""Seconds in which a failed command is repeated if no program is seen to have its devices open."""
+
+
+class Commands:
+    """Runs commands on a host, and reports what they do."""
+
+    def __init__(self, shell: Shell, listen: Listen) -> None:
+        self._shell, self._listen = shell, listen
+        self._runs: Command | None = None
+
+    def carry_out(self, commands: Sequence[Command], then: Look) -> Result:
+        """Run the commands and make a look after them; returns the answer to the look.
+
+        A command that fails is repeated as long as it is patient. Raises ``CommandFailed``, ``Interrupted``, and what
+        ``Shell.perform`` raises.
+        """
+        left, first, waits = tuple(commands), 0.0, pauses()
+        while True:
+            *ended, last = self._sent(left, then)
+            if len(ended) == len(left):
+                return last
+            command, began = left[len(ended)], time.monotonic() - last.seconds
+            if ended or not first:
+                first, waits = began, pauses()
+            left = left[len(ended) :]
+            openers = self._openers(command)
+            # What had it open may have closed it since the command failed. So the time counts to the command's start.
+            if began - first >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
+                raise _failure(command, last, openers)
+            time.sleep(next(waits))
+
+    def _sent(self, commands: Sequence[Command], then: Look) -> list[Result]:
+        try:
+            return self._performed(commands, then)
+        except KeyboardInterrupt as error:
+            if self._runs is None:
+                raise
+            raise Interrupted(f"interrupted; `{shlex.join(self._runs.argv)}` was stopped") from error
+        finally:
+            self._runs = None
+
+    def _performed(self, commands: Sequence[Command], then: Look) -> list[Result]:
+        return self._shell.perform([*map(self._piece, commands), then.piece])
+
+    def _piece(self, command: Command) -> Piece:
+        return pieces.command(
+            command.argv,
+            stdin=command.stdin,
+            timeout=command.timeout,
+            env=command.env,
+            accepts=command.accepts,
+            tick=lambda seconds, says: self._listen(CommandRunning(command, seconds, says)),
+            begun=partial(self._begun, command),
+            ended=partial(self._ended, command),
+        )
+
+    def _begun(self, command: Command) -> None:
+        self._runs = command
+        self._listen(CommandRunning(command, 0.0))
+
+    def _ended(self, command: Command, result: Result) -> None:
+        self._runs = None
+        self._listen(CommandEnded(command, result))
+
+    def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
+        """The programs that have open what the command needs, as far as that can be seen."""
+        subject = DeviceUsers(command.needs)
+        return look(self._shell, {subject})[subject] if command.needs else ()
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between two tries: each pause is twice as long as the one before, up to 1 s."""
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(2 * pause, 1.0)
+
+
+def _failure(command: Command, result: Result, openers: Sequence[DeviceUser]) -> CommandFailed:
+    said = _excerpt((result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines())
+    return CommandFailed(
+        f"`{shlex.join(command.argv)}` {_how_it_ended(result.status)}"
+        + (":\n    " + "\n    ".join(said) if said else ", and printed nothing")
+        + "".join(f"\n    {opener}" for opener in openers),
+        advice=f"{command.advice or 'fix what it reports'}, then run the same command again to resume",
+    )
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """The beginning and the end of a program's output, since some print the reason first and explain it later."""
+    return lines if len(lines) <= 2 * _SHOWN else [*lines[:_SHOWN], "…", *lines[-_SHOWN:]]
+
+
+_SHOWN = 6
+
+
+def _how_it_ended(status: int) -> str:
+    """For a program ended by a signal, the shell's status is 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(status - 128).name} (status {status})"
+    return f"ended with status {status}"

@@ -1,0 +1,130 @@
+"""Pieces of a request to a shell: sh with its limits, and the functions to call while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from subfloor.act import frames
+from subfloor.act.exchange import MOST, Answer, Stream
+from subfloor.act.frames import Frame, Way
+from subfloor.core.errors import CommandFailed
+
+Tick = Callable[[float, str], None]
+"""Called about once a second with the seconds since the start and the last line that the command printed."""
+
+Watch = Callable[[bytearray], None]
+"""Called about once a second, and on new output, with all output of a piece of sh. An exception from it ends the sh."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, what it printed, and the seconds that it took."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float = 0.0
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _ignore(result: Result) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of sh of a request.
+
+    ``timeout``: seconds that it may take. ``accepts``: the exit statuses besides 0 after which the next piece runs.
+    ``most``: how many bytes of the beginning and of the end of its output are kept; None: all. ``reads_only``: it need
+    not be waited for. ``begun`` is called before it runs, or when the piece before it has ended; ``ended`` at its end.
+    """
+
+    name: str
+    text: str
+    way: Way
+    timeout: float
+    accepts: frozenset[int] = frozenset()
+    most: int | None = None
+    reads_only: bool = False
+    tick: Tick | None = None
+    watch: Watch | None = None
+    begun: Callable[[], None] = _nothing
+    ended: Callable[[Result], None] = _ignore
+
+    @property
+    def frame(self) -> Frame:
+        """A frame for it, with a new mark."""
+        return Frame(self.text, self.way, self.accepts)
+
+    def answer(self, frame: Frame) -> Answer:
+        """The answer to the frame, to be read."""
+        out, err = (Stream(frame.begin, frame.end, self.most) for _ in range(2))
+        return Answer(out, err, self.accepts)
+
+    def hold(self, seconds: float, latest: Stream, out: Stream) -> None:
+        """Call ``watch`` and ``tick``. Raises ``CommandFailed`` if it takes too long, and what ``watch`` raises."""
+        if seconds > self.timeout:
+            raise _overdue(self.name, self.timeout, latest.said)
+        if self.watch and out.begun:
+            self.watch(out.said)
+        if self.tick:
+            self.tick(seconds, last_line(latest.said))
+
+
+def command(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float = 600.0,
+    env: Mapping[str, str] | None = None,
+    accepts: frozenset[int] = frozenset(),
+    tick: Tick | None = None,
+    begun: Callable[[], None] = _nothing,
+    ended: Callable[[Result], None] = _ignore,
+) -> Piece:
+    """One command. ``env`` is added to its environment."""
+    text = frames.command(argv, stdin, env or {})
+    return Piece(argv[0], text, "apart", timeout, accepts, MOST, tick=tick and _spaced(tick), begun=begun, ended=ended)
+
+
+def _spaced(tick: Tick) -> Tick:
+    """Calls ``tick`` once a second, however much output there is."""
+    told = 0.0
+
+    def spaced(seconds: float, says: str) -> None:
+        nonlocal told
+        if seconds >= told + 1:
+            told = seconds
+            tick(seconds, says)
+
+    return spaced
+
+
+def script(text: str, *, timeout: float, name: str = "sh") -> Piece:
+    """subfloor's own sh, for the shell itself; it leaves no process behind."""
+    return Piece(name, text, "in_shell", timeout)
+
+
+def reading(text: str, *, timeout: float, watch: Watch) -> Piece:
+    """sh that changes nothing. Its end is not waited for if ``watch`` raises an error or anything else ends it: a read
+    from a device that no longer answers cannot be ended, and does no harm."""
+    return Piece("the look", text, "looking", timeout, watch=watch, reads_only=True)
+
+
+def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
+    last = last_line(said)
+    return CommandFailed(
+        f"{name} did not end within {timeout:.0f} s and was stopped" + (f"; its last output: {last}" if last else ""),
+        advice="find out what it waits for; then run the same command again to resume",
+    )
+
+
+def last_line(said: bytes | bytearray) -> str:
+    """The last line that is not empty; a program that shows progress returns to the start of the line."""
+    lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
