@@ -162,6 +162,16 @@ class Exchange:
                     self._end_stall(selector)
                     each_second(time.monotonic() - self._since)
 
+    def rest(self) -> list[bytes]:
+        """What can still be read from a shell that has closed a stream: the reason is often on the other one."""
+        read: list[bytes] = []
+        for pipe in (self._stdout, self._stderr):
+            with selectors.DefaultSelector() as selector:
+                selector.register(pipe, selectors.EVENT_READ)
+                while len(read) < 32 and selector.select(_STALLED) and (data := os.read(pipe.fileno(), _CHUNK)):
+                    read.append(data)
+        return read
+
     @property
     def _finished(self) -> bool:
         return self.at == len(self._answers) or (self.at > 0 and not self._answers[self.at - 1].went_well)

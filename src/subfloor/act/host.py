@@ -10,36 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from subfloor.act import frames, locks, pieces
+from subfloor.act.connecting import broke_off, no_answer, not_reached
 from subfloor.act.exchange import Answer, Exchange, Gone, pipe_of
 from subfloor.act.locks import Lock
 from subfloor.act.pieces import Piece, Result, Tick
 from subfloor.act.process_group import GRACE, abandon_group, end_group, force_group
-from subfloor.core.errors import Unreachable
+from subfloor.act.ssh import one_connection
+from subfloor.core.errors import CommandFailed, Unreachable
 
 Waiting = Callable[[str, Sequence[str]], None]
 """Called before waiting for a lock, with the name of the lock and its holders."""
 
 
-_SSH_OPTIONS = (
-    "LogLevel=ERROR",
-    "BatchMode=yes",  # there is no terminal to type a password on
-    "ConnectTimeout=15",
-    "ServerAliveInterval=15",
-    "ServerAliveCountMax=4",
-)
-
-
-def over_ssh(address: str, *, user: str | None = None, port: int | None = None) -> tuple[str, ...]:
-    """The argv that leads to a host through OpenSSH; all other settings come from ssh_config(5)."""
-    options = [word for option in _SSH_OPTIONS for word in ("-o", option)]
-    to = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ())]
-    return ("ssh", "-T", *options, *to, "--", address)
+_ANSWER = 60.0
+"""Seconds in which a shell must answer for the first time."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +41,25 @@ class Host:
     @contextlib.contextmanager
     def shell(self) -> Iterator[Shell]:
         """A shell on the host, closed at the end. Raises ``Unreachable``."""
-        shell = Shell(self)
-        try:
-            yield shell
-        finally:
-            shell.close()
+        with one_connection(self.prefix) as prefix:
+            shell = Shell(self, prefix)
+            try:
+                yield shell
+            finally:
+                shell.close()
 
 
 class Shell:
     """An open ``sh`` on a host. ``kill`` also ends what it runs: no command outlives an interrupted run."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    def __init__(self, host: Host, prefix: tuple[str, ...]) -> None:
+        """``prefix``: the host's, for this run. Raises ``Unreachable``."""
+        self.host, self._prefix = host, prefix
         self._relays: tuple[int, ...] = ()
         self._due = ""  # sh that the next request runs first: it releases the locks of the last step
         try:
             self._process = subprocess.Popen(
-                [*host.prefix, "sh"],
+                [*prefix, "sh"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -79,7 +70,7 @@ class Shell:
                 f"{host.name}: {error}", advice="check the connection's settings in the inventory"
             ) from error
         os.set_blocking(pipe_of(self._process.stdin).fileno(), False)
-        self._group, self._ended = 0, False
+        self._group, self._ended, self._opened = 0, False, False
         self._group = self._first_words()
 
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
@@ -111,8 +102,10 @@ class Shell:
             asked[0].begun()
             exchange.run(advanced, each_second)
         except Gone:
+            said = [bytes(stream.said) for answer in answers for stream in (answer.out, answer.err)]
+            said += exchange.rest()
             self.kill()
-            raise self._gone(bytes(answers[min(exchange.at, len(asked) - 1)].err.said)) from None
+            raise self._gone(b"\n".join(filter(None, said))) from None
         except BaseException:
             self.kill(wait=not asked[min(exchange.at, len(asked) - 1)].reads_only)
             raise
@@ -197,7 +190,7 @@ class Shell:
         """End the process group of the shell: first with SIGTERM, then SIGKILL; without ``wait``, SIGKILL at once."""
         if not self._ended:
             self._ended = True
-            (end_group if wait else abandon_group)(self.host.prefix, self._group)
+            (end_group if wait else abandon_group)(self._prefix, self._group)
             force_group(self._process.pid)  # the program that leads to the host, such as ssh
         self._collect()
 
@@ -210,22 +203,23 @@ class Shell:
 
     def _first_words(self) -> int:
         """The process group of the commands on the host; 0 if it is in another PID namespace."""
-        hello = pieces.script(f"{frames.PREPARE}echo $group", timeout=60.0)
+        hello = pieces.script(f"{frames.PREPARE}echo $group", timeout=_ANSWER)
         frame = hello.frame
         answer = hello.answer(frame)
-        self._exchange([hello], Exchange(self._process, frames.OPEN + frames.request([frame]), [answer]), [answer])
+        try:
+            self._exchange([hello], Exchange(self._process, frames.OPEN + frames.request([frame]), [answer]), [answer])
+        except CommandFailed:
+            said = bytes(answer.out.said + answer.err.said)
+            raise no_answer(self.host.name, self.host.prefix, _ANSWER, said) from None
         group = answer.out.output.strip()
         if not group.isdigit():
             self.kill()
             raise self._gone(answer.out.output)
+        self._opened = True
         return int(group)
 
     def _gone(self, said: bytes) -> Unreachable:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it printed nothing"]
-        return Unreachable(
-            f"the shell on {self.host.name} ended ({last[0]})",
-            advice=f"check that `{shlex.join([*self.host.prefix, 'sh'])}` works; then run the same command again",
-        )
+        return (broke_off if self._opened else not_reached)(self.host.name, self.host.prefix, said)
 
 
 def _result(answer: Answer) -> Result:

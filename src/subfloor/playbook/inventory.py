@@ -6,35 +6,15 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
-from subfloor.playbook import ini, scalars, strict_yaml
+from subfloor.playbook import ini, strict_yaml
+from subfloor.playbook.connections import CONNECTION_VARS, Connection, connection_of
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Node, Scalar, Table
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
 from subfloor.playbook.vars_files import VarsFiles
 
-CONNECTION_VARS: Mapping[str, str] = {
-    "subfloor_connection": "`local` or `ssh`; default: `local` for localhost and `ssh` for all others",
-    "subfloor_host": "the name or address to connect to; default: the host's name",
-    "subfloor_port": "the port to connect to",
-    "subfloor_user": "the user to connect as",
-    "subfloor_become": "a command to put before every command, such as `sudo`",
-}
-
-
 _NOWHERE = Position(Source("", ""))
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach a host. ``become``: the words of an argv that are put before every command."""
-
-    kind: Literal["local", "ssh"]
-    host: str
-    port: int | None = None
-    user: str | None = None
-    become: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +33,7 @@ class Target:
 
     def connection(self, extra: Vars | None = None) -> Connection:
         """How to reach the host. Raises ``PlaybookError`` if its connection variables are wrong."""
-        return _connection(self, Scope(extra or {}, (self.all_vars,)))
+        return connection_of(self.name, self.vars, self.where, Scope(extra or {}, (self.all_vars,)))
 
 
 LOCALHOST = Target("localhost")
@@ -182,11 +162,10 @@ class _Reader:
         """The variables; misspelt connection variables are reported."""
         found = table_of_vars(node, self.problems)
         for name in found:
-            ours = name.replace("ansible_", "subfloor_")
-            if name not in CONNECTION_VARS and (name.startswith("subfloor_") or ours in CONNECTION_VARS):
+            if name.startswith("subfloor_") and name not in CONNECTION_VARS:
                 assert isinstance(node, Table)
-                close = nearest(ours, CONNECTION_VARS)
-                known = ", ".join(f"`{each}`" for each in CONNECTION_VARS)
+                close = nearest(name, CONNECTION_VARS)
+                known = ", ".join(f"`{each}`" for each in CONNECTION_VARS if each.startswith("subfloor_"))
                 advice = f"did you mean `{close}`?" if close else f"there are {known}"
                 self._note(f"there is no variable `{name}`", advice, node.keys[name])
         return found
@@ -275,41 +254,3 @@ def _depths(reader: _Reader, groups: Iterable[str]) -> dict[str, int]:
     for group in groups:
         depth(group)
     return depths
-
-
-def _connection(target: Target, scope: Scope) -> Connection:
-    local = target.name in ("localhost", "127.0.0.1", "::1")
-    kind = _var(scope, target, "subfloor_connection", (str,), "local" if local else "ssh")
-    if kind not in ("local", "ssh"):
-        raise PlaybookError(
-            f"`subfloor_connection` is {scalars.kind(kind)}",
-            advice="write `local` or `ssh`",
-            where=_place(target, "subfloor_connection"),
-        )
-    become: Any = _var(scope, target, "subfloor_become", (str, list), [])
-    return Connection(
-        kind=kind,
-        host=_var(scope, target, "subfloor_host", (str,), target.name),
-        port=_var(scope, target, "subfloor_port", (int,), None),
-        user=_var(scope, target, "subfloor_user", (str,), None),
-        become=tuple(map(str, become.split() if isinstance(become, str) else become)),
-    )
-
-
-def _place(target: Target, name: str) -> Position:
-    node = target.vars.get(name)
-    return node.where if isinstance(node, Node) else target.where
-
-
-def _var(scope: Scope, target: Target, name: str, types: tuple[type, ...], default: Any) -> Any:
-    try:
-        value = scope.lookup(name)
-    except KeyError:
-        return default
-    if isinstance(value, types) and not isinstance(value, bool) and value != "":
-        return value
-    raise PlaybookError(
-        f"`{name}` cannot be {scalars.kind(value)}",
-        advice=f"it is {CONNECTION_VARS[name]}",
-        where=_place(target, name),
-    )

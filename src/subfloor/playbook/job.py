@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from subfloor import playbook
-from subfloor.act.host import Host, over_ssh
+from subfloor.act.host import Host
 from subfloor.act.run import Work
+from subfloor.act.ssh import over_ssh
 from subfloor.core.secret import MASK, Secret
 from subfloor.playbook import Entry, Play, command_line, inventory
-from subfloor.playbook.inventory import CONNECTION_VARS, LOCALHOST, Connection, Inventory, Target
+from subfloor.playbook.connections import CONNECTION_VARS, Connection
+from subfloor.playbook.inventory import LOCALHOST, Inventory, Target
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.recording import Recorder
 from subfloor.playbook.registry import Registry
@@ -176,7 +178,8 @@ def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, 
 
 def host_of(name: str, connection: Connection) -> Host:
     """The host that a connection leads to."""
-    way = over_ssh(connection.host, user=connection.user, port=connection.port) if connection.kind == "ssh" else ()
+    to = connection
+    way = over_ssh(to.host, to.arguments, user=to.user, port=to.port, key=to.key_file) if to.kind == "ssh" else ()
     return Host(name, (*way, *connection.become))
 
 

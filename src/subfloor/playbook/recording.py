@@ -13,7 +13,8 @@ from subfloor.core.secret import Secret
 from subfloor.core.task import Task
 from subfloor.playbook import templates
 from subfloor.playbook.as_written import items, names_read
-from subfloor.playbook.inventory import CONNECTION_VARS, Target
+from subfloor.playbook.connections import CONNECTION_VARS
+from subfloor.playbook.inventory import Target
 from subfloor.playbook.plays import Play
 from subfloor.playbook.program import modules, program
 from subfloor.playbook.secret_names import SecretNames

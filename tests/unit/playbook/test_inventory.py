@@ -10,7 +10,8 @@ import pytest
 from places import ROOT
 from playbook_samples import written
 from subfloor.playbook import inventory, strict_yaml
-from subfloor.playbook.inventory import LOCALHOST, Connection, Inventory
+from subfloor.playbook.connections import Connection
+from subfloor.playbook.inventory import LOCALHOST, Inventory
 from subfloor.playbook.positions import PlaybookError
 from subfloor.playbook.variables import extra_vars
 
@@ -121,6 +122,24 @@ def test_connections(tmp_path: Path) -> None:
     assert plain.connection(extra_vars(["subfloor_user=you"])).user == "you"
 
 
+def test_connections_in_ansibles_words(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "all:\n  vars: {ansible_user: ops, ansible_become: true}\n  hosts:\n"
+        "    far: {ansible_host: 192.0.2.7, ansible_port: 2222, ansible_ssh_private_key_file: /k,\n"
+        "      ansible_ssh_common_args: -o 'ProxyJump=a b', ansible_ssh_extra_args: '-4'}\n"
+        "    ours: {subfloor_user: me, subfloor_become: [], ansible_python_interpreter: /usr/bin/python3}\n"
+        "    openbsd: {ansible_become_method: doas, ansible_connection: local}\n    plain: {ansible_become: false}\n",
+    )
+    by_name = {target.name: target.connection() for target in found.targets}
+    assert by_name == {
+        "far": Connection("ssh", "192.0.2.7", 2222, "ops", ("sudo", "-n"), "/k", ("-o", "ProxyJump=a b", "-4")),
+        "ours": Connection("ssh", "ours", None, "me"),
+        "openbsd": Connection("local", "openbsd", None, "ops", ("doas", "-n")),
+        "plain": Connection("ssh", "plain", None, "ops"),
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -129,6 +148,9 @@ def test_connections(tmp_path: Path) -> None:
         ("subfloor_port: true", "`subfloor_port` cannot be true"),
         ("subfloor_user: 0", "`subfloor_user` cannot be the number 0"),
         ("subfloor_host: ''", "`subfloor_host` cannot be an empty text"),
+        ("ansible_port: ssh", '`ansible_port` cannot be the text "ssh"'),
+        ("ansible_ssh_common_args: -o 'x", "`ansible_ssh_common_args` cannot be read: No closing quotation"),
+        ("ansible_become: sudo", '`ansible_become` cannot be the text "sudo"'),
     ],
 )
 def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -> None:
@@ -173,9 +195,6 @@ def test_a_connection_that_cannot_be(tmp_path: Path, given: str, message: str) -
         ),
         (
             "all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n",
-            "hosts.yml:1:19: there is no variable `ansible_host`\n"
-            "    all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n                      ^\n"
-            "  → did you mean `subfloor_host`?\n\n"
             "hosts.yml:1:36: there is no variable `subfloor_prot`\n"
             "    all: {hosts: {h: {ansible_host: x, subfloor_prot: 5}}}\n"
             "                                       ^\n  → did you mean `subfloor_port`?",
@@ -261,7 +280,7 @@ def test_a_yaml_inventory_without_an_ending_is_yaml(tmp_path: Path) -> None:
         ("[web]\nweb[1:3]\n", "a range of hosts is not supported", 2, 1),
         ("[web]\na x=yes\n", "`yes` is true or false for some YAML parsers, and text for others", 2, 5),
         ("[web]\na nothing\n", "this is not NAME=VALUE", 2, 1),
-        ("[web]\na ansible_host=b\n", "there is no variable `ansible_host`", 2, 3),
+        ("[web]\na subfloor_hots=b\n", "there is no variable `subfloor_hots`", 2, 3),
     ],
 )
 def test_mistakes_in_ini_format(tmp_path: Path, text: str, what: str, line: int, column: int) -> None:
@@ -324,3 +343,11 @@ def test_a_mistake_in_one_of_several_assignments_has_its_column() -> None:
     with pytest.raises(PlaybookError) as caught:
         extra_vars(["a=1 b=no"])
     assert caught.value.where.column == 7
+
+
+@pytest.mark.parametrize(("name", "value"), [("method", "su"), ("user", "postgres")])
+def test_becoming_anything_but_root_by_sudo_or_doas_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    text = f"all: {{hosts: {{h: {{ansible_become: true, ansible_become_{name}: {value}}}}}}}\n"
+    (target,) = read(tmp_path, text).targets
+    with pytest.raises(PlaybookError, match=f'`ansible_become_{name}` is the text "{value}"'):
+        target.connection()
