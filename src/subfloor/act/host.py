@@ -13,6 +13,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 from subfloor.act import frames, locks, pieces
 from subfloor.act.connecting import broke_off, no_answer, not_reached
@@ -39,10 +40,10 @@ class Host:
     prefix: tuple[str, ...] = ()
 
     @contextlib.contextmanager
-    def shell(self) -> Iterator[Shell]:
-        """A shell on the host, closed at the end. Raises ``Unreachable``."""
+    def shell(self, interrupt: Event | None = None) -> Iterator[Shell]:
+        """A shell on the host, closed at the end. ``interrupt`` ends what it runs. Raises ``Unreachable``."""
         with one_connection(self.prefix) as prefix:
-            shell = Shell(self, prefix)
+            shell = Shell(self, prefix, interrupt)
             try:
                 yield shell
             finally:
@@ -52,9 +53,10 @@ class Host:
 class Shell:
     """An open ``sh`` on a host. ``kill`` also ends what it runs: no command outlives an interrupted run."""
 
-    def __init__(self, host: Host, prefix: tuple[str, ...]) -> None:
-        """``prefix``: the host's, for this run. Raises ``Unreachable``."""
-        self.host, self._prefix = host, prefix
+    def __init__(self, host: Host, prefix: tuple[str, ...], interrupt: Event | None = None) -> None:
+        """``prefix``: the host's, for this run. ``interrupt``: if it is set, what runs is ended within a second, with
+        ``KeyboardInterrupt``: only the main thread gets a signal. Raises ``Unreachable``."""
+        self.host, self._prefix, self._interrupt = host, prefix, interrupt
         self._relays: tuple[int, ...] = ()
         self._due = ""  # sh that the next request runs first: it releases the locks of the last step
         try:
@@ -96,6 +98,8 @@ class Shell:
                 asked[exchange.at].begun()
 
         def each_second(seconds: float) -> None:
+            if self._interrupt and self._interrupt.is_set():
+                raise KeyboardInterrupt
             asked[exchange.at].hold(seconds, exchange.latest, answers[exchange.at].out)
 
         try:

@@ -1,4 +1,4 @@
-"""Run a job on its hosts: plan all hosts, ask once, then apply, one host after another.
+"""Run a job on its hosts: plan all hosts, ask once, then apply; several hosts side by side.
 
 All hosts are looked at before anything is written. So a refusal on the last host leaves the first one unchanged,
 and there is one question about the whole plan.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -18,6 +18,7 @@ from subfloor.act.apply import Executor, Plan, apply, preflight
 from subfloor.act.events import Event, Interrupted, StepEnded, StepStarted
 from subfloor.act.host import Host, Shell
 from subfloor.act.look import look
+from subfloor.act.side_by_side import Interrupt, side_by_side
 from subfloor.act.survey import survey
 from subfloor.core.consent import Consent, Consents
 from subfloor.core.engine import Entry, held_to_the_end, subjects
@@ -39,6 +40,9 @@ class Work:
 class Watch(Protocol):
     """Receives what happens in a run."""
 
+    def on(self, name: str) -> Watch:
+        """The watch for one of several hosts that are worked on side by side, in threads."""
+
     def planning(self, name: str) -> None:
         """The host of this name is looked at for the plan."""
 
@@ -57,6 +61,11 @@ class CombinedWatch:
 
     def __init__(self, first: Watch, second: Watch) -> None:
         self._all = (first, second)
+
+    def on(self, name: str) -> CombinedWatch:
+        """The watch for one of several hosts that are worked on side by side, in threads."""
+        first, second = (each.on(name) for each in self._all)
+        return CombinedWatch(first, second)
 
     def planning(self, name: str) -> None:
         """The host of this name is looked at for the plan."""
@@ -127,17 +136,26 @@ class _Planned:
         return (self.shell, self.plan) if self.shell and self.plan else None
 
 
-def check(works: Sequence[Work], consents: Consents, watch: Watch) -> tuple[HostReport, ...]:
-    """What applying would do on each host."""
+def check(works: Sequence[Work], consents: Consents, watch: Watch, forks: int = 1) -> tuple[HostReport, ...]:
+    """What applying would do on each host; ``forks`` hosts are looked at at the same time."""
+    interrupt = Interrupt()
     with ExitStack() as open_shells:
-        reports = []
-        for work in works:
-            planned = _plan(work, consents, watch, open_shells)
-            _tell(planned.report, watch)
-            reports.append(planned.report)
-            if isinstance(planned.report.error, Interrupted):
-                break
-        return tuple(reports) + tuple(_not_begun(work) for work in works[len(reports) :])
+
+        def checked(turn: tuple[Work, Watch]) -> HostReport:
+            work, own = turn
+            report = _plan(work, consents, own, open_shells, interrupt).report
+            _tell(report, own)
+            return report
+
+        return side_by_side(list(zip(works, _in_turn(works, watch), strict=True)), checked, forks, interrupt)
+
+
+def _in_turn(works: Sequence[Work], watch: Watch) -> list[Watch]:
+    """A watch for each host, which know the order of the hosts."""
+    found = [watch.on(work.host.name) for work in works]
+    for own, work in zip(found, works, strict=True):
+        own.host(work.host.name)
+    return found
 
 
 @dataclass(frozen=True)
@@ -149,12 +167,19 @@ class Applied:
     declined: bool = False
 
 
-def carry_out(works: Sequence[Work], consents: Consents, watch: Watch, approve: Approve, confirm: Confirm) -> Applied:
-    """Apply the plays to one host after another, unless anything in any of them is refused."""
+def carry_out(
+    works: Sequence[Work], consents: Consents, watch: Watch, approve: Approve, confirm: Confirm, forks: int = 1
+) -> Applied:
+    """Apply the plays to the hosts, ``forks`` at the same time, unless anything in any of them is refused."""
+    interrupt = Interrupt()
     with ExitStack() as open_shells:
-        plans = _plans(works, consents, watch, open_shells)
+
+        def planned(work: Work) -> _Planned:
+            return _plan(work, consents, watch.on(work.host.name), open_shells, interrupt)
+
+        plans = side_by_side(works, planned, forks, interrupt)
         reports = tuple(planned.report for planned in plans)
-        if _changes(reports):
+        if _changes(reports) and not interrupt.is_set():
             resolved = {planned.work.host.name: planned.consent for planned in plans}
             granted = _granted(approve, reports, resolved)
             if granted is None:
@@ -162,10 +187,10 @@ def carry_out(works: Sequence[Work], consents: Consents, watch: Watch, approve: 
             if granted != resolved:
                 plans = tuple(_planned_again(planned, granted[planned.work.host.name], watch) for planned in plans)
         if not _all_stand(plans):
-            for planned in plans:
-                _tell(planned.report, watch)
-            return Applied(tuple(planned.report for planned in plans))
-        return Applied(tuple(_acted(plans, watch, confirm)), begun=True)
+            for each in plans:
+                _tell(each.report, watch)
+            return Applied(tuple(each.report for each in plans))
+        return Applied(_acted(plans, watch, confirm, forks, interrupt), begun=True)
 
 
 def _granted(approve: Approve, reports: Sequence[HostReport], consents: Consents) -> Consents | None:
@@ -175,25 +200,19 @@ def _granted(approve: Approve, reports: Sequence[HostReport], consents: Consents
         return None
 
 
-def _plans(works: Sequence[Work], consents: Consents, watch: Watch, open_shells: ExitStack) -> tuple[_Planned, ...]:
-    plans = []
-    for work in works:
-        plans.append(_plan(work, consents, watch, open_shells))
-        if isinstance(plans[-1].report.error, Interrupted):
-            break
-    return (*plans, *(_Planned(work, _not_begun(work)) for work in works[len(plans) :]))
-
-
-def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack) -> _Planned:
+def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack, interrupt: Interrupt) -> _Planned:
+    if interrupt.is_set():
+        return _Planned(work, _not_begun(work))
     try:
         watch.planning(work.host.name)
-        shell = open_shells.enter_context(work.host.shell())
+        shell = open_shells.enter_context(work.host.shell(interrupt))
         plan = preflight(work.entries, shell, consents.get(work.host.name, Consent()), watch.event)
         _check_named(shell, plan.consent, plan)
         return _seen(work, shell, plan, plan.consent)
     except SubfloorError as error:
         return _Planned(work, _without_tasks(work, error))
     except KeyboardInterrupt:
+        interrupt.set()
         return _Planned(work, _without_tasks(work, Interrupted("interrupted before anything was changed")))
 
 
@@ -252,17 +271,22 @@ def _all_stand(plans: Sequence[_Planned]) -> bool:
     return all(planned.plan.stands if planned.plan else planned.report.unreachable for planned in plans)
 
 
-def _acted(plans: Sequence[_Planned], watch: Watch, confirm: Confirm) -> Iterator[HostReport]:
-    interrupted = False
-    for planned in plans:
-        if interrupted or not planned.ready:
-            report = _not_begun(planned.work) if interrupted else planned.report
-            _tell(report, watch)
-        else:
-            shell, plan = planned.ready
-            report = _Acted(planned, shell, plan, watch, confirm).run()
-            interrupted = _was_interrupted(report)
-        yield report
+def _acted(
+    plans: Sequence[_Planned], watch: Watch, confirm: Confirm, forks: int, interrupt: Interrupt
+) -> tuple[HostReport, ...]:
+    def acted(turn: tuple[_Planned, Watch]) -> HostReport:
+        planned, own = turn
+        if interrupt.is_set() or not planned.ready:
+            report = _not_begun(planned.work) if interrupt.is_set() else planned.report
+            _tell(report, own)
+            return report
+        report = _Acted(planned, *planned.ready, own, confirm).run()
+        if _was_interrupted(report):
+            interrupt.set()
+        return report
+
+    turns = _in_turn([planned.work for planned in plans], watch)
+    return side_by_side(list(zip(plans, turns, strict=True)), acted, forks, interrupt)
 
 
 def _was_interrupted(report: HostReport) -> bool:

@@ -130,7 +130,17 @@ lists = _all_of(
     click.option("--list-tags", is_flag=True, help="Only list the tags; look at no disk."),
 )
 
-job = _all_of(playbook_if_not_own, what, ask_password, ask_passphrase, secret, lists)
+forks = click.option(
+    "-f",
+    "--forks",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="NUMBER",
+    help="Work on this many hosts at the same time.",
+)
+
+job = _all_of(playbook_if_not_own, what, forks, ask_password, ask_passphrase, secret, lists)
 """What `check` and `apply` are asked to do: the same for both."""
 
 may = _all_of(

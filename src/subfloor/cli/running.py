@@ -45,6 +45,7 @@ class Manner:
     traceback: bool = False
     save_plan: Path | None = None
     plan: Path | None = None
+    forks: int = 1
 
     def consents(self, job: Job) -> Consents:
         """The consent that was given, by host. Raises ``click.UsageError``."""
@@ -104,7 +105,7 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = read_job(request, disks_here)
     with interruptible():
         telling = _Telling(manner, log)
-        reports = check_hosts(job.works, manner.consents(job), telling.watch)
+        reports = check_hosts(job.works, manner.consents(job), telling.watch, manner.forks)
         status = telling.finish("check", job, reports)
         if manner.save_plan:
             _save_plan(manner.save_plan, Run("check", status, str(worst(reports)), job.play, reports))
@@ -146,7 +147,8 @@ def carried_out(
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
         telling = _Telling(manner, log)
-        applied = carry_out(job.works, manner.consents(job), telling.watch, _noted(approve, log), confirm)
+        asked = _noted(approve, log)
+        applied = carry_out(job.works, manner.consents(job), telling.watch, asked, confirm, manner.forks)
         _conclude(applied, manner, telling)
         status = telling.finish(command, job, applied.reports, declined=applied.declined)
     return Ended(telling.outcome(status), _needed(applied))

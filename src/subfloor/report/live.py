@@ -1,6 +1,14 @@
-"""The live output of a run: a line for each finished task, and a progress line for the current step."""
+"""The live output of a run: a line for each finished task, and a progress line for the current step.
+
+Hosts that are worked on side by side are shown one after another: what happens on a later one waits for its turn.
+"""
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Self
 
 from subfloor.act.events import CommandRunning, Event, LockAwaited, StepStarted
 from subfloor.core.outcome import HostReport, TaskReport
@@ -16,6 +24,12 @@ class Live:
         self._screen, self._style = screen, style
         self._says = ""
         self._hosts = 0
+        self._turns: deque[_Turn] = deque()
+        self._lock = Lock()
+
+    def on(self, name: str) -> _Turn:
+        """The watch for one of several hosts that are worked on side by side, in threads."""
+        return _Turn(self, self._turns, self._lock)
 
     def planning(self, name: str) -> None:
         """Writes nothing: a plan takes too little time to be noticed."""
@@ -44,8 +58,59 @@ class Live:
         self._screen.print(text.recap(report, self._style))
 
 
+class _Turn:
+    """One host's part of the live output. Its turn is set by ``host``, and comes when those before it have ended."""
+
+    def __init__(self, live: Live, turns: deque[_Turn], lock: Lock) -> None:
+        self._live, self._turns, self._lock = live, turns, lock
+        self._waiting: list[Callable[[], None]] = []
+        self._queued = self._over = False
+
+    def on(self, name: str) -> _Turn:
+        """Itself."""
+        return self
+
+    def planning(self, name: str) -> None:
+        """Writes nothing."""
+
+    def host(self, name: str) -> None:
+        """The tasks of the host of this name follow."""
+        with self._lock:
+            if not self._queued:
+                self._queued = True
+                self._turns.append(self)
+                self._show(lambda: self._live.host(name))
+
+    def event(self, event: Event) -> None:
+        """Something happened on the host."""
+        with self._lock:
+            if self._queued and (self._turns[0] is self or not isinstance(event, CommandRunning)):
+                self._show(lambda: self._live.event(event))
+
+    def ended(self, report: HostReport) -> None:
+        """The host is finished."""
+        with self._lock:
+            self._over = True
+            self._show(lambda: self._live.ended(report))
+
+    def _show(self, act: Callable[[], None]) -> None:
+        """Show it, and all that can be shown now."""
+        self._waiting.append(act)
+        while self._turns:
+            first = self._turns[0]
+            while first._waiting:
+                first._waiting.pop(0)()
+            if not first._over:
+                return
+            self._turns.popleft()
+
+
 class Silent:
     """Writes nothing: the whole report is written at the end."""
+
+    def on(self, name: str) -> Self:
+        """Itself."""
+        return self
 
     def planning(self, name: str) -> None:
         """Ignored."""

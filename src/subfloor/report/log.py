@@ -8,6 +8,7 @@ may be a secret and is not in the log.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import time
@@ -44,7 +45,12 @@ class Log:
         """``descriptor``: the file, opened for appending."""
         self._descriptor, self._host = descriptor, ""
         self._start = self._command_began = time.monotonic()
-        self.complaint = ""
+        self._complaints: list[str] = []
+
+    @property
+    def complaint(self) -> str:
+        """The reason of the last failed write, empty if there was none."""
+        return self._complaints[-1] if self._complaints else ""
 
     def began(self, command: str, again: str, version: str) -> None:
         """A run has started; ``again`` is its command line."""
@@ -60,6 +66,12 @@ class Log:
         self._line("finished", status=status, again=again, **about, flush=True)
 
     # The methods of ``act.run.Watch``.
+
+    def on(self, name: str) -> Log:
+        """A log for one of several hosts, in the same file: each line is one write."""
+        own = copy.copy(self)
+        own._host = name
+        return own
 
     def planning(self, name: str) -> None:
         """The host of this name is looked at for the plan."""
@@ -123,7 +135,7 @@ class Log:
         try:
             _write(self._descriptor, f"{text}\n".encode())
         except OSError as error:
-            self.complaint = str(error)
+            self._complaints.append(str(error))
         if flush:
             with contextlib.suppress(OSError):  # a pipe has nothing to flush
                 os.fdatasync(self._descriptor)
