@@ -105,7 +105,7 @@ def test_the_hosts_after_an_interrupted_one_are_left_alone(desk: Desk) -> None:
     inventory = desk.path / "hosts.yml"
     local = {"subfloor_connection": "local"}
     inventory.write_text(json.dumps({"all": {"hosts": {"first": local, "second": local}}}))
-    process = desk.start("apply", "-i", str(inventory), "--format", "json", **PIPES)
+    process = desk.start("apply", "-i", str(inventory), "--forks", "1", "--format", "json", **PIPES)
     wait_for(lambda: running("sleep", "1300"))
     process.terminate()
     stdout, _ = process.communicate(timeout=DEADLINE)
