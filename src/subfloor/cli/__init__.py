@@ -344,7 +344,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
         **{key: given.get(key, False) for key in ("diff", "verbose", "traceback", "yes", "step")},
         reports=given["reports"],
         log=given["log"],
-        forks=1 if given.get("step") else given["forks"],  # one question at a time
+        forks=1 if given.get("step") else given.get("forks", 1),  # one question at a time
         save_plan=given.get("save_plan"),
         plan=given.get("plan"),
     )

@@ -140,9 +140,7 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     return carried_out("apply", job, manner, log, approve, confirm)
 
 
-def carried_out(
-    command: str, job: Job, manner: Manner, log: Log | None, approve: Approve, confirm: Callable[[Step], bool]
-) -> Ended:
+def carried_out(command: str, job: Job, manner: Manner, log: Log | None, approve: Approve, confirm: Confirm) -> Ended:
     """Carry out a job after ``approve``, and report it as the command that was typed."""
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
