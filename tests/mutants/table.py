@@ -517,7 +517,7 @@ MUTANTS = (
     Mutant(
         "a disk is written without its lock",
         _APPLY,
-        "with self.shell.locked(step.locks, self._wait, [look.piece]) as results:",
+        "with self.shell.locked(step.locks, self._wait, [look.piece] if look.subjects else []) as results:",
         "if results := self.shell.perform([look.piece]):",
         (*_RACES, "-k", "two_runs"),
     ),
@@ -530,10 +530,17 @@ MUTANTS = (
         ("tests/unit/act/test_host.py", "-k", "hangs"),
     ),
     Mutant(
+        "a disk is written without another look",
+        _APPLY,
+        "if not step.locks and self.shell.holds(())",
+        "if self.shell.holds(step.locks)",
+        ("tests/disks/test_consent_for_this_disk.py", "-k", "link_that_changes"),
+    ),
+    Mutant(
         "a step that writes to no disk locks nothing",
-        _HOST,
-        "wanted = locks.of_disks(devices) or (locks.of_machine(),)",
-        "wanted = locks.of_disks(devices)",
+        "src/subfloor/act/locks.py",
+        "return of_disks(nodes) or (of_machine(),)",
+        "return of_disks(nodes)",
         ("tests/disks/test_others_at_work.py", "-k", "case_67"),
     ),
     Mutant(

@@ -187,7 +187,8 @@ class Executor:
     Everything seen before is out of date, since no promise describes everything that a command does.
 
     A step takes two round trips: the locks and a look; the commands and the look that verifies them. The second look
-    is at what the next task needs, too.
+    is at what the next task needs, too. A step that writes to no disk keeps the lock of such a step before it, and does
+    not look again: what was seen after the last command was seen under that lock.
     """
 
     def __init__(
@@ -258,10 +259,13 @@ class Executor:
         if self.confirm and not self._confirmed(self.confirm, step):
             raise Declined(f"“{step.says}” was declined", advice="run the same command again to be asked again")
         further, self._further = self._further, Machine()
-        look = Look(task.subjects() | further.keys())
+        wanted = task.subjects() | further.keys()
+        known = self._seen.only(wanted) if not step.locks and self.shell.holds(()) else Machine()
+        look = Look(wanted - known.keys())
         try:
-            with self.shell.locked(step.locks, self._wait, [look.piece]) as results:
-                return self._taken(task, step, machine, further, _seen(look, results[0], self.listen))
+            with self.shell.locked(step.locks, self._wait, [look.piece] if look.subjects else []) as results:
+                seen = known.updated(_seen(look, results[0], self.listen)) if results else known
+                return self._taken(task, step, machine, further, seen)
         except KeyboardInterrupt as error:
             raise Interrupted() from error
 

@@ -58,7 +58,7 @@ class Shell:
         ``KeyboardInterrupt``: only the main thread gets a signal. Raises ``Unreachable``."""
         self.host, self._prefix, self._interrupt = host, prefix, interrupt
         self._relays: tuple[int, ...] = ()
-        self._due = ""  # sh that the next request runs first: it releases the locks of the last step
+        self._due: tuple[Lock, ...] = ()  # the locks of the last step: the next request releases them first
         try:
             self._process = subprocess.Popen(
                 [*prefix, "sh"],
@@ -84,7 +84,7 @@ class Shell:
         """
         framed = [piece.frame for piece in asked]
         answers = [piece.answer(frame) for piece, frame in zip(asked, framed, strict=True)]
-        data, self._due = frames.request(framed, self._relays, self._due), ""
+        data, self._due = frames.request(framed, self._relays, locks.release(self._due)), ()
         self._exchange(asked, Exchange(self._process, data, answers), answers)
         ran = [answer for answer in answers if answer.ended]
         self._relays = ran[-1].relays
@@ -140,15 +140,21 @@ class Shell:
         """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; every command inherits it.
 
         ``then`` runs in the same request, once the locks are taken; its results are the value. The next request
-        releases the locks before it does anything else; ``release`` does so at once. The descriptors are read-only,
-        since closing a writable one makes udev probe the disk again.
+        releases the locks before it does anything else, unless these locks are wanted again; ``release`` does so at
+        once. The descriptors are read-only, since closing a writable one makes udev probe the disk again.
         Raises ``Refused`` if another program holds a lock for longer than 20 s.
         """
-        wanted = locks.of_disks(devices) or (locks.of_machine(),)
+        wanted, held = locks.of_step(devices), self.holds(devices)
         try:
-            yield self._lock(wanted, waiting, then)
+            if held:
+                self._due = ()
+            yield self._lock(() if held else wanted, waiting, then)
         finally:
-            self._due = "; ".join(lock.release for lock in wanted)
+            self._due = wanted
+
+    def holds(self, devices: Sequence[str]) -> bool:
+        """Whether the locks of the last step are those that ``locked`` would take, and nothing has released them."""
+        return self._due == locks.of_step(devices) and not self._ended
 
     def release(self) -> None:
         """Release the locks of the last step now: nothing follows it for a while."""
@@ -181,7 +187,9 @@ class Shell:
         """Close the input of the shell, so that it ends. A service that a command has started continues."""
         with contextlib.suppress(OSError, ValueError):
             if (self._relays or self._due) and not self._ended:
-                os.write(pipe_of(self._process.stdin).fileno(), frames.request([], self._relays, self._due))
+                os.write(
+                    pipe_of(self._process.stdin).fileno(), frames.request([], self._relays, locks.release(self._due))
+                )
             pipe_of(self._process.stdin).close()
         try:
             self._process.wait(GRACE)

@@ -100,6 +100,16 @@ def of_machine() -> Lock:
     return Lock("", _DESCRIPTORS[0], machine=True)
 
 
+def of_step(nodes: Sequence[str]) -> tuple[Lock, ...]:
+    """The locks of a step that writes to these disks: the one of the machine if there are none."""
+    return of_disks(nodes) or (of_machine(),)
+
+
+def release(held: Sequence[Lock]) -> str:
+    """sh that releases all of these locks."""
+    return "; ".join(lock.release for lock in held)
+
+
 def gone(lock: Lock) -> Refused:
     """The error for a step whose disk no longer exists."""
     return Refused(

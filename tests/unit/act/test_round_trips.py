@@ -39,12 +39,12 @@ def test_a_run_in_sync_takes_the_connection_and_one_look(tmp_path: Path) -> None
     assert (applied.outcome, int(count.read_text())) == (HostOutcome.IN_SYNC, CONNECTION + LOOK)
 
 
-def test_a_step_takes_two_round_trips(tmp_path: Path) -> None:
+def test_a_step_takes_two_round_trips_and_one_under_the_lock_of_the_step_before(tmp_path: Path) -> None:
     """Besides them: the plan looks at the machine and at the programs, and the run at the machine before and after."""
     work, count = _counting(tmp_path, 1, 0, 3, 0, 0, 1)
     (applied,) = _applied(work)
     assert applied.outcome is HostOutcome.APPLIED
-    assert int(count.read_text()) == CONNECTION + 4 * LOOK + STEP * (1 + 3 + 1)
+    assert int(count.read_text()) == CONNECTION + 4 * LOOK + STEP + (3 + 1)
 
 
 def test_a_step_of_many_commands_takes_two_round_trips(tmp_path: Path) -> None:
