@@ -9,9 +9,12 @@ import pytest
 from cli_desk import Desk
 from loop_disks import MakeDisk, disk
 from own_sshd import MakeSshd, Sshd, sshd
+from subfloor.act.becoming import Password
 from subfloor.act.host import Host
 from subfloor.act.ssh import over_ssh
 from subfloor.core.errors import CommandFailed, Unreachable
+from subfloor.core.secret import Secret
+from sudo_stand_in import sudo
 
 pytestmark = pytest.mark.root
 __all__ = ["disk", "sshd"]
@@ -107,6 +110,13 @@ def test_a_host_that_is_not_there(sshd: MakeSshd) -> None:
     at = sshd()
     assert "far: nothing listens for ssh there" in refusal(way(at, port=1))
     assert "far: its name has no address" in refusal(way(at, address="nowhere.invalid"))
+
+
+def test_sudo_asks_for_its_password_over_ssh(tmp_path: Path, sshd: MakeSshd) -> None:
+    given = Password(Secret("s3cr3t"))
+    far = Host("far", (*way(sshd()).prefix, *given.asking((sudo(tmp_path, "s3cr3t"),))), given)
+    with far.shell() as shell:
+        assert shell.run(["echo", "hello"]).stdout == b"hello\n"
 
 
 @pytest.mark.parametrize("banner", ["Banner {place}/banner", "PrintMotd yes"])

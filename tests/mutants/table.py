@@ -524,7 +524,7 @@ MUTANTS = (
     Mutant(
         "a command that hangs is left running",
         _HOST,
-        """            (end_group if wait else abandon_group)(self._prefix, self._group)
+        """            (end_group if wait else abandon_group)(self._start, self._group)
             force_group(self._process.pid)""",
         "            self._process.kill()",
         ("tests/unit/act/test_host.py", "-k", "hangs"),

@@ -66,7 +66,8 @@ _OF_BECOMING_ROOT = (
     _Cause(
         "password is required|a terminal is required|Authentication (required|failed)|a tty is required",
         "becoming root needs a password",
-        "allow it without one there (NOPASSWD in sudoers, nopass in doas.conf), or log in as root",
+        "give it with --ask-become-pass (sudo only), allow it without one there (NOPASSWD in sudoers, nopass in "
+        "doas.conf), or log in as root",
     ),
     _Cause(
         "not in the sudoers file|may not run sudo|not allowed to execute|Operation not permitted",
@@ -100,6 +101,12 @@ def no_answer(name: str, prefix: Sequence[str], seconds: float, said: bytes) -> 
         advice="what runs at a login there may wait for something (/etc/profile, ~/.profile, ~/.bashrc, ~/.zshenv, "
         f"config.fish, ForceCommand): `{shlex.join([*prefix, 'true'])}` must end by itself",
     )
+
+
+def wrong_password(name: str) -> Unreachable:
+    """The error for a password that sudo does not accept."""
+    advice = "type the password of the user that logs in there (`subfloor_user`), not root's; all hosts get the same"
+    return Unreachable(f"{name}: sudo does not accept the password", advice=advice)
 
 
 def broke_off(name: str, prefix: Sequence[str], said: bytes) -> Unreachable:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from subfloor.act import frames, locks, pieces
+from subfloor.act.becoming import Password, start
 from subfloor.act.connecting import broke_off, no_answer, not_reached
 from subfloor.act.exchange import Answer, Exchange, Gone, pipe_of
 from subfloor.act.locks import Lock
@@ -34,10 +35,14 @@ _ANSWER = 60.0
 
 @dataclass(frozen=True)
 class Host:
-    """A machine to run commands on: its name in the inventory, and the argv that leads to it."""
+    """A machine to run commands on: its name in the inventory, and the argv that leads to it.
+
+    ``password`` is for the sudo in the prefix.
+    """
 
     name: str = "localhost"
     prefix: tuple[str, ...] = ()
+    password: Password | None = None
 
     @contextlib.contextmanager
     def shell(self, interrupt: Event | None = None) -> Iterator[Shell]:
@@ -60,13 +65,7 @@ class Shell:
         self._relays: tuple[int, ...] = ()
         self._due: tuple[Lock, ...] = ()  # the locks of the last step: the next request releases them first
         try:
-            self._process = subprocess.Popen(
-                [*prefix, "sh"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._process = self._start()
         except OSError as error:
             raise Unreachable(
                 f"{host.name}: {error}", advice="check the connection's settings in the inventory"
@@ -74,6 +73,9 @@ class Shell:
         os.set_blocking(pipe_of(self._process.stdin).fileno(), False)
         self._group, self._ended, self._opened = 0, False, False
         self._group = self._first_words()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return start(self.host.name, self._prefix, self.host.password, _ANSWER)
 
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
         """Run pieces of sh one after another, in one request; the results of those that ran.
@@ -202,7 +204,7 @@ class Shell:
         """End the process group of the shell: first with SIGTERM, then SIGKILL; without ``wait``, SIGKILL at once."""
         if not self._ended:
             self._ended = True
-            (end_group if wait else abandon_group)(self._prefix, self._group)
+            (end_group if wait else abandon_group)(self._start, self._group)
             force_group(self._process.pid)  # the program that leads to the host, such as ssh
         self._collect()
 

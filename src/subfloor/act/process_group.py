@@ -10,7 +10,9 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable
+
+from subfloor.core.errors import Unreachable
 
 GRACE = 5.0
 """Seconds from SIGTERM to SIGKILL, and from SIGKILL until the wait is given up."""
@@ -44,38 +46,32 @@ exit 1
 """
 
 
-def end_group(prefix: Sequence[str], group: int) -> None:
-    """End a process group on the host that an argv prefix leads to. A process that survives waits in the kernel."""
+Start = Callable[[], "subprocess.Popen[bytes]"]
+"""Starts another shell on the host of the group. Raises ``OSError``, ``Unreachable``."""
+
+
+def end_group(start: Start, group: int) -> None:
+    """End a process group on a host. A process that survives waits in the kernel."""
     if group <= 1:  # kill(2) gives these another meaning: many processes
         return
     # In braces, so that a shell that receives only a part of it does nothing.
     script = f"{{ exec 2>/dev/null\ngroup={group} tenths={GRACE * 10:.0f}\n{_SCRIPT}\n}}\n"
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            [*prefix, "sh"],
-            input=script.encode(),
-            capture_output=True,
-            timeout=2 * GRACE + _CONNECTING,
-            check=False,
-            start_new_session=True,
-        )
+    with contextlib.suppress(OSError, Unreachable):
+        process = start()
+        try:
+            process.communicate(script.encode(), timeout=2 * GRACE + _CONNECTING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
-def abandon_group(prefix: Sequence[str], group: int) -> None:
+def abandon_group(start: Start, group: int) -> None:
     """Kill a process group that only reads, without waiting for its end: a read from a device that no longer
     answers cannot be ended."""
     if group <= 1:
         return
-    with contextlib.suppress(OSError):
-        process = subprocess.Popen(
-            [*prefix, "sh"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(f"{{ kill -s KILL -- -{group}\n}}\n".encode(), timeout=_AT_ONCE)
+    with contextlib.suppress(OSError, Unreachable, subprocess.TimeoutExpired):
+        start().communicate(f"{{ kill -s KILL -- -{group}\n}}\n".encode(), timeout=_AT_ONCE)
 
 
 def force_group(group: int) -> None:

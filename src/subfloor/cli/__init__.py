@@ -316,7 +316,14 @@ def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None,
         skip_tags=_names(given["skip_tags"]),
         start_at=given.get("start_at"),
         secrets=_secrets(given, twice=twice) if secrets is None else secrets,
+        become_password=_become_password() if given.get("become_pass") and secrets is None else None,
     )
+
+
+def _become_password() -> Secret:
+    from subfloor.cli.passwords import become_password
+
+    return become_password()
 
 
 def _secrets(given: dict[str, Any], *, twice: bool) -> Mapping[str, Secret]:

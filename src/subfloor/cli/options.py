@@ -140,7 +140,15 @@ forks = click.option(
     help="Work on this many hosts at the same time.",
 )
 
-job = _all_of(playbook_if_not_own, what, forks, ask_password, ask_passphrase, secret, lists)
+ask_become_pass = click.option(
+    "-K",
+    "--ask-become-pass",
+    "become_pass",
+    is_flag=True,
+    help="Ask for the password of sudo on the hosts; without a terminal, read a line.",
+)
+
+job = _all_of(playbook_if_not_own, what, forks, ask_become_pass, ask_password, ask_passphrase, secret, lists)
 """What `check` and `apply` are asked to do: the same for both."""
 
 may = _all_of(

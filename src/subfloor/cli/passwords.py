@@ -45,6 +45,15 @@ def passphrases(names: Iterable[str], *, twice: bool, read: Read | None = None) 
     return {name: Secret(_typed("passphrase", name, read, twice=twice)) for name in checked}
 
 
+def become_password(read: Read | None = None) -> Secret:
+    """The password for sudo on the hosts; without a terminal, a line of standard input. Raises ``UsageError``."""
+    read = read or _terminal()
+    typed = read("Password for sudo on the hosts: ") if read else _line("sudo", "--ask-become-pass")
+    if not typed:
+        raise click.UsageError("--ask-become-pass: the password is empty")
+    return Secret(typed)
+
+
 def _checked(option: str, names: Iterable[str]) -> Iterator[str]:
     for name in dict.fromkeys(names):
         if not _NAME.fullmatch(name):
@@ -61,12 +70,12 @@ def _terminal() -> Read | None:
     return getpass
 
 
-def _line(name: str) -> str:
+def _line(name: str, option: str = "--ask-passphrase") -> str:
     line: bytes = sys.stdin.buffer.readline() if sys.stdin else b""
     if text := line.decode("utf-8", "surrogateescape").removesuffix("\n"):
         return text
     raise click.UsageError(
-        f"--ask-passphrase needs a terminal, or a line of standard input for each passphrase; there is none for {name}"
+        f"{option} needs a terminal, or a line of standard input for each secret; there is none for {name}"
     )
 
 

@@ -71,7 +71,8 @@ KEYS: Mapping[str, str] = {
     ),
     "vars_prompt": "remove it, and give `-e NAME=…`, `--ask-passphrase NAME` or `--ask-password NAME`",
     **dict.fromkeys(
-        ("serial", "strategy", "throttle", "forks"), "remove it: all hosts are looked at before any is changed"
+        ("serial", "strategy", "throttle", "forks"),
+        "remove it: all hosts are looked at before any is changed; --forks says how many at the same time",
     ),
     **dict.fromkeys(("delegate_to", "run_once", "local_action"), "write a separate play for that host"),
     "environment": "use `command` with a `script` that sets the variables",

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from subfloor import playbook
+from subfloor.act.becoming import Password
 from subfloor.act.host import Host
 from subfloor.act.run import Work
 from subfloor.act.ssh import over_ssh
@@ -31,7 +32,8 @@ Present = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True)
 class Request:
-    """The request of the command line. ``secrets`` are variables that override all others."""
+    """The request of the command line. ``secrets`` are variables that override all others; ``become_password`` is for
+    sudo on the hosts."""
 
     playbook: Path
     inventory: Path | None = None
@@ -41,6 +43,7 @@ class Request:
     skip_tags: tuple[str, ...] = ()
     start_at: str | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    become_password: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -173,14 +176,17 @@ def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, 
     for play in plays:
         with problems.kept():
             entries += play.entries(target, read.extra, problems, partial=read.partial, record=record)
-    return Work(host_of(target.name, connection), select(entries, request.tags, request.skip_tags))
+    return Work(
+        host_of(target.name, connection, request.become_password), select(entries, request.tags, request.skip_tags)
+    )
 
 
-def host_of(name: str, connection: Connection) -> Host:
+def host_of(name: str, connection: Connection, become_password: Secret | None = None) -> Host:
     """The host that a connection leads to."""
-    to = connection
+    to, password = connection, Password(become_password) if become_password else None
     way = over_ssh(to.host, to.arguments, user=to.user, port=to.port, key=to.key_file) if to.kind == "ssh" else ()
-    return Host(name, (*way, *connection.become))
+    become = password.asking(to.become) if password else to.become
+    return Host(name, (*way, *become), password if become != to.become else None)
 
 
 _LIKE_DISKS = ("disk", "device", "drive")
