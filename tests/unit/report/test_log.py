@@ -59,10 +59,10 @@ def test_an_apply_is_logged_from_start_to_end(desk: Desk) -> None:
     desk.play(erase("one"), write("two"))
     desk.note("one").write_text("precious")
     found = logged(desk, "apply", "--destroy", "/dev/toy")
-    step = ["looked", "step", "command", "command-ended", "looked", "step-ended", "task-ended"]
+    step = ["step", "command", "command-ended", "looked", "step-ended", "task-ended"]
     assert events(found) == [
         "began", "looked", "looked", "agreed", "looked",
-        "task", *step,
+        "task", "looked", *step,
         "task", *step,
         "looked", "host-ended", "finished",
     ]  # fmt: skip
