@@ -24,10 +24,11 @@ from subfloor.plugin import (
     Task,
     checked,
     declared_sizes,
-    device,
     disk_at,
     gpt,
     hookimpl,
+    is_filled_by,
+    partition_node,
     partitions,
     table_of,
     type_guid,
@@ -104,19 +105,12 @@ class AlignedPartition(Task):
             self,
             others=tuple(task for task in mine if not task.is_same(self)),
             earlier=tuple((task.number, task.name) for task in mine[:at]),
-            filled=self.raw or any(map(self._is_filled_by, play)),
+            filled=self.raw or any(is_filled_by(task, partition_node(self.device, self.number)) for task in play),
         )
 
     def is_same(self, other: AlignedPartition) -> bool:
         """Whether both tasks are equal, apart from the values that come from the play."""
         return _alone(self) == _alone(other)
-
-    def _is_filled_by(self, task: Task) -> bool:
-        path = getattr(task, "device", None)
-        if task.key == "swap" or not isinstance(path, str) or not path.startswith("/dev/"):
-            return False
-        named = device(path)
-        return (named.disk, named.number) == (self.device, self.number)
 
     def warnings(self) -> tuple[str, ...]:
         if self.filled:

@@ -27,6 +27,7 @@ from subfloor.plugin import (
     containers,
     contents,
     hookimpl,
+    is_filled_by,
     locate,
 )
 
@@ -93,7 +94,7 @@ class Luks(Task):
 
     def within(self, play: tuple[Task, ...]) -> Task:
         inside = self._declared.inside.path
-        filled = self.raw or any(getattr(task, "device", None) == inside and task.key != "swap" for task in play)
+        filled = self.raw or any(is_filled_by(task, inside) for task in play)
         return replace(self, volume=locate(self.device, play), filled=filled)
 
     def warnings(self) -> tuple[str, ...]:

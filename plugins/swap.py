@@ -74,7 +74,7 @@ class ActiveSwap(Task):
             block_devices.check_forgettable(machine, self.device)
             return None
         state = machine[Swap(self.device)]
-        source = block_devices.found(machine, self.device, (), "swap")
+        source = block_devices.found(machine, self.device, self.disks, "swap")
         wanted = SwapState(True, self.priority)
         after = block_devices.in_use(machine.with_(Swap(self.device), wanted), source, "active as swap")
         if not state.active:

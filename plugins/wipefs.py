@@ -21,6 +21,7 @@ from subfloor.plugin import (
     check_not_another,
     checked,
     disk_at,
+    filled_disks,
     gpt,
     hookimpl,
     is_overwritten,
@@ -68,9 +69,7 @@ class Wipefs(Task):
 
     def _filled(self, play: tuple[Task, ...]) -> Location | None:
         """The whole disk as a volume, if the play fills it under this task's name for it."""
-        filling = (task for task in play if task.key in ("mkfs", "luks"))
-        names = ((getattr(task, "device", ""), getattr(task, "disk", "")) for task in filling)
-        return locate(self.device, play) if (self.device, self.disk) in names else None
+        return locate(self.device, play) if (self.disk, self.device) in filled_disks(play) else None
 
     def subjects(self) -> frozenset[AnySubject]:
         return frozenset({Disk(self.device)})

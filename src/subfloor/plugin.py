@@ -15,6 +15,7 @@ from subfloor.core.contributions import (
     FileSystem,
     Home,
     HostKey,
+    LogicalVolume,
     PasswordFile,
     Persisted,
     Rollback,
@@ -97,6 +98,7 @@ from subfloor.observe.swap import Swap, SwapState
 from subfloor.observe.swap_file import ResumeOffset, SwapInFile, SwapInFileState
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
+from subfloor.observe.volume_group import Group
 from subfloor.steps import (
     binds,
     block_devices,
@@ -112,6 +114,7 @@ from subfloor.steps import (
     relabelling,
     subvolumes,
     tables,
+    volume_groups,
 )
 from subfloor.steps.binds import Bind
 from subfloor.steps.containers import Container, Key
@@ -131,11 +134,12 @@ from subfloor.steps.partitioning import (
 from subfloor.steps.partitions import Attribute, LabelledDisk, Partition
 from subfloor.steps.planned import partitions_of
 from subfloor.steps.refusals import together
-from subfloor.steps.volumes import Location, Volume, locate
+from subfloor.steps.volumes import GroupAt, Location, Volume, filled_disks, group_of, is_filled_by, locate
 from subfloor.storage import declared_sizes, gpt, sizes
-from subfloor.storage.devices import device, partition_of, whole_disk
+from subfloor.storage.devices import device, logical_volume, partition_node, partition_of, whole_disk
 from subfloor.storage.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
 from subfloor.storage.gpt import Entry, Gpt
+from subfloor.storage.lvm import check_group, check_volume
 from subfloor.storage.marks import LONGEST_NAME, UNFINISHED
 from subfloor.storage.mkfs_options import check_options
 from subfloor.storage.partition_types import type_guid
@@ -172,6 +176,7 @@ STABLE = (
     "FileSystem",
     "Home",
     "HostKey",
+    "LogicalVolume",
     "PasswordFile",
     "Persisted",
     "Rollback",
@@ -210,6 +215,7 @@ TOOLBOX = (
     "Key",
     # More subjects, and their parts.
     "DevicesMounted",
+    "Group",
     "Hiding",
     "Located",
     "MODE_PATTERN",
@@ -237,6 +243,7 @@ TOOLBOX = (
     # Steps that several tasks share.
     "Attribute",
     "Bind",
+    "GroupAt",
     "LabelledDisk",
     "Location",
     "Partition",
@@ -249,7 +256,10 @@ TOOLBOX = (
     "copies",
     "disk_at",
     "elsewhere",
+    "filled_disks",
+    "group_of",
     "guard",
+    "is_filled_by",
     "is_overwritten",
     "keep_output",
     "locate",
@@ -271,6 +281,7 @@ TOOLBOX = (
     "tables",
     "together",
     "unused",
+    "volume_groups",
     "writable",
     "write_file",
     "write_secret",
@@ -282,12 +293,16 @@ TOOLBOX = (
     "MIB",
     "TOOLS",
     "UNFINISHED",
+    "check_group",
     "check_label",
     "check_options",
+    "check_volume",
     "declared_sizes",
     "device",
     "gpt",
     "least_sectors",
+    "logical_volume",
+    "partition_node",
     "partition_of",
     "show",
     "sizes",
@@ -362,6 +377,8 @@ __all__ = [
     "FromPlay",
     "FromPlaybook",
     "Gpt",
+    "Group",
+    "GroupAt",
     "Hiding",
     "Home",
     "HostKey",
@@ -372,6 +389,7 @@ __all__ = [
     "Layout",
     "Located",
     "Location",
+    "LogicalVolume",
     "LookFailed",
     "Loss",
     "Machine",
@@ -429,10 +447,12 @@ __all__ = [
     "bringing",
     "check_clean",
     "check_free",
+    "check_group",
     "check_label",
     "check_not_another",
     "check_options",
     "check_safe_root",
+    "check_volume",
     "checked",
     "containers",
     "contents",
@@ -446,17 +466,21 @@ __all__ = [
     "elsewhere",
     "encryption_checks",
     "filesystems",
+    "filled_disks",
     "gpt",
+    "group_of",
     "guard",
     "hookimpl",
     "installable",
     "installing",
     "is_below",
+    "is_filled_by",
     "is_overwritten",
     "keep_output",
     "least_sectors",
     "lint",
     "locate",
+    "logical_volume",
     "loss",
     "mode_of",
     "mount",
@@ -465,6 +489,7 @@ __all__ = [
     "mounts",
     "parameters",
     "parents",
+    "partition_node",
     "partition_of",
     "partitions",
     "partitions_of",
@@ -494,6 +519,7 @@ __all__ = [
     "unused",
     "users",
     "uuid_on_disk",
+    "volume_groups",
     "whole_disk",
     "writable",
     "write_file",

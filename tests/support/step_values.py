@@ -4,6 +4,11 @@ Every key names a subject, with defaults for all that a case does not care about
 
     disk /dev/mapper/x:                   # the open container of ours in partition 1 named crypt of /dev/vda
       {opened: [1, crypt], holds: ext4 nixos, users: [mounted at /mnt]}
+    disk /dev/mapper/pool-root:           # a logical volume of ours in a group of ours
+      {logical: [pool, root], holds: ext4 nixos, users: [mounted at /mnt]}
+    group pool:                           # ours, on the partitions of /dev/vda with these names; 4 MiB an extent
+      {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}   # also `tags`, `others`
+    member /dev/vda1: volume group 'other'   # what LVM says of a physical volume; else it is in none
     luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
     memory: 8GiB
     disk /dev/vdb:                        # without a table: our content, or that of a UUID; and the mark of its stage
@@ -100,11 +105,12 @@ from subfloor.observe.swap_file import Offset, ResumeOffset, SwapInFile, SwapInF
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
+from subfloor.observe.volume_group import Group, Logical, NamedGroup, Physical
 from subfloor.steps.volumes import luks
-from subfloor.storage import gpt, sizes
+from subfloor.storage import gpt, lvm, sizes
 from subfloor.storage.devices import device
 from subfloor.storage.end_mark import EndMark
-from subfloor.storage.filesystems import uuid_on_disk
+from subfloor.storage.filesystems import lvm_uuid, uuid_on_disk
 from subfloor.storage.marks import final
 from subfloor.storage.partition_types import type_guid
 
@@ -123,7 +129,9 @@ _ROOT = MountLocation("/", "/dev/sda1", "ext4")
 
 def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
     """What ``given`` says of each subject; of those that it does not name, what is usual."""
-    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ")))
+    seen = dict(
+        _subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ", "member "))
+    )
     for subject in subjects:
         if subject not in seen:
             seen[subject] = _usual(subject, seen)
@@ -147,7 +155,8 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
                 found[subject] = ()
                 continue
             if isinstance(subject, Member):
-                found[subject] = Layer(unseen=given.get(f"layer {subject.node}", ""))
+                group = given.get(f"member {subject.node}", "")
+                found[subject] = Layer(group, unseen=given.get(f"layer {subject.node}", ""))
                 continue
             assert isinstance(subject, FreeSpace | Holdings), f"nothing is known of {subject}"
             remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
@@ -208,6 +217,7 @@ _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Hidden, Hiding()),
     (Account, True),
     (Subvolume, Absent()),
+    (NamedGroup, None),
     (Swap, SwapState()),
     (SwapInFile, Absent()),
     (ResumeOffset, Absent()),
@@ -258,6 +268,8 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     volumes = tuple(volume for _, volume in parts if volume)
     if "opened" in about:
         about |= _inside(path, about)
+    elif "logical" in about:
+        about |= _of_group(about)
     elif "holds" in about or "marked" in about:
         about |= _whole(about)
     more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
@@ -266,19 +278,31 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     )
 
 
+def _of_group(about: dict[str, Any]) -> dict[str, Any]:
+    """What device-mapper says of a logical volume of ours, and what is in it."""
+    group, name, *other = about.pop("logical")
+    mapped = Mapped("LVM-" + (group + (other[0] if other else name)).replace("-", ""))
+    return {"mapped": mapped} | _filled(about, IDENTITY.logical_volume(IDENTITY.volume_group(group), name))
+
+
 def _inside(path: str, about: dict[str, Any]) -> dict[str, Any]:
     """What device-mapper says of an open container of ours, and what is in it."""
     number, name, *other = about.pop("opened")
     container = IDENTITY.filesystem(IDENTITY.partition(IDENTITY.disk("disk"), number, name))
     mapped = Mapped(other[0] if other else luks.dm_uuid(container, path.rpartition("/")[2]))
+    return {"mapped": mapped} | _filled(about, container)
+
+
+def _filled(about: dict[str, Any], volume: UUID) -> dict[str, Any]:
+    """The content of a volume, with the UUID that ours has there, and what uses it."""
     holds, fresh = about.pop("holds", None), bool(about.pop("fresh", False))
     users = tuple(about.pop("users", ()))
-    found: dict[str, Any] = {"mapped": mapped, "users": users, "in_use": bool(users)}
+    found: dict[str, Any] = {"users": users, "in_use": bool(users)}
     if holds == "unopened":
         return found
     content = _content(holds, None, fresh)
     if isinstance(content, Content):
-        content = replace(content, uuid=uuid_on_disk(content.type, IDENTITY.filesystem(container)))
+        content = replace(content, uuid=uuid_on_disk(content.type, IDENTITY.filesystem(volume)))
         found |= {"content": content, "signatures": (content.type,)}
     return found
 
@@ -292,6 +316,36 @@ def _whole(about: dict[str, Any]) -> dict[str, Any]:
         ours = uuid_on_disk(content.type, IDENTITY.filesystem(IDENTITY.disk("disk")))
         found |= {"content": replace(content, uuid=uuid or ours), "signatures": (content.type,)}
     return found | ({"mark": EndMark(IDENTITY.disk("disk"), stage)} if stage else {})
+
+
+def _group(name: str, about: Any) -> tuple[AnySubject, Group | None]:
+    if about == "none":
+        return NamedGroup(name), None
+    ours, extents = IDENTITY.volume_group(name), about.get("extents", 255)
+    physical = [
+        Physical(
+            lvm_uuid(IDENTITY.filesystem(IDENTITY.partition(IDENTITY.disk("disk"), n, part))), extents, f"/dev/vda{n}"
+        )
+        for n, part in about.get("of", {}).items()
+    ]
+    physical += [Physical(uuid, extents, node, not node) for uuid, node in about.get("others", {}).items()]
+    logical = (_logical(ours, each, str(words)) for each, words in about.get("volumes", {}).items())
+    return NamedGroup(name), Group(
+        name=name,
+        extent=lvm.EXTENT,
+        tags=frozenset(about.get("tags", (lvm.tag(ours),))),
+        physical=tuple(sorted(physical, key=lambda each: each.uuid)),
+        logical=tuple(sorted(logical, key=lambda each: each.name)),
+        free=about.get("free", 0),
+        uuid=name,
+        namesakes=about.get("namesakes", 0),
+    )
+
+
+def _logical(group: UUID, name: str, words: str) -> Logical:
+    extents, _, stage = words.partition(" ")
+    tags = {lvm.tag(IDENTITY.logical_volume(group, name), stage)} if stage != "foreign" else set()
+    return Logical(name, int(extents), frozenset(tags), uuid=name)
 
 
 def _luks(path: str, about: Any) -> tuple[AnySubject, Header | None]:
@@ -544,6 +598,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "offset": _offset,
     "tag": _tag,
     "filesystem": _filesystem,
+    "group": _group,
     "luks": _luks,
     "memory": _memory,
     "account": _account,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem, Persisted, SwapDevice
+from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem, LogicalVolume, Persisted, SwapDevice
 from subfloor.core.faults import asked
 from subfloor.core.task import Task
 from subfloor.observe.disk import Disk
@@ -29,8 +29,9 @@ def devices(task: Task) -> frozenset[str]:
 
 
 def opened(task: Task) -> frozenset[str]:
-    """The devices that a task makes appear: containers, once they are open."""
-    return frozenset(each.path for each in _contributions(task) if isinstance(each, EncryptedDevice))
+    """The devices that a task makes appear: containers, once they are open, and logical volumes."""
+    made = (each for each in _contributions(task) if isinstance(each, EncryptedDevice | LogicalVolume))
+    return frozenset(each.path for each in made)
 
 
 def _named(task: Task) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from subfloor.storage.devices import logical_volume
+
 
 @dataclass(frozen=True)
 class FileSystem:
@@ -91,6 +93,20 @@ class EncryptedDevice:
 
 
 @dataclass(frozen=True)
+class LogicalVolume:
+    """A logical volume of LVM, on a group that lies on ``devices``."""
+
+    group: str
+    name: str
+    devices: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Where it is once it is active."""
+        return logical_volume(self.group, self.name)
+
+
+@dataclass(frozen=True)
 class Rollback:
     """A btrfs subvolume that the installed system replaces at every boot by a snapshot of another one, ``blank``.
 
@@ -149,6 +165,7 @@ Contribution = (
     | SwapDevice
     | SwapFile
     | EncryptedDevice
+    | LogicalVolume
     | Rollback
     | PasswordFile
     | Administrators

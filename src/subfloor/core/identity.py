@@ -52,6 +52,14 @@ class Identity:
         """The UUID of the swap area in our file at this path inside its filesystem."""
         return uuid5(self._own, f"swap file {path}")
 
+    def volume_group(self, name: str) -> UUID:
+        """The UUID in the tag of our volume group of this name."""
+        return uuid5(self._own, f"volume group {name}")
+
+    def logical_volume(self, group: UUID, name: str) -> UUID:
+        """The UUID in the tag of our logical volume of this name in this group."""
+        return uuid5(self._own, f"logical volume {group} {name}")
+
     def filesystem(self, partition: UUID) -> UUID:
         """The UUID of the filesystem or swap area on our partition."""
         return uuid5(self._own, f"filesystem {partition}")

@@ -24,9 +24,11 @@ def by_label(play: Iterable[object]) -> dict[str, str]:
 
 
 def looks(layout: Layout) -> frozenset[AnySubject]:
-    """Everything that ``located`` looks at: the insides of containers, if the play finds a filesystem by its UUID."""
+    """Everything that ``located`` looks at: the insides of containers, and logical volumes, if the play finds a
+    filesystem by its UUID."""
     tagged = any(each.device.startswith(_BY_UUID) for each in layout.filesystems)
-    return frozenset(Disk(each.path) for each in layout.encrypted if tagged)
+    appearing = (*(each.path for each in layout.encrypted), *(each.path for each in layout.logical))
+    return frozenset(map(Disk, appearing)) if tagged else frozenset()
 
 
 def located(machine: Machine, layout: Layout) -> Layout:

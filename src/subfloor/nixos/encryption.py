@@ -26,7 +26,9 @@ def settings(layout: Layout, initrd: Initrd, early: Collection[str]) -> dict[str
     later = [each for each in layout.encrypted if each.name not in early]
     found: dict[str, nix.Value] = {}
     if first:
-        options: dict[str, nix.Value] = {"luks": {"devices": {each.name: _opened(each, initrd) for each in first}}}
+        options: dict[str, nix.Value] = {
+            "luks": {"devices": {each.name: _opened(each, initrd, layout) for each in first}}
+        }
         secrets: dict[str, nix.Value] = {_embedded(each, what): path for each in first for what, path in files(each)}
         found["boot"] = {"initrd": options | ({"secrets": secrets} if secrets and initrd.embeds else {})}
     if later:
@@ -35,8 +37,10 @@ def settings(layout: Layout, initrd: Initrd, early: Collection[str]) -> dict[str
     return found
 
 
-def _opened(each: EncryptedDevice, initrd: Initrd) -> dict[str, nix.Value]:
+def _opened(each: EncryptedDevice, initrd: Initrd, layout: Layout) -> dict[str, nix.Value]:
     found: dict[str, nix.Value] = {"device": each.device}
+    if each.device in layout.grouped and not initrd.systemd:
+        found["preLVM"] = False
     if each.header:
         found["header"] = _in_stage_1(each, "header", each.header, initrd)
     if each.key_file:

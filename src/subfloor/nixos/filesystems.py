@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from subfloor.core.contributions import FileSystem, Persisted
 from subfloor.core.parameters import Param
-from subfloor.nixos import encryption, nix, persistence, rollback, stages, swaps
+from subfloor.nixos import encryption, lvm, nix, persistence, rollback, stages, swaps
 from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 
@@ -58,7 +58,8 @@ def module(
         settings["environment"] = environment
     rolling = rollback.settings(layout)
     opened = encryption.settings(layout, initrd, needed.containers)
-    settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), opened)
+    active = lvm.settings(layout, early=needed.groups, systemd=initrd.systemd)
+    settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), opened, active)
     settings = nix.merged(settings, {"boot": {"initrd": {"systemd": rolling}}} if rolling else {})
     notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
     taken = "pkgs, " if rolling else ""

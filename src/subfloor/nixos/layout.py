@@ -13,6 +13,7 @@ from subfloor.core.contributions import (
     EncryptedDevice,
     FileSystem,
     HostKey,
+    LogicalVolume,
     PasswordFile,
     Persisted,
     Rollback,
@@ -48,7 +49,8 @@ class Layout:
 
     ``rollback``: the root is a btrfs subvolume that is replaced at every boot. ``resume_offset``: where the swap
     file for hibernation begins on its device, in pages; 0 if unknown. ``inside``: each device with the names of the
-    containers that it lies in. ``left_behind``: the containers whose key file is outside of the install root.
+    containers that it lies in; ``grouped``: the devices that lie on logical volumes. ``left_behind``: the containers
+    whose key file is outside of the install root.
     """
 
     filesystems: tuple[FileSystem, ...] = ()
@@ -63,6 +65,8 @@ class Layout:
     encrypted: tuple[EncryptedDevice, ...] = ()
     inside: tuple[tuple[str, frozenset[str]], ...] = ()
     left_behind: tuple[str, ...] = ()
+    logical: tuple[LogicalVolume, ...] = ()
+    grouped: frozenset[str] = frozenset()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -104,25 +108,27 @@ class Layout:
             swaps=tuple(_named(each, names) for each in self.swaps),
             encrypted=tuple(_named(each, names) for each in self.encrypted),
             inside=tuple((names.get(device, device), containers) for device, containers in self.inside),
+            grouped=frozenset(names.get(device, device) for device in self.grouped),
         )
 
     def stacked(self, below: Mapping[str, str]) -> Layout:
-        """The layout with ``inside`` filled in. ``below``: another name of a device, or the device that it lies on."""
+        """The layout with ``inside`` and ``grouped``. ``below``: another name of a device, or what it lies on."""
         opened = {path: each for each in self.encrypted for path in _places(each)}
+        active = {path: each for each in self.logical for path in _links(each)}
+        lower = {path: (each.device,) for path, each in opened.items()}
+        lower |= {path: each.devices for path, each in active.items()}
+        stacks = {each.path: _stack(each.path, lower, below) for each in self.devices}
         known = dict(self.inside)
 
-        def names(device: str) -> frozenset[str]:
-            found, seen = frozenset[str](), set[str]()
-            while device not in seen:
-                seen.add(device)
-                found |= known.get(device, frozenset())
-                if device in opened:
-                    found |= {opened[device].name}
-                    device = opened[device].device
-                device = below.get(device, device)
-            return found
+        def names(stack: frozenset[str]) -> frozenset[str]:
+            found = frozenset(opened[each].name for each in stack & opened.keys())
+            return found.union(*(known.get(each, ()) for each in stack))
 
-        return replace(self, inside=tuple((each.path, names(each.path)) for each in self.devices))
+        return replace(
+            self,
+            inside=tuple((path, names(stack)) for path, stack in stacks.items()),
+            grouped=self.grouped | {path for path, stack in stacks.items() if stack & active.keys()},
+        )
 
     def containers(self, device: str) -> tuple[EncryptedDevice, ...]:
         """The containers that a device lies in."""
@@ -166,9 +172,26 @@ def _device(each: FileSystem | SwapDevice | EncryptedDevice) -> Device | None:
     return None if each.type == "tmpfs" else Device(each.device, each.label)
 
 
+def _stack(device: str, lower: Mapping[str, tuple[str, ...]], same: Mapping[str, str]) -> frozenset[str]:
+    """A device, all that it lies on, and all their names."""
+    found, pending = set[str](), [device]
+    while pending:
+        each = pending.pop()
+        if each not in found:
+            found.add(each)
+            pending += (*lower.get(each, ()), same.get(each, each))
+    return frozenset(found)
+
+
 def _places(each: EncryptedDevice) -> tuple[str, ...]:
     """The paths of an open container."""
     return (each.path, f"/dev/disk/by-id/dm-name-{each.name}")
+
+
+def _links(each: LogicalVolume) -> tuple[str, ...]:
+    """The paths of an active logical volume."""
+    name = each.path.rpartition("/")[2]
+    return (each.path, f"/dev/{each.group}/{each.name}", f"/dev/disk/by-id/dm-name-{name}")
 
 
 def source(each: Persisted) -> str:
@@ -198,6 +221,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         tuple(each for each in found if isinstance(each, SwapFile)),
         next((each for each in found if isinstance(each, Rollback)), None),
         encrypted=tuple(each for each in found if isinstance(each, EncryptedDevice)),
+        logical=tuple(each for each in found if isinstance(each, LogicalVolume)),
         left_behind=tuple(
             each.name
             for each in every
@@ -239,7 +263,7 @@ def _twice(names: tuple[str, ...]) -> str:
 
 def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
     """The contribution with the paths of the installed system; nothing if it is not under ``root``."""
-    if isinstance(each, SwapDevice | Rollback):
+    if isinstance(each, SwapDevice | Rollback | LogicalVolume):
         yield each
         return
     if isinstance(each, EncryptedDevice):

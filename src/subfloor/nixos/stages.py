@@ -12,10 +12,12 @@ from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 
 @dataclass(frozen=True)
 class Early:
-    """What stage 1 needs: the paths that it mounts, and the names of the containers that it opens."""
+    """What stage 1 needs: the paths that it mounts, the names of the containers that it opens, and whether it activates
+    logical volumes."""
 
     mounts: frozenset[str]
     containers: frozenset[str]
+    groups: bool = False
 
 
 def early(layout: Layout, initrd: Initrd, read_early: Collection[str] = ()) -> Early:
@@ -32,7 +34,8 @@ def early(layout: Layout, initrd: Initrd, read_early: Collection[str] = ()) -> E
 def _early(layout: Layout, initrd: Initrd, read_early: Collection[str]) -> Early:
     mounts = mounted_early(layout, read_early)
     devices = {each.device for each in layout.filesystems if each.path in mounts} | set(swaps.resumed(layout, initrd))
-    return Early(mounts, frozenset(each.name for device in devices for each in layout.containers(device)))
+    containers = frozenset(each.name for device in devices for each in layout.containers(device))
+    return Early(mounts, containers, groups=bool(devices & layout.grouped))
 
 
 def _files(layout: Layout, initrd: Initrd, names: Collection[str]) -> tuple[str, ...]:

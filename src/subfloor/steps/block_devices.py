@@ -18,7 +18,7 @@ from subfloor.core.parameters import Param
 from subfloor.core.task import Task
 from subfloor.observe.disk import Content, Disk, DiskState, Missing, PartitionState, Unopened
 from subfloor.observe.tag import Tag
-from subfloor.steps.volumes import marked_name, subjects_below
+from subfloor.steps.volumes import is_filled_by, marked_name, subjects_below
 from subfloor.storage.devices import device
 from subfloor.storage.marks import LABELLING, STAGES, is_final
 
@@ -135,7 +135,7 @@ def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
 def label_in(play: Iterable[Task], source: str) -> str:
     """The label that a task of the play gives to the content of this device."""
     for task in play:
-        if task.key == "mkfs" and getattr(task, "device", None) == source:
+        if task.key == "mkfs" and is_filled_by(task, source):
             return str(getattr(task, "label", ""))
     return ""
 
@@ -156,6 +156,7 @@ def found(machine: Machine, source: str, disks: Iterable[str], kind: str) -> Sou
     tag = tag_of(source)
     if tag is None:
         named = device(source)
+        _check_visible(machine, named.disk, disks)
         return _on_disk(machine, source, named.disk, named.number, kind)
     return _tagged(machine, source, tag, tuple(disks), kind)
 
@@ -189,6 +190,13 @@ def _used(state: DiskState, number: int | None, use: str) -> DiskState:
 
 
 # Lookup by path.
+
+
+def _check_visible(machine: Machine, disk: str, below: Iterable[str]) -> None:
+    """Raise ``NotVisible`` for a device that does not appear before one that it lies on."""
+    for each in below if isinstance(machine[Disk(disk)], Missing) else ():
+        if isinstance(closed := machine.get(Disk(each)), Unopened):
+            raise closed.error(each)
 
 
 def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind: str) -> Source:

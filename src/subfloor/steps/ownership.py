@@ -8,7 +8,7 @@ from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
 from subfloor.observe.disk import Content, DiskState, FreeSpace, PartitionState, Remains
 from subfloor.storage.allocation import hole_around
-from subfloor.storage.filesystems import LUKS, TOOLS, uuid_on_disk
+from subfloor.storage.filesystems import LAYERS, TOOLS, uuid_on_disk
 from subfloor.storage.gpt import Entry, Gpt
 from subfloor.storage.marks import UNFINISHED, final
 
@@ -40,7 +40,7 @@ def is_our_content(identity: Identity, partition: UUID, content: Content) -> boo
     A swap area has its UUID and its signature in different sectors, so after a power failure during mkswap it may
     show no UUID.
     """
-    if content.type not in (*TOOLS, LUKS):
+    if content.type not in (*TOOLS, *LAYERS):
         return False
     ours = uuid_on_disk(content.type, identity.filesystem(partition))
     return content.uuid in ("", ours)

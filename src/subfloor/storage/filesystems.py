@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from uuid import UUID
 
 Argv = tuple[str, ...]
@@ -152,9 +153,23 @@ LUKS = "crypto_LUKS"
 """The type of a LUKS container, as blkid reports it: content of a volume that is not a filesystem."""
 
 
+LVM = "LVM2_member"
+"""The type of a physical volume of LVM, as blkid reports it."""
+
+LAYERS = (LUKS, LVM)
+"""Content of a volume that is no filesystem, and on which other volumes lie."""
+
+
 def uuid_on_disk(kind: str, uuid: UUID) -> str:
-    """The UUID as blkid shows it for a filesystem of this type."""
-    return fat_serial(uuid) if kind == "vfat" else str(uuid)
+    """The UUID as blkid shows it for content of this type."""
+    forms = {"vfat": fat_serial, LVM: lvm_uuid}
+    return forms.get(kind, str)(uuid)
+
+
+def lvm_uuid(uuid: UUID) -> str:
+    """The UUID in LVM's form: 32 characters, of which the digits of a UUID are some, in groups of its own lengths."""
+    ends = (0, 6, 10, 14, 18, 22, 26, 32)
+    return "-".join(uuid.hex[start:end] for start, end in pairwise(ends))
 
 
 def fat_serial(uuid: UUID) -> str:

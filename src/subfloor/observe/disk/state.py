@@ -89,12 +89,12 @@ class PartitionState:
 class Mapped:
     """A mapped device in device-mapper: its ``uuid``, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
 
-    ``below``: the nodes of the devices that it lies on.
+    It is unknown for a logical volume that is not made yet. ``below``: the nodes of the devices that it lies on.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"uuid": "device-mapper UUID"}
 
-    uuid: str
+    uuid: str | Unknown
     below: tuple[str, ...] = field(default=(), compare=False)
 
 

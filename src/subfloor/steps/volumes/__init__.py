@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.task import Task
 from subfloor.observe.disk import DiskState
-from subfloor.steps.volumes import luks, partition, whole_disk
+from subfloor.steps.volumes import logical_volume, luks, partition, volume_group, whole_disk
+from subfloor.steps.volumes.filling import filled_disks, is_filled_by
 from subfloor.steps.volumes.volume import Location, Volume
+from subfloor.steps.volumes.volume_group import GroupAt
 
-_KINDS = (luks.located, whole_disk.located, partition.located)
+_KINDS = (logical_volume.located, luks.located, whole_disk.located, partition.located)
 """One function per kind that recognises its paths. The last one accepts every remaining path."""
 
 
@@ -23,16 +25,31 @@ def locate(path: str, play: Iterable[Task] = ()) -> Location:
     return next(found for kind in _KINDS if (found := kind(path, tasks, locate)) is not None)
 
 
+def group_of(name: str, play: Iterable[Task]) -> GroupAt | None:
+    """The volume group that a task of the play makes under this name; None if no task does."""
+    return volume_group.group_of(name, tuple(play), locate)
+
+
 def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
     """All that shows whether the content of a whole device is finished, if a task of the play makes the device."""
     tasks = tuple(play)
-    opened = luks.located(path, tasks, locate)
-    return opened.subjects() if opened else frozenset()
+    made = logical_volume.located(path, tasks, locate) or luks.located(path, tasks, locate)
+    return made.subjects() if made else frozenset()
 
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
     """The name of a whole device as a volume, where its mark is, if there is any."""
-    return whole_disk.marked_name(disk) or luks.marked_name(machine, disk)
+    return whole_disk.marked_name(disk) or logical_volume.marked_name(machine, disk) or luks.marked_name(machine, disk)
 
 
-__all__ = ["Location", "Volume", "locate", "marked_name", "subjects_below"]
+__all__ = [
+    "GroupAt",
+    "Location",
+    "Volume",
+    "filled_disks",
+    "group_of",
+    "is_filled_by",
+    "locate",
+    "marked_name",
+    "subjects_below",
+]

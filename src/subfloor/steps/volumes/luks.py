@@ -47,8 +47,8 @@ class OpenContainerAt(Location):
         """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
         if self.below is None:
             raise Refused(
-                f"no `luks` task of the play opens {self.path}",
-                advice="put one before this task: it makes the container, or opens it",
+                f"no `luks` or `logical-volume` task of the play makes {self.path}",
+                advice="put one before this task: it makes the container or the volume, or opens it",
             )
         below = self.below.on(machine, identity)
         uuid = identity.filesystem(below.uuid)
@@ -135,11 +135,13 @@ def relabel(container: Volume, label: str) -> tuple[Command, ...]:
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
     """The label of the container that this device is the inside of, where one of the machine's disks shows it."""
+    opened = disk.mapped.uuid if disk.mapped else ""
+    if not isinstance(opened, str):
+        return ""
     for subject, state in machine.items():
         for seen in state.volumes if isinstance(subject, Disk) and isinstance(state, DiskState) else ():
-            content = seen.content
-            if disk.mapped and isinstance(content, Content) and disk.mapped.uuid.startswith(dm_uuid(content.uuid, "")):
-                return content.label
+            if isinstance(seen.content, Content) and opened.startswith(dm_uuid(seen.content.uuid, "")):
+                return seen.content.label
     return ""
 
 

@@ -16,10 +16,11 @@ from subfloor.observe.disk import UNKNOWN_DATA, Content, Disk, DiskState, Holdin
 from subfloor.steps.losses import loss
 from subfloor.steps.ownership import is_our_content
 from subfloor.steps.partitioning import check_not_another, disk_at, erase, erased, guard
+from subfloor.steps.volumes.filling import filled_disks
 from subfloor.steps.volumes.volume import Locate, Location, Volume
 from subfloor.storage.devices import device
 from subfloor.storage.end_mark import ROOM, EndMark, place, room
-from subfloor.storage.filesystems import LUKS, TOOLS
+from subfloor.storage.filesystems import LAYERS, TOOLS
 from subfloor.storage.marks import LABELLING, UNFINISHED
 from subfloor.storage.sizes import show
 
@@ -165,7 +166,7 @@ def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: st
 
 def _unexpected(disk: DiskState) -> Content | None:
     """The signatures that wipefs(8) finds on the disk and blkid(8) does not: this play makes none of them."""
-    found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, LUKS})
+    found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, *LAYERS})
     return Content(", ".join(found)) if found else None
 
 
@@ -178,22 +179,16 @@ def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | Non
     """The whole disk at a path; None for a partition. Raises ``ValueError`` for a path that names no device."""
     if device(path).number is not None:
         return None
-    names = tuple(dict.fromkeys(_named(play)))
-    own = next((name for name, at, fills in names if at == path and fills), "disk")
-    others = tuple((name, at) for name, at, _ in names if at != path)
-    partitioned = any(at == path and not fills for _, at, fills in names)
-    return WholeDiskAt(path, own, others, partitioned)
+    filled = filled_disks(play)
+    labelled = tuple(dict.fromkeys(_labelled(play)))
+    own = next((name for name, at in filled if at == path), "disk")
+    others = tuple((name, at) for name, at in dict.fromkeys((*labelled, *filled)) if at != path)
+    return WholeDiskAt(path, own, others, partitioned=any(at == path for _, at in labelled))
 
 
-_FILLING = ("mkfs", "luks")
-
-
-def _named(play: tuple[Task, ...]) -> Iterator[tuple[str, str, bool]]:
-    """The name and path of each disk that the play labels or fills, and whether it fills it."""
+def _labelled(play: tuple[Task, ...]) -> Iterator[tuple[str, str]]:
+    """The name and path of each disk on which the play makes a table."""
     for task in play:
         path, name = getattr(task, "device", None), getattr(task, "disk", None)
-        if not isinstance(path, str) or not isinstance(name, str):
-            continue
-        fills = task.key in _FILLING
-        if task.key == "gpt-label" or (fills and not path.startswith("/dev/mapper/") and device(path).number is None):
-            yield name, path, fills
+        if task.key == "gpt-label" and isinstance(path, str) and isinstance(name, str):
+            yield name, path

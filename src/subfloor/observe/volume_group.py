@@ -1,0 +1,165 @@
+"""A volume group by its name: its physical and logical volumes, and the tags that show whose they are.
+
+LVM is asked read-only: nothing is activated, no lock is taken, and no cache or backup is written.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject
+from subfloor.storage.sizes import rounded
+
+
+@dataclass(frozen=True)
+class Physical:
+    """A physical volume, of so many extents. ``node``: its device; ``missing``: this machine does not have it."""
+
+    uuid: str
+    extents: int
+    node: str = field(default="", compare=False)
+    missing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.uuid} ({self.extents} extents{', missing' if self.missing else ''})"
+
+
+@dataclass(frozen=True)
+class Logical:
+    """A logical volume. ``layout``: its kind, such as ``linear``; ``uuid``: as LVM chose it, "" before that."""
+
+    name: str
+    extents: int
+    tags: frozenset[str] = frozenset()
+    layout: str = "linear"
+    uuid: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join((f'{self.extents} extents', *sorted(self.tags)))})"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A volume group. ``extent``: the size of its extents, in bytes; ``uuid``: as LVM chose it, "" before that.
+
+    ``free``: extents that no logical volume has. ``namesakes``: how many other groups of this machine have the same
+    name.
+    """
+
+    WORDS: ClassVar[Mapping[str, str]] = {"physical": "physical volumes", "logical": "logical volumes"}
+
+    name: str
+    extent: int
+    tags: frozenset[str] = frozenset()
+    physical: tuple[Physical, ...] = ()
+    logical: tuple[Logical, ...] = ()
+    namesakes: int = 0
+    free: int = 0
+    uuid: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {rounded(self.extents * self.extent)}"
+
+    @property
+    def extents(self) -> int:
+        """How many extents its physical volumes have together."""
+        return sum(each.extents for each in self.physical)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether one of its physical volumes is missing."""
+        return any(each.missing for each in self.physical)
+
+    def volume(self, name: str) -> Logical | None:
+        """Its logical volume of this name."""
+        return next((each for each in self.logical if each.name == name), None)
+
+    def dm_uuid(self, volume: Logical) -> str:
+        """The UUID that LVM gives to the mapped device of a logical volume."""
+        return "LVM-" + (self.uuid + volume.uuid).replace("-", "")
+
+
+@dataclass(frozen=True)
+class NamedGroup(Subject[Group | None]):
+    """The volume group of this name; None where there is none."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"volume group {self.name}"
+
+    def probes(self) -> tuple[str, ...]:
+        """The probe: LVM reads the labels of all devices."""
+        return (PROBE,)
+
+    def parse(self, *outputs: Output) -> Group | None:
+        """The group. Raises ``LookFailed`` if LVM cannot say what there is."""
+        (output,) = outputs
+        if output.status == 127:
+            return None  # nothing can be active without it; a step that needs it is refused
+        if output.status:
+            raise LookFailed(f"the {self} cannot be looked at", advice=f"run it yourself to see why: {_COMMAND}")
+        try:
+            reports = json.loads(output.text, strict=False)["report"]
+            found = [_group(each) for each in reports if each.get("vg") and each["vg"][0]["vg_name"] == self.name]
+        except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            raise ValueError(f"lvm: {error}") from error
+        return None if not found else found[0] if len(found) == 1 else _one_of(found)
+
+
+_Report = Mapping[str, Any]
+
+
+def _group(report: _Report) -> Group:
+    (group,) = report["vg"]
+    extent = int(group["vg_extent_size"])
+    return Group(
+        name=str(group["vg_name"]),
+        extent=extent,
+        tags=_tags(group["vg_tags"]),
+        physical=tuple(sorted(_physical(report), key=lambda each: each.uuid)),
+        logical=tuple(sorted(_logical(report, extent), key=lambda each: each.name)),
+        free=int(group["vg_free_count"]),
+        uuid=str(group["vg_uuid"]),
+    )
+
+
+def _one_of(found: list[Group]) -> Group:
+    """What stands for groups of the same name: LVM itself refuses to work on any of them."""
+    return Group(found[0].name, found[0].extent, namesakes=len(found) - 1)
+
+
+def _physical(report: _Report) -> Iterator[Physical]:
+    for each in report["pv"]:
+        missing = bool(each["pv_missing"])
+        yield Physical(str(each["pv_uuid"]), int(each["pv_pe_count"]), "" if missing else str(each["pv_name"]), missing)
+
+
+def _logical(report: _Report, extent: int) -> Iterator[Logical]:
+    for each in report["lv"]:
+        size = int(each["lv_size"]) // extent
+        yield Logical(str(each["lv_name"]), size, _tags(each["lv_tags"]), str(each["lv_layout"]), str(each["lv_uuid"]))
+
+
+def _tags(text: str) -> frozenset[str]:
+    return frozenset(filter(None, str(text).split(",")))
+
+
+# --readonly takes no lock and reads no state of device-mapper. The settings are those of layers/lvm.py.
+_SETTINGS = 'devices { use_devicesfile=0 hints="none" } backup { backup=0 archive=0 }'
+_COMMAND = f"lvm fullreport --readonly --config {shlex.quote(_SETTINGS)}"
+
+PROBE = rf"""
+command -v lvm >/dev/null || exit 127
+timeout -k 1 20 {_COMMAND} --reportformat json --units b --nosuffix \
+    --configreport vg -o vg_name,vg_uuid,vg_tags,vg_extent_size,vg_free_count \
+    --configreport pv -o pv_name,pv_uuid,pv_pe_count,pv_missing \
+    --configreport lv -o lv_name,lv_uuid,lv_tags,lv_size,lv_layout \
+    --configreport pvseg -o pvseg_start \
+    --configreport seg -o lv_name 2>/dev/null
+"""

@@ -1,0 +1,7 @@
+"""LVM: the steps to a volume group, and to a logical volume in it, as a play declares them."""
+
+from subfloor.steps.volume_groups.group import grouped
+from subfloor.steps.volume_groups.logical import Declared, kept, made
+from subfloor.steps.volume_groups.physical import check_room, filled, grown, make, wanted
+
+__all__ = ["Declared", "check_room", "filled", "grouped", "grown", "kept", "made", "make", "wanted"]

@@ -1,0 +1,47 @@
+"""Which volumes the tasks of a play fill. Pure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+from subfloor.core.task import Task
+from subfloor.storage.devices import Device, device
+
+_FILLING = ("mkfs", "luks", "volume-group")
+
+
+def named_by(task: Task) -> frozenset[Device]:
+    """The devices that a task names by its parameter ``device`` or ``devices``."""
+    return frozenset(_named(task))
+
+
+def is_filled_by(task: Task, path: str) -> bool:
+    """Whether a task makes content on the device at this path: it names it, and does more than to use swap there."""
+    return task.key != "swap" and bool(named_by(task) & frozenset(_devices((path,))))
+
+
+def filled_disks(play: Iterable[Task]) -> tuple[tuple[str, str], ...]:
+    """The name and path of each disk that the play fills as a whole; a task without ``disk`` has it from `wipefs`."""
+    tasks = tuple(play)
+    erased = {getattr(task, "device", ""): getattr(task, "disk", "") for task in tasks if task.key == "wipefs"}
+    filling = ((task, each) for task in tasks if task.key in _FILLING for each in _named(task))
+    names = (
+        (str(getattr(task, "disk", "") or erased.get(each.disk, "disk")), each.disk)
+        for task, each in filling
+        if each.number is None and not each.disk.startswith("/dev/mapper/")
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def _named(task: Task) -> Iterator[Device]:
+    several = getattr(task, "devices", ())
+    return _devices((getattr(task, "device", None), *(several if isinstance(several, tuple) else ())))
+
+
+def _devices(named: Iterable[object]) -> Iterator[Device]:
+    """The devices among these; nothing for a tag."""
+    for path in named:
+        if isinstance(path, str) and path.startswith("/dev/"):
+            with contextlib.suppress(ValueError):
+                yield device(path)

@@ -1,0 +1,181 @@
+"""A logical volume of LVM, as a volume: a tag in the group's metadata carries the mark.
+
+LVM writes the metadata of a group as a whole, beside the former copy, and then the header with a checksum that refers
+to it; so a crash leaves the former tags or the new ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from subfloor.core.errors import Refused
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject, Machine
+from subfloor.core.task import Command, Loss, Step, Task
+from subfloor.observe.disk import Content, Disk, DiskState, Missing, Unopened
+from subfloor.observe.volume_group import Group, Logical, NamedGroup
+from subfloor.steps.losses import loss
+from subfloor.steps.volumes.volume import Locate, Location, Volume
+from subfloor.steps.volumes.volume_group import ENV, SETTINGS, GroupAt, group_of, nodes
+from subfloor.storage import lvm
+from subfloor.storage.devices import device, logical_volume
+from subfloor.storage.marks import STAGES, final
+
+
+@dataclass(frozen=True)
+class LogicalVolumeAt(Location):
+    """The logical volume ``name`` of ``group``; None: no task of the play makes the group."""
+
+    path: str
+    name: str
+    group: GroupAt | None
+
+    def subjects(self) -> frozenset[AnySubject]:
+        """All subjects that ``on`` reads."""
+        return frozenset({Disk(self.path)}) | (self.group.subjects() if self.group else frozenset())
+
+    def on(self, machine: Machine, identity: Identity) -> Volume:
+        """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
+        group_at = self.required()
+        below = group_at.below(machine, identity)
+        group = group_at.on(machine, identity)
+        logical = group.volume(self.name) if group else None
+        uuid = identity.logical_volume(identity.volume_group(group_at.name), self.name)
+        stage = lvm.stage_of(logical.tags, uuid) if logical else None
+        if group is None or logical is None or stage is None or stage == lvm.NEW:
+            raise Refused(
+                f"there is no {self.path} that this play made",
+                advice="put a `logical-volume` task for it before this one",
+            )
+        disk = self._active(machine, group, logical)
+        return LogicalVolume(
+            machine=machine,
+            identity=identity,
+            path=self.path,
+            node=disk.node,
+            size=disk.size,
+            sector=disk.limits.sector,
+            name=self.name + stage,
+            uuid=uuid,
+            ours=True,
+            content=disk.content,
+            users=disk.users,
+            in_use=disk.is_busy,
+            read_only=disk.read_only,
+            disks=tuple(dict.fromkeys(each for volume in below for each in volume.disks)),
+            locks=tuple(dict.fromkeys(each for volume in below for each in volume.locks)),
+            below=below,
+            group=group,
+            logical=logical,
+            disk=disk,
+        )
+
+    def required(self) -> GroupAt:
+        """The group. Raises ``Refused`` if no task of the play makes it."""
+        if self.group is None:
+            raise Refused(
+                f"no `volume-group` task of the play makes the group of {self.path}",
+                advice="put one before this task: it makes the group, or finds the one that it made",
+            )
+        return self.group
+
+    def _active(self, machine: Machine, group: Group, logical: Logical) -> DiskState:
+        disk = machine[Disk(self.path)]
+        if isinstance(disk, Unopened):
+            raise disk.error(self.path)
+        if isinstance(disk, Missing):
+            raise Refused(
+                f"{self.path} is not active", advice="put a `logical-volume` task before this one: it activates it"
+            )
+        check_same(self.path, disk, group, logical)
+        return disk
+
+
+def check_same(path: str, disk: DiskState, group: Group, logical: Logical) -> None:
+    """Raise ``Refused`` if the device at the path of a logical volume is another one."""
+    found = disk.mapped.uuid if disk.mapped else ""
+    if isinstance(found, str) and logical.uuid and found != group.dm_uuid(logical):
+        raise Refused(
+            f"{path} is not the logical volume {group.name}/{logical.name}",
+            advice="`dmsetup ls --tree` shows what it is; remove it, then run this again",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogicalVolume(Volume):
+    """An active logical volume on a machine. ``below``: the volumes that its group lies on."""
+
+    below: tuple[Volume, ...]
+    group: Group
+    logical: Logical
+    disk: DiskState
+
+    def mark(self, name: str) -> tuple[Command, ...]:
+        """Commands that rename the volume, and flush it."""
+        return retag(self.group.name, self.logical.name, self.uuid, _stage(name), nodes(self.below))
+
+    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        """The machine after the volume got this content and name."""
+        signatures = (content.type,) if content else ()
+        disk = replace(self.disk, content=content, signatures=signatures, table=None, volumes=(), filled=False)
+        group = with_volume(self.group, retagged(self.logical, self.uuid, _stage(name)))
+        return self.machine.with_(Disk(self.path), disk).with_(NamedGroup(group.name), group)
+
+    def losses(self, about: str) -> tuple[Loss, ...]:
+        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        lost = loss(self.machine, self.path, self.disk)
+        return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
+
+    def take_over(self) -> Step:
+        """Always raises ``Refused``: a volume of this kind is always ours."""
+        raise Refused(f"{self.path} was not made by this play", advice="choose another name for the volume")
+
+
+def retag(group: str, name: str, uuid: UUID, stage: str, below: tuple[str, ...]) -> tuple[Command, ...]:
+    """Commands that give a volume the tag of one stage in the place of any other, in one commit, and flush it."""
+    others = (each for each in (lvm.NEW, *STAGES, "") if each != stage)
+    removed = (word for each in others for word in ("--deltag", lvm.tag(uuid, each)))
+    change = ("lvchange", *SETTINGS, "--yes", *removed, "--addtag", lvm.tag(uuid, stage), f"{group}/{name}")
+    return (Command(change, env=ENV), Command(("sync", *below)))
+
+
+def retagged(logical: Logical, uuid: UUID, stage: str) -> Logical:
+    """The volume with the tag of this stage, and none of another."""
+    other = {lvm.tag(uuid, each) for each in (lvm.NEW, *STAGES, "")}
+    return replace(logical, tags=(logical.tags - other) | {lvm.tag(uuid, stage)})
+
+
+def with_volume(group: Group, logical: Logical) -> Group:
+    """The group with this volume; it replaces one of the same name."""
+    others = (each for each in group.logical if each.name != logical.name)
+    return replace(group, logical=tuple(sorted((*others, logical), key=lambda each: each.name)))
+
+
+def _stage(name: str) -> str:
+    return name.removeprefix(final(name))
+
+
+def marked_name(machine: Machine, disk: DiskState) -> str:
+    """The name of this device as a logical volume of a group that the play makes, with its mark; "" for another."""
+    for state in machine.values():
+        for each in state.logical if isinstance(state, Group) else ():
+            if disk.node == logical_volume(state.name, each.name):
+                stages = (stage for stage in STAGES for tag in each.tags if _is_mark(tag, stage))
+                return each.name + next(stages, "")
+    return ""
+
+
+def _is_mark(tag: str, stage: str) -> bool:
+    return tag.startswith("subfloor.") and tag.endswith(stage)
+
+
+def located(path: str, play: tuple[Task, ...], locate: Locate) -> LogicalVolumeAt | None:
+    """The logical volume at this path, if a task of the play makes it; None for any other path."""
+    for task in play:
+        if task.key == "logical-volume":
+            group, name = str(getattr(task, "group", "")), str(getattr(task, "name", ""))
+            at = logical_volume(group, name)
+            if path.startswith("/dev/") and device(path).disk == at:
+                return LogicalVolumeAt(at, name, group_of(group, play, locate))
+    return None

@@ -1,0 +1,61 @@
+"""LVM: the names that it accepts, and the tags by which a play recognises its groups and volumes (lvm(8))."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from subfloor.storage.devices import device, logical_volume
+from subfloor.storage.marks import STAGES
+from subfloor.storage.sizes import MIB
+
+EXTENT = 4 * MIB
+"""The size of the extents of a new group, in bytes: LVM's default, given explicitly so that sizes are known."""
+
+DATA_OFFSET = MIB
+"""Where the extents of a new physical volume begin, in bytes: LVM's default, given explicitly."""
+
+NEW = ".new"
+"""The stage of a volume that was made and not emptied yet: its extents may show what was there before."""
+
+_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
+_RESERVED = re.compile(
+    r"(snapshot|pvmove).*|.*_(cdata|cmeta|corig|mlog|mimage|pmspare|[rtv](data|image|meta|origin)).*"
+)
+_LIKE_A_PARTITION = re.compile(r".*\dp[1-9]\d*")
+_LONGEST = 127
+
+
+def tag(uuid: UUID, stage: str = "") -> str:
+    """The tag of a group or a volume with this UUID; ``stage``: of its content, as at the end of a partition's name."""
+    return f"subfloor.{uuid}{stage}"
+
+
+def stage_of(tags: Iterable[str], uuid: UUID) -> str | None:
+    """The stage in the tag of this UUID; None if there is no such tag."""
+    found = set(tags)
+    return next((stage for stage in (NEW, *STAGES, "") if tag(uuid, stage) in found), None)
+
+
+def check_group(name: str) -> None:
+    """Raise ``ValueError`` for a name that a volume group cannot have."""
+    _check(name)
+    if device(f"/dev/{name}/x").disk != logical_volume(name, "x"):
+        raise ValueError(f"{name!r} is a directory below /dev, where links to the volumes would be")
+
+
+def check_volume(group: str, name: str) -> None:
+    """Raise ``ValueError`` for a name that a logical volume of this group cannot have."""
+    _check(name)
+    if _RESERVED.fullmatch(name):
+        raise ValueError(f"{name!r} is a name that LVM keeps for its own volumes")
+    if _LIKE_A_PARTITION.fullmatch(name):
+        raise ValueError(f"{name!r} ends like the name of a partition")
+    if len(logical_volume(group, name).removeprefix("/dev/mapper/")) > _LONGEST:
+        raise ValueError(f"{name!r} is too long: with the name of the group, {_LONGEST} characters are possible")
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name) or name in (".", ".."):
+        raise ValueError(f"{name!r} is no name for LVM: it has letters, digits and +_.- and begins with no hyphen")
