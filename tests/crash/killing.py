@@ -31,7 +31,7 @@ WHOM: tuple[Whom, ...] = ("runner", "tool", "both")
 
 CALLS = (
     "write,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync,syncfs,fallocate,ioctl,mount,move_mount,umount2,"
-    "swapon,swapoff,mkdir,mkdirat,chmod,fchmod,fchmodat,rename,renameat,renameat2"
+    "swapon,swapoff,mkdir,mkdirat,chmod,fchmod,fchmodat,rename,renameat,renameat2,io_submit"
 )
 """The calls by which a tool can change something, or make a change last."""
 

@@ -115,8 +115,8 @@ class Layout:
         """The layout with ``inside`` and ``grouped``. ``below``: another name of a device, or what it lies on."""
         opened = {path: each for each in self.encrypted for path in _places(each)}
         active = {path: each for each in self.logical for path in _links(each)}
-        lower = {path: (each.device,) for path, each in opened.items()}
-        lower |= {path: each.devices for path, each in active.items()}
+        lower: dict[str, tuple[str, ...]] = {path: each.devices for path, each in active.items()}
+        lower |= {path: (each.device,) for path, each in opened.items()}
         stacks = {each.path: _stack(each.path, lower, below) for each in self.devices}
         known = dict(self.inside)
 

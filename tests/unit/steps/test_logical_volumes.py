@@ -1,0 +1,84 @@
+"""A logical volume lies on all disks of its group: for consent, for locks, and for what is not visible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import step_values
+from subfloor.core.consent import Consent
+from subfloor.core.engine import decide
+from subfloor.core.errors import NotVisible, Refused
+from subfloor.core.machine import Machine
+from subfloor.core.parameters import build
+from subfloor.core.task import Step, Task
+from subfloor.observe.disk import Disk, Unopened
+from subfloor.playbook.registry import Registry
+
+GIVEN = {
+    "disk /dev/vda": {"table": "ours", "partitions": [{"name": "lvm", "holds": "LVM2_member"}]},
+    "disk /dev/mapper/pool-root": {"logical": ["pool", "root"], "size": "1GiB", "holds": "xfs photos"},
+    "group pool": {"of": {1: "lvm"}, "volumes": {"root": 256}},
+}
+PLAY = (
+    ("volume-group", {"name": "pool", "devices": ["/dev/vda1"]}),
+    ("logical-volume", {"group": "pool", "name": "root", "size": "1GiB"}),
+    ("mkfs", {"device": "/dev/pool/root", "type": "ext4"}),
+    ("mount", {"source": "/dev/pool/root", "path": "/mnt", "type": "ext4"}),
+    ("luks", {"device": "/dev/vda1", "name": "crypt"}),
+)
+
+
+def _tasks(*entries: tuple[str, Mapping[str, Any]]) -> dict[str, Task]:
+    found = ((Registry().get(key), values) for key, values in entries)
+    tasks = [build(plugin.task, values, step_values.IDENTITY) for plugin, values in found if plugin]
+    return {task.key: task.within(tuple(tasks)) for task in tasks}
+
+
+def _machine(given: Mapping[str, Any], tasks: Mapping[str, Task]) -> Machine:
+    return step_values.machine(given, frozenset().union(*(task.subjects() for task in tasks.values())))
+
+
+def _remade() -> Step:
+    """The step that makes another filesystem where a finished one is."""
+    tasks = _tasks(*PLAY[:3])
+    step = decide(tasks["mkfs"], _machine(GIVEN, tasks), step_values.look(GIVEN))
+    assert step is not None
+    return step
+
+
+def test_a_loss_on_a_logical_volume_is_consented_to_by_any_name_of_what_it_lies_on() -> None:
+    (loss,) = _remade().destroys
+    for name in ("/dev/mapper/pool-root", "/dev/vda"):
+        assert Consent(frozenset({name})).covers(loss), name
+    assert not Consent(frozenset({"/dev/vdb"})).covers(loss)
+
+
+def test_a_step_on_a_logical_volume_locks_the_disk_below() -> None:
+    assert _remade().locks == ("/dev/vda",)
+
+
+def test_nothing_of_a_group_in_a_closed_container_is_visible() -> None:
+    entries = (PLAY[4], ("volume-group", {"name": "pool", "devices": ["/dev/mapper/crypt"]}), *PLAY[1:4])
+    tasks = _tasks(*entries)
+    closed = Unopened("the container on /dev/vda1 is open")
+    machine = _machine({"disk /dev/vda": {"table": "ours", "partitions": [{"name": "crypt"}]}}, tasks)
+    machine = machine.with_(Disk("/dev/mapper/crypt"), closed)
+    for key in ("volume-group", "logical-volume", "mkfs", "mount"):
+        with pytest.raises(NotVisible, match="the content of /dev/mapper/crypt is unknown until"):
+            decide(tasks[key], machine, step_values.look({}))
+
+
+def test_a_foreign_group_is_there_until_all_of_its_disks_are_erased() -> None:
+    tasks = _tasks(PLAY[0])
+    given = {
+        "disk /dev/vda": {"table": "ours", "partitions": [{"name": "lvm.unfinished"}]},
+        "group pool": {"tags": [], "others": {"Ab1234": "/dev/vda1", "Cd5678": "/dev/vdb1"}},
+    }
+    with pytest.raises(Refused, match="was not made by this play"):
+        decide(tasks["volume-group"], _machine(given, tasks), step_values.look(given))
+    one = {**given, "group pool": {"tags": [], "others": {"Ab1234": "/dev/vda1"}}}
+    step = decide(tasks["volume-group"], _machine(one, tasks), step_values.look(one))
+    assert step is not None and step.says == "Make a physical volume of LVM on /dev/vda1"
