@@ -44,7 +44,7 @@ class ActiveSwap(Task):
         "swap: {device: /dev/vda2, encryption: random}",
     )
 
-    device: Annotated[str, Param("The partition, or open container", examples=("/dev/vda2", "/dev/mapper/cryptswap"))]
+    device: Annotated[str, Param("The volume", examples=("/dev/vda2", "/dev/mapper/cryptswap", "/dev/pool/swap"))]
     priority: Annotated[
         int | None,
         Param("Areas with a higher priority are used first; default: the kernel's", minimum=0, maximum=32767),

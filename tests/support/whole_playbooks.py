@@ -25,6 +25,7 @@ _HERE = TESTS
 _REGISTRY = Registry()
 NIXOS = "nixos-tmpfs-root.yml"
 BTRFS = "nixos-luks-btrfs.yml"
+LVM = "nixos-luks-lvm.yml"
 TWO_DISKS = "../tests/data/playbooks/two-disks.yml"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
 _USERS = {
@@ -61,6 +62,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tmpfs root, encrypted, no swap": (NIXOS, {"encrypt": True, "swap": 0, "passphrase": "secret", "nix_type": "xfs"}),
     "btrfs in LUKS": (BTRFS, {"passphrase": "secret", "users": _USERS}),
     "btrfs in LUKS, no swap": (BTRFS, {"passphrase": "secret", "swap": 0, "allow_discards": True}),
+    "LVM in LUKS": (LVM, {"passphrase": "secret", "users": _USERS}),
+    "LVM in LUKS, no swap": (LVM, {"passphrase": "secret", "swap": 0, "type": "xfs"}),
     "two disks": (TWO_DISKS, {"swap": 0}),
     "two disks, by PARTUUID": (TWO_DISKS, {"swap": 0, "devices": "partuuid"}),
     "two disks, nothing early": (TWO_DISKS, {"swap": 0, "persist": ["/etc/nixos"]}),

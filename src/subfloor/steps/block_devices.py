@@ -156,7 +156,8 @@ def found(machine: Machine, source: str, disks: Iterable[str], kind: str) -> Sou
     tag = tag_of(source)
     if tag is None:
         named = device(source)
-        _check_visible(machine, named.disk, disks)
+        if _is_hidden(machine, named.disk, disks):
+            return Source(named.disk, named.disk)
         return _on_disk(machine, source, named.disk, named.number, kind)
     return _tagged(machine, source, tag, tuple(disks), kind)
 
@@ -192,11 +193,10 @@ def _used(state: DiskState, number: int | None, use: str) -> DiskState:
 # Lookup by path.
 
 
-def _check_visible(machine: Machine, disk: str, below: Iterable[str]) -> None:
-    """Raise ``NotVisible`` for a device that does not appear before one that it lies on."""
-    for each in below if isinstance(machine[Disk(disk)], Missing) else ():
-        if isinstance(closed := machine.get(Disk(each)), Unopened):
-            raise closed.error(each)
+def _is_hidden(machine: Machine, disk: str, below: Iterable[str]) -> bool:
+    """Whether a device appears only after one that it lies on: what is in it is decided on once it is there."""
+    closed = any(isinstance(machine.get(Disk(each)), Unopened) for each in below)
+    return closed and isinstance(machine[Disk(disk)], Missing)
 
 
 def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind: str) -> Source:

@@ -11,7 +11,7 @@ import step_values
 from subfloor.core.consent import Consent
 from subfloor.core.engine import decide
 from subfloor.core.errors import NotVisible, Refused
-from subfloor.core.machine import Machine
+from subfloor.core.machine import Machine, differences
 from subfloor.core.parameters import build
 from subfloor.core.task import Step, Task
 from subfloor.observe.disk import Disk, Unopened
@@ -66,9 +66,13 @@ def test_nothing_of_a_group_in_a_closed_container_is_visible() -> None:
     closed = Unopened("the container on /dev/vda1 is open")
     machine = _machine({"disk /dev/vda": {"table": "ours", "partitions": [{"name": "crypt"}]}}, tasks)
     machine = machine.with_(Disk("/dev/mapper/crypt"), closed)
-    for key in ("volume-group", "logical-volume", "mkfs", "mount"):
+    for key in ("volume-group", "logical-volume", "mkfs"):
         with pytest.raises(NotVisible, match="the content of /dev/mapper/crypt is unknown until"):
             decide(tasks[key], machine, step_values.look({}))
+    mount = decide(tasks["mount"], machine, step_values.look({}))
+    assert mount is not None and "/mnt: absent → not visible until" in "\n".join(
+        map(str, differences(machine, mount.after))
+    )
 
 
 def test_a_foreign_group_is_there_until_all_of_its_disks_are_erased() -> None:
