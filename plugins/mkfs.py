@@ -53,8 +53,9 @@ class Mkfs(Task):
 
     A type and a label do not prove that mkfs finished. So the name of the partition, the label of the container, or
     the tag of the logical volume ends in `.unfinished` until the volume is wiped, and the filesystem is made, flushed
-    and checked. Our own unfinished work is repeated without a question. A finished filesystem may hold data: its label is repaired in place, and everything else
-    needs consent. Other content that this play would not have made needs consent too.
+    and checked. Our own unfinished work is repeated without a question. A finished filesystem may hold data: its label
+    is repaired in place, and everything else needs consent. Other content that this play would not have made needs
+    consent too.
 
     A whole disk is filled without a partition table, except for its last MiB. A mark is there until the content is
     finished. Other content of the disk needs consent.
