@@ -531,8 +531,15 @@ MUTANTS = (
     Mutant(
         "a physical volume of another group is taken",
         "src/subfloor/steps/volume_groups/group.py",
-        "if there.parts or there.name.startswith",
-        "if there.parts and there.name.startswith",
+        "    if there.group:\n",
+        "    if False:\n",
+        _steps("volume-group"),
+    ),
+    Mutant(
+        "a physical volume of a group whose metadata is torn is made again",
+        "src/subfloor/steps/volume_groups/group.py",
+        "    if there.in_use:\n",
+        "    if False:\n",
         _steps("volume-group"),
     ),
     Mutant(

@@ -8,7 +8,7 @@ Every key names a subject, with defaults for all that a case does not care about
       {logical: [pool, root], holds: ext4 nixos, users: [mounted at /mnt]}
     group pool:                           # ours, on the partitions of /dev/vda with these names; 4 MiB an extent
       {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}   # also `tags`, `others`
-    member /dev/vda1: volume group 'other'   # what LVM says of a physical volume; else it is in none
+    physical 1 lvm: other in-use unreadable   # the group of its physical volume, or `-`; else it is in none
     luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
     memory: 8GiB
     disk /dev/vdb:                        # without a table: our content, or that of a UUID; and the mark of its stage
@@ -105,7 +105,7 @@ from subfloor.observe.swap_file import Offset, ResumeOffset, SwapInFile, SwapInF
 from subfloor.observe.tag import Tag, Tagged
 from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
-from subfloor.observe.volume_group import Group, Logical, NamedGroup, Physical
+from subfloor.observe.volume_group import Group, Logical, Membership, NamedGroup, Physical, PhysicalVolume
 from subfloor.steps.volumes import luks
 from subfloor.storage import gpt, lvm, sizes
 from subfloor.storage.devices import device
@@ -130,7 +130,7 @@ _ROOT = MountLocation("/", "/dev/sda1", "ext4")
 def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
     """What ``given`` says of each subject; of those that it does not name, what is usual."""
     seen = dict(
-        _subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ", "member "))
+        _subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ", "physical "))
     )
     for subject in subjects:
         if subject not in seen:
@@ -155,8 +155,11 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
                 found[subject] = ()
                 continue
             if isinstance(subject, Member):
-                group = given.get(f"member {subject.node}", "")
-                found[subject] = Layer(group, unseen=given.get(f"layer {subject.node}", ""))
+                found[subject] = Layer(unseen=given.get(f"layer {subject.node}", ""))
+                continue
+            if isinstance(subject, PhysicalVolume):
+                physical = dict(_physical(key, value) for key, value in given.items() if key.startswith("physical "))
+                found[subject] = physical.get(subject, Membership())
                 continue
             assert isinstance(subject, FreeSpace | Holdings), f"nothing is known of {subject}"
             remains = [_remains(about, given, subject.path) for about in free.get(subject.path, ())]
@@ -340,6 +343,13 @@ def _group(name: str, about: Any) -> tuple[AnySubject, Group | None]:
         uuid=name,
         namesakes=about.get("namesakes", 0),
     )
+
+
+def _physical(key: str, words: str) -> tuple[PhysicalVolume, Membership]:
+    _, number, name = key.split(" ", 2)
+    uuid = lvm_uuid(IDENTITY.filesystem(IDENTITY.partition(IDENTITY.disk("disk"), int(number), name)))
+    group, *flags = words.split(" ")
+    return PhysicalVolume(uuid), Membership(group.strip("-"), "in-use" in flags, "unreadable" not in flags)
 
 
 def _logical(group: UUID, name: str, words: str) -> Logical:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from subfloor.core.errors import LookFailed
-from subfloor.core.machine import Output, Subject
+from subfloor.core.machine import AnySubject, Output, Subject
 from subfloor.storage.sizes import rounded
+
+_Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,54 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Membership:
+    """Where a physical volume belongs. ``group``: its group, "" if LVM finds none; ``in_use``: its label says that it
+    is in one; ``readable``: LVM can read its metadata."""
+
+    group: str = ""
+    in_use: bool = False
+    readable: bool = True
+
+
+@dataclass(frozen=True)
+class PhysicalVolume(Subject[Membership]):
+    """The physical volume with this UUID, for one that is not in the group where it should be."""
+
+    uuid: str
+
+    def __str__(self) -> str:
+        return f"physical volume {self.uuid}"
+
+    def probes(self) -> tuple[str, ...]:
+        """The probe: that of a group."""
+        return (PROBE,)
+
+    def parse(self, *outputs: Output) -> Membership:
+        """Where it belongs. Raises ``LookFailed`` if LVM cannot say what there is."""
+        found = (
+            Membership(_name(report), bool(each["pv_in_use"]), str(each["pv_mda_count"]) != "0")
+            for report in _reports(self, outputs[0])
+            for each in report["pv"]
+            if each["pv_uuid"] == self.uuid
+        )
+        return next(found, Membership())
+
+
+def _name(report: _Report) -> str:
+    return str(report["vg"][0]["vg_name"]) if report.get("vg") else ""
+
+
+def _reports(subject: AnySubject, output: Output) -> list[_Report]:
+    """LVM's reports, one for each group and one for the physical volumes in none."""
+    if output.status == 127:
+        return []  # nothing can be active without it; a step that needs it is refused
+    if output.status:
+        raise LookFailed(f"the {subject} cannot be looked at", advice=f"run it yourself to see why: {_COMMAND}")
+    reports: list[_Report] = json.loads(output.text, strict=False)["report"]
+    return reports
+
+
+@dataclass(frozen=True)
 class NamedGroup(Subject[Group | None]):
     """The volume group of this name; None where there is none."""
 
@@ -99,20 +149,11 @@ class NamedGroup(Subject[Group | None]):
 
     def parse(self, *outputs: Output) -> Group | None:
         """The group. Raises ``LookFailed`` if LVM cannot say what there is."""
-        (output,) = outputs
-        if output.status == 127:
-            return None  # nothing can be active without it; a step that needs it is refused
-        if output.status:
-            raise LookFailed(f"the {self} cannot be looked at", advice=f"run it yourself to see why: {_COMMAND}")
         try:
-            reports = json.loads(output.text, strict=False)["report"]
-            found = [_group(each) for each in reports if each.get("vg") and each["vg"][0]["vg_name"] == self.name]
+            found = [_group(each) for each in _reports(self, outputs[0]) if _name(each) == self.name]
         except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise ValueError(f"lvm: {error}") from error
         return None if not found else found[0] if len(found) == 1 else _one_of(found)
-
-
-_Report = Mapping[str, Any]
 
 
 def _group(report: _Report) -> Group:
@@ -158,7 +199,7 @@ PROBE = rf"""
 command -v lvm >/dev/null || exit 127
 timeout -k 1 20 {_COMMAND} --reportformat json --units b --nosuffix \
     --configreport vg -o vg_name,vg_uuid,vg_tags,vg_extent_size,vg_free_count \
-    --configreport pv -o pv_name,pv_uuid,pv_pe_count,pv_missing \
+    --configreport pv -o pv_name,pv_uuid,pv_pe_count,pv_missing,pv_in_use,pv_mda_count \
     --configreport lv -o lv_name,lv_uuid,lv_tags,lv_size,lv_layout \
     --configreport pvseg -o pvseg_start \
     --configreport seg -o lv_name 2>/dev/null

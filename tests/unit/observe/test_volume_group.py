@@ -8,7 +8,7 @@ import pytest
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output
-from subfloor.observe.volume_group import Group, Logical, NamedGroup, Physical
+from subfloor.observe.volume_group import Group, Logical, Membership, NamedGroup, Physical, PhysicalVolume
 
 ONE = {
     "vg": [
@@ -26,12 +26,16 @@ ONE = {
             "pv_uuid": "8ab5d0-b63a-5a5c-0c9e-0e5b-f100-f5eed5",
             "pv_pe_count": "49",
             "pv_missing": "",
+            "pv_in_use": "used",
+            "pv_mda_count": "1",
         },
         {
             "pv_name": "[unknown]",
             "pv_uuid": "7ab5d0-b63a-5a5c-0c9e-0e5b-f100-f5eed5",
             "pv_pe_count": "74",
             "pv_missing": "missing",
+            "pv_in_use": "used",
+            "pv_mda_count": "0",
         },
     ],
     "lv": [
@@ -46,7 +50,18 @@ ONE = {
     "pvseg": [],
     "seg": [],
 }
-ORPHAN = {"pv": [{"pv_name": "/dev/sdb", "pv_uuid": "x", "pv_pe_count": "0", "pv_missing": ""}]}
+ORPHAN = {
+    "pv": [
+        {
+            "pv_name": "/dev/sdb",
+            "pv_uuid": "x",
+            "pv_pe_count": "0",
+            "pv_missing": "",
+            "pv_in_use": "",
+            "pv_mda_count": "0",
+        }
+    ]
+}
 
 
 def _seen(*reports: object, name: str = "po-ol") -> Group | None:
@@ -86,3 +101,11 @@ def test_lvm_that_fails_is_no_answer() -> None:
         NamedGroup("pool").parse(Output(b"", 5))
     with pytest.raises(ValueError, match="lvm"):
         NamedGroup("pool").parse(Output(b'{"report": [{"vg": [{}]}]}'))
+
+
+def test_where_a_physical_volume_belongs() -> None:
+    output = Output(json.dumps({"report": [ORPHAN, ONE]}).encode())
+    inside = PhysicalVolume("8ab5d0-b63a-5a5c-0c9e-0e5b-f100-f5eed5").parse(output)
+    assert inside == Membership("po-ol", in_use=True)
+    assert PhysicalVolume("x").parse(output) == Membership("", readable=False)
+    assert PhysicalVolume("y").parse(output) == Membership()

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from subfloor.core.errors import Refused
 from subfloor.core.task import Command, Step
-from subfloor.observe import layers
-from subfloor.observe.volume_group import Group, NamedGroup, Physical
+from subfloor.observe.volume_group import Group, NamedGroup, Physical, PhysicalVolume
 from subfloor.steps.volume_groups import physical
 from subfloor.steps.volumes import Volume
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, nodes
 from subfloor.storage import lvm
+from subfloor.storage.marks import UNFINISHED
 from subfloor.storage.sizes import MIB
 
 
@@ -21,9 +21,8 @@ def grouped(name: str, volumes: tuple[Volume, ...], found: Group | None) -> Step
     lacking = tuple(each for each in volumes if physical.wanted(each).uuid not in have)
     if not lacking:
         return None
-    for each in lacking:
-        _check_free(each, name)
-    return _extend(found, lacking) if found else _make(name, lacking)
+    again = next((step for each in lacking if (step := _emptied(each, name))), None)
+    return again or (_extend(found, lacking) if found else _make(name, lacking))
 
 
 def _make(name: str, volumes: tuple[Volume, ...]) -> Step:
@@ -53,15 +52,38 @@ def _step(says: str, command: tuple[str, ...], group: Group, volumes: tuple[Volu
     )
 
 
-def _check_free(volume: Volume, name: str) -> None:
-    """Raise ``Refused`` if the physical volume is in another group, and ``LookNeeded``."""
+def _emptied(volume: Volume, name: str) -> Step | None:
+    """A step that erases a physical volume whose metadata was never complete; None for one that is in no group.
+
+    LVM writes metadata and the header that refers to it without a flush between, so after a power failure the header
+    may be there alone. A physical volume that was in a group before says so in its label, and is refused. Raises
+    ``LookNeeded``.
+    """
     content = volume.seen_content()
     if content is None or content.fresh:
-        return
-    (subject,) = layers.layers_of(volume.node, content)
-    there = volume.machine.further(subject)
-    if there.parts or there.name.startswith("volume group"):
+        return None
+    there = volume.machine.further(PhysicalVolume(content.uuid))
+    if there.group:
         raise Refused(
-            f"{volume.path} is in another {there.name}, not in {name!r}",
+            f"{volume.path} is in another volume group, {there.group!r}, not in {name!r}",
             advice="rename that group back (`vgrename`), or take the volume out of it: `vgreduce`, after `pvmove`",
         )
+    if there.in_use:
+        raise Refused(
+            f"{volume.path} is in a volume group whose metadata LVM cannot read: a change of it was interrupted",
+            advice=f"its former metadata is still on the disk: `pvck --dump metadata_search {volume.node}` lists it; "
+            f"write it to a file with `--settings metadata_offset=… --file F`, then `vgcfgrestore --file F {name}`",
+        )
+    return None if there.readable else _empty(volume)
+
+
+def _empty(volume: Volume) -> Step:
+    volume.check_writable()
+    volume.check_unused()
+    name = volume.final_name + UNFINISHED
+    return Step(
+        says=f"Empty {volume.path}: the volume group on it was never finished",
+        commands=(*volume.wipe(), *volume.mark(name)),
+        after=volume.holding(None, name),
+        locks=volume.locks,
+    )
