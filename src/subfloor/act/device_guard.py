@@ -29,8 +29,12 @@ def check_same_disks(planned: Machine, now: Machine) -> None:
 
 
 def _which(disk: DiskState) -> tuple[object, ...]:
-    """What identifies a disk: its node, its own data, and the sequence number of its attachment."""
-    return disk.node, disk.seq, disk.size, disk.limits.sector, disk.model, disk.serial
+    """What identifies a disk: its node, its own data, and the sequence number of its attachment.
+
+    A mapped device has the size that this run may give it.
+    """
+    size = None if disk.mapped else disk.size
+    return disk.node, disk.seq, size, disk.limits.sector, disk.model, disk.serial
 
 
 def disk_of(loss: Loss) -> AnySubject:
