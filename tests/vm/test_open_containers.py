@@ -147,6 +147,7 @@ READY = {
         "swap=64MiB",
         "persist=[/etc/nixos, /var/lib/nixos]",
     ),
+    ROOT / "playbooks" / "nixos-luks-lvm.yml": ("esp_size=40MiB", "swap=64MiB", "self_check=none"),
     ROOT / "playbooks" / "nixos-tmpfs-root.yml": (
         *("esp_size=40MiB", "swap=64MiB", "persist=[/etc/nixos, /var/lib/nixos]"),
         *("encrypt=true", "self_check=none"),
@@ -156,7 +157,8 @@ READY = {
 
 REBOOT = f"""set -- {DISK}; {UNMOUNT}
 umount -l /top 2>/dev/null || :
-cryptsetup close cryptnix || cryptsetup close cryptroot
+vgchange -qq --activate n pool 2>/dev/null || :
+cryptsetup close cryptnix || cryptsetup close cryptroot || cryptsetup close cryptlvm
 udevadm settle
 """
 
@@ -172,7 +174,7 @@ def test_a_shipped_playbook_with_a_container_survives_a_reboot(
     made, again = subfloor(["apply", *play, "-e", secrets], ["apply", *play])
     assert made.status == 0, made
     assert again.status == 0 and "in sync" in again.said, again
-    assert sh("findmnt -no SOURCE /mnt/nix").startswith("/dev/mapper/crypt")
+    assert sh("findmnt -no SOURCE /mnt/nix").startswith(("/dev/mapper/crypt", "/dev/mapper/pool-nix"))
     sh("echo dear > /mnt/nix/letter; sync")
 
     sh(REBOOT)
