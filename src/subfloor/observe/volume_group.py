@@ -5,17 +5,15 @@ LVM is asked read-only: nothing is activated, no lock is taken, and no cache or 
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output, Subject
+from subfloor.observe.lvm_report import Report, reports
 from subfloor.storage.sizes import rounded
-
-_Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -120,18 +118,17 @@ class PhysicalVolume(Subject[Membership]):
         return next(found, Membership())
 
 
-def _name(report: _Report) -> str:
+def _name(report: Report) -> str:
     return str(report["vg"][0]["vg_name"]) if report.get("vg") else ""
 
 
-def _reports(subject: AnySubject, output: Output) -> list[_Report]:
+def _reports(subject: AnySubject, output: Output) -> list[Report]:
     """LVM's reports, one for each group and one for the physical volumes in none."""
     if output.status == 127:
         return []  # nothing can be active without it; a step that needs it is refused
     if output.status:
         raise LookFailed(f"the {subject} cannot be looked at", advice=f"run it yourself to see why: {_COMMAND}")
-    reports: list[_Report] = json.loads(output.text, strict=False)["report"]
-    return reports
+    return reports(output.text)
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class NamedGroup(Subject[Group | None]):
         return None if not found else found[0] if len(found) == 1 else _one_of(found)
 
 
-def _group(report: _Report) -> Group:
+def _group(report: Report) -> Group:
     (group,) = report["vg"]
     extent = int(group["vg_extent_size"])
     return Group(
@@ -175,13 +172,13 @@ def _one_of(found: list[Group]) -> Group:
     return Group(found[0].name, found[0].extent, namesakes=len(found) - 1)
 
 
-def _physical(report: _Report) -> Iterator[Physical]:
+def _physical(report: Report) -> Iterator[Physical]:
     for each in report["pv"]:
         missing = bool(each["pv_missing"])
         yield Physical(str(each["pv_uuid"]), int(each["pv_pe_count"]), "" if missing else str(each["pv_name"]), missing)
 
 
-def _logical(report: _Report, extent: int) -> Iterator[Logical]:
+def _logical(report: Report, extent: int) -> Iterator[Logical]:
     for each in report["lv"]:
         size = int(each["lv_size"]) // extent
         yield Logical(str(each["lv_name"]), size, _tags(each["lv_tags"]), str(each["lv_layout"]), str(each["lv_uuid"]))

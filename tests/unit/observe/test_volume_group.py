@@ -86,6 +86,12 @@ def test_a_group_with_its_volumes_and_tags() -> None:
     assert found.dm_uuid(found.logical[0]) == dm_uuid
 
 
+def test_words_between_the_lines_of_a_report_are_left_out() -> None:
+    text = json.dumps({"report": [ONE]}, indent=2).replace("[", "[\n  Retrying metadata scan.", 1)
+    found = NamedGroup("po-ol").parse(Output(text.encode()))
+    assert found is not None and found.extents == 123
+
+
 def test_groups_of_the_same_name_are_told_from_one() -> None:
     found = _seen(ONE, ONE)
     assert found is not None and found.namesakes == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from subfloor.core.machine import Output
 from subfloor.observe.layers.layer import Layer, Part, Place, not_named, not_understood
 from subfloor.observe.layers.member import Member
+from subfloor.observe.lvm_report import Report, reports
 from subfloor.storage.sizes import rounded
 
 _WHAT = "the volume group"
@@ -31,21 +31,17 @@ class VolumeGroup(Member):
         if output.status == 127:
             return not_named(_WHAT, "lvm")
         try:
-            reports = json.loads(output.text, strict=False)["report"]
-            mine = next((each for each in reports if self.node in map(_name, each["pv"])), None)
+            mine = next((each for each in reports(output.text) if self.node in map(_name, each["pv"])), None)
             return Layer(unseen=_UNLISTED) if mine is None else _layer(mine, self.node)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             return not_understood(_WHAT, f"pvs --all {self.node}")
-
-
-_Report = Mapping[str, Any]
 
 
 def _name(volume: Mapping[str, Any]) -> str:
     return str(volume["pv_name"])
 
 
-def _layer(report: _Report, node: str) -> Layer:
+def _layer(report: Report, node: str) -> Layer:
     if "vg" not in report:
         return Layer(name="in no volume group")
     (group,) = report["vg"]
@@ -58,7 +54,7 @@ def _layer(report: _Report, node: str) -> Layer:
     )
 
 
-def _parts(report: _Report, extent: int) -> Iterator[Part]:
+def _parts(report: Report, extent: int) -> Iterator[Part]:
     starts = {_name(each): int(each["pe_start"]) for each in report["pv"]}
     places = {name: place for name, place in (_place(each, starts, extent) for each in report["seg"]) if place}
     for volume in report["lv"]:

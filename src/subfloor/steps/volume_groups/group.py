@@ -71,8 +71,9 @@ def _emptied(volume: Volume, name: str) -> Step | None:
     if there.in_use:
         raise Refused(
             f"{volume.path} is in a volume group whose metadata LVM cannot read: a change of it was interrupted",
-            advice=f"its former metadata is still on the disk: `pvck --dump metadata_search {volume.node}` lists it; "
-            f"write it to a file with `--settings metadata_offset=… --file F`, then `vgcfgrestore --file F {name}`",
+            advice=f"its former metadata is still on the disk: `pvck --dump metadata_search {volume.node}` lists the "
+            "copies; write the latest to a file (`--settings metadata_offset=N --file FILE`), then "
+            f"`pvck --repair --file FILE {volume.node}`",
         )
     return None if there.readable else _empty(volume)
 

@@ -1,7 +1,7 @@
 """A logical volume of LVM, as a volume: a tag in the group's metadata carries the mark.
 
 LVM writes the metadata of a group as a whole, beside the former copy, and then the header with a checksum that refers
-to it; so a crash leaves the former tags or the new ones.
+to it; so a kill leaves the former tags or the new ones.
 """
 
 from __future__ import annotations
