@@ -62,7 +62,14 @@ def test_logical_volumes_are_made_filled_activated_again_and_checked(subfloor: S
     assert opened.status == 0 and "Make" not in opened.said, opened
     assert after.status == 0 and sh("cat /mnt/letter").strip() == "dear", after
 
-    larger, smaller = subfloor(["apply", LVM, "-e", "data=60%"], ["apply", LVM, "-e", "data=8MiB"])
+
+@pytest.mark.campaign
+def test_a_logical_volume_grows_while_it_is_mounted_and_never_shrinks(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
+    blank(DISK)
+    made, larger, smaller = subfloor(
+        ["apply", LVM], ["apply", LVM, "-e", "data=60%"], ["apply", LVM, "-e", "data=8MiB"]
+    )
+    assert made.status == 0, made
     assert larger.status == 0 and _volumes(sh)["data"][0] == 292, larger
     assert smaller.status == 3 and "subfloor never does" in smaller.said, smaller
 
