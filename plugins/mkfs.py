@@ -158,7 +158,7 @@ class Mkfs(Task):
         return Trial(tuple(argv), size if tools.dry_run else min(size, _ENOUGH), tuple(tools.env.items()))
 
     def _check_room(self, volume: Volume) -> None:
-        if volume.room is not None and not TOOLS[self.type].sized:
+        if self.type in volume.unfit:
             raise Refused(
                 f"{self.type} is not offered on a whole disk, {self.device}: it looks like a partition table there",
                 advice="make a partition for it with `gpt-label` and `aligned-partition`; or declare another type",

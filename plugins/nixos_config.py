@@ -98,6 +98,7 @@ class NixosConfig(Task):
     generations: Annotated[int, Param("How many generations the boot loader keeps and lists", minimum=1)] = 10
     boot_loader: system.BootLoader | None = None
     grub_device: system.GrubDevice = ""
+    grub_mirrors: system.GrubMirrors = ()
     efi_variables: Annotated[bool, Param("Let the boot loader add itself to the firmware's boot entries")] = True
     hardware: writing.HardwareSource = "scan"
     platform: writing.Platform = "x86_64-linux"
@@ -122,6 +123,8 @@ class NixosConfig(Task):
         checked("users", users.check, self.users)
         if (self.boot_loader == "grub") != bool(self.grub_device):
             raise ValueError("grub_device: give it with `boot_loader: grub`, and only then")
+        if self.grub_mirrors and not self.grub_device:
+            raise ValueError("grub_mirrors: give the first disk as `grub_device`")
         for name in ("hostname", "timezone", "state_version"):
             checked(name, system.check_one_line, getattr(self, name) or "")
 
@@ -129,7 +132,7 @@ class NixosConfig(Task):
         others = (task.within(play) for task in play if task.key != self.key)
         layout = under(self.root, (each for task in others for each in task.contributes()))
         rollback.check(layout, systemd_initrd=self.initrd == "systemd")
-        small, place = tuple(lint.small_esps(play)), boot.has_place(self.grub_device, play)
+        small, place = tuple(lint.small_esps(play)), all(boot.has_place(each, play) for each in self._grub)
         whole = replace(self, layout=layout.stacked(device_tags.by_label(play)), small_esps=small, bios_boot=place)
         # Text that no Nix string can hold is reported before anything is looked at.
         whole._declaration.texts(whole.layout, releases.NOT_YET_KNOWN)
@@ -209,7 +212,12 @@ class NixosConfig(Task):
 
     @property
     def _booting(self) -> boot.Booting:
-        return boot.Booting(self.boot_loader, self.grub_device, self.layout, self.bios_boot)
+        return boot.Booting(self.boot_loader, ", ".join(self._grub), self.layout, self.bios_boot)
+
+    @property
+    def _grub(self) -> tuple[str, ...]:
+        """The disks that GRUB is installed on."""
+        return (self.grub_device, *self.grub_mirrors) if self.grub_device else ()
 
     def _found_by(self, each: Device) -> tuple[str, str, block_devices.Naming]:
         """How the installed system finds a device."""
@@ -225,7 +233,7 @@ class NixosConfig(Task):
             openssh=self.openssh,
             store=self.store,
             boot_loader=self.boot_loader,
-            grub_device=self.grub_device,
+            grub_devices=self._grub,
             efi_variables=self.efi_variables,
             generations=self.generations,
             systemd_initrd=self.initrd == "systemd",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from subfloor.core.contributions import (
     Administrators,
+    ArrayDevice,
     Contribution,
     EncryptedDevice,
     FileSystem,
@@ -100,6 +101,7 @@ from subfloor.observe.tool import Tool
 from subfloor.observe.usage import Usage, Used
 from subfloor.observe.volume_group import Group
 from subfloor.steps import (
+    arrays,
     binds,
     block_devices,
     containers,
@@ -135,7 +137,10 @@ from subfloor.steps.partitions import Attribute, LabelledDisk, Partition
 from subfloor.steps.planned import partitions_of
 from subfloor.steps.refusals import together
 from subfloor.steps.volumes import GroupAt, Location, Volume, filled_disks, group_of, is_filled_by, locate
+from subfloor.steps.volumes.array import own as own_array
 from subfloor.storage import declared_sizes, gpt, sizes
+from subfloor.storage.arrays import LEAST as MD_LEVELS
+from subfloor.storage.arrays import check_name as check_array_name
 from subfloor.storage.devices import device, logical_volume, partition_node, partition_of, whole_disk
 from subfloor.storage.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
 from subfloor.storage.gpt import Entry, Gpt
@@ -171,6 +176,7 @@ STABLE = (
     "hookimpl",
     # What a task contributes to the configuration of the installed system.
     "Administrators",
+    "ArrayDevice",
     "Contribution",
     "EncryptedDevice",
     "FileSystem",
@@ -211,6 +217,7 @@ STABLE = (
 
 TOOLBOX = (
     "Container",
+    "arrays",
     "containers",
     "Key",
     # More subjects, and their parts.
@@ -264,6 +271,7 @@ TOOLBOX = (
     "keep_output",
     "locate",
     "loss",
+    "own_array",
     "mount",
     "mount_options",
     "mounts",
@@ -290,9 +298,11 @@ TOOLBOX = (
     "Entry",
     "Gpt",
     "LONGEST_NAME",
+    "MD_LEVELS",
     "MIB",
     "TOOLS",
     "UNFINISHED",
+    "check_array_name",
     "check_group",
     "check_label",
     "check_options",
@@ -346,6 +356,7 @@ __all__ = [
     "DIRECTORY",
     "FILE",
     "LONGEST_NAME",
+    "MD_LEVELS",
     "MIB",
     "MODE_PATTERN",
     "ROOT",
@@ -357,6 +368,7 @@ __all__ = [
     "Absent",
     "Administrators",
     "AnySubject",
+    "ArrayDevice",
     "Attribute",
     "Bind",
     "Call",
@@ -441,10 +453,12 @@ __all__ = [
     "Usage",
     "Used",
     "Volume",
+    "arrays",
     "binds",
     "block_devices",
     "boot",
     "bringing",
+    "check_array_name",
     "check_clean",
     "check_free",
     "check_group",
@@ -487,6 +501,7 @@ __all__ = [
     "mount_options",
     "mounting",
     "mounts",
+    "own_array",
     "parameters",
     "parents",
     "partition_node",

@@ -10,6 +10,10 @@ Every key names a subject, with defaults for all that a case does not care about
       {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}   # also `tags`, `others`
     physical 1 lvm: other in-use unreadable   # the group of its physical volume, or `-`; else it is in none
     luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
+    array root: [/dev/vda1, /dev/vdb1]    # the members of our array; or {members, level, count, faulty, active, uuid}
+    disk /dev/md/root:                    # our array as a disk
+      {size: 1007MiB, holds: ext4 nixos, marked: .unfinished}
+    member /dev/vdb1: alone               # its superblock says that it was used apart from its fellows; else it was not
     memory: 8GiB
     disk /dev/vdb:                        # without a table: our content, or that of a UUID; and the mark of its stage
       {holds: ext4 data, marked: .labelling}
@@ -62,6 +66,7 @@ from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.secret import Secret
 from subfloor.observe.above import Above
 from subfloor.observe.account import Account
+from subfloor.observe.array import Array, ArraysNamed, MemberOf, Superblock
 from subfloor.observe.disk import (
     Content,
     Disk,
@@ -108,9 +113,10 @@ from subfloor.observe.usage import Usage, Used
 from subfloor.observe.volume_group import Group, Logical, Membership, NamedGroup, Physical, PhysicalVolume
 from subfloor.steps.volumes import luks
 from subfloor.storage import gpt, lvm, sizes
+from subfloor.storage.arrays import name_in
 from subfloor.storage.devices import device
 from subfloor.storage.end_mark import EndMark
-from subfloor.storage.filesystems import lvm_uuid, uuid_on_disk
+from subfloor.storage.filesystems import RAID, lvm_uuid, uuid_on_disk
 from subfloor.storage.marks import final
 from subfloor.storage.partition_types import type_guid
 
@@ -129,9 +135,8 @@ _ROOT = MountLocation("/", "/dev/sda1", "ext4")
 
 def machine(given: Mapping[str, Any], subjects: Iterable[AnySubject]) -> Machine:
     """What ``given`` says of each subject; of those that it does not name, what is usual."""
-    seen = dict(
-        _subject(key, value) for key, value in given.items() if not key.startswith(("free ", "layer ", "physical "))
-    )
+    later = ("free ", "layer ", "member ", "physical ")
+    seen = dict(_subject(key, value) for key, value in given.items() if not key.startswith(later))
     for subject in subjects:
         if subject not in seen:
             seen[subject] = _usual(subject, seen)
@@ -153,6 +158,9 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
         for subject in subjects:
             if isinstance(subject, Above):
                 found[subject] = ()
+                continue
+            if isinstance(subject, MemberOf):
+                found[subject] = _member(given, subject.node)
                 continue
             if isinstance(subject, Member):
                 found[subject] = Layer(unseen=given.get(f"layer {subject.node}", ""))
@@ -211,6 +219,7 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
 
 _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Disk, Missing(("/dev/sda (931 GiB)",))),
+    (ArraysNamed, ()),
     (_COMMAND.Condition, False),
     (_COMMAND.Exists, False),
     (_MACHINE_ID.MachineId, "absent"),
@@ -274,7 +283,7 @@ def disk(path: str, about: Any) -> tuple[AnySubject, DiskState | Missing]:
     elif "logical" in about:
         about |= _of_group(about)
     elif "holds" in about or "marked" in about:
-        about |= _whole(about)
+        about |= _whole(about, IDENTITY.array(path[8:]) if path.startswith("/dev/md/") else IDENTITY.disk("disk"))
     more = {name.replace("-", "_"): _frozen(value) for name, value in about.items()}
     return Disk(path), DiskState(
         **{"node": path, "size": size, "limits": limits, "table": table, "volumes": volumes} | more
@@ -310,15 +319,39 @@ def _filled(about: dict[str, Any], volume: UUID) -> dict[str, Any]:
     return found
 
 
-def _whole(about: dict[str, Any]) -> dict[str, Any]:
-    """The content of a whole disk, which has our UUID unless another one is given, and the mark of it."""
+def _whole(about: dict[str, Any], volume: UUID) -> dict[str, Any]:
+    """The content of a whole disk or array, which has our UUID unless another one is given, and the mark of it."""
     found: dict[str, Any] = {}
     uuid, holds, stage = about.pop("uuid", ""), about.pop("holds", None), about.pop("marked", "")
     content = _content(holds, None, fresh=False)
     if isinstance(content, Content):
-        ours = uuid_on_disk(content.type, IDENTITY.filesystem(IDENTITY.disk("disk")))
+        ours = uuid_on_disk(content.type, IDENTITY.filesystem(volume))
         found |= {"content": replace(content, uuid=uuid or ours), "signatures": (content.type,)}
-    return found | ({"mark": EndMark(IDENTITY.disk("disk"), stage)} if stage else {})
+    return found | ({"mark": EndMark(volume, stage)} if stage else {})
+
+
+def _arrays(name: str, about: Any) -> tuple[AnySubject, tuple[Array, ...]]:
+    given = dict(about) if isinstance(about, Mapping) else {"members": about}
+    members, count = frozenset(given.get("members", ())), given.get("count", 2)
+    array = Array(
+        uuid=given.get("uuid", str(IDENTITY.array(name))),
+        node=given.get("node", f"/dev/md/{name}"),
+        level=given.get("level", "raid1"),
+        count=count,
+        each=sizes.parse(given.get("each", "1008MiB")),
+        members=members,
+        faulty=frozenset(given.get("faulty", ())),
+        active=given.get("active", True),
+        syncing=given.get("syncing", ""),
+    )
+    return ArraysNamed(name), (array,)
+
+
+def _member(given: Mapping[str, Any], node: str) -> Superblock | None:
+    """The superblock of a member of the one array of ours in the case."""
+    name = next(key.removeprefix("array ") for key in given if key.startswith("array "))
+    said = given.get(f"member {node}", "")
+    return None if said == "none" else Superblock(str(IDENTITY.array(name)), alone=said == "alone")
 
 
 def _group(name: str, about: Any) -> tuple[AnySubject, Group | None]:
@@ -416,6 +449,8 @@ def _content(about: Any, entry: gpt.Entry | None, fresh: bool) -> Content | Unkn
         dict(about) if isinstance(about, Mapping) else dict(zip(("type", "label"), about.split(" ", 1), strict=False))
     )
     uuid = given.get("uuid", "ours")
+    if uuid == "ours" and given["type"] == RAID:
+        uuid = str(IDENTITY.array(name_in(given.get("label", ""))))
     if uuid == "ours":
         uuid = uuid_on_disk(given["type"], IDENTITY.filesystem(entry.uuid)) if entry else ""
     return Content(given["type"], given.get("label", ""), uuid, fresh or bool(given.get("fresh")))
@@ -610,6 +645,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "filesystem": _filesystem,
     "group": _group,
     "luks": _luks,
+    "array": _arrays,
     "memory": _memory,
     "account": _account,
     "hidden": _hidden,

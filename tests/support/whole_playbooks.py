@@ -26,6 +26,7 @@ _REGISTRY = Registry()
 NIXOS = "nixos-tmpfs-root.yml"
 BTRFS = "nixos-luks-btrfs.yml"
 LVM = "nixos-luks-lvm.yml"
+MIRROR = "../tests/data/playbooks/nixos-mirror.yml"
 TWO_DISKS = "../tests/data/playbooks/two-disks.yml"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
 _USERS = {
@@ -71,6 +72,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "ext4 root": ("ext4-root.yml", {}),
     "ext4 root, GRUB": ("ext4-root.yml", {"boot_loader": "grub"}),
     "data disk": ("data-disk.yml", {}),
+    "mirror": (MIRROR, {"first": "/dev/vda", "second": "/dev/vdb"}),
+    "mirror, no swap": (MIRROR, {"first": "/dev/vda", "second": "/dev/vdb", "swap": 0}),
 }
 
 
@@ -81,7 +84,7 @@ RECORDED = {"tmpfs root, flake", "tmpfs root, password", "btrfs in LUKS"}
 def entries(variant: str) -> tuple[Entry, ...]:
     """The entries of a playbook."""
     name, given = VARIANTS[variant]
-    given = given if name == TWO_DISKS else {"disk": "/dev/vda"} | given
+    given = given if name in (TWO_DISKS, MIRROR) else {"disk": "/dev/vda"} | given
     return entries_of(_HERE.parent / "playbooks" / name, given, recorded=variant in RECORDED)
 
 
@@ -98,7 +101,10 @@ def blank(play: tuple[Entry, ...]) -> Machine:
     disks = {subject.path for subject in looked if isinstance(subject, Disk)}
     programs = {f"tool {name}": True for name in ("btrfs", "chattr", "filefrag", "lsattr")}
     installer = {"running": "nixos 25.11 25.11.20260101.abc"} | programs
-    given = {f"disk {each}": "absent" if each.startswith("/dev/mapper/") else {"size": "30GiB"} for each in disks}
+    given = {
+        f"disk {each}": "absent" if each.startswith(("/dev/mapper/", "/dev/md/")) else {"size": "30GiB"}
+        for each in disks
+    }
     return step_values.machine(given | installer, looked)
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem, LogicalVolume, Persisted, SwapDevice
+from subfloor.core.contributions import (
+    ArrayDevice,
+    Contribution,
+    EncryptedDevice,
+    FileSystem,
+    LogicalVolume,
+    Persisted,
+    SwapDevice,
+)
 from subfloor.core.faults import asked
 from subfloor.core.task import Task
 from subfloor.observe.disk import Disk
@@ -22,15 +30,16 @@ def partitions(task: Task) -> frozenset[tuple[str, int]]:
 
 
 def devices(task: Task) -> frozenset[str]:
-    """The devices that a task works on: its parameter ``device``, and those that it contributes."""
+    """The devices that a task works on: its parameters ``device`` and ``devices``, and those that it contributes."""
     contributed = (each.device for each in _contributions(task) if isinstance(each, FileSystem | SwapDevice))
-    named = (getattr(task, "device", None), *contributed)
+    several = getattr(task, "devices", ())
+    named = (getattr(task, "device", None), *(several if isinstance(several, tuple) else ()), *contributed)
     return frozenset(path for path in named if isinstance(path, str))
 
 
 def opened(task: Task) -> frozenset[str]:
-    """The devices that a task makes appear: containers, once they are open, and logical volumes."""
-    made = (each for each in _contributions(task) if isinstance(each, EncryptedDevice | LogicalVolume))
+    """The devices that a task makes appear: containers, once they are open, logical volumes and arrays."""
+    made = (each for each in _contributions(task) if isinstance(each, EncryptedDevice | LogicalVolume | ArrayDevice))
     return frozenset(each.path for each in made)
 
 

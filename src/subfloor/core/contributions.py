@@ -107,6 +107,20 @@ class LogicalVolume:
 
 
 @dataclass(frozen=True)
+class ArrayDevice:
+    """An md array that the installed system assembles as ``/dev/md/NAME``. ``devices``: its members."""
+
+    name: str
+    uuid: str
+    devices: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Where it is once it is assembled."""
+        return f"/dev/md/{self.name}"
+
+
+@dataclass(frozen=True)
 class Rollback:
     """A btrfs subvolume that the installed system replaces at every boot by a snapshot of another one, ``blank``.
 
@@ -166,6 +180,7 @@ Contribution = (
     | SwapFile
     | EncryptedDevice
     | LogicalVolume
+    | ArrayDevice
     | Rollback
     | PasswordFile
     | Administrators

@@ -60,6 +60,10 @@ class Identity:
         """The UUID in the tag of our logical volume of this name in this group."""
         return uuid5(self._own, f"logical volume {group} {name}")
 
+    def array(self, name: str) -> UUID:
+        """The UUID of our md array of this name."""
+        return uuid5(self._own, f"array {name}")
+
     def filesystem(self, partition: UUID) -> UUID:
         """The UUID of the filesystem or swap area on our partition."""
         return uuid5(self._own, f"filesystem {partition}")

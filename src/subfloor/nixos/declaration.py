@@ -36,7 +36,7 @@ class Declaration:
     openssh: bool
     store: str
     boot_loader: Loader | None
-    grub_device: str
+    grub_devices: tuple[str, ...]
     efi_variables: bool
     generations: int
     systemd_initrd: bool
@@ -89,7 +89,7 @@ class Declaration:
             timezone=self.timezone,
             loader=self.boot_loader or "systemd-boot",
             esp=layout.esp or "/boot",
-            grub_device=self.grub_device,
+            grub_devices=self.grub_devices,
             efi_variables=self.efi_variables,
             generations=self.generations,
             systemd_initrd=self.systemd_initrd,

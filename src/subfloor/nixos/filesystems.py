@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from subfloor.core.contributions import FileSystem, Persisted
 from subfloor.core.parameters import Param
-from subfloor.nixos import encryption, lvm, nix, persistence, rollback, stages, swaps
+from subfloor.nixos import arrays, encryption, lvm, nix, persistence, rollback, stages, swaps
 from subfloor.nixos.initrd import Initrd
 from subfloor.nixos.layout import ALWAYS_EARLY, Layout, lies_in, source
 
@@ -59,7 +59,8 @@ def module(
     rolling = rollback.settings(layout)
     opened = encryption.settings(layout, initrd, needed.containers)
     active = lvm.settings(layout, early=needed.groups, systemd=initrd.systemd)
-    settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), opened, active)
+    below = nix.merged(opened, active, arrays.settings(layout))
+    settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), below)
     settings = nix.merged(settings, {"boot": {"initrd": {"systemd": rolling}}} if rolling else {})
     notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
     taken = "pkgs, " if rolling else ""

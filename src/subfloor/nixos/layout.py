@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from subfloor.core.contributions import (
     Administrators,
+    ArrayDevice,
     Contribution,
     EncryptedDevice,
     FileSystem,
@@ -48,9 +49,9 @@ class Layout:
     """The mounts, persistent paths, swap areas and containers of a play.
 
     ``rollback``: the root is a btrfs subvolume that is replaced at every boot. ``resume_offset``: where the swap
-    file for hibernation begins on its device, in pages; 0 if unknown. ``inside``: each device with the names of the
-    containers that it lies in; ``grouped``: the devices that lie on logical volumes. ``left_behind``: the containers
-    whose key file is outside of the install root.
+    file for hibernation begins on its device, in pages; 0 if unknown. ``arrays``: md arrays. ``inside``: each
+    device with the names of the containers that it lies in; ``grouped``: the devices that lie on logical volumes.
+    ``left_behind``: the containers whose key file is outside of the install root.
     """
 
     filesystems: tuple[FileSystem, ...] = ()
@@ -67,6 +68,7 @@ class Layout:
     left_behind: tuple[str, ...] = ()
     logical: tuple[LogicalVolume, ...] = ()
     grouped: frozenset[str] = frozenset()
+    arrays: tuple[ArrayDevice, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -222,6 +224,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         next((each for each in found if isinstance(each, Rollback)), None),
         encrypted=tuple(each for each in found if isinstance(each, EncryptedDevice)),
         logical=tuple(each for each in found if isinstance(each, LogicalVolume)),
+        arrays=tuple(each for each in found if isinstance(each, ArrayDevice)),
         left_behind=tuple(
             each.name
             for each in every
@@ -263,7 +266,7 @@ def _twice(names: tuple[str, ...]) -> str:
 
 def _inside(root: str, each: Contribution) -> Iterator[Contribution]:
     """The contribution with the paths of the installed system; nothing if it is not under ``root``."""
-    if isinstance(each, SwapDevice | Rollback | LogicalVolume):
+    if isinstance(each, SwapDevice | Rollback | LogicalVolume | ArrayDevice):
         yield each
         return
     if isinstance(each, EncryptedDevice):

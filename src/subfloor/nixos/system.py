@@ -26,6 +26,9 @@ BootLoader = Annotated[
 GrubDevice = Annotated[
     str, Param("The disk from which a BIOS starts GRUB, by a persistent name", pattern="^$|^/dev/[^\n]+$")
 ]
+GrubMirrors = Annotated[
+    tuple[str, ...], Param("Further disks that GRUB is installed on, so that each of them starts the system")
+]
 InitrdKind = Annotated[
     Literal["systemd", "scripted"],
     Param("What mounts the root at boot: systemd, or NixOS's older scripts, which NixOS 26.11 no longer has"),
@@ -62,7 +65,7 @@ class System:
     openssh: bool = False
     loader: Loader = "systemd-boot"
     esp: str = "/boot"
-    grub_device: str = ""
+    grub_devices: tuple[str, ...] = ()
     cryptodisk: bool = False
     host_keys: bool = False
     made_keys: tuple[HostKey, ...] = ()
@@ -116,7 +119,9 @@ def _loader(system: System) -> dict[str, nix.Value]:
     if system.loader == "none":
         return {}
     if system.loader == "grub":
-        grub: dict[str, nix.Value] = {"enable": True, "device": system.grub_device}
+        on = system.grub_devices
+        where: dict[str, nix.Value] = {"devices": list(on)} if len(on) > 1 else {"device": "".join(on)}
+        grub: dict[str, nix.Value] = {"enable": True, **where}
         grub["configurationLimit"] = system.generations
         return {"loader": {"grub": grub | ({"enableCryptodisk": True} if system.cryptodisk else {})}}
     elsewhere: dict[str, nix.Value] = {} if system.esp == "/boot" else {"efiSysMountPoint": system.esp}

@@ -51,7 +51,7 @@ class Upper:
 _GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
 """The name of the group in that of a logical volume's device, in which a hyphen of the name is doubled (lvm(8))."""
 
-_ARRAY = re.compile(r"/dev/md[^/]*")
+_ARRAY = re.compile(r"/dev/md(/[A-Za-z])?[^/]*")
 
 
 @dataclass(frozen=True)

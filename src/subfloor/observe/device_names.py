@@ -14,12 +14,16 @@ node_of() { # the name of a block device in sysfs. Sets $node.
         *!*) node=/dev/$(printf %s "$1" | tr '!' /); return 0;;
         dm-*) read -r node < "/sys/class/block/$1/dm/name" 2>/dev/null && [ -b "/dev/mapper/$node" ] &&
             { node=/dev/mapper/$node; return 0; };;
+        md[0-9]*) for node in /dev/md/[A-Za-z]*; do
+            [ ! -b "$node" ] || [ ! "$node" -ef "/dev/$1" ] || return 0
+        done;;
     esac
     node=/dev/$1
 }
 """
 """A function in sh: the node of a block device. The kernel numbers mapped devices in the order in which they appear,
-so a mapped device is identified by its device-mapper name (``/dev/mapper/vg0-root``, not ``/dev/dm-0``)."""
+so a mapped device is identified by its device-mapper name (``/dev/mapper/vg0-root``, not ``/dev/dm-0``), and so is an
+array that has one (``/dev/md/root``, not ``/dev/md127``)."""
 
 CANONICAL = rf"""
 {NODE}

@@ -15,7 +15,7 @@ printf '%s\n' "$mounts"
 while IFS= read -r line; do
     source=${{line##* - }}; source=${{source#* }}; source=${{source%% *}}
     case "$source" in *\\*) continue;; /dev/*) ;; *) continue;; esac
-    case "$source" in /dev/dm-*) ;; *)
+    case "$source" in /dev/dm-* | /dev/md[0-9]*) ;; *)
         [ -L "$source" ] || [ ! -e "/sys/class/block/${{source#/dev/}}" ] || continue
     esac
     line=${{line#* }}; line=${{line#* }}

@@ -8,7 +8,8 @@ from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
 from subfloor.observe.disk import Content, DiskState, FreeSpace, PartitionState, Remains
 from subfloor.storage.allocation import hole_around
-from subfloor.storage.filesystems import LAYERS, TOOLS, uuid_on_disk
+from subfloor.storage.arrays import name_in
+from subfloor.storage.filesystems import LAYERS, RAID, TOOLS, uuid_on_disk
 from subfloor.storage.gpt import Entry, Gpt
 from subfloor.storage.marks import UNFINISHED, final
 
@@ -38,8 +39,10 @@ def is_our_content(identity: Identity, partition: UUID, content: Content) -> boo
     """Whether this play makes such content on the partition with that UUID.
 
     A swap area has its UUID and its signature in different sectors, so after a power failure during mkswap it may
-    show no UUID.
+    show no UUID. A member of an array has the array's UUID, which is derived from the name in its label.
     """
+    if content.type == RAID:
+        return content.uuid == str(identity.array(name_in(content.label)))
     if content.type not in (*TOOLS, *LAYERS):
         return False
     ours = uuid_on_disk(content.type, identity.filesystem(partition))

@@ -90,6 +90,7 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("fsck.fat", "-n", node),
         lambda node, label: ("fatlabel", node, label) if label else ("fatlabel", "--reset", node),
         label_bytes=11,
+        sized=lambda size: ((), (str(size // 1024),)),
     ),
     "xfs": Tools(
         lambda node, label, uuid, options: (
@@ -151,6 +152,9 @@ TOOLS: Mapping[str, Tools] = {
 
 LUKS = "crypto_LUKS"
 """The type of a LUKS container, as blkid reports it: content of a volume that is not a filesystem."""
+
+RAID = "linux_raid_member"
+"""The type of a member of an md array, as blkid reports it. Its label names the array."""
 
 
 LVM = "LVM2_member"

@@ -72,3 +72,10 @@ def test_a_declared_boot_loader_that_cannot_start_this_machine_is_a_warning(
     config = task("nixos-config", {"boot_loader": loader, "grub_device": "/dev/vda" if loader == "grub" else ""})
     said = "\n".join(config.warnings_on(step_values.machine({"uefi": uefi}, config.subjects())))
     assert told in said and bool(told) == bool(said)
+
+
+def test_grub_is_installed_on_every_disk_of_a_mirror() -> None:
+    found = configuration(None, boot_loader="grub", grub_device="/dev/disk/by-id/a", grub_mirrors=["/dev/disk/by-id/b"])
+    assert 'devices = [ "/dev/disk/by-id/a" "/dev/disk/by-id/b" ];' in " ".join(found.split())
+    with pytest.raises(ValueError, match="grub_mirrors"):
+        configuration(None, grub_mirrors=["/dev/disk/by-id/b"])

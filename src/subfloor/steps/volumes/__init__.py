@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.task import Task
 from subfloor.observe.disk import DiskState
-from subfloor.steps.volumes import logical_volume, luks, partition, volume_group, whole_disk
+from subfloor.steps.volumes import array, logical_volume, luks, partition, volume_group, whole_disk
 from subfloor.steps.volumes.filling import filled_disks, is_filled_by
 from subfloor.steps.volumes.volume import Location, Volume
 from subfloor.steps.volumes.volume_group import GroupAt
 
-_KINDS = (logical_volume.located, luks.located, whole_disk.located, partition.located)
+_KINDS = (logical_volume.located, luks.located, array.located, whole_disk.located, partition.located)
 """One function per kind that recognises its paths. The last one accepts every remaining path."""
 
 
@@ -33,7 +33,8 @@ def group_of(name: str, play: Iterable[Task]) -> GroupAt | None:
 def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
     """All that shows whether the content of a whole device is finished, if a task of the play makes the device."""
     tasks = tuple(play)
-    made = logical_volume.located(path, tasks, locate) or luks.located(path, tasks, locate)
+    kinds = (logical_volume.located, luks.located, array.located)
+    made = next((found for kind in kinds if (found := kind(path, tasks, locate))), None)
     return made.subjects() if made else frozenset()
 
 

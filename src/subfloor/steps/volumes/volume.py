@@ -25,10 +25,10 @@ class Volume(ABC):
 
     ``path``: its path in the play; ``node``: its node in the kernel. ``size`` and ``sector``: in bytes. ``name``: its
     name in the layer below, with the mark of its progress (``storage/marks``). ``room``: how many of its bytes the
-    content may take; None: all. ``uuid``: of the volume; the UUIDs of its content are derived from it. ``ours``:
-    this play made it, or took it over. ``adopted``: it was taken over, with this very content. ``known``: the kernel
-    has it as the layer below defines it. ``disks``: the paths and nodes of the whole disks that it lies on;
-    ``locks``: the nodes among them.
+    content may take; None: all. ``unfit``: types of content that it cannot hold. ``uuid``: of the volume; the UUIDs of
+    its content are derived from it. ``ours``: this play made it, or took it over. ``adopted``: it was taken over, with
+    this very content. ``known``: the kernel has it as the layer below defines it. ``disks``: the paths and nodes of
+    the whole disks that it lies on; ``locks``: the nodes among them.
     """
 
     machine: Machine = field(repr=False)
@@ -43,6 +43,7 @@ class Volume(ABC):
     content: Content | Unknown | None
     adopted: bool = False
     room: int | None = None
+    unfit: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     in_use: bool = False
     read_only: bool = False

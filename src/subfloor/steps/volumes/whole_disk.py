@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from subfloor.core.errors import Refused
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine
-from subfloor.core.task import Command, Loss, Step, Task
-from subfloor.observe.disk import UNKNOWN_DATA, Content, Disk, DiskState, Holdings
-from subfloor.steps.losses import loss
+from subfloor.core.task import Step, Task
+from subfloor.observe.disk import UNKNOWN_DATA, Disk, DiskState
 from subfloor.steps.ownership import is_our_content
 from subfloor.steps.partitioning import check_not_another, disk_at, erase, erased, guard
+from subfloor.steps.volumes.end_marked import EndMarked, unexpected
 from subfloor.steps.volumes.filling import filled_disks
 from subfloor.steps.volumes.volume import Locate, Location, Volume
 from subfloor.storage.devices import device
-from subfloor.storage.end_mark import ROOM, EndMark, place, room
-from subfloor.storage.filesystems import LAYERS, TOOLS
-from subfloor.storage.marks import LABELLING, UNFINISHED
+from subfloor.storage.end_mark import ROOM, EndMark, room
+from subfloor.storage.marks import UNFINISHED
 from subfloor.storage.sizes import show
 
 
@@ -54,11 +53,12 @@ class WholeDiskAt(Location):
             node=disk.node,
             size=disk.size,
             room=room(disk.size),
+            unfit=("vfat",),
             sector=disk.limits.sector,
             name=self.disk + (disk.mark.stage if ours and disk.mark else ""),
             uuid=uuid,
             ours=ours,
-            content=disk.content or _unexpected(disk),
+            content=disk.content or unexpected(disk),
             users=disk.busy,
             in_use=disk.is_busy,
             read_only=disk.read_only,
@@ -98,39 +98,14 @@ class WholeDiskAt(Location):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeDisk(Volume):
+class WholeDisk(EndMarked):
     """A whole disk on a machine."""
-
-    disk: DiskState
-
-    def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that write the mark in the name, or remove it, and flush it. Raises ``LookNeeded``, ``Refused``."""
-        if name.endswith(LABELLING):
-            self._check_room_for_mark()
-        mark, sector = self._mark(name), self.sector
-        at = (f"of={self.node}", f"bs={sector}", f"seek={place(self.size) // sector}", "count=1", "iflag=fullblock")
-        # One sector, filled up with zeros (sync), so it is written as a whole or not at all.
-        how = ("conv=sync,notrunc,fsync", "status=none")
-        zeros = () if mark else ("if=/dev/zero",)
-        return (Command(("dd", *zeros, *at, *how), stdin=mark.bytes if mark else b""),)
-
-    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
-        """The machine after the volume got this content and name."""
-        mark = self._mark(name)
-        signatures = (content.type,) if content else (UNKNOWN_DATA,) if mark else ()
-        disk = replace(self.disk, content=content, signatures=signatures, mark=mark)
-        return self.machine.with_(Disk(self.path), disk)
-
-    def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
-        lost = loss(self.machine, self.path, self.disk)
-        return (replace(lost, what=f"{lost.what} ({about})"),)
 
     def take_over(self) -> Step:
         """A step that erases the disk, and marks it as ours and unfinished; a blank disk is only marked."""
         blank = not self.disk.signatures and self.disk.table is None
         name = self.final_name + UNFINISHED
-        after = replace(erased(self.disk), signatures=(UNKNOWN_DATA,), mark=self._mark(name))
+        after = replace(erased(self.disk), signatures=(UNKNOWN_DATA,), mark=self.marked(name))
         return Step(
             says=f"Mark {self.path} as unfinished" if blank else f"Take over {self.path}, and empty it",
             commands=((guard(self.node),) if blank else erase(self.disk)) + self.mark(name),
@@ -138,21 +113,6 @@ class WholeDisk(Volume):
             destroys=() if blank else self.losses("not made by this play"),
             locks=self.locks,
         )
-
-    def _mark(self, name: str) -> EndMark | None:
-        stage = name.removeprefix(self.final_name)
-        return EndMark(self.uuid, stage) if stage else None
-
-    def _check_room_for_mark(self) -> None:
-        """Raise ``Refused`` if the filesystem reaches the place of the mark: another program made it larger."""
-        held = self.machine.further(Holdings(self.path, ((0, self.size),)))
-        size = next((each.size for each in held if each.start == 0), 0)
-        if self.disk.mark is None and not 0 < size <= place(self.size):
-            raise Refused(
-                f"the filesystem on {self.path} leaves no room at the end of the disk, where a change of its label is "
-                "marked as begun",
-                advice="change the label with the filesystem's own program, then run this again",
-            )
 
 
 def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: str) -> bool:
@@ -162,12 +122,6 @@ def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: st
     content = disk.content
     made_here = bool(content and content.uuid and is_our_content(identity, identity.disk(name), content))
     return disk.mark is not None or (made_here and content is not None and disk.signatures == (content.type,))
-
-
-def _unexpected(disk: DiskState) -> Content | None:
-    """The signatures that wipefs(8) finds on the disk and blkid(8) does not: this play makes none of them."""
-    found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, *LAYERS})
-    return Content(", ".join(found)) if found else None
 
 
 def marked_name(disk: DiskState) -> str:

@@ -1,0 +1,176 @@
+"""The md arrays of a name, as the kernel has them: their members, and whether these are complete and in sync.
+
+A look assembles nothing. The kernel's own state is in sysfs (Documentation/admin-guide/md.rst); the identity is read
+from the superblock of a member.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from subfloor.core.errors import LookFailed
+from subfloor.core.machine import Output, Subject
+from subfloor.observe.device_names import NODE
+from subfloor.storage.arrays import name_in
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array. ``level``: as the kernel names it, such as ``raid1``; ``count``: how many members it has when complete.
+
+    ``each``: bytes of each member that hold data; 0 if the members may differ. ``members``: the nodes of the devices
+    in it, except the ``faulty`` ones. ``active``: it is started. ``syncing``: what the kernel is doing to bring all
+    members in sync, in words; "" if nothing.
+    """
+
+    WORDS: ClassVar[Mapping[str, str]] = {"count": "number of members", "each": "size of each member"}
+
+    uuid: str
+    node: str
+    level: str
+    count: int
+    each: int = 0
+    members: frozenset[str] = frozenset()
+    faulty: frozenset[str] = frozenset()
+    active: bool = True
+    syncing: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        missing = self.count - len(self.members)
+        faulty = f", faulty {', '.join(sorted(self.faulty))}" if self.faulty else ""
+        state = f", {missing} of {self.count} missing" if missing > 0 else ""
+        return f"{self.level} of {', '.join(sorted(self.members)) or 'nothing'}{faulty}{state}"
+
+
+@dataclass(frozen=True)
+class ArraysNamed(Subject[tuple[Array, ...]]):
+    """All arrays of this name that the kernel has, whoever made them."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"array {self.name}"
+
+    def probes(self) -> tuple[str, ...]:
+        """The probe: mdadm is started only where the kernel has arrays."""
+        return (_PROBE,)
+
+    def parse(self, *outputs: Output) -> tuple[Array, ...]:
+        """The arrays, sorted. Raises ``LookFailed`` if mdadm is missing."""
+        (output,) = outputs
+        if output.status == 127:
+            raise LookFailed("this machine has an md array, and mdadm is missing", advice="install mdadm")
+        every = (_facts(about) for about in re.split("^array ", output.text, flags=re.MULTILINE)[1:])
+        found = (_array(facts) for facts in every if name_in(_one(facts, "MD_NAME")) == self.name)
+        return tuple(sorted(found, key=lambda array: array.uuid))
+
+
+_Facts = list[tuple[str, str]]
+
+
+def _facts(text: str) -> _Facts:
+    pairs = (re.fullmatch(r"([^ =]+)[ =](.*)", line) for line in f"node {text}".split("\n"))
+    return [(found[1], found[2]) for found in pairs if found]
+
+
+def _one(facts: _Facts, key: str) -> str:
+    return dict(facts).get(key, "")
+
+
+def _array(facts: _Facts) -> Array:
+    faulty = frozenset(_members(facts, faulty=True))
+    action = _one(facts, "action")
+    return Array(
+        uuid=standard(_one(facts, "MD_UUID")),
+        node=_one(facts, "node"),
+        level=_one(facts, "level"),
+        count=int(_one(facts, "disks") or 0),
+        each=int(_one(facts, "each") or 0) * 1024,
+        members=frozenset(_members(facts, faulty=False)),
+        faulty=faulty,
+        active=_one(facts, "state") not in ("inactive", "clear", ""),
+        syncing=_SYNCING.get(action, ""),
+    )
+
+
+_SYNCING = {"resync": "resynchronising", "recover": "rebuilding a member", "reshape": "reshaping"}
+"""The values of ``sync_action`` that change the members; ``check`` and ``idle`` do not."""
+
+
+def _members(facts: _Facts, *, faulty: bool) -> Iterator[str]:
+    for node, _, state in (value.partition(" ") for key, value in facts if key == "member"):
+        if ("faulty" in state.split(",")) == faulty:
+            yield node
+
+
+def standard(uuid: str) -> str:
+    """A UUID as mdadm shows it (four groups with colons), in the standard form."""
+    digits = re.sub(r"[^0-9a-f]", "", uuid.lower())
+    ends = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+    return "-".join(digits[start:end] for start, end in ends)
+
+
+_PROBE = rf"""
+{NODE}
+value() {{ value=; [ ! -r "$1" ] || read -r value < "$1" || :; }}
+for s in /sys/class/block/md*; do
+    [ -d "$s/md" ] || continue
+    command -v mdadm >/dev/null || exit 127
+    node_of "${{s##*/}}"; echo "array $node"
+    value "$s/md/array_state"; echo "state $value"
+    value "$s/md/level"; echo "level $value"
+    value "$s/md/raid_disks"; echo "disks $value"
+    value "$s/md/component_size"; echo "each $value"
+    value "$s/md/sync_action"; echo "action $value"
+    first=
+    for m in "$s"/md/dev-*; do
+        [ -e "$m/state" ] || continue
+        value "$m/state"; state=$value
+        node_of "${{m##*/dev-}}"; echo "member $node $state"
+        case $state in *faulty*) ;; *) first=${{first:-$node}};; esac
+    done
+    [ -z "$first" ] || timeout -k 1 10 mdadm --examine --export "$first" 2>/dev/null || :
+done
+exit 0
+"""
+
+
+@dataclass(frozen=True)
+class Superblock:
+    """What a member of an array knows of it. ``alone``: the array was in use without this member's fellows."""
+
+    uuid: str
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class MemberOf(Subject[Superblock | None]):
+    """The superblock of a member, by the kernel's node; None if there is none that mdadm can read."""
+
+    node: str
+
+    def __str__(self) -> str:
+        return f"superblock of {self.node}"
+
+    def probes(self) -> tuple[str, ...]:
+        """The probe, which only reads."""
+        return (f"mdadm --examine {shlex.quote(self.node)} 2>/dev/null\nexit 0",)
+
+    def parse(self, *outputs: Output) -> Superblock | None:
+        """The superblock."""
+        facts = dict(_lines(outputs[0].text.split("\n")))
+        if "Array UUID" not in facts:
+            return None
+        # Such as `AA. ('A' == active, '.' == missing, 'R' == replacing)`.
+        state = facts.get("Array State", ".").partition(" ")[0]
+        return Superblock(standard(facts["Array UUID"]), "." in state)
+
+
+def _lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        key, _, value = line.partition(" : ")
+        yield key.strip(), value.strip()

@@ -1,0 +1,49 @@
+"""Assemble an array that was made before; a check assembles nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine, Unknown
+from subfloor.core.task import Command, Step
+from subfloor.observe.array import Array, ArraysNamed
+from subfloor.observe.disk import Disk, Missing, Unopened
+from subfloor.steps.arrays.declared import Declared, is_member, kept, locks
+from subfloor.steps.volumes import Volume
+
+
+def assemble(machine: Machine, volumes: Sequence[Volume], declared: Declared, stopped: Array | None) -> Step:
+    """A step that assembles the array. ``stopped``: what the kernel has of it, not started. Raises ``Refused``."""
+    _check_complete(volumes, declared)
+    if not isinstance(machine[Disk(declared.path)], Missing):
+        raise Refused(
+            f"{declared.path} is not the array that this play makes",
+            advice="stop it (`mdadm --stop`), or choose another `name`; `mdadm --detail` shows what it is",
+        )
+    uuid = str(volumes[0].identity.array(declared.name))
+    nodes = (each.node for each in volumes)
+    inside = Unopened(f"the array {declared.name} is assembled")
+    return Step(
+        says=f"Assemble {declared.path} from {', '.join(declared.devices)}",
+        commands=(
+            *(command for each in volumes for command in each.reveal()),
+            *([Command(("mdadm", "--stop", stopped.node))] if stopped else ()),
+            Command(("mdadm", "--assemble", declared.path, f"--uuid={uuid}", *nodes)),
+        ),
+        after=machine.updated({Disk(declared.path): inside, ArraysNamed(declared.name): Unknown()}),
+        locks=locks(volumes),
+    )
+
+
+def _check_complete(volumes: Sequence[Volume], declared: Declared) -> None:
+    """Raise ``Refused`` if a member is missing: whether the array is to be used without it is for a person to say."""
+    there = kept(volumes, declared)
+    missing = ", ".join(each.path for each in volumes if not is_member(each, declared))
+    if missing:
+        nodes = " ".join(each.node for each in there)
+        raise Refused(
+            f"{declared.path} is not assembled, and {missing} is not a member of it",
+            advice=f"start it without that member, `mdadm --assemble --run {declared.path} {nodes}`; then run this "
+            "again, which adds the member",
+        )

@@ -1,0 +1,79 @@
+"""An md array as a play declares it, and which of its volumes are members of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from subfloor.core.errors import Refused
+from subfloor.core.identity import Identity
+from subfloor.core.machine import AnySubject
+from subfloor.observe.array import ArraysNamed
+from subfloor.observe.disk import Content, Disk
+from subfloor.steps.volumes import Volume
+from subfloor.storage import arrays
+from subfloor.storage.filesystems import RAID
+
+
+@dataclass(frozen=True)
+class Declared:
+    """``devices``: the volumes of its members, as the play names them.
+
+    ``raw``: no task of the play fills it, so it has no mark from the start.
+    """
+
+    name: str
+    level: int
+    devices: tuple[str, ...]
+    raw: bool = False
+
+    @property
+    def path(self) -> str:
+        """Its path once it is assembled."""
+        return arrays.node_of(self.name)
+
+    @property
+    def subjects(self) -> frozenset[AnySubject]:
+        """What is looked at besides its members."""
+        return frozenset({Disk(self.path), ArraysNamed(self.name)})
+
+    @property
+    def label(self) -> str:
+        """The label of its members."""
+        return arrays.label_of(self.name)
+
+    def content(self, identity: Identity) -> Content:
+        """The content of a member."""
+        return Content(RAID, self.label, str(identity.array(self.name)))
+
+
+def is_member(volume: Volume, declared: Declared) -> bool:
+    """Whether the content of a volume is a member of the array that this play makes."""
+    content = volume.content
+    wanted = declared.content(volume.identity)
+    return isinstance(content, Content) and (content.type, content.uuid) == (wanted.type, wanted.uuid)
+
+
+def is_begun(volumes: Iterable[Volume], declared: Declared) -> bool:
+    """Whether the array was made completely once: then a member has its final name, and nothing is made anew."""
+    return any(each.is_final and is_member(each, declared) for each in volumes)
+
+
+def kept(volumes: Sequence[Volume], declared: Declared) -> tuple[Volume, ...]:
+    """The volumes that are members."""
+    return tuple(each for each in volumes if is_member(each, declared))
+
+
+def locks(volumes: Iterable[Volume]) -> tuple[str, ...]:
+    """The disks of all volumes, which a step locks."""
+    return tuple(dict.fromkeys(lock for each in volumes for lock in each.locks))
+
+
+def check_apart(volumes: Sequence[Volume], declared: Declared) -> None:
+    """Raise ``Refused`` if two members lie on one disk, or on one partition."""
+    wholes = [each.whole for each in volumes]
+    if twice := next((each for each in volumes if wholes.count(each.whole) > 1), None):
+        raise Refused(
+            f"two members of {declared.path} lie on one disk, {twice.disks[0]}: if it fails, both are lost",
+            advice="name a partition of another disk",
+        )

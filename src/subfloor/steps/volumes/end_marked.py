@@ -1,0 +1,71 @@
+"""What the kinds of volumes have in common that carry the mark in a sector near their end: whole disks and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from subfloor.core.errors import Refused
+from subfloor.core.machine import Machine
+from subfloor.core.task import Command, Loss
+from subfloor.observe.disk import UNKNOWN_DATA, Content, Disk, DiskState, Holdings
+from subfloor.steps.losses import loss
+from subfloor.steps.volumes.volume import Volume
+from subfloor.storage.end_mark import EndMark, place
+from subfloor.storage.filesystems import LAYERS, TOOLS
+from subfloor.storage.marks import LABELLING
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMarked(Volume):
+    """A volume without a name; ``disk``: the device, which has no partition table."""
+
+    disk: DiskState
+
+    def mark(self, name: str) -> tuple[Command, ...]:
+        """Commands that write the mark in the name, or remove it, and flush it. Raises ``LookNeeded``, ``Refused``."""
+        if name.endswith(LABELLING):
+            self._check_room_for_mark()
+        return (written(replace(self.disk, mark=self.marked(name))),)
+
+    def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
+        """The machine after the volume got this content and name."""
+        mark = self.marked(name)
+        signatures = (content.type,) if content else (UNKNOWN_DATA,) if mark else ()
+        disk = replace(self.disk, content=content, signatures=signatures, mark=mark)
+        return self.machine.with_(Disk(self.path), disk)
+
+    def losses(self, about: str) -> tuple[Loss, ...]:
+        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        lost = loss(self.machine, self.path, self.disk)
+        return (replace(lost, what=f"{lost.what} ({about})"),)
+
+    def marked(self, name: str) -> EndMark | None:
+        """The mark in a name."""
+        stage = name.removeprefix(self.final_name)
+        return EndMark(self.uuid, stage) if stage else None
+
+    def _check_room_for_mark(self) -> None:
+        """Raise ``Refused`` if the filesystem reaches the place of the mark: another program made it larger."""
+        held = self.machine.further(Holdings(self.path, ((0, self.size),)))
+        size = next((each.size for each in held if each.start == 0), 0)
+        if self.disk.mark is None and not 0 < size <= place(self.size):
+            raise Refused(
+                f"the filesystem on {self.path} leaves no room at the end of the disk, where a change of its label "
+                "is marked as begun",
+                advice="change the label with the filesystem's own program, then run this again",
+            )
+
+
+def written(disk: DiskState) -> Command:
+    """A command that writes the mark of a device, or removes it if it has none, and flushes it."""
+    mark, sector = disk.mark, disk.limits.sector
+    at = (f"of={disk.node}", f"bs={sector}", f"seek={place(disk.size) // sector}", "count=1", "iflag=fullblock")
+    # One sector, filled up with zeros (sync), so it is written as a whole or not at all.
+    how = ("conv=sync,notrunc,fsync", "status=none")
+    return Command(("dd", *(() if mark else ("if=/dev/zero",)), *at, *how), stdin=mark.bytes if mark else b"")
+
+
+def unexpected(disk: DiskState) -> Content | None:
+    """The signatures that wipefs(8) finds on the disk and blkid(8) does not: this play makes none of them."""
+    found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, *LAYERS})
+    return Content(", ".join(found)) if found else None
