@@ -147,9 +147,10 @@ def test_a_lock_that_another_program_holds_is_a_refusal_case_67(
 def test_ticks_arrive_while_a_command_runs() -> None:
     ticks: list[tuple[float, str]] = []
     with Host().shell() as shell:
-        shell.run(["sh", "-c", "printf '1 %%\\r2 %%\\n\\n'; sleep 3.5"], tick=lambda *tick: ticks.append(tick))
+        shell.run(["sh", "-c", "printf '1 %%\\r2 %%\\n\\n'; sleep 10"], tick=lambda *tick: ticks.append(tick))
     assert len(ticks) >= 2 and ticks == sorted(ticks)
-    assert {said for _, said in ticks} == {"2 %"}
+    said = [line for _, line in ticks]
+    assert said[-1] == "2 %" and set(said) <= {"", "2 %"}  # nothing yet, on a busy machine
 
 
 def test_the_environment_of_a_command_does_not_reach_the_next() -> None:
