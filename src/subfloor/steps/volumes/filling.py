@@ -29,7 +29,7 @@ def filled_disks(play: Iterable[Task]) -> tuple[tuple[str, str], ...]:
     names = (
         (str(getattr(task, "disk", "") or erased.get(each.disk, "disk")), each.disk)
         for task, each in filling
-        if each.number is None and not each.disk.startswith("/dev/mapper/")
+        if each.number is None and not each.disk.startswith(("/dev/mapper/", "/dev/md/"))
     )
     return tuple(dict.fromkeys(names))
 
