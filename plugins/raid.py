@@ -26,6 +26,7 @@ from subfloor.plugin import (
     checked,
     contents,
     hookimpl,
+    is_filled_by,
     locate,
     own_array,
     partition_of,
@@ -71,12 +72,13 @@ class Raid(Task):
 
     def within(self, play: tuple[Task, ...]) -> Task:
         path = self._declared.path
-        users = [task for task in play if getattr(task, "device", None) == path]
         return replace(
             self,
             volumes=tuple(locate(each, play) for each in self.devices),
-            filled=self.raw or any(task.key != "swap" for task in users),
-            partitioned=any(task.key in ("gpt-label", "wipefs") for task in users),
+            filled=self.raw or any(is_filled_by(task, path) for task in play),
+            partitioned=any(
+                task.key in ("gpt-label", "wipefs") and getattr(task, "device", None) == path for task in play
+            ),
             twice=sum(isinstance(task, Raid) and task.name == self.name for task in play) > 1,
         )
 
