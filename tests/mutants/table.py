@@ -617,14 +617,14 @@ MUTANTS = (
         "src/subfloor/steps/volumes/logical_volume.py",
         ", disks=self.disks),)",
         "),)",
-        ("tests/unit/steps/test_logical_volumes.py",),
+        ("tests/unit/steps/test_volumes_of_a_group.py",),
     ),
     Mutant(
         "a group of which the play erases one disk counts as gone",
         "src/subfloor/steps/volumes/volume_group.py",
         "return bool(group.physical) and all(",
         "return bool(group.physical) and any(",
-        ("tests/unit/steps/test_logical_volumes.py",),
+        ("tests/unit/steps/test_volumes_of_a_group.py",),
     ),
     Mutant(
         "a disk counts as blank whatever is at the beginnings of its first MiB",
