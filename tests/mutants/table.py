@@ -545,7 +545,7 @@ MUTANTS = (
     Mutant(
         "a new logical volume shows what its place held before",
         "src/subfloor/steps/volume_groups/logical.py",
-        "            *wipe(declared.path),\n",
+        "            *wipe(declared.path),\n            empty_ends(disk),\n",
         "",
         _steps("logical-volume"),
     ),

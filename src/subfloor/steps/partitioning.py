@@ -326,6 +326,11 @@ def _zeros(disk: DiskState, places: Iterable[tuple[int, int]]) -> Command:
     return Command(("sh", "-euc", _ZEROS, "zeros", disk.node), stdin=lines.encode())
 
 
+def empty_ends(disk: DiskState) -> Command:
+    """A command that writes zeros to both ends of a device, so that nothing is recognised there."""
+    return _zeros(disk, _ends(disk, 0, disk.size))
+
+
 _EMPTY_SAMPLES = f"""
 pages=$2
 {SAMPLE_PLACES}{_WRITE_ZEROS}

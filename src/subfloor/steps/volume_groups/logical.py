@@ -10,7 +10,7 @@ from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.observe.disk import Disk, DiskState, Mapped, Missing, Unopened
 from subfloor.observe.volume_group import Group, Logical, NamedGroup
-from subfloor.steps.partitioning import wipe
+from subfloor.steps.partitioning import empty_ends, wipe
 from subfloor.steps.volumes import Volume
 from subfloor.steps.volumes.logical_volume import check_same, retag, retagged, with_volume
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, nodes
@@ -104,6 +104,7 @@ def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, b
         commands=(
             _activate(declared),
             *wipe(declared.path),
+            empty_ends(disk),
             *retag(declared.group, declared.name, declared.uuid, declared.stage, lies_on),
         ),
         after=machine.with_(NamedGroup(group.name), marked).with_(Disk(declared.path), disk),
@@ -133,7 +134,9 @@ def _grow(machine: Machine, declared: Declared, group: Group, there: Logical, be
     )
     disk = machine[Disk(declared.path)]
     if isinstance(disk, DiskState):
-        after = after.with_(Disk(declared.path), replace(disk, size=extents * group.extent))
+        # At the new end of an empty one there may be anything.
+        seen = replace(disk, size=extents * group.extent) if disk.content else Unopened("the volume has grown")
+        after = after.with_(Disk(declared.path), seen)
     grow = ("lvextend", *SETTINGS, "--yes", "--extents", str(extents), declared.full_name)
     return Step(
         says=f"Let the logical volume {declared.full_name} grow to {show(extents * group.extent)}",
