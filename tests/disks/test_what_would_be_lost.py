@@ -8,7 +8,7 @@ import pytest
 
 from disks.laying_out import EVERY, SMALL, on
 from disks.plays import converged, refusal
-from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, run
+from loop_disks import LoopDisk, MakeDisk, Mounter, disk, mounted, released, run
 
 pytestmark = pytest.mark.root
 
@@ -48,6 +48,7 @@ def test_the_use_and_the_last_mount_of_a_filesystem_are_shown(disk: MakeDisk, mo
     place = mounted(vda.partition(3))
     (place / "file").write_bytes(b"x" * (200 << 20))
     run("umount", place)
+    released(vda.partition(3))
     for play in (on(vda, *SMALL), [("mkfs", {"device": vda.partition(3), "type": "xfs"})]):
         words = refusal(play)
         assert "ext4 labelled 'nixos' (6" in words or "ext4 labelled 'nixos' (7" in words, words

@@ -109,6 +109,18 @@ _PATIENCE = 60.0
 """Seconds for which a passer-by who scans all disks may have one open, or a run that has a copy of our mounts."""
 
 
+def released(node: str) -> None:
+    """Wait until nothing uses a device: a copy of our mounts, in another process's namespace, keeps it mounted."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.close(os.open(node, os.O_RDONLY | os.O_EXCL))
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"something still uses {node}"
+            time.sleep(0.05)
+
+
 def take_away(disk: LoopDisk) -> None:
     """Let go of the loop device. Raises where somebody keeps it: it would falsify every test that follows."""
     run("partx", "--delete", disk.node, check=False)

@@ -43,6 +43,11 @@ class Stream:
         """Whether the end has been read."""
         return self._status is not None
 
+    @property
+    def printed(self) -> bool:
+        """Whether any output has been read after the begin mark."""
+        return self.begun and bool(self.said)
+
     def extend(self, data: bytes) -> bytes:
         """Add bytes that were read; returns those after the end mark."""
         self.said += data
@@ -180,6 +185,7 @@ class Exchange:
         now = time.monotonic()
         self._answers[self.at].seconds = now - self._since
         self.at, self._since, self._stall_ended = self.at + 1, now, False
+        self.latest = self._answers[min(self.at, len(self._answers) - 1)].out
         advanced()
 
     def _end_stall(self, selector: selectors.BaseSelector) -> None:
@@ -207,9 +213,11 @@ class Exchange:
             raise Gone
         streams = self._unread[descriptor]
         while data and streams:
-            self.latest = streams[0]
-            data = streams[0].extend(data)
-            if streams[0].ended:
+            stream = streams[0]
+            data = stream.extend(data)
+            if stream.printed:  # its mark alone is no output
+                self.latest = stream
+            if stream.ended:
                 streams.popleft()
 
 
