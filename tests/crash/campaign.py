@@ -11,7 +11,7 @@ from crash.recording import Record, Recording
 from crash.sample import sample
 from crash.trial import KEPT_IN, in_memory, stand, wrong
 
-SAMPLE_LAYOUTS, SAMPLE_STATES = 6, 6
+SAMPLE_LAYOUTS, SAMPLE_STATES = 5, 4
 """How many layouts are laid out, and how many states of each are tried, unless all are asked for."""
 
 

@@ -186,7 +186,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made.unlink()
 
 
-@pytest.mark.parametrize("name", sample([*ON_DISK], 24, seed="on disk"))
+@pytest.mark.parametrize("name", sample([*ON_DISK], 16, seed="on disk"))
 def test_changes_of_the_disk(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = ON_DISK[name]
     with installed(tmp_path, image) as machine:
@@ -283,7 +283,7 @@ MOUNTED = {
 }
 
 
-@pytest.mark.parametrize("name", sample([*MOUNTED], 12, seed="mounted"))
+@pytest.mark.parametrize("name", sample([*MOUNTED], 8, seed="mounted"))
 def test_changes_of_mounts(name: str, image: Path, tmp_path: Path, count: Count) -> None:
     case = MOUNTED[name]
     everything = [*DISK, *MOUNTS]

@@ -35,7 +35,6 @@ SOME = list(zip(itertools.cycle(READY), (kind for kind in DIRTY if kind not in F
 
 SOME_CUT = [
     (MAIN, "gpt-with-esp-and-data"),
-    (MAIN, "the-same-layout-by-another-seed-case-38"),
     (MAIN, "the-same-layout-wiped-by-hand-case-29"),
 ]
 

@@ -45,7 +45,7 @@ def test_incomplete_work_is_never_marked_finished_case_56(job: str, tmp_path: Pa
         each for each in met if each.call.argv[0].startswith(("mkfs", "mkswap")) and each.fault.name == "does nothing"
     ]
     assert idle
-    for meeting in idle:
+    for meeting in sample(idle, 2, seed=job):
         with stand(tmp_path, start) as at:
             _try(JOBS[job], meeting, at, whole)
         count("faulty programs", "made nothing, made by the next run")
