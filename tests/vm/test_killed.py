@@ -15,7 +15,6 @@ import pytest
 from counting import Count
 from crash.forked import Ran
 from crash.killing import Call, Counted, ends, moments
-from crash.sample import everything, sample
 from places import ROOT
 from vm.conftest import UNMOUNT, Forkserver
 
@@ -37,10 +36,7 @@ KILLED = {
 
 OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {MAIN})
 INSIDE = 1
-"""At how many calls of each command each of the three is killed, where all moments are tried."""
-
-SAMPLE = 1
-"""How many moments of each playbook are tried between commands, and how many inside, unless all are asked for."""
+"""At how many calls of each command each of the three is killed."""
 
 LAID_OUT = f"""
 set -- {DISK}; {UNMOUNT}
@@ -65,23 +61,22 @@ done
 """
 
 
-@pytest.mark.parametrize("playbook", KILLED if everything() else [MAIN], ids=lambda path: path.stem)
+@pytest.mark.campaign
+@pytest.mark.parametrize("playbook", KILLED, ids=lambda path: path.stem)
 def test_a_rerun_after_a_kill_at_any_moment_has_the_same_result(
     playbook: Path, forkserver: Forkserver, blank: Callable[[str], str], count: Count
 ) -> None:
     extra = [word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each)]
     apply, check = ([command, str(playbook), *extra] for command in ("apply", "check"))
-    every = 1 if everything() else 8
     laid, start, whole, state = forkserver(
-        {"run": [*apply, "--tags", "disk"]}, {"sh": LAID_OUT}, {"run": apply, "count": every}, {"sh": STATE}
+        {"run": [*apply, "--tags", "disk"]}, {"sh": LAID_OUT}, {"run": apply, "count": 1}, {"sh": STATE}
     )
     assert [each["status"] for each in (laid, start, whole, state)] == [0] * 4, (laid, start, whole, state)
     commands = [
         Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
     ]
     met = moments(commands, INSIDE)
-    inside, between = ([each for each in met if bool(each.call) == within] for within in (True, False))
-    for moment in sample(between, SAMPLE, seed=playbook.stem) + sample(inside, SAMPLE, seed=playbook.stem):
+    for moment in met:
         call = (moment.call.name, moment.call.number) if moment.call else None
         kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
         start, first, checked, found = forkserver({"sh": LAID_OUT}, kill, {"run": check}, {"sh": STATE})
