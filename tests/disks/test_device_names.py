@@ -46,6 +46,14 @@ def test_a_mount_by_any_name_is_recognised(names: tuple[str, ...], ground: Groun
 
 
 @pytest.mark.parametrize("by", [0, 1, 2])
+def test_a_whole_disk_by_any_name_is_filled_and_mounted(names: tuple[str, ...], ground: Ground, by: int) -> None:
+    """A link ``/dev/DIRECTORY/NAME`` of the user's own looks like that of a logical volume."""
+    place = {"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "ext4"}}
+    done = ground.settle({"mkfs": {"device": names[by], "type": "ext4", "label": "cellar"}}, place)
+    assert f"Make an ext4 filesystem on {names[by]} labelled 'cellar'" in done
+
+
+@pytest.mark.parametrize("by", [0, 1, 2])
 def test_a_mount_by_any_name_is_verified(names: tuple[str, ...], ground: Ground, by: int) -> None:
     run("mkfs.btrfs", "-q", "-f", names[0])
     ground.settle({"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "btrfs"}})

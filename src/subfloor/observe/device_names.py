@@ -25,27 +25,10 @@ node_of() { # the name of a block device in sysfs. Sets $node.
 so a mapped device is identified by its device-mapper name (``/dev/mapper/vg0-root``, not ``/dev/dm-0``), and so is an
 array that has one (``/dev/md/root``, not ``/dev/md127``)."""
 
-# A name /dev/DIRECTORY/NAME is read as that of a logical volume, which has its node below /dev/mapper
-# (storage/devices.py). A link that somebody else made looks the same.
-_LINK_OF = r"""
-joined() { # replaces the first word by the second in $joined
-    while case $joined in *"$1"*) ;; *) false;; esac; do joined=${joined%%"$1"*}$2${joined#*"$1"}; done
-}
-link_of() { # a path below /dev/mapper, where nothing is. Sets $node to the link, if there is one.
-    joined=${1#/dev/mapper/}; joined -- /
-    case $joined in *-*) ;; *) return 0;; esac
-    link=${joined#*-} joined=${joined%%-*}; joined / -; folder=$joined
-    joined=$link; joined / -
-    [ ! -b "/dev/$folder/$joined" ] || node=/dev/$folder/$joined
-}
-"""
-
 CANONICAL = rf"""
 {NODE}
-{_LINK_OF}
 canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, if known. Sets $node, and its $block.
     node=$1 number=${{2-}}
-    case $node in /dev/mapper/*) [ -e "$node" ] || link_of "$node";; esac
     [ ! -L "$node" ] || node=$(readlink -f -- "$node")
     block=${{node#/dev/}}
     case $block in */*) block=$(printf %s "$block" | tr / '!');; esac

@@ -19,6 +19,7 @@ from subfloor.playbook.registry import Plugin
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar
 from subfloor.playbook.task_list import ASSERT, BLOCK, FAIL, INCLUDE, Files, Item, Part
 from subfloor.playbook.variables import UNKNOWN, Scope
+from subfloor.steps.volumes import with_one_name
 
 MAX_ENTRIES = 10_000
 
@@ -196,9 +197,10 @@ class Expansion:
 
     def _within(self, found: tuple[_Expanded, ...]) -> tuple[Entry, ...]:
         """Each entry after ``Task.within``."""
-        play = tuple(entry.task for entry, _ in found if entry.task is not None)
-        after: list[Entry] = []
-        for entry, item in found:
+        play = with_one_name(tuple(entry.task for entry, _ in found if entry.task is not None))
+        tasks, after = iter(play), list[Entry]()
+        for expanded, item in found:
+            entry = replace(expanded, task=next(tasks)) if expanded.task is not None else expanded
             with self._problems.kept():
                 after.append(entries.within(entry, item, self._plugin(item), play))
         return tuple(after)

@@ -13,14 +13,6 @@ _NUMBERED_DISK = re.compile(r"(?P<disk>/dev/\S*\d)p(?P<number>[1-9]\d*)")
 _LETTERED_DISK = re.compile(r"(?P<disk>/dev/(?:sd|hd|vd|xvd|ubd|dasd)[a-z]+)(?P<number>[1-9]\d*)")
 _LINKED = re.compile(r"/dev/disk/by-(?:id|path|diskseq)/")
 
-_LOGICAL = re.compile(r"/dev/(?P<group>[A-Za-z0-9+_.-]+)/(?P<volume>[A-Za-z0-9+_.-]+)")
-
-_NO_GROUP = re.compile(
-    "amiraid|ataraid|block|bsg|bus|bcache|cciss|char|cpu|disk|dm|dri|etherd|fd|hugepages|i2o|ida|input|loop|mapper|md|"
-    "mqueue|mtd|nbd|net|pts|rd|shm|snd|ubd|usb|vfio|zvol"
-)
-"""Directories below /dev whose entries are no logical volumes."""
-
 
 @dataclass(frozen=True)
 class Device:
@@ -47,20 +39,18 @@ def partition_node(disk: str, number: int) -> str:
 def logical_volume(group: str, name: str) -> str:
     """The path of a logical volume by its name in device-mapper, in which a hyphen is doubled (lvm(8)).
 
-    Its other name, ``/dev/GROUP/NAME``, is a link that exists only while it is active.
+    Its other name, ``/dev/GROUP/NAME``, is a link that udev makes.
     """
     return f"/dev/mapper/{group.replace('-', '--')}-{name.replace('-', '--')}"
 
 
 def device(path: str) -> Device:
-    """The disk and, if the path names a partition, its number. A logical volume, /dev/GROUP/NAME, gets its other name.
+    """The disk and, if the path names a partition, its number.
 
     Raises ``ValueError`` if the path is not absolute, clean and below /dev.
     """
     if not re.fullmatch(r"/dev(/[^/\s]+)+", path) or {".", ".."} & set(path.split("/")):
         raise ValueError(f"{path!r} is not a clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
-    if (logical := _LOGICAL.fullmatch(path)) and not _NO_GROUP.fullmatch(logical["group"]):
-        return Device(logical_volume(logical["group"], logical["volume"]))
     for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK):
         if found := form.fullmatch(path):
             return Device(found["disk"], int(found["number"]))

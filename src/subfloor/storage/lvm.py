@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
-from subfloor.storage.devices import device, logical_volume
+from subfloor.storage.devices import logical_volume
 from subfloor.storage.marks import STAGES
 from subfloor.storage.sizes import MIB
 
@@ -26,6 +26,12 @@ _RESERVED = re.compile(
 _LIKE_A_PARTITION = re.compile(r".*\dp[1-9]\d*")
 _LONGEST = 127
 
+_DIRECTORY = re.compile(
+    "amiraid|ataraid|block|bsg|bus|bcache|cciss|char|cpu|disk|dm|dri|etherd|fd|hugepages|i2o|ida|input|loop|mapper|md|"
+    "mqueue|mtd|nbd|net|pts|rd|shm|snd|ubd|usb|vfio|zvol"
+)
+"""Directories below /dev that the kernel, udev and other drivers use."""
+
 
 def tag(uuid: UUID, stage: str = "") -> str:
     """The tag of a group or a volume with this UUID; ``stage``: of its content, as at the end of a partition's name."""
@@ -41,7 +47,7 @@ def stage_of(tags: Iterable[str], uuid: UUID) -> str | None:
 def check_group(name: str) -> None:
     """Raise ``ValueError`` for a name that a volume group cannot have."""
     _check(name)
-    if device(f"/dev/{name}/x").disk != logical_volume(name, "x"):
+    if _DIRECTORY.fullmatch(name):
         raise ValueError(f"{name!r} is a directory below /dev, where links to the volumes would be")
 
 

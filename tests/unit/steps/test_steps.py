@@ -35,6 +35,7 @@ from subfloor.core.machine import AnySubject, Machine, differences
 from subfloor.core.parameters import build
 from subfloor.core.task import Command, Step, Task
 from subfloor.playbook.registry import Registry
+from subfloor.steps.volumes import with_one_name
 
 _CASES = sorted((DATA / "steps").glob("*/*.yml"))
 _REGISTRY = Registry()
@@ -68,7 +69,7 @@ def _tasks(key: str, case: Mapping[str, Any]) -> tuple[Task, frozenset[AnySubjec
     """The task as part of its play, and all that the play looks at."""
     wanted = _task(key, case.get("want") or {})
     play = [_task(*entry) for other in case.get("also", ()) for entry in other.items()]
-    everyone = (*play, wanted)
+    everyone = with_one_name((*play, wanted))
     within = [task.within(everyone) for task in everyone]
     return within[-1], frozenset(subject for task in within for subject in task.subjects())
 

@@ -16,6 +16,7 @@ from subfloor.core.parameters import build
 from subfloor.core.task import Step, Task
 from subfloor.observe.disk import Disk, Unopened
 from subfloor.playbook.registry import Registry
+from subfloor.steps.volumes import with_one_name
 
 GIVEN = {
     "disk /dev/vda": {"table": "ours", "partitions": [{"name": "lvm", "holds": "LVM2_member"}]},
@@ -33,8 +34,17 @@ PLAY = (
 
 def _tasks(*entries: tuple[str, Mapping[str, Any]]) -> dict[str, Task]:
     found = ((Registry().get(key), values) for key, values in entries)
-    tasks = [build(plugin.task, values, step_values.IDENTITY) for plugin, values in found if plugin]
-    return {task.key: task.within(tuple(tasks)) for task in tasks}
+    tasks = with_one_name(tuple(build(plugin.task, values, step_values.IDENTITY) for plugin, values in found if plugin))
+    return {task.key: task.within(tasks) for task in tasks}
+
+
+def test_every_parameter_gets_the_name_of_a_volume_that_exists_without_udev() -> None:
+    extra = ("volume-group", {"name": "upper", "devices": ["/dev/pool/root", "/dev/pool-2/root"]})
+    tasks = _tasks(*PLAY, extra)
+    named = {getattr(tasks["mkfs"], "device", ""), getattr(tasks["mount"], "source", "")}
+    assert named == {"/dev/mapper/pool-root"}
+    assert getattr(tasks["volume-group"], "devices", ()) == ("/dev/mapper/pool-root", "/dev/pool-2/root")
+    assert getattr(tasks["mount"], "path", "") == "/mnt"
 
 
 def _machine(given: Mapping[str, Any], tasks: Mapping[str, Task]) -> Machine:

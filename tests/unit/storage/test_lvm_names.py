@@ -7,28 +7,11 @@ from uuid import UUID
 import pytest
 
 from subfloor.storage import lvm
-from subfloor.storage.devices import device, logical_volume
+from subfloor.storage.devices import logical_volume
 from subfloor.storage.filesystems import LVM, uuid_on_disk
 from subfloor.storage.marks import UNFINISHED
 
 OURS = UUID("7ab5d0b6-3a5a-5c0c-9e0e-5bf100f5eed5")
-
-
-@pytest.mark.parametrize(
-    ("path", "mapped"),
-    [
-        ("/dev/pool/root", "/dev/mapper/pool-root"),
-        ("/dev/my-pool/ro-ot", "/dev/mapper/my--pool-ro--ot"),
-        ("/dev/pool/data2p1", "/dev/mapper/pool-data2p1"),
-        ("/dev/mapper/pool-root", "/dev/mapper/pool-root"),
-        ("/dev/cciss/c0d0", "/dev/cciss/c0d0"),
-        ("/dev/md/root", "/dev/md/root"),
-        ("/dev/disk/by-id/virtio-1", "/dev/disk/by-id/virtio-1"),
-        ("/dev/vda", "/dev/vda"),
-    ],
-)
-def test_a_logical_volume_has_two_names(path: str, mapped: str) -> None:
-    assert device(path).disk == mapped and device(path).number is None
 
 
 def test_a_hyphen_is_doubled_so_that_no_two_volumes_have_the_same_name() -> None:

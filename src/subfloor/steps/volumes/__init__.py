@@ -9,6 +9,7 @@ from subfloor.core.task import Task
 from subfloor.observe.disk import DiskState
 from subfloor.steps.volumes import array, logical_volume, luks, partition, volume_group, whole_disk
 from subfloor.steps.volumes.filling import filled_disks, is_filled_by
+from subfloor.steps.volumes.logical_volume import with_one_name
 from subfloor.steps.volumes.volume import Location, Volume
 from subfloor.steps.volumes.volume_group import GroupAt
 
@@ -53,4 +54,5 @@ __all__ = [
     "locate",
     "marked_name",
     "subjects_below",
+    "with_one_name",
 ]

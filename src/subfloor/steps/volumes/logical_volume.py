@@ -6,7 +6,9 @@ to it; so a kill leaves the former tags or the new ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 from uuid import UUID
 
 from subfloor.core.errors import Refused
@@ -19,8 +21,11 @@ from subfloor.steps.losses import loss
 from subfloor.steps.volumes.volume import Locate, Location, Volume
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, GroupAt, group_of, nodes
 from subfloor.storage import lvm
-from subfloor.storage.devices import device, logical_volume
+from subfloor.storage.devices import logical_volume
 from subfloor.storage.marks import STAGES, final
+
+_KEY = "logical-volume"
+"""The task that makes one."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +175,33 @@ def _is_mark(tag: str, stage: str) -> bool:
     return tag.startswith("subfloor.") and tag.endswith(stage)
 
 
+def with_one_name(play: tuple[Task, ...]) -> tuple[Task, ...]:
+    """The tasks of a play, with one name for each logical volume that it makes, wherever a parameter names it.
+
+    It is the name below /dev/mapper: ``/dev/GROUP/NAME`` is a link that udev makes, and one of its form may be any
+    other device.
+    """
+    made = ((str(getattr(task, "group", "")), str(getattr(task, "name", ""))) for task in play if task.key == _KEY)
+    names = {f"/dev/{group}/{name}": logical_volume(group, name) for group, name in made}
+    return tuple(_renamed(task, names) for task in play) if names else play
+
+
+def _renamed(task: Task, names: Mapping[str, str]) -> Task:
+    changes: dict[str, Any] = {}
+    for each in fields(task):  # type: ignore[arg-type]
+        value = getattr(task, each.name)
+        if isinstance(value, str) and value in names:
+            changes[each.name] = names[value]
+        elif isinstance(value, tuple) and any(isinstance(word, str) and word in names for word in value):
+            changes[each.name] = tuple(names.get(word, word) if isinstance(word, str) else word for word in value)
+    return replace(task, **changes) if changes else task  # type: ignore[type-var]
+
+
 def located(path: str, play: tuple[Task, ...], locate: Locate) -> LogicalVolumeAt | None:
     """The logical volume at this path, if a task of the play makes it; None for any other path."""
     for task in play:
-        if task.key == "logical-volume":
+        if task.key == _KEY:
             group, name = str(getattr(task, "group", "")), str(getattr(task, "name", ""))
-            at = logical_volume(group, name)
-            if path.startswith("/dev/") and device(path).disk == at:
-                return LogicalVolumeAt(at, name, group_of(group, play, locate))
+            if path == logical_volume(group, name):
+                return LogicalVolumeAt(path, name, group_of(group, play, locate))
     return None
