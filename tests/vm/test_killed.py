@@ -14,9 +14,9 @@ import pytest
 
 from counting import Count
 from crash.forked import Ran
-from crash.killing import Call, Counted, ends, moments
 from places import ROOT
 from vm.conftest import UNMOUNT, Forkserver
+from vm.kills import rerun_after_every_kill
 
 MAIN = ROOT / "playbooks" / "nixos-tmpfs-root.yml"
 DISK = "/dev/vdf"
@@ -35,9 +35,6 @@ KILLED = {
 """The ready playbooks, with what makes them small."""
 
 OTHERS = sorted(set((ROOT / "playbooks").glob("*.yml")) - {MAIN})
-INSIDE = 1
-"""At how many calls of each command each of the three is killed."""
-
 LAID_OUT = f"""
 set -- {DISK}; {UNMOUNT}
 for n in 1 2 3; do
@@ -66,26 +63,10 @@ done
 def test_a_rerun_after_a_kill_at_any_moment_has_the_same_result(
     playbook: Path, forkserver: Forkserver, blank: Callable[[str], str], count: Count
 ) -> None:
-    extra = [word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each)]
-    apply, check = ([command, str(playbook), *extra] for command in ("apply", "check"))
-    laid, start, whole, state = forkserver(
-        {"run": [*apply, "--tags", "disk"]}, {"sh": LAID_OUT}, {"run": apply, "count": 1}, {"sh": STATE}
-    )
-    assert [each["status"] for each in (laid, start, whole, state)] == [0] * 4, (laid, start, whole, state)
-    commands = [
-        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
-    ]
-    met = moments(commands, INSIDE)
-    for moment in met:
-        call = (moment.call.name, moment.call.number) if moment.call else None
-        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
-        start, first, checked, found = forkserver({"sh": LAID_OUT}, kill, {"run": check}, {"sh": STATE})
-        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{start}"
-        assert (start["status"], first["status"]) == (0, ends(moment, commands)), told
-        assert (first["again"]["status"], checked["status"]) == (0, 0), told
-        assert found == state, told
-        whom = moment.whom if moment.call else "between"
-        count("killed in a virtual machine", f"{playbook.stem}, {whom}: carried on to the same end")
+    arguments = [str(playbook), *(word for each in (f"disk={blank(DISK)}", *KILLED[playbook]) for word in ("-e", each))]
+    (laid,) = forkserver({"run": ["apply", *arguments, "--tags", "disk"]})
+    assert laid["status"] == 0, laid
+    rerun_after_every_kill(forkserver, arguments, [LAID_OUT], STATE, count, playbook.stem, inside=1)
 
 
 @pytest.mark.campaign

@@ -9,10 +9,10 @@ import pytest
 
 from counting import Count
 from crash.forked import Ran
-from crash.killing import Call, Counted, ends, moments
 from places import DATA
 from vm import zoo
 from vm.conftest import BLANK, Forkserver
+from vm.kills import rerun_after_every_kill
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -105,23 +105,8 @@ tail -n +2 /proc/swaps | wc -l
 
 
 @pytest.mark.campaign
-def test_killed_at_any_moment_logical_volumes_are_carried_on_to_the_same_end(
+def test_a_rerun_after_a_kill_at_any_moment_finishes_logical_volumes(
     forkserver: Forkserver, blank: Blank, count: Count
 ) -> None:
-    apply, check = ["apply", LVM], ["check", LVM]
-    start = {"sh": f"set -- {DISK}; {BLANK}"}
     blank(DISK)
-    whole, state = forkserver({"run": apply, "count": 1}, {"sh": STATE})
-    assert (whole["status"], state["status"]) == (0, 0), (whole, state)
-    commands = [
-        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
-    ]
-    for moment in moments(commands, 2):
-        call = (moment.call.name, moment.call.number) if moment.call else None
-        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
-        blanked, first, checked, found = forkserver(start, kill, {"run": check}, {"sh": STATE})
-        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{blanked}"
-        assert (blanked["status"], first["status"]) == (0, ends(moment, commands)), told
-        assert (first["again"]["status"], checked["status"]) == (0, 0), told
-        assert found == state, told
-        count("killed in a virtual machine", f"logical volumes, {moment.whom if call else 'between'}: carried on")
+    rerun_after_every_kill(forkserver, [LVM], [f"set -- {DISK}; {BLANK}"], STATE, count, "logical volumes")

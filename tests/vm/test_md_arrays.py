@@ -8,10 +8,10 @@ import pytest
 
 from counting import Count
 from crash.forked import Ran
-from crash.killing import Call, Counted, ends, moments
 from places import DATA
 from vm import zoo
 from vm.conftest import BLANK, Forkserver
+from vm.kills import rerun_after_every_kill
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -114,22 +114,8 @@ e2fsck -fn /dev/md/data >/dev/null 2>&1 || [ $? -eq 4 ]
 
 
 @pytest.mark.campaign
-def test_killed_at_any_moment_a_mirror_is_carried_on_to_the_same_end(
+def test_a_rerun_after_a_kill_at_any_moment_finishes_a_mirror(
     forkserver: Forkserver, disks: tuple[str, str], count: Count
 ) -> None:
-    apply, check = (["apply", MIRROR], ["check", MIRROR])
-    starts = [{"sh": f"set -- {disk}; {BLANK}"} for disk in disks]
-    whole, state = forkserver({"run": apply, "count": 1}, {"sh": STATE})
-    assert (whole["status"], state["status"]) == (0, 0), (whole, state)
-    commands = [
-        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
-    ]
-    for moment in moments(commands, 2):
-        call = (moment.call.name, moment.call.number) if moment.call else None
-        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
-        *blanked, first, checked, found = forkserver(*starts, kill, {"run": check}, {"sh": STATE})
-        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{blanked}"
-        assert first["status"] == ends(moment, commands), told
-        assert (first["again"]["status"], checked["status"]) == (0, 0), told
-        assert found == state, told
-        count("killed in a virtual machine", f"arrays, {moment.whom if call else 'between'}: carried on")
+    starts = [f"set -- {disk}; {BLANK}" for disk in disks]
+    rerun_after_every_kill(forkserver, [MIRROR], starts, STATE, count, "arrays")

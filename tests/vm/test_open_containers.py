@@ -9,10 +9,10 @@ import pytest
 
 from counting import Count
 from crash.forked import Ran
-from crash.killing import Call, Counted, ends, moments
 from places import DATA, ROOT
 from vm import zoo
 from vm.conftest import BLANK, UNMOUNT, Forkserver
+from vm.kills import rerun_after_every_kill
 
 Sh = Callable[..., str]
 Blank = Callable[[str], str]
@@ -122,23 +122,9 @@ tail -n +2 /proc/swaps | wc -l
 def test_a_rerun_after_a_kill_at_any_moment_finishes_containers(
     forkserver: Forkserver, blank: Blank, secrets: str, count: Count
 ) -> None:
-    apply, check = [[word, LUKS, "-e", secrets] for word in ("apply", "check")]
-    start = {"sh": f"set -- {DISK}; {BLANK}"}
     blank(DISK)
-    whole, state = forkserver({"run": apply, "count": 1}, {"sh": STATE})
-    assert (whole["status"], state["status"]) == (0, 0), (whole, state)
-    commands = [
-        Counted(tuple(each["argv"]), tuple(Call(**call) for call in each["calls"])) for each in whole["commands"]
-    ]
-    for moment in moments(commands, 2):
-        call = (moment.call.name, moment.call.number) if moment.call else None
-        kill = {"run": apply, "kill": (moment.command, call, moment.whom)}
-        blanked, first, checked, found = forkserver(start, kill, {"run": check}, {"sh": STATE})
-        told = f"{moment}: {' '.join(commands[moment.command - 1].argv)}\n{first}\n{checked}\n{blanked}"
-        assert (blanked["status"], first["status"]) == (0, ends(moment, commands)), told
-        assert (first["again"]["status"], checked["status"]) == (0, 0), told
-        assert found == state, told
-        count("killed in a virtual machine", f"containers, {moment.whom if call else 'between'}: carried on")
+    start = f"set -- {DISK}; {BLANK}"
+    rerun_after_every_kill(forkserver, [LUKS, "-e", secrets], [start], STATE, count, "containers")
 
 
 READY = {
