@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from subfloor.plugin import (
-    MD_LEVELS,
     AnySubject,
     ArrayDevice,
     Contribution,
@@ -67,8 +66,8 @@ class Raid(Task):
         checked("name", check_array_name, self.name)
         for each in self.devices:
             checked("devices", partition_of, each)
-        if len(set(self.devices)) < max(MD_LEVELS[self.level], len(self.devices)):
-            raise ValueError(f"devices: RAID {self.level} needs {MD_LEVELS[self.level]} different ones or more")
+        if len(set(self.devices)) < max(2, len(self.devices)):
+            raise ValueError("devices: a mirror needs 2 different ones or more")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         path = self._declared.path

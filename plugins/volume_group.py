@@ -10,7 +10,6 @@ from subfloor.plugin import (
     AnySubject,
     Claim,
     FromPlay,
-    Group,
     GroupAt,
     Identity,
     Machine,
@@ -73,12 +72,8 @@ class VolumeGroup(Task):
         return (
             next(filter(None, map(volume_groups.filled, volumes)), None)
             or volume_groups.grouped(self.name, volumes, found)
-            or self._grown(machine, found)
+            or next((step for each in volumes if found and (step := volume_groups.grown(each, found))), None)
         )
-
-    def _grown(self, machine: Machine, found: Group | None) -> Step | None:
-        volumes = self._group.below(machine, self.identity) if found else ()
-        return next((step for each in volumes if found and (step := volume_groups.grown(each, found))), None)
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
         own = (each.own(machine, self.identity) for each in self._group.devices)

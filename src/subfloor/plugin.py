@@ -139,7 +139,6 @@ from subfloor.steps.refusals import together
 from subfloor.steps.volumes import GroupAt, Location, Volume, filled_disks, group_of, is_filled_by, locate
 from subfloor.steps.volumes.array import own as own_array
 from subfloor.storage import declared_sizes, gpt, sizes
-from subfloor.storage.arrays import LEAST as MD_LEVELS
 from subfloor.storage.arrays import check_name as check_array_name
 from subfloor.storage.devices import device, logical_volume, partition_node, partition_of, whole_disk
 from subfloor.storage.filesystems import TOOLS, Call, check_label, least_sectors, uuid_on_disk
@@ -298,7 +297,6 @@ TOOLBOX = (
     "Entry",
     "Gpt",
     "LONGEST_NAME",
-    "MD_LEVELS",
     "MIB",
     "TOOLS",
     "UNFINISHED",
@@ -356,7 +354,6 @@ __all__ = [
     "DIRECTORY",
     "FILE",
     "LONGEST_NAME",
-    "MD_LEVELS",
     "MIB",
     "MODE_PATTERN",
     "ROOT",

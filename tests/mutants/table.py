@@ -183,7 +183,7 @@ MUTANTS = (
     Mutant(
         "what lies on an array does not lock its disks",
         "src/subfloor/steps/volumes/array.py",
-        "locks=tuple(_distinct(each.locks for each in members)),",
+        "locks=locks_of(members),",
         "locks=(),",
         _steps("mkfs"),
     ),
@@ -683,6 +683,27 @@ MUTANTS = (
         "if not step.locks and self.shell.holds(())",
         "if self.shell.holds(step.locks)",
         ("tests/disks/test_consent_for_this_disk.py", "-k", "link_that_changes"),
+    ),
+    Mutant(
+        "a lock that another program holds counts as kept",
+        _HOST,
+        "return self._held and self._due",
+        "return self._due",
+        ("tests/unit/act/test_host.py", "-k", "lock"),
+    ),
+    Mutant(
+        "the late mark of a stream hides the last output",
+        "src/subfloor/act/exchange.py",
+        "if stream.printed:",
+        "if True:",
+        ("tests/unit/act/test_exchange.py",),
+    ),
+    Mutant(
+        "a path alone makes a logical volume of a link",
+        "src/subfloor/steps/volumes/logical_volume.py",
+        "return tuple(_renamed(task, names) for task in play) if names else play",
+        "return play",
+        ("tests/unit/steps/test_volumes_of_a_group.py",),
     ),
     Mutant(
         "a step that writes to no disk locks nothing",

@@ -35,18 +35,18 @@ class Commands:
         A command that fails is repeated as long as it is patient. Raises ``CommandFailed``, ``Interrupted``, and what
         ``Shell.perform`` raises.
         """
-        left, first, waits = tuple(commands), 0.0, pauses()
+        left, since, waits = tuple(commands), 0.0, pauses()
         while True:
             *ended, last = self._sent(left, then)
             if len(ended) == len(left):
                 return last
             command, began = left[len(ended)], time.monotonic() - last.seconds
-            if ended or not first:
-                first, waits = began, pauses()
+            if ended or not since:  # this command fails for the first time
+                since, waits = began, pauses()
             left = left[len(ended) :]
             openers = self._openers(command)
             # What had it open may have closed it since the command failed. So the time counts to the command's start.
-            if began - first >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
+            if began - since >= (command.patience if openers else min(command.patience, _ANOTHER_TRY)):
                 raise _failure(command, last, openers)
             time.sleep(next(waits))
 

@@ -64,6 +64,7 @@ class Shell:
         self.host, self._prefix, self._interrupt = host, prefix, interrupt
         self._relays: tuple[int, ...] = ()
         self._due: tuple[Lock, ...] = ()  # the locks of the last step: the next request releases them first
+        self._held = False  # whether the last step got all of its locks
         try:
             self._process = self._start()
         except OSError as error:
@@ -147,16 +148,17 @@ class Shell:
         Raises ``Refused`` if another program holds a lock for longer than 20 s.
         """
         wanted, held = locks.of_step(devices), self.holds(devices)
+        self._due, self._held = (() if held else self._due), False
         try:
-            if held:
-                self._due = ()
-            yield self._lock(() if held else wanted, waiting, then)
+            results = self._lock(() if held else wanted, waiting, then)
+            self._held = True
+            yield results
         finally:
             self._due = wanted
 
     def holds(self, devices: Sequence[str]) -> bool:
         """Whether the locks of the last step are those that ``locked`` would take, and nothing has released them."""
-        return self._due == locks.of_step(devices) and not self._ended
+        return self._held and self._due == locks.of_step(devices) and not self._ended
 
     def release(self) -> None:
         """Release the locks of the last step now: nothing follows it for a while."""

@@ -22,7 +22,7 @@ from subfloor.storage.arrays import name_in
 class Array:
     """An array. ``level``: as the kernel names it, such as ``raid1``; ``count``: how many members it has when complete.
 
-    ``each``: bytes of each member that hold data; 0 if the members may differ. ``members``: the nodes of the devices
+    ``each``: bytes of each member that hold data; 0 at level 0. ``members``: the nodes of the devices
     in it, except the ``faulty`` ones. ``active``: it is started. ``syncing``: what the kernel is doing to bring all
     members in sync, in words; "" if nothing.
     """

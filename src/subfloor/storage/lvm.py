@@ -16,6 +16,9 @@ EXTENT = 4 * MIB
 DATA_OFFSET = MIB
 """Where the extents of a new physical volume begin, in bytes: LVM's default, given explicitly."""
 
+_OURS = "subfloor."
+"""How our tags begin."""
+
 NEW = ".new"
 """The stage of a volume that was made and not emptied yet: its extents may show what was there before."""
 
@@ -35,13 +38,18 @@ _DIRECTORY = re.compile(
 
 def tag(uuid: UUID, stage: str = "") -> str:
     """The tag of a group or a volume with this UUID; ``stage``: of its content, as at the end of a partition's name."""
-    return f"subfloor.{uuid}{stage}"
+    return f"{_OURS}{uuid}{stage}"
 
 
 def stage_of(tags: Iterable[str], uuid: UUID) -> str | None:
     """The stage in the tag of this UUID; None if there is no such tag."""
     found = set(tags)
     return next((stage for stage in (NEW, *STAGES, "") if tag(uuid, stage) in found), None)
+
+
+def stage_in(tags: Iterable[str]) -> str:
+    """The stage of unfinished content in a tag of whatever UUID; "" if there is none."""
+    return next((stage for stage in STAGES for each in tags if each.startswith(_OURS) and each.endswith(stage)), "")
 
 
 def check_group(name: str) -> None:

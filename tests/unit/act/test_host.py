@@ -134,14 +134,32 @@ def test_a_lock_that_another_program_holds_is_a_refusal_case_67(
     monkeypatch.setattr("subfloor.act.locks.WAIT", 1)
     device = tmp_path / "device"
     device.touch()
-    with (
-        Host().shell() as one,
-        Host().shell() as other,
-        one.locked([str(device)]),
-        pytest.raises(Refused, match=r"is locked by another program: sh \(PID \d+\), started by "),
-        other.locked([str(device)]),
-    ):
-        pass
+    with Host().shell() as one, Host().shell() as other, one.locked([str(device)]):
+        refused = pytest.raises(Refused, match=r"is locked by another program: sh \(PID \d+\), started by ")
+        with refused, other.locked([str(device)]):
+            pass
+        assert not other.holds([str(device)])
+
+
+def test_locks_are_kept_for_a_step_that_wants_the_same_and_released_by_any_other_request(tmp_path: Path) -> None:
+    devices = [tmp_path / name for name in ("one", "other")]
+    for each in devices:
+        each.touch()
+    one, other = ([str(each)] for each in devices)
+
+    def is_free() -> bool:
+        return subprocess.run(["flock", "--nonblock", *one, "true"], check=False).returncode == 0
+
+    with Host().shell() as shell:
+        with shell.locked(one):
+            pass
+        assert shell.holds(one) and not shell.holds(other) and not is_free()
+        with shell.locked(one):
+            assert not is_free()
+        with shell.locked(other):
+            assert is_free()
+        shell.run(["true"])
+        assert not shell.holds(other)
 
 
 def test_ticks_arrive_while_a_command_runs() -> None:

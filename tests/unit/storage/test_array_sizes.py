@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from subfloor.storage.arrays import array_size, check_name, data_size, four_groups, label_of, name_in
+from subfloor.storage.arrays import check_name, data_size, four_groups, label_of, name_in
 from subfloor.storage.sizes import MIB
-
-
-@pytest.mark.parametrize(
-    ("level", "count", "size"), [(0, 2, 200), (1, 2, 100), (4, 3, 200), (5, 4, 300), (6, 4, 200), (10, 4, 200)]
-)
-def test_the_size_of_an_array_depends_on_its_level(level: int, count: int, size: int) -> None:
-    assert array_size(level, [100 * MIB] * count) == size * MIB
-
-
-def test_members_of_different_sizes_count_as_the_smallest_where_there_is_redundancy() -> None:
-    assert array_size(1, [100 * MIB, 300 * MIB]) == 100 * MIB
-    assert array_size(0, [100 * MIB, 300 * MIB]) == 400 * MIB
-
-
-def test_an_odd_number_of_members_holds_two_copies_of_everything() -> None:
-    assert array_size(10, [100 * MIB] * 3) == 150 * MIB
 
 
 def test_the_superblock_takes_room_of_each_member() -> None:

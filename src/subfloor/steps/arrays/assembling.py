@@ -9,8 +9,8 @@ from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.observe.array import Array, ArraysNamed
 from subfloor.observe.disk import Disk, Missing, Unopened
-from subfloor.steps.arrays.declared import Declared, is_member, kept, locks
-from subfloor.steps.volumes import Volume
+from subfloor.steps.arrays.declared import Declared, is_member, kept
+from subfloor.steps.volumes import Volume, locks_of
 
 
 def assemble(machine: Machine, volumes: Sequence[Volume], declared: Declared, stopped: Array | None) -> Step:
@@ -32,7 +32,7 @@ def assemble(machine: Machine, volumes: Sequence[Volume], declared: Declared, st
             Command(("mdadm", "--assemble", declared.path, f"--uuid={uuid}", *nodes)),
         ),
         after=machine.updated({Disk(declared.path): inside, ArraysNamed(declared.name): Unknown()}),
-        locks=locks(volumes),
+        locks=locks_of(volumes),
     )
 
 

@@ -64,11 +64,6 @@ def kept(volumes: Sequence[Volume], declared: Declared) -> tuple[Volume, ...]:
     return tuple(each for each in volumes if is_member(each, declared))
 
 
-def locks(volumes: Iterable[Volume]) -> tuple[str, ...]:
-    """The disks of all volumes, which a step locks."""
-    return tuple(dict.fromkeys(lock for each in volumes for lock in each.locks))
-
-
 def check_apart(volumes: Sequence[Volume], declared: Declared) -> None:
     """Raise ``Refused`` if two members lie on one disk, or on one partition."""
     wholes = [each.whole for each in volumes]

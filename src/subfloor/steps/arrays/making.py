@@ -9,9 +9,9 @@ from subfloor.core.machine import Machine
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.array import Array, ArraysNamed
 from subfloor.observe.disk import UNKNOWN_DATA, Disk, DiskState, Limits, Missing
-from subfloor.steps.arrays.declared import Declared, locks
+from subfloor.steps.arrays.declared import Declared
 from subfloor.steps.partitioning import erase
-from subfloor.steps.volumes import Location, Volume
+from subfloor.steps.volumes import Location, Volume, locks_of
 from subfloor.steps.volumes.end_marked import written
 from subfloor.storage import arrays, end_mark
 from subfloor.storage.marks import UNFINISHED
@@ -45,7 +45,7 @@ def make(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume]
         .with_(Disk(declared.path), disk)
         .with_(ArraysNamed(declared.name), _with(machine, declared, _array(volumes, declared))),
         destroys=tuple(_losses(lost)),
-        locks=locks(volumes),
+        locks=locks_of(volumes),
     )
 
 
@@ -75,36 +75,33 @@ def _emptied(volume: Volume) -> Iterator[Command]:
     yield from () if volume.is_unfinished else volume.mark(volume.final_name + UNFINISHED)
 
 
-def _sizes(volumes: Sequence[Volume], declared: Declared) -> list[int]:
+def _sizes(volumes: Sequence[Volume]) -> list[int]:
     return [arrays.data_size(each.room or each.size) for each in volumes]
 
 
 def _create(volumes: Sequence[Volume], declared: Declared) -> Command:
-    sizes, identity = _sizes(volumes, declared), volumes[0].identity
+    sizes, identity = _sizes(volumes), volumes[0].identity
     how = [f"--level={declared.level}", f"--raid-devices={len(volumes)}", "--metadata=1.2"]
     how += [f"--uuid={identity.array(declared.name)}", f"--name={declared.name}", f"--homehost={arrays.HOMEHOST}"]
-    how += [f"--size={min(sizes) // 1024}", "--bitmap=internal"] if declared.level else []
-    how += [f"--chunk={arrays.CHUNK // 1024}"] if declared.level != 1 else []
-    how.append(f"--data-offset={arrays.DATA_OFFSET // 1024}")
+    how += [f"--size={min(sizes) // 1024}", "--bitmap=internal", f"--data-offset={arrays.DATA_OFFSET // 1024}"]
     argv = ("mdadm", "--create", declared.path, "--run", "--quiet", *how)
     return Command((*argv, *(each.node for each in volumes)))
 
 
 def _disk(volumes: Sequence[Volume], declared: Declared) -> DiskState:
     """The array as a device. Raises ``Refused`` if it would be too small."""
-    sizes = _sizes(volumes, declared)
+    sizes = _sizes(volumes)
     small = min(range(len(sizes)), key=sizes.__getitem__)
     if sizes[small] < 2 * MIB:
         raise Refused(
             f"{volumes[small].path} is too small for a member of an array",
             advice="give the partition more `size`: the array's own data takes 16MiB of it",
         )
-    size = arrays.array_size(declared.level, sizes)
     mark = None if declared.raw else end_mark.EndMark(volumes[0].identity.array(declared.name), UNFINISHED)
     sector = max(each.sector for each in volumes)
     return DiskState(
         node=declared.path,
-        size=size,
+        size=sizes[small],
         limits=Limits(sector=sector),
         mark=mark,
         signatures=(UNKNOWN_DATA,) if mark else (),
@@ -117,7 +114,7 @@ def _array(volumes: Sequence[Volume], declared: Declared) -> Array:
         node=declared.path,
         level=f"raid{declared.level}",
         count=len(volumes),
-        each=min(_sizes(volumes, declared)) if declared.level else 0,
+        each=min(_sizes(volumes)),
         members=frozenset(each.node for each in volumes),
     )
 

@@ -9,8 +9,8 @@ from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.array import Array, ArraysNamed, MemberOf
-from subfloor.steps.arrays.declared import Declared, is_member, locks
-from subfloor.steps.volumes import Volume
+from subfloor.steps.arrays.declared import Declared, is_member
+from subfloor.steps.volumes import Volume, locks_of
 from subfloor.storage import arrays
 from subfloor.storage.marks import UNFINISHED
 from subfloor.storage.sizes import show
@@ -117,7 +117,7 @@ def _step(
     after = volume.holding(declared.content(volume.identity), volume.final_name).with_(
         ArraysNamed(declared.name), tuple(sorted((*others, now), key=lambda each: each.uuid))
     )
-    return Step(says, commands, after, locks=locks((volume,)))
+    return Step(says, commands, after, locks=locks_of((volume,)))
 
 
 def _finished(volume: Volume) -> Step:

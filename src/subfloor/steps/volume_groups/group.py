@@ -8,7 +8,7 @@ from subfloor.core.errors import Refused
 from subfloor.core.task import Command, Step
 from subfloor.observe.volume_group import Group, NamedGroup, Physical, PhysicalVolume
 from subfloor.steps.volume_groups import physical
-from subfloor.steps.volumes import Volume
+from subfloor.steps.volumes import Volume, locks_of
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, nodes
 from subfloor.storage import lvm
 from subfloor.storage.marks import UNFINISHED
@@ -48,7 +48,7 @@ def _step(says: str, command: tuple[str, ...], group: Group, volumes: tuple[Volu
         says=f"{says} on {', '.join(each.path for each in volumes)}" if not group.physical else says,
         commands=(Command((*command, *nodes(volumes)), env=ENV), Command(("sync", *nodes(volumes)))),
         after=volumes[0].machine.with_(NamedGroup(group.name), after),
-        locks=tuple(dict.fromkeys(each for volume in volumes for each in volume.locks)),
+        locks=locks_of(volumes),
     )
 
 

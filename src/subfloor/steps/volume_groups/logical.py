@@ -11,7 +11,7 @@ from subfloor.core.task import Command, Step
 from subfloor.observe.disk import Disk, DiskState, Mapped, Missing, Unopened
 from subfloor.observe.volume_group import Group, Logical, NamedGroup
 from subfloor.steps.partitioning import empty_ends, wipe
-from subfloor.steps.volumes import Volume
+from subfloor.steps.volumes import Volume, locks_of
 from subfloor.steps.volumes.logical_volume import check_same, retag, retagged, with_volume
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, nodes
 from subfloor.storage import declared_sizes, lvm, sizes
@@ -50,13 +50,11 @@ class Declared:
             return _extents(self.size, group)
         there = group.volume(self.name)
         others = (
-            _extents(size, group) for name, size in self.reserved if not _is_rest(size) and not group.volume(name)
+            _extents(size, group)
+            for name, size in self.reserved
+            if not declared_sizes.is_all(size) and not group.volume(name)
         )
         return max(0, group.free - sum(others)) + (there.extents if there else 0)
-
-
-def _is_rest(size: str) -> bool:
-    return declared_sizes.is_all(size)
 
 
 def _extents(size: str, group: Group) -> int:
@@ -108,7 +106,7 @@ def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, b
             *retag(declared.group, declared.name, declared.uuid, declared.stage, lies_on),
         ),
         after=machine.with_(NamedGroup(group.name), marked).with_(Disk(declared.path), disk),
-        locks=_locks(below),
+        locks=locks_of(below),
     )
 
 
@@ -142,7 +140,7 @@ def _grow(machine: Machine, declared: Declared, group: Group, there: Logical, be
         says=f"Let the logical volume {declared.full_name} grow to {show(extents * group.extent)}",
         commands=(Command(grow, env=ENV), Command(("sync", *nodes(below)))),
         after=after,
-        locks=_locks(below),
+        locks=locks_of(below),
     )
 
 
@@ -158,7 +156,7 @@ def _opened(
         says=f"Activate the logical volume {declared.full_name}",
         commands=(_activate(declared),),
         after=machine.with_(Disk(declared.path), Unopened(f"the logical volume {declared.full_name} is active")),
-        locks=_locks(below),
+        locks=locks_of(below),
     )
 
 
@@ -171,7 +169,7 @@ def _tagged(
         says=f"Mark the logical volume {declared.full_name} as finished",
         commands=retag(declared.group, declared.name, declared.uuid, "", nodes(below)),
         after=machine.with_(NamedGroup(group.name), with_volume(group, retagged(there, declared.uuid, ""))),
-        locks=_locks(below),
+        locks=locks_of(below),
     )
 
 
@@ -203,7 +201,3 @@ def _check_free(machine: Machine, declared: Declared) -> None:
             f"{declared.path} is not the logical volume that this play makes",
             advice="`dmsetup ls --tree` shows what it is; remove it, or choose another name",
         )
-
-
-def _locks(below: tuple[Volume, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each for volume in below for each in volume.locks))

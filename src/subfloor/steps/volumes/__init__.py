@@ -10,7 +10,7 @@ from subfloor.observe.disk import DiskState
 from subfloor.steps.volumes import array, logical_volume, luks, partition, volume_group, whole_disk
 from subfloor.steps.volumes.filling import filled_disks, is_filled_by
 from subfloor.steps.volumes.logical_volume import with_one_name
-from subfloor.steps.volumes.volume import Location, Volume
+from subfloor.steps.volumes.volume import Location, Volume, locks_of
 from subfloor.steps.volumes.volume_group import GroupAt
 
 _KINDS = (logical_volume.located, luks.located, array.located, whole_disk.located, partition.located)
@@ -52,6 +52,7 @@ __all__ = [
     "group_of",
     "is_filled_by",
     "locate",
+    "locks_of",
     "marked_name",
     "subjects_below",
     "with_one_name",

@@ -6,7 +6,6 @@ The array is ours by the UUID in its superblocks, which is derived from its name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from subfloor.core.errors import Refused
@@ -16,7 +15,7 @@ from subfloor.core.task import Step, Task
 from subfloor.observe.array import Array, ArraysNamed
 from subfloor.observe.disk import Disk, DiskState, Missing, Unopened
 from subfloor.steps.volumes.end_marked import EndMarked, unexpected
-from subfloor.steps.volumes.volume import Locate, Location, Volume
+from subfloor.steps.volumes.volume import Locate, Location, Volume, disks_of, locks_of
 from subfloor.storage.end_mark import EndMark, room
 
 _PATH = re.compile(r"/dev/md/([^/]+)")
@@ -73,8 +72,8 @@ class ArrayAt(Location):
             users=disk.busy,
             in_use=disk.is_busy,
             read_only=disk.read_only,
-            disks=tuple(_distinct(each.disks for each in members)),
-            locks=tuple(_distinct(each.locks for each in members)),
+            disks=disks_of(members),
+            locks=locks_of(members),
             disk=disk,
         )
 
@@ -105,10 +104,6 @@ def check_same(path: str, disk: DiskState, array: Array | Unknown | None) -> Non
             f"{path} is not the array that this play makes",
             advice="stop it (`mdadm --stop`), or choose another `name`; `mdadm --detail` shows what it is",
         )
-
-
-def _distinct(several: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield from dict.fromkeys(each for names in several for each in names)
 
 
 def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:

@@ -10,6 +10,9 @@ from subfloor.storage.devices import Device, device
 
 _FILLING = ("mkfs", "luks", "volume-group")
 
+_ON_OTHERS = ("/dev/mapper/", "/dev/md/")
+"""How the paths of devices begin that lie on others: mapped devices and arrays."""
+
 
 def named_by(task: Task) -> frozenset[Device]:
     """The devices that a task names by its parameter ``device`` or ``devices``."""
@@ -29,7 +32,7 @@ def filled_disks(play: Iterable[Task]) -> tuple[tuple[str, str], ...]:
     names = (
         (str(getattr(task, "disk", "") or erased.get(each.disk, "disk")), each.disk)
         for task, each in filling
-        if each.number is None and not each.disk.startswith(("/dev/mapper/", "/dev/md/"))
+        if each.number is None and not each.disk.startswith(_ON_OTHERS)
     )
     return tuple(dict.fromkeys(names))
 

@@ -18,7 +18,7 @@ from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.disk import Content, Disk, DiskState, Missing, Unopened
 from subfloor.observe.volume_group import Group, Logical, NamedGroup
 from subfloor.steps.losses import loss
-from subfloor.steps.volumes.volume import Locate, Location, Volume
+from subfloor.steps.volumes.volume import Locate, Location, Volume, disks_of, locks_of
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, GroupAt, group_of, nodes
 from subfloor.storage import lvm
 from subfloor.storage.devices import logical_volume
@@ -68,8 +68,8 @@ class LogicalVolumeAt(Location):
             users=disk.users,
             in_use=disk.is_busy,
             read_only=disk.read_only,
-            disks=tuple(dict.fromkeys(each for volume in below for each in volume.disks)),
-            locks=tuple(dict.fromkeys(each for volume in below for each in volume.locks)),
+            disks=disks_of(below),
+            locks=locks_of(below),
             below=below,
             group=group,
             logical=logical,
@@ -166,13 +166,8 @@ def marked_name(machine: Machine, disk: DiskState) -> str:
     for state in machine.values():
         for each in state.logical if isinstance(state, Group) else ():
             if disk.node == logical_volume(state.name, each.name):
-                stages = (stage for stage in STAGES for tag in each.tags if _is_mark(tag, stage))
-                return each.name + next(stages, "")
+                return each.name + lvm.stage_in(each.tags)
     return ""
-
-
-def _is_mark(tag: str, stage: str) -> bool:
-    return tag.startswith("subfloor.") and tag.endswith(stage)
 
 
 def with_one_name(play: tuple[Task, ...]) -> tuple[Task, ...]:

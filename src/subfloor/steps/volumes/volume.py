@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -142,6 +142,16 @@ class Volume(ABC):
                 advice="a `gpt-label` task repairs it",
             )
         return self.content
+
+
+def disks_of(volumes: Iterable[Volume]) -> tuple[str, ...]:
+    """The paths and nodes of the whole disks that several volumes lie on, each once."""
+    return tuple(dict.fromkeys(each for volume in volumes for each in volume.disks))
+
+
+def locks_of(volumes: Iterable[Volume]) -> tuple[str, ...]:
+    """What a step locks that writes to several volumes."""
+    return tuple(dict.fromkeys(each for volume in volumes for each in volume.locks))
 
 
 class Location(ABC):
