@@ -699,7 +699,7 @@ MUTANTS = (
         ("tests/unit/act/test_exchange.py",),
     ),
     Mutant(
-        "a path alone makes a logical volume of a link",
+        "a logical volume has two names in a play",
         "src/subfloor/steps/volumes/logical_volume.py",
         "return tuple(_renamed(task, names) for task in play) if names else play",
         "return play",
