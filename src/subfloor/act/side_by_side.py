@@ -13,6 +13,10 @@ R = TypeVar("R")
 Interrupt = Event
 """Set when the run is interrupted. Only the main thread gets a signal; every shell looks at this once a second."""
 
+_WAKES = 1.0
+"""Seconds after which the main thread wakes. The kernel may give a signal to any thread; if it gives it to another,
+nothing wakes this one, which has to act on it."""
+
 
 def side_by_side(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt: Interrupt) -> tuple[R, ...]:
     """What ``do`` returns for each item, in their order; at most ``forks`` of them at the same time.
@@ -25,7 +29,8 @@ def side_by_side(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt
     with ThreadPoolExecutor(max_workers=forks) as pool:
         try:
             begun += [pool.submit(do, item) for item in items]
-            wait(begun)
+            while wait(begun, timeout=_WAKES).not_done:
+                pass
         except KeyboardInterrupt:
             interrupt.set()
             begun += [pool.submit(do, item) for item in items[len(begun) :]]

@@ -9,8 +9,10 @@ from subfloor.act.exchange import Answer, Exchange, Stream
 LATE = """
 printf '\nB 1\nwaiting for paper\n'; sleep 1; printf '\nB 1\n' >&2
 sleep 2; printf '\nE 0\n'; printf '\nE 0\n' >&2
+exec cat
 """
-"""The mark on standard error comes after the output: the streams are relayed by different programs."""
+"""The mark on standard error comes after the output: the streams are relayed by different programs. As a shell, it ends
+with its input."""
 
 
 def test_the_mark_of_a_stream_that_comes_late_hides_no_output() -> None:
