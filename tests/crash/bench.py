@@ -54,7 +54,7 @@ class Bench:
 
     def blank(self) -> None:
         """Make the disk blank, and the kernel forget its partitions."""
-        run("partx", "--delete", self.disk.node, check=False)
+        self.disk.forget_partitions()
         # A loop device that was once over another device may not discard any more (its queue's limit stays 0).
         if run("blkdiscard", "--force", self.disk.node, check=False).returncode:
             run("blkdiscard", "--force", "--zeroout", self.disk.node)

@@ -93,7 +93,7 @@ def _wiped_by_hand_of_another(place: Bench) -> None:
 
 
 def _forgotten(place: Bench) -> None:
-    run("partx", "--delete", place.disk.node)
+    place.disk.forget_partitions()
     run("wipefs", "--all", place.disk.node)
 
 

@@ -74,7 +74,7 @@ def _with_files(layout: Layout, disk: LoopDisk, seed: str, files: Mapping[str, b
 def _wiped(layout: Layout, disk: LoopDisk, seed: str) -> None:
     """`wipefs` of the disk alone leaves its filesystems; the same layout would bring them back."""
     _with_files(layout, disk, seed, OLD)
-    run("partx", "--delete", disk.node)
+    disk.forget_partitions()
     run("wipefs", "--all", disk.node)
 
 

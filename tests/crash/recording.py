@@ -110,12 +110,12 @@ def _starts(disk: LoopDisk) -> Mapping[str, int]:
 @contextlib.contextmanager
 def _attached(file: Path, *options: str) -> Iterator[LoopDisk]:
     disk = LoopDisk(file, said("losetup", "--find", "--show", *options, file))
-    run("partx", "--delete", disk.node, check=False)
+    disk.forget_partitions()
     try:
         yield disk
         run("sync", disk.node)
     finally:
-        run("partx", "--delete", disk.node, check=False)
+        disk.forget_partitions()
         run("losetup", "--detach", disk.node)
 
 

@@ -59,7 +59,7 @@ def wrong(disk: LoopDisk, recording: Recording, state: State, *, booted: bool) -
 
 
 def _put(disk: LoopDisk, content: Content) -> None:
-    run("partx", "--delete", disk.node, check=False)
+    disk.forget_partitions()
     content.save(disk.image)
     run("blockdev", "--flushbufs", disk.node)
 

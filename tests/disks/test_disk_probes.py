@@ -69,7 +69,7 @@ def test_logical_partitions_of_an_mbr_case_26(disk: MakeDisk) -> None:
 def test_a_partition_without_a_kernel_device_is_read_through_the_disk(disk: MakeDisk) -> None:
     vda = disk()
     FOREIGN["gpt-with-gaps-case-36"](vda)
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     volume = state(vda).volumes[0]
     assert (volume.number, volume.known, str(volume.content)) == (2, False, "ext4 labelled 'photos'")
 
@@ -97,7 +97,7 @@ def test_a_disk_of_size_0_and_a_partition_case_21(disk: MakeDisk) -> None:
     vda = disk()
     vda.sfdisk("label: gpt\n1: start=1M,size=100M\n")
     assert state(vda.partition(1)).kind == "partition"
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     vda.resize("0")
     assert (state(vda).size, state(vda).kind) == (0, "disk")
 

@@ -6,7 +6,7 @@ import pytest
 
 from disks.laying_out import SMALL, judge, on, untouched
 from disks.plays import applied, converged, outcomes, refusal
-from loop_disks import MakeDisk, Mounter, disk, mounted, run
+from loop_disks import MakeDisk, Mounter, disk, mounted
 
 pytestmark = pytest.mark.root
 
@@ -34,7 +34,7 @@ def test_a_mounted_partition_grows_too(disk: MakeDisk, mounted: Mounter) -> None
 def test_a_shrunk_disk_is_refused_case_44(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     vda.resize("256MiB")
     before = vda.digest()
     assert "the disk has shrunk" in refusal(on(vda, *SMALL, wipe=False))

@@ -61,7 +61,7 @@ def _other_label_id(vdb: LoopDisk) -> None:
 def _filesystem_alone(vdb: LoopDisk) -> None:
     uuid = blkid(vdb.partition(3))["UUID"]
     run("wipefs", "--all", vdb.node)
-    run("partx", "--delete", vdb.node)
+    vdb.forget_partitions()
     run("mkfs.ext4", "-q", "-U", uuid, vdb.node)
 
 

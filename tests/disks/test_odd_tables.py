@@ -72,7 +72,7 @@ def test_erased_content_does_not_reappear(disk: MakeDisk, kind: str, tmp_path: P
     for number, volume in enumerate(seen.volumes, 1):
         size = min(volume.size, seen.size - volume.start)
         if size > 4096:
-            run("partx", "--delete", vda.node, check=False)
+            vda.forget_partitions()
             run("addpart", vda.node, number, volume.start // 512, size // 512)
             assert blkid(vda.partition(number)) == {}, volume
 
@@ -86,7 +86,7 @@ def test_partitions_beyond_the_end_of_the_disk_are_reported(disk: MakeDisk, kind
 def test_updating_the_kernel_succeeds_if_it_is_already_updated(disk: MakeDisk, tmp_path: Path) -> None:
     """udev, or wipefs(8) itself, makes the kernel read the table again."""
     vda = with_table(disk, "plain-gpt", tmp_path)
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     converged(on(vda, *HOME), vda.node)
 
 

@@ -149,9 +149,8 @@ def test_the_resume_offset_is_correct(filesystem: tuple[str, str], at: str, grou
     found = ground.shell.run(("sh", "-c", ResumeOffset(f"{at}/swapfile").probes()[0]))
     offset = ResumeOffset(f"{at}/swapfile").parse(Output(found.stdout, found.status))
     assert isinstance(offset, Offset)
-    with Path(filesystem[1]).open("rb") as device:
-        device.seek(offset.pages * 4096)
-        header = device.read(4096)
+    block = f"if={filesystem[1]}", "bs=4096", f"skip={offset.pages}", "count=1"
+    header = run("dd", *block, "iflag=direct").stdout  # the device's own cache does not see what a filesystem writes
     assert header.endswith(b"SWAPSPACE2")
     uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
     assert re.sub(r"-", "", uuid) == header[1036:1052].hex()

@@ -75,7 +75,7 @@ def test_a_stale_filesystem_of_an_earlier_layout_never_reappears_case_29(
     (at / "letter").write_text("dear")
     run("umount", at)
     run("wipefs", "--all", vda.node)
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     converged(on(vda, *SMALL), vda.node, seed=seed)
     run("mount", vda.partition(3), at)
     assert [each.name for each in at.iterdir()] == ["lost+found"]
@@ -85,7 +85,7 @@ def test_a_new_raw_partition_shows_no_old_content(disk: MakeDisk) -> None:
     vda = disk("2GiB")
     converged(on(vda, *EVERY))
     run("wipefs", "--all", vda.node)
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     bare = [task for task in on(vda, *EVERY) if task[0] != "mkfs"]
     converged(bare, vda.node)
     assert [blkid(vda.partition(number)).get("TYPE") for number in range(1, 7)] == [None] * 6
@@ -96,7 +96,7 @@ def test_a_table_inside_the_extent_of_a_new_partition_is_erased(disk: MakeDisk) 
     vda = disk()
     table_inside_a_partition(vda)
     run("wipefs", "--all", vda.node)
-    run("partx", "--delete", vda.node)
+    vda.forget_partitions()
     converged(on(vda, *SMALL), vda.node)
     judge(vda, SMALL)
 

@@ -52,10 +52,14 @@ class LoopDisk:
     node: str
 
     def forget_partitions(self) -> None:
-        """Take the kernel's partitions away; partx fails where one of them is gone already."""
-        subprocess.run(["partx", "--delete", "--nr", "1:16", self.node], check=False, capture_output=True)
-        left = [number for number in range(1, 17) if Path(self.partition(number)).exists()]
-        assert not left, left
+        """Take the kernel's partitions away. One that was in use a moment ago may be busy for a moment."""
+        deadline = time.monotonic() + _PATIENCE
+        while known := [
+            int(found.read_text()) for found in Path("/sys/block").glob(f"{Path(self.node).name}/*/partition")
+        ]:
+            assert time.monotonic() < deadline, f"partitions {known} of {self.node} are still in use"
+            for number in known:
+                run("partx", "--delete", "--nr", f"{number}:{number}", self.node, check=False)
 
     def partition(self, number: int) -> str:
         """The node of a partition; 0: of the disk itself."""
@@ -123,7 +127,7 @@ def released(node: str) -> None:
 
 def take_away(disk: LoopDisk) -> None:
     """Let go of the loop device. Raises where somebody keeps it: it would falsify every test that follows."""
-    run("partx", "--delete", disk.node, check=False)
+    disk.forget_partitions()
     run("blockdev", "--setrw", disk.node, check=False)
     run("losetup", "--detach", disk.node)  # of one that is open it only says that it will, and ends with 0
     deadline = time.monotonic() + _PATIENCE

@@ -113,8 +113,9 @@ _CUT = 2 * MOST_HIDDEN
 # Without a source directory, all of the target is missing; its list gets the same marks.
 # An empty file at either place is no more than a place to bind to, and a file's owner and mode are declared.
 # The second input of comm(1) is opened in /proc: /dev/fd is a link that only some init systems make.
-# The last record, after the end, is the first error of a tool. stat(1) reports each name that the source lacks, and
-# a tool reports SIGPIPE (13) if the one that reads from it has ended.
+# The last record, after the end, is the first error of a tool. stat(1) reports each name that the source lacks: that is
+# no error, and would mix with a line of another tool, because it writes a line in pieces. A tool reports SIGPIPE (13)
+# if the one that reads from it has ended.
 _HIDDEN = rf"""
 {{ {{
 end() {{ printf '%s\0' {_END}; exit 0; }}
@@ -132,7 +133,10 @@ cd -- "$t" || exit 1
 [ ! -e "$inside" ] || printf '%s\0' {_LEFT}
 names() {{ (cd -- "$t" && find . -mindepth 1 -xdev -print0) || printf '\t./what cannot be listed//\0'; }}
 properties() {{
-    (cd -- "$1" && xargs -0 -r stat --printf '%n// %f %u %g %t %T %N\0' --)
+    (
+        [ "$2" = target ] || exec 2>/dev/null
+        cd -- "$1" && xargs -0 -r stat --printf '%n// %f %u %g %t %T %N\0' --
+    )
     case $?-$2 in
         0-* | 123-source) printf '!%s\0' "$2" ;;
         123-target) printf '!%s\0\t./what cannot be listed//\0' "$2" ;;
@@ -167,7 +171,7 @@ else
     printf '%s\0' {_SECTION}
 fi
 end
-}} 2>&1 >&4 | grep -v -e '^stat: ' -e 'signal 13$' -e 'Broken pipe$' | {{
+}} 2>&1 >&4 | grep -v -e 'signal 13$' -e 'Broken pipe$' | {{
     why=
     read -r why
     cat >/dev/null
