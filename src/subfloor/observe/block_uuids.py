@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
 from subfloor.observe.device_names import NODE
 
-# udev's database is read first, so a disk that no longer answers delays nothing. Only a device unknown to udev is read,
-# for at most five seconds. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# udev's database is read first, so a disk that no longer answers delays nothing. Only devices unknown to udev are read:
+# all by one process, or, if it takes longer than five seconds, each by its own, for at most five seconds. Directories
+# in sysfs have ! for the / in names such as cciss/c0d0.
 _PROBE = rf"""
 {NODE}
 show() {{ node_of "$2"; echo "$1 ${{node#/dev/}}"; }}
+set --
 for s in /sys/class/block/*; do
     name=${{s##*/}}
     case $name in ram*|zram*|sr*|fd*) continue;; esac
@@ -35,14 +36,20 @@ for s in /sys/class/block/*; do
         continue
     fi
     node_of "$name"
-    timeout -k 1 5 blkid -p -o export -- "$node" | while read -r line; do
-        case $line in
-            PTUUID=*) echo "table ${{line#*=}}";;
-            PART_ENTRY_UUID=*) echo "entry ${{line#*=}}";;
-            UUID=*) echo "holds ${{line#*=}}";;
-            UUID_SUB=*) echo "member ${{line#*=}}";;
-        esac
-    done
+    set -- "$@" "$node"
+done
+read_uuids() {{ timeout -k 1 5 blkid -c /dev/null -o export -- "$@"; }}
+[ $# = 0 ] || {{
+    read_uuids "$@"
+    case $? in 124|137) for each; do read_uuids "$each"; done;; esac
+}} | while read -r line; do
+    case $line in
+        DEVNAME=*) show device "${{line#*=/dev/}}";;
+        PTUUID=*) echo "table ${{line#*=}}";;
+        PARTUUID=*) echo "entry ${{line#*=}}";;
+        UUID=*) echo "holds ${{line#*=}}";;
+        UUID_SUB=*) echo "member ${{line#*=}}";;
+    esac
 done
 exit 0
 """
@@ -81,7 +88,7 @@ class BlockUuids(Subject[tuple[UuidHolder, ...]]):
 
     def parse(self, *outputs: Output) -> tuple[UuidHolder, ...]:
         """One ``UuidHolder`` for each UUID of each device."""
-        devices = dict(_devices(outputs[0].text))
+        devices = _devices(outputs[0].text)
         return tuple(
             UuidHolder(
                 _node(name),
@@ -100,16 +107,17 @@ class BlockUuids(Subject[tuple[UuidHolder, ...]]):
 _Devices = dict[str, list[tuple[str, str]]]
 
 
-def _devices(text: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Each device's name in sysfs, and what the probe printed about it."""
+def _devices(text: str) -> _Devices:
+    """What the probe printed about each device, by its name in sysfs. A device may come twice."""
+    devices: _Devices = {}
     lines: list[tuple[str, str]] = []
     for line in text.split("\n"):
         key, _, value = line.partition(" ")
         if key == "device":
-            lines = []
-            yield value, lines
-        elif key:
+            lines = devices.setdefault(value, [])
+        elif key and (key, value) not in lines:
             lines.append((key, value))
+    return devices
 
 
 def _whole(name: str, devices: _Devices) -> str:

@@ -35,6 +35,16 @@ def test_each_device_that_carries_a_uuid_is_read_with_the_disk_that_it_lies_on()
     ]
 
 
+def test_a_device_that_is_read_later_keeps_what_was_said_before() -> None:
+    """A read that took too long is repeated, so a line may come twice."""
+    again = ("device vda1", "entry A-B", "device vda1", "entry A-B")
+    found = carriers("device vda", "device vda1", "partition-of vda", "device vda", f"table {ID}", *again)
+    assert [(each.node, each.disk, each.kind) for each in found] == [
+        ("/dev/vda", "/dev/vda", "label-id"),
+        ("/dev/vda1", "/dev/vda", "PARTUUID"),
+    ]
+
+
 def test_names_with_a_slash_are_paths() -> None:
     assert [each.node for each in carriers("device cciss!c0d0", f"table {ID}")] == ["/dev/cciss/c0d0"]
 
