@@ -87,13 +87,14 @@ class GptLabel(Task):
         if self.existing == "keep":
             raise self._nothing_to_keep(disk)
         self._check_another(disk)
-        return tables.erase(machine, self.device, disk, self.label_id, self.partitions)
+        return tables.erase(machine, self.device, disk, self.identity, self.disk, self.partitions)
 
     def claims(self, machine: Machine) -> tuple[Claim, ...]:
         disk = machine[Disk(self.device)]
-        if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt) or disk.table.id != self.label_id:
+        if not isinstance(disk, DiskState) or not isinstance(disk.table, gpt.Gpt) or not self._is_ours(disk.table):
             return ()
-        return (Claim(disk.node, disk.node, "label-id", str(self.label_id)),)
+        label_ids = {disk.table.id, self.label_id, self.identity.disk_anywhere(self.disk)}
+        return tuple(Claim(disk.node, disk.node, "label-id", each) for each in sorted(map(str, label_ids)))
 
     def _accepts(self, disk: DiskState, table: gpt.Gpt) -> bool:
         """Whether the table stays. A table that was overwritten by something else does not."""
@@ -102,7 +103,10 @@ class GptLabel(Task):
         if self.existing == "keep":
             self._check_another(disk)
             return True
-        return table.id == self.label_id
+        return self._is_ours(table)
+
+    def _is_ours(self, table: gpt.Gpt) -> bool:
+        return self.identity.is_disk(table.id, self.disk)
 
     def _nothing_to_keep(self, disk: DiskState) -> Refused:
         return Refused(
@@ -111,12 +115,11 @@ class GptLabel(Task):
         )
 
     def _check_another(self, disk: DiskState) -> None:
-        others = {other.label_id: other.disk for other in self.others}
-        check_not_another(self.device, self.disk, disk, others)
+        check_not_another(self.device, self.disk, disk, self.identity, [other.disk for other in self.others])
 
     @property
     def label_id(self) -> UUID:
-        """The UUID of the table (the disk GUID)."""
+        """The UUID of a new table (the disk GUID)."""
         return self.identity.disk(self.disk)
 
     def _check_names(self) -> None:

@@ -82,12 +82,12 @@ class Wipefs(Task):
             return self._erase_beside_label(machine, disk) if disk.signatures else None
         if not disk.signatures and disk.table is None:
             return None
-        others = {self.identity.disk(other.disk): other.disk for other in self.others if other.disk != self.disk}
-        check_not_another(self.device, self.disk, disk, others)
-        return tables.erase(machine, self.device, disk, self.identity.disk(self.disk), self.partitions)
+        others = [other.disk for other in self.others if other.disk != self.disk]
+        check_not_another(self.device, self.disk, disk, self.identity, others)
+        return tables.erase(machine, self.device, disk, self.identity, self.disk, self.partitions)
 
     def _is_ours(self, disk: DiskState) -> bool:
-        ours = isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)
+        ours = isinstance(disk.table, gpt.Gpt) and self.identity.is_disk(disk.table.id, self.disk)
         return ours and not is_overwritten(disk)
 
     def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:

@@ -346,9 +346,16 @@ MUTANTS = (
     Mutant(
         "any GPT counts as our own",
         _WIPEFS,
-        "ours = isinstance(disk.table, gpt.Gpt) and disk.table.id == self.identity.disk(self.disk)",
+        "ours = isinstance(disk.table, gpt.Gpt) and self.identity.is_disk(disk.table.id, self.disk)",
         "ours = isinstance(disk.table, gpt.Gpt)",
         _steps("wipefs"),
+    ),
+    Mutant(
+        "a disk that was laid out on another machine counts as our own",
+        "src/subfloor/core/identity.py",
+        "return not self.machine and self._is_made_for(label_id, name)",
+        "return self._is_made_for(label_id, name)",
+        ("tests/unit/steps/test_disks_of_other_machines.py",),
     ),
     Mutant(
         "somebody else's partition of that number is formatted",

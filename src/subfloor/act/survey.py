@@ -29,9 +29,8 @@ def survey(entries: Sequence[Entry], plan: Plan) -> Survey:
 
 def applied_before(tasks: Iterable[Task], found: Machine, planned: Machine) -> AppliedBefore:
     """Whether these tasks were applied before: whether the disks carry the UUIDs that they assign."""
-    wanted = _assigned(tasks, planned)
-    there = {str(table.id) for table in _tables(found)} | {str(entry.uuid) for entry in _partitions(found)}
-    held = wanted & there
+    wanted = _assigned(tasks, planned) & _uuids(planned)
+    held = wanted & _uuids(found)
     if not held:
         return AppliedBefore.NEVER if wanted else AppliedBefore.UNKNOWN
     unfinished = any(str(entry.uuid) in held and not is_final(entry.name) for entry in _partitions(found))
@@ -42,6 +41,11 @@ def _assigned(tasks: Iterable[Task], machine: Machine) -> frozenset[str]:
     """The UUIDs of tables and partitions that the tasks assign."""
     every = (claim for task in tasks for claim in claims(task, machine))
     return frozenset(str(UUID(claim.uuid)) for claim in every if claim.kind in ("label-id", "PARTUUID"))
+
+
+def _uuids(machine: Machine) -> frozenset[str]:
+    """The UUIDs of all tables and partitions."""
+    return frozenset(str(table.id) for table in _tables(machine)) | {str(each.uuid) for each in _partitions(machine)}
 
 
 def _tables(machine: Machine) -> Iterator[Gpt]:

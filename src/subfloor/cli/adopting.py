@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from subfloor.act.run import Work
+from subfloor.act.this_machine import this_machine
 from subfloor.cli.running import Manner, carried_out, disks_here, terminal_of, to_its_end
 from subfloor.core.consent import Consent, Consents, given
 from subfloor.core.errors import ConsentNeeded, Refused
@@ -47,7 +48,7 @@ def adopt(request: Request, manner: Manner, stamp: Sequence[str]) -> int:
 
 
 def _adopt(request: Request, manner: Manner, stamp: Sequence[str], log: Log | None) -> Ended:
-    read = read_job(request, disks_here)
+    read = read_job(request, disks_here, this_machine)
     job = replace(read, works=tuple(_work(work) for work in read.works))
     if not any(work.entries for work in job.works):
         raise Refused(

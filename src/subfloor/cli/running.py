@@ -13,6 +13,7 @@ import click
 
 from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Confirm, Watch, carry_out, exit_status, worst
 from subfloor.act.run import check as check_hosts
+from subfloor.act.this_machine import this_machine
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
 from subfloor.cli.problems import save_problem
@@ -102,7 +103,7 @@ def check(request: Request, manner: Manner) -> int:
 
 
 def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = read_job(request, disks_here)
+    job = read_job(request, disks_here, this_machine)
     with interruptible():
         telling = _Telling(manner, log)
         reports = check_hosts(job.works, manner.consents(job), telling.watch, manner.forks)
@@ -129,7 +130,7 @@ def apply(request: Request, manner: Manner) -> int:
 
 
 def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
-    job = read_job(request, disks_here)
+    job = read_job(request, disks_here, this_machine)
     terminal = terminal_of(manner)
     approve, confirm = _asking(terminal, manner)
     if manner.plan:

@@ -1,31 +1,66 @@
-"""UUIDs derived from the play's seed and the host, by which a rerun recognises its own work.
+"""UUIDs derived from the play's seed, the host and the machine, by which a rerun recognises its own work.
 
 No UUID is random. So a plan is fully known before apply, two runs agree, and the disk itself shows which play
-made it. UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host.
+made it. UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host. Those that
+consist of two halves, which say two things, are version 8 (section 5.8).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid5
+
+MACHINE, ANY = "subfloor_machine", "any"
+"""The variable that says which machine a host is, and its value if that does not count."""
 
 _NAMESPACE = UUID("7ab5d0b6-3a5a-5c0c-9e0e-5bf100f5eed5")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The play's seed and the host's name. With another seed every disk is foreign."""
+    """The play's seed and the host's name. With another seed every disk is foreign.
+
+    ``machine``: which machine it is, if the host's name does not say that ("localhost"); empty if it is not known, or
+    does not count. Then a disk of any machine is ours.
+    """
 
     seed: str
     host: str
+    machine: str = ""
 
     @property
     def _own(self) -> UUID:
         return uuid5(uuid5(_NAMESPACE, self.seed), self.host)
 
     def disk(self, name: str) -> UUID:
-        """The disk GUID (label-id) of the GPT on the disk that the play calls ``name``."""
+        """The disk GUID (label-id) of a new GPT on the disk that the play calls ``name``."""
+        anywhere = self.disk_anywhere(name)
+        if not self.machine:
+            return anywhere
+        return _of_halves(anywhere, uuid5(self._own, f"disk {name} of the machine {self.machine}"))
+
+    def disk_anywhere(self, name: str) -> UUID:
+        """The label-id of that disk without the machine, which earlier versions wrote; and what identifies a disk
+        that is filled as a whole."""
         return uuid5(self._own, f"disk {name}")
+
+    def is_disk(self, label_id: UUID, name: str) -> bool:
+        """Whether a GPT with this label-id was made for the disk that the play calls ``name``, on this machine."""
+        if label_id in (self.disk(name), self.disk_anywhere(name)):
+            return True
+        return not self.machine and self._is_made_for(label_id, name)
+
+    def is_of_another_machine(self, label_id: UUID, name: str) -> bool:
+        """Whether this play made a GPT with this label-id, but on another machine."""
+        return self._is_made_for(label_id, name) and not self.is_disk(label_id, name)
+
+    def _is_made_for(self, label_id: UUID, name: str) -> bool:
+        return label_id.bytes[:8] == _of_halves(self.disk_anywhere(name), label_id).bytes[:8]
+
+    def name_of(self, label_id: UUID, names: Iterable[str]) -> str | None:
+        """The disk among those with these names in the play that has this label-id."""
+        return next((name for name in names if self.is_disk(label_id, name)), None)
 
     def partition(self, table: UUID, number: int, name: str) -> UUID:
         """The PARTUUID of our partition with this number and (final) name in this table.
@@ -40,9 +75,8 @@ class Identity:
         A version 8 UUID (RFC 9562, section 5.8). Its first half shows that the partition is ours, its second half
         which content was taken over. So the content itself need not change.
         """
-        ours = uuid5(self._own, f"adopted partition {table} {number} {name}").bytes
-        kept = uuid5(self._own, f"adopted content {table} {number} {name} {content}").bytes
-        return UUID(bytes=bytes((*ours[:6], ours[6] & 0x0F | 0x80, ours[7], *kept[8:])))
+        ours = uuid5(self._own, f"adopted partition {table} {number} {name}")
+        return _of_halves(ours, uuid5(self._own, f"adopted content {table} {number} {name} {content}"))
 
     def is_adopted(self, uuid: UUID, table: UUID, number: int, name: str) -> bool:
         """Whether a PARTUUID shows that the partition was taken over, with whatever content."""
@@ -67,3 +101,9 @@ class Identity:
     def filesystem(self, partition: UUID) -> UUID:
         """The UUID of the filesystem or swap area on our partition."""
         return uuid5(self._own, f"filesystem {partition}")
+
+
+def _of_halves(first: UUID, second: UUID) -> UUID:
+    """A version 8 UUID of the first half of one and the second half of another."""
+    ours = first.bytes
+    return UUID(bytes=bytes((*ours[:6], ours[6] & 0x0F | 0x80, ours[7], *second.bytes[8:])))

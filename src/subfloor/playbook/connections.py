@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from subfloor.core.identity import ANY, MACHINE
 from subfloor.playbook import scalars
 from subfloor.playbook.positions import PlaybookError, Position
 from subfloor.playbook.strict_yaml import Node
@@ -32,16 +33,19 @@ _ANSIBLE: Mapping[str, str] = {
 CONNECTION_VARS: Mapping[str, str] = {
     **{f"subfloor_{name}": about for name, about in _SHARED.items()},
     "subfloor_become": "a command to put before every command, such as `sudo`",
+    MACHINE: f"which machine `localhost` is, as part of the identity of its disks; `{ANY}`: that does not count",
     **{f"ansible_{name}": about for name, about in _SHARED.items()},
     **_ANSIBLE,
 }
+
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class Connection:
     """How to reach a host. ``become``: the words of an argv that are put before every command.
 
-    ``key_file`` and ``arguments`` are for ssh.
+    ``key_file`` and ``arguments`` are for ssh. ``machine``: which machine it is, if that is declared.
     """
 
     kind: Literal["local", "ssh"]
@@ -51,6 +55,11 @@ class Connection:
     become: tuple[str, ...] = ()
     key_file: str | None = None
     arguments: tuple[str, ...] = ()
+    machine: str | None = None
+
+    def names_machine(self, name: str) -> bool:
+        """Whether a host's name says which machine it is: every machine is the `localhost` of its own."""
+        return self.kind != "local" or name not in _HERE
 
 
 def connection_of(name: str, declared: Mapping[str, Any], where: Position, scope: Scope) -> Connection:
@@ -66,7 +75,7 @@ class _Read:
     scope: Scope
 
     def connection(self) -> Connection:
-        local = self.name in ("localhost", "127.0.0.1", "::1")
+        local = self.name in _HERE
         kind = self._shared("connection", (str,), "local" if local else "ssh")
         if kind not in ("local", "ssh"):
             raise self._wrong("connection", f"is {scalars.kind(kind)}", "write `local` or `ssh`")
@@ -78,6 +87,7 @@ class _Read:
             become=self._become(),
             key_file=self._shared("ssh_private_key_file", (str,), None),
             arguments=(*self._words("ssh_common_args"), *self._words("ssh_extra_args")),
+            machine=self._value(MACHINE, (str,), None),
         )
 
     def _words(self, name: str) -> tuple[str, ...]:

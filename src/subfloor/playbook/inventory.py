@@ -19,12 +19,14 @@ _NOWHERE = Position(Source("", ""))
 
 @dataclass(frozen=True)
 class Target:
-    """A host of the inventory: its merged variables and its groups."""
+    """A host of the inventory: its merged variables and its groups. ``machine``: which machine it is, if its name does
+    not say that; empty if it is not known."""
 
     name: str
     vars: Vars = field(default_factory=dict)
     groups: tuple[str, ...] = ("all",)
     where: Position = _NOWHERE
+    machine: str = ""
 
     @property
     def all_vars(self) -> Vars:

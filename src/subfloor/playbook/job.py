@@ -66,12 +66,15 @@ class Job:
         return text
 
 
-def read_job(request: Request, present: Present = tuple) -> Job:
-    """Read playbook and inventory. Raises ``PlaybookError`` with all mistakes, ``PluginError`` for a broken plugin."""
+def read_job(request: Request, present: Present = tuple, this_machine: Callable[[], str] = str) -> Job:
+    """Read playbook and inventory. ``this_machine`` returns which machine this is, empty if that is not known.
+
+    Raises ``PlaybookError`` with all mistakes, ``PluginError`` for a broken plugin.
+    """
     problems = Problems()
     read = _read(request, problems)
     chosen = _targets(read, request.limit, problems)
-    works = [_work(target, own, read, request, problems) for target, own in chosen]
+    works = [_work(target, own, read, request, problems, this_machine) for target, own in chosen]
     _check_names(request, read, [target for target, _ in chosen], problems)
     _settle(problems, works, present)
     if request.start_at is not None:
@@ -167,10 +170,18 @@ def _no_host(play: Play, limit: str | None) -> PlaybookError:
     )
 
 
-def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, problems: Problems) -> Work:
+def _work(
+    target: Target,
+    plays: Iterable[Play],
+    read: _Read,
+    request: Request,
+    problems: Problems,
+    this_machine: Callable[[], str],
+) -> Work:
     connection = Connection("local", target.name)
     with problems.kept():
         connection = target.connection(read.extra)
+    target = replace(target, machine=_machine(target.name, connection, this_machine))
     record = partial(Recorder(request.playbook, read.plays).record, target, read.extra)
     entries: list[Entry] = []
     for play in plays:
@@ -179,6 +190,13 @@ def _work(target: Target, plays: Iterable[Play], read: _Read, request: Request, 
     return Work(
         host_of(target.name, connection, request.become_password), select(entries, request.tags, request.skip_tags)
     )
+
+
+def _machine(name: str, connection: Connection, this_machine: Callable[[], str]) -> str:
+    """Which machine a host is, if its name does not say that."""
+    if connection.machine is not None:
+        return connection.machine
+    return "" if connection.names_machine(name) else this_machine()
 
 
 def host_of(name: str, connection: Connection, become_password: Secret | None = None) -> Host:

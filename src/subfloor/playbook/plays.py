@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subfloor.core.identity import Identity
+from subfloor.core.identity import ANY, Identity
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.entries import Entry
 from subfloor.playbook.expansion import Around, Expansion, Record
@@ -107,7 +107,7 @@ class Play:
                 advice="put it in quotes",
                 where=self.seed.where,
             )
-        return Identity(seed, target.name)
+        return Identity(seed, target.name, "" if target.machine == ANY else target.machine)
 
 
 def _path(value: object, node: Node) -> str:

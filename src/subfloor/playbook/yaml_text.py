@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from subfloor.core.identity import MACHINE
 from subfloor.playbook.inventory import Target
 from subfloor.playbook.strict_yaml import Listing, Scalar, Table
 
@@ -31,7 +32,8 @@ def _text(text: str) -> str:
 
 def inventory_text(target: Target, variables: Mapping[str, Any]) -> str:
     """An inventory in which a host is this machine, with its groups, and with ``variables``."""
-    host = {"subfloor_connection": "local", **dict(sorted(variables.items()))}
+    machine = {MACHINE: target.machine} if target.machine else {}
+    host = {"subfloor_connection": "local", **machine, **dict(sorted(variables.items()))}
     children: dict[str, Any] = {
         group: {"hosts": {target.name: {}}} for group in sorted(target.groups) if group != "all"
     }

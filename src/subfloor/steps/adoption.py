@@ -108,7 +108,9 @@ class Adoption(Task):
 
     def _stamped(self, disk: DiskState, table: Gpt) -> Gpt:
         """The table with the UUIDs by which it is ours."""
-        label_id = table.id if self._keeps_table else self.identity.disk(str(getattr(self.label, "disk", "disk")))
+        name = str(getattr(self.label, "disk", "disk"))
+        is_kept = self._keeps_table or self.identity.is_disk(table.id, name)
+        label_id = table.id if is_kept else self.identity.disk(name)
         declared = self._declared
         entries = (
             self._entry(disk, label_id, entry, declared[entry.number]) if entry.number in declared else entry

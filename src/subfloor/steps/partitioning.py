@@ -5,11 +5,12 @@ All of it is pure: it returns commands and values, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from uuid import UUID
 
 from subfloor.core.errors import Refused
+from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
 from subfloor.core.task import Command
 from subfloor.observe.disk import SAMPLE, SAMPLE_PLACES, Disk, DiskState, Missing, PartitionState, Unopened
@@ -78,9 +79,9 @@ def tellable(path: str, disk: DiskState) -> DiskState:
     return disk
 
 
-def check_not_another(path: str, name: str, disk: DiskState, others: Mapping[UUID, str]) -> None:
-    """Raise ``Refused`` for a disk that has another name in the play. ``others``: names by label-id."""
-    other = others.get(disk.table.id) if isinstance(disk.table, gpt.Gpt) else None
+def check_not_another(path: str, name: str, disk: DiskState, identity: Identity, others: Iterable[str]) -> None:
+    """Raise ``Refused`` for a disk that has another name in the play. ``others``: the names of the other disks."""
+    other = identity.name_of(disk.table.id, others) if isinstance(disk.table, gpt.Gpt) else None
     if other is not None:
         raise Refused(
             f"{path} is the disk “{other}” of this play, not “{name}”",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from subfloor.core.errors import Refused
+from subfloor.core.identity import ANY, MACHINE, Identity
 from subfloor.core.machine import Machine
 from subfloor.core.task import Loss, Step, Task
 from subfloor.observe.disk import Disk, DiskState
@@ -70,18 +71,31 @@ def _mend(machine: Machine, path: str, disk: DiskState, table: gpt.Gpt) -> Step:
     return _step(says, machine, path, disk, after, *lost)
 
 
-def erase(machine: Machine, path: str, disk: DiskState, label_id: UUID, partitions: Iterable[Task]) -> Step:
+def erase(
+    machine: Machine, path: str, disk: DiskState, identity: Identity, name: str, partitions: Iterable[Task]
+) -> Step:
     """A step that erases the whole disk, with consent. Raises ``Refused`` if the disk is read-only or in use.
 
-    ``partitions``: the tasks that make partitions under the new ``label_id``; their places are emptied too.
+    ``name``: of the disk in the play. ``partitions``: the tasks that make partitions on it; their places are emptied
+    too.
     """
     partitioning.writable(path, partitioning.unused(machine, path, disk))
     return Step(
         says=f"Erase every signature on {path}",
-        commands=partitioning.erase(disk, planned(machine, path, label_id, partitions)),
+        commands=partitioning.erase(disk, planned(machine, path, identity.disk(name), partitions)),
         after=machine.with_(Disk(path), partitioning.erased(disk)),
-        destroys=(loss(machine, path, disk),),
+        destroys=(_with_maker(loss(machine, path, disk), disk, identity, name),),
         locks=(disk.node,),
+    )
+
+
+def _with_maker(lost: Loss, disk: DiskState, identity: Identity, name: str) -> Loss:
+    """The loss; it says so if this play laid the disk out on another machine."""
+    if not isinstance(disk.table, gpt.Gpt) or not identity.is_of_another_machine(disk.table.id, name):
+        return lost
+    return replace(
+        lost,
+        what=f"{lost.what} (this play laid it out on another machine; `-e {MACHINE}={ANY}` accepts it as it is)",
     )
 
 

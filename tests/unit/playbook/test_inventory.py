@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from playbook_samples import written
 from subfloor.playbook import inventory, strict_yaml
 from subfloor.playbook.connections import Connection
 from subfloor.playbook.inventory import LOCALHOST, Inventory
+from subfloor.playbook.job import Request, read_job
 from subfloor.playbook.positions import PlaybookError
 from subfloor.playbook.variables import extra_vars
 
@@ -102,6 +104,26 @@ def test_a_pattern_that_matches_no_host(tmp_path: Path) -> None:
 def test_without_an_inventory_there_is_localhost() -> None:
     assert Inventory().matching("all") == (LOCALHOST,)
     assert LOCALHOST.connection() == Connection("local", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("about", "machine"),
+    [
+        ("localhost: {}", "this one"),
+        ("localhost: {subfloor_machine: any}", ""),
+        ("localhost: {subfloor_machine: old board}", "old board"),
+        ("nas: {subfloor_connection: local}", ""),
+        ("nas: {}", ""),
+        ("localhost: {subfloor_connection: ssh}", ""),
+    ],
+)
+def test_only_a_name_that_every_machine_has_needs_the_machine(tmp_path: Path, about: str, machine: str) -> None:
+    """The name of another host says which machine it is, and stays the same over ssh and locally."""
+    hosts = written(tmp_path, f"all: {{hosts: {{{about}}}}}\n", "hosts.yml")
+    play = [{"hosts": "all", "seed": "seed", "tasks": [{"gpt-label": {"device": "/dev/vda"}}]}]
+    request = Request(playbook=written(tmp_path, json.dumps(play)), inventory=hosts)
+    (work,) = read_job(request, this_machine=lambda: "this one").works
+    assert vars(work.entries[0].task)["identity"].machine == machine
 
 
 def test_connections(tmp_path: Path) -> None:

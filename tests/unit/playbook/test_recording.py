@@ -106,6 +106,20 @@ def test_the_host_is_this_machine_under_its_own_name(tmp_path: Path) -> None:
     assert set(target.vars) == {"name", "subfloor_connection"}
 
 
+@pytest.mark.parametrize(("given", "machine"), [((), "that one"), (("subfloor_machine=any",), "any")])
+def test_the_recording_says_on_which_machine_the_disks_were_laid_out(
+    tmp_path: Path, given: tuple[str, ...], machine: str
+) -> None:
+    """So an installed system checks itself by the identity that its disk was given, wherever the disk is then."""
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "vars": {"root": "/mnt"}, "tasks": [CONFIG]}]))
+    request = Request(playbook=tmp_path / "play.yml", extra=given)
+    (work,) = read_job(request, this_machine=lambda: "that one").works
+    found = vars(work.entries[-1].task)["recording"]
+    (tmp_path / "again.yml").write_text(found.inventory)
+    (target,) = inventory.load(tmp_path / "again.yml").targets
+    assert target.connection().machine == machine
+
+
 SECRETS: dict[str, tuple[Any, dict[str, Any]]] = {
     "given": (PASSWORD, {"extra": (f"password='{HASH}'",)}),
     "typed": (PASSWORD, {"secrets": {"password": Secret(HASH)}}),

@@ -80,6 +80,26 @@ def test_derived_uuids_never_change_between_versions() -> None:
     assert str(Identity("seed", "host").disk("disk")) == "79ae4415-ccb3-5e82-8a37-135d19b37440"
 
 
+def test_a_disk_is_recognised_on_its_machine_and_by_what_earlier_versions_wrote() -> None:
+    anywhere, here, there = (Identity("seed", "localhost", machine) for machine in ("", "a", "b"))
+    assert here.disk("disk") != there.disk("disk") != anywhere.disk("disk") == here.disk_anywhere("disk")
+    assert here.is_disk(here.disk("disk"), "disk") and here.is_disk(anywhere.disk("disk"), "disk")
+    assert anywhere.is_disk(here.disk("disk"), "disk")
+    for other in (there.disk("disk"), here.disk("data"), Identity("seed", "host", "a").disk("disk"), UUID(int=8)):
+        assert not here.is_disk(other, "disk")
+    assert here.is_of_another_machine(there.disk("disk"), "disk")
+    assert not any(here.is_of_another_machine(each, "disk") for each in (here.disk("disk"), anywhere.disk("disk")))
+    assert not anywhere.is_of_another_machine(here.disk("disk"), "disk")
+    assert not here.is_of_another_machine(there.disk("data"), "disk")
+    assert here.name_of(here.disk("b"), ("a", "b")) == "b" and here.name_of(there.disk("b"), ("a", "b")) is None
+
+
+def test_only_the_label_id_says_on_which_machine_a_disk_was_laid_out() -> None:
+    here, there, table = Identity("seed", "localhost", "a"), Identity("seed", "localhost", "b"), UUID(int=1)
+    assert here.partition(table, 1, "a") == there.partition(table, 1, "a")
+    assert here.filesystem(table) == there.filesystem(table)
+
+
 def test_partition_types_have_names_and_guids_case_8() -> None:
     assert type_name(type_guid("esp")) == "esp"
     assert type_guid("C12A7328-F81F-11D2-BA4B-00A0C93EC93B") == TYPES["esp"]

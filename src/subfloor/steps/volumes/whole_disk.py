@@ -43,7 +43,7 @@ class WholeDiskAt(Location):
     def on(self, machine: Machine, identity: Identity) -> Volume:
         """The volume on a machine. Raises ``Refused`` and ``NotVisible``."""
         self._check_play()
-        disk, uuid = disk_at(machine, self.path), identity.disk(self.disk)
+        disk, uuid = disk_at(machine, self.path), identity.disk_anywhere(self.disk)
         self._check_disk(disk, identity)
         ours = _is_ours(identity, disk, EndMark(uuid, disk.mark.stage) if disk.mark else None, self.disk)
         return WholeDisk(
@@ -88,9 +88,10 @@ class WholeDiskAt(Location):
             )
         if disk.size <= 2 * ROOM:
             raise Refused(f"{self.path} is too small: {show(disk.size)}", advice="name a larger disk; lsblk lists them")
-        check_not_another(self.path, self.disk, disk, {identity.disk(name): name for name, _ in self.others})
+        check_not_another(self.path, self.disk, disk, identity, [name for name, _ in self.others])
         for name, _ in self.others:
-            if disk.content and disk.content.uuid and is_our_content(identity, identity.disk(name), disk.content):
+            uuid = identity.disk_anywhere(name)
+            if disk.content and disk.content.uuid and is_our_content(identity, uuid, disk.content):
                 raise Refused(
                     f"{self.path} is the disk “{name}” of this play, not “{self.disk}”",
                     advice="the device names have changed: name the disks by /dev/disk/by-id/…",
@@ -120,7 +121,7 @@ def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: st
     if disk.table is not None or (disk.mark and disk.mark != mark):
         return False
     content = disk.content
-    made_here = bool(content and content.uuid and is_our_content(identity, identity.disk(name), content))
+    made_here = bool(content and content.uuid and is_our_content(identity, identity.disk_anywhere(name), content))
     return disk.mark is not None or (made_here and content is not None and disk.signatures == (content.type,))
 
 
