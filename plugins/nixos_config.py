@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from subfloor.plugin import (
-    Administrators,
     AnySubject,
     ConfigurationDirectory,
     Contribution,
@@ -22,6 +21,7 @@ from subfloor.plugin import (
     RunningSystem,
     StartedByUefi,
     Step,
+    SystemSettings,
     Task,
     Text,
     TextFile,
@@ -30,18 +30,13 @@ from subfloor.plugin import (
     block_devices,
     boot,
     bringing,
-    check_clean,
-    checked,
     device_tags,
     encryption_checks,
-    filesystems,
     hookimpl,
     lint,
-    parameters,
     releases,
     rollback,
     swaps,
-    system,
     under,
     users,
     writing,
@@ -49,7 +44,7 @@ from subfloor.plugin import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class NixosConfig(Task):
+class NixosConfig(SystemSettings, Task):
     """Generate the NixOS configuration from this play.
 
     `filesystems.nix` contains what the other tasks of the play mount, keep and swap on below `root`, so layout
@@ -84,55 +79,22 @@ class NixosConfig(Task):
         "nixos-config: {openssh: true, users: {ada: {uid: 1000, groups: [wheel]}}}",
     )
 
-    state_version: releases.Release | None = None
-    root: parameters.InstallRoot = "/mnt"
-    path: Annotated[str, Param("The configuration's directory, on the installed system")] = "/etc/nixos"
-    hostname: system.HostName = "nixos"
-    timezone: system.TimeZone | None = None
     devices: block_devices.NamingParameter = "label"
-    persistence: filesystems.PersistenceParameter = "binds"
-    store: Annotated[str, Param("Where ssh host keys are kept, on the installed system")] = "/nix/persist"
-    users: Annotated[users.ByName, Param("The users, by name; `root` may be among them")] = field(default_factory=dict)
-    openssh: Annotated[bool, Param("Run sshd, with persistent host keys")] = False
-    initrd: system.InitrdKind = "systemd"
-    generations: Annotated[int, Param("How many generations the boot loader keeps and lists", minimum=1)] = 10
-    boot_loader: system.BootLoader | None = None
-    grub_device: system.GrubDevice = ""
-    grub_mirrors: system.GrubMirrors = ()
-    efi_variables: Annotated[bool, Param("Let the boot loader add itself to the firmware's boot entries")] = True
     hardware: writing.HardwareSource = "scan"
     platform: writing.Platform = "x86_64-linux"
-    flake: Annotated[bool, Param("Write a flake too, with a configuration of the host's name")] = False
     nixpkgs: releases.Nixpkgs | None = None
-    impermanence: Annotated[str | None, Param("The module impermanence: a flake, or a tarball's URL")] = None
-    not_persisted: lint.NotPersisted = field(default_factory=dict)
     self_check: bringing.SelfCheck = "full"
-    no_login: Annotated[str, Param("Why no password or key is needed here; disables the warning")] = ""
     overwrite: Annotated[bool, Param("Overwrite a file that was edited by hand")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
     recording: Annotated[Recording | Unrecorded | None, FromPlaybook()] = None
     small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
     bios_boot: Annotated[bool, FromPlay()] = True
 
-    def __post_init__(self) -> None:
-        for name in ("root", "path", "store"):
-            checked(name, check_clean, getattr(self, name))
-        for path in self.not_persisted:
-            checked("not_persisted", check_clean, path)
-        checked("users", users.check_paths, self.users)
-        checked("users", users.check, self.users)
-        if (self.boot_loader == "grub") != bool(self.grub_device):
-            raise ValueError("grub_device: give it with `boot_loader: grub`, and only then")
-        if self.grub_mirrors and not self.grub_device:
-            raise ValueError("grub_mirrors: give the first disk as `grub_device`")
-        for name in ("hostname", "timezone", "state_version"):
-            checked(name, system.check_one_line, getattr(self, name) or "")
-
     def within(self, play: tuple[Task, ...]) -> Task:
         others = (task.within(play) for task in play if task.key != self.key)
         layout = under(self.root, (each for task in others for each in task.contributes()))
         rollback.check(layout, systemd_initrd=self.initrd == "systemd")
-        small, place = tuple(lint.small_esps(play)), all(boot.has_place(each, play) for each in self._grub)
+        small, place = tuple(lint.small_esps(play)), all(boot.has_place(each, play) for each in self.grub_devices)
         whole = replace(self, layout=layout.stacked(device_tags.by_label(play)), small_esps=small, bios_boot=place)
         # Text that no Nix string can hold is reported before anything is looked at.
         whole._declaration.texts(whole.layout, releases.NOT_YET_KNOWN)
@@ -148,7 +110,7 @@ class NixosConfig(Task):
             *self.small_esps,
             *lint.open_esps(self.layout),
             *(lint.ambiguous_labels(self.layout) if self.devices == "label" else ()),
-            *lint.locked_out(self._administrators, self.layout),
+            *lint.locked_out(self.administrators(self._files.here), self.layout),
             *encryption_checks.warnings(self.layout, self._declaration.initrd(self.layout)),
         )
 
@@ -162,7 +124,7 @@ class NixosConfig(Task):
         )
 
     def contributes(self) -> tuple[Contribution, ...]:
-        return (self._administrators, *users.contributed_homes(self.users, self.root))
+        return (self.administrators(self._files.here), *users.contributed_homes(self.users, self.root))
 
     def subjects(self) -> frozenset[AnySubject]:
         devices = (block_devices.stable_looks(*self._found_by(each)) for each in self.layout.devices)
@@ -207,42 +169,16 @@ class NixosConfig(Task):
         return {self._files.file(name): text for name, text in self._brought.texts.items()}
 
     @property
-    def _administrators(self) -> Administrators:
-        return users.administrators(self.users, self._files.here, self.openssh, bool(self.no_login))
-
-    @property
     def _booting(self) -> boot.Booting:
-        return boot.Booting(self.boot_loader, ", ".join(self._grub), self.layout, self.bios_boot)
+        return boot.Booting(self.boot_loader, ", ".join(self.grub_devices), self.layout, self.bios_boot)
 
     @property
-    def _grub(self) -> tuple[str, ...]:
-        """The disks that GRUB is installed on."""
-        return (self.grub_device, *self.grub_mirrors) if self.grub_device else ()
+    def _declaration(self) -> Declaration:
+        return self.declaration(brought=self._brought.program is not None)
 
     def _found_by(self, each: Device) -> tuple[str, str, block_devices.Naming]:
         """How the installed system finds a device."""
         return (each.path, "", "partuuid") if each.overwritten else (each.path, each.label, self.devices)
-
-    @property
-    def _declaration(self) -> Declaration:
-        return Declaration(
-            hostname=self.hostname,
-            timezone=self.timezone,
-            users=self.users,
-            no_login=bool(self.no_login),
-            openssh=self.openssh,
-            store=self.store,
-            boot_loader=self.boot_loader,
-            grub_devices=self._grub,
-            efi_variables=self.efi_variables,
-            generations=self.generations,
-            systemd_initrd=self.initrd == "systemd",
-            persistence=self.persistence,
-            not_persisted=self.not_persisted,
-            impermanence=self.impermanence,
-            flake=self.flake,
-            brought=self._brought.program is not None,
-        )
 
 
 @hookimpl

@@ -44,6 +44,7 @@ from subfloor.nixos.layout import (
     Layout,
     under,
 )
+from subfloor.nixos.settings import SystemSettings
 from subfloor.nixos.users import (
     Name,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Name",
     "FromPlaybook",
     "Recording",
+    "SystemSettings",
     "Unrecorded",
     "boot",
     "bringing",
