@@ -82,3 +82,13 @@ class Interrupted(SubfloorError):
 
 class Declined(SubfloorError):
     """The user was asked about a step and declined it."""
+
+
+class Stopped(SubfloorError):
+    """The run stopped on this host because others failed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"stopped, because {why}",
+            advice="resolve what failed there, then run the same command again: it resumes on all hosts",
+        )

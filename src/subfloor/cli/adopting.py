@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.act.run import Work
 from subfloor.act.this_machine import this_machine
+from subfloor.act.work import Work
 from subfloor.cli.running import Manner, carried_out, disks_here, terminal_of, to_its_end
 from subfloor.core.consent import Consent, Consents, given
 from subfloor.core.errors import ConsentNeeded, Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from subfloor.act.run import Work
+from subfloor.act.work import Work
 from subfloor.playbook.entries import Entry
 from subfloor.playbook.job import Job, Request, read_job
 from subfloor.report.screen import Screen, outcome_of, standard, style_for

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from subfloor.act.run import Confirm
+from subfloor.act.host_run import Confirm
 from subfloor.core.consent import Consents
 from subfloor.core.errors import Refused
 from subfloor.core.outcome import HostReport

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from subfloor.act.run import REFUSED, Applied, Approve, CombinedWatch, Confirm, Watch, carry_out, exit_status, worst
+from subfloor.act.host_run import Confirm
+from subfloor.act.run import REFUSED, Applied, Approve, carry_out, exit_status, worst
 from subfloor.act.run import check as check_hosts
 from subfloor.act.this_machine import this_machine
+from subfloor.act.watch import CombinedWatch, Watch
 from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
 from subfloor.cli.problems import save_problem
@@ -147,7 +149,7 @@ def carried_out(command: str, job: Job, manner: Manner, log: Log | None, approve
     with interruptible():
         telling = _Telling(manner, log)
         asked = _noted(approve, log)
-        applied = carry_out(job.works, manner.consents(job), telling.watch, asked, confirm, manner.forks)
+        applied = carry_out(job.works, manner.consents(job), telling.watch, asked, confirm, manner.forks, job.batches)
         _conclude(applied, manner, telling)
         status = telling.finish(command, job, applied.reports, declined=applied.declined)
     return Ended(telling.outcome(status), _needed(applied))

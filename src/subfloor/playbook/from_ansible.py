@@ -71,8 +71,9 @@ KEYS: Mapping[str, str] = {
     ),
     "vars_prompt": "remove it, and give `-e NAME=…`, `--ask-passphrase NAME` or `--ask-password NAME`",
     **dict.fromkeys(
-        ("serial", "strategy", "throttle", "forks"),
-        "remove it: all hosts are looked at before any is changed; --forks says how many at the same time",
+        ("strategy", "throttle", "forks", "order"),
+        "remove it: all hosts are looked at before any is changed; --forks says how many at the same time, "
+        "`serial` how many before the next ones begin",
     ),
     **dict.fromkeys(("delegate_to", "run_once", "local_action"), "write a separate play for that host"),
     "environment": "use `command` with a `script` that sets the variables",
@@ -82,7 +83,7 @@ KEYS: Mapping[str, str] = {
     "ignore_unreachable": "remove it: a host that cannot be reached has status 4",
     **dict.fromkeys(("failed_when", "changed_when"), "remove it: a task counts as changed if it takes a step"),
     "check_mode": "remove it: `subfloor check` changes nothing, `subfloor apply` applies",
-    "any_errors_fatal": "remove it: a run stops at the first error",
+    "any_errors_fatal": "write `max_fail_percentage: 0` in the play: no host may fail",
     "collections": "remove it: `subfloor tasks` lists the tasks",
 }
 """Keys of plays and of entries."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from subfloor import playbook
 from subfloor.act.becoming import Password
 from subfloor.act.host import Host
-from subfloor.act.run import Work
 from subfloor.act.ssh import over_ssh
+from subfloor.act.work import Work
+from subfloor.core.rollout import Batch, batches
 from subfloor.core.secret import MASK, Secret
 from subfloor.playbook import Entry, Play, command_line, inventory
 from subfloor.playbook.connections import CONNECTION_VARS, Connection
@@ -48,10 +49,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """The names of the plays, and the work on each host. ``typed``: the secrets that no argument contains."""
+    """The names of the plays, and the work on each host. ``typed``: the secrets that no argument contains.
+
+    ``batches``: the order in which hosts are applied to.
+    """
 
     play: str
     works: tuple[Work, ...]
+    batches: tuple[Batch, ...]
     typed: frozenset[Secret] = frozenset()
 
     def without_secrets(self, text: str) -> str:
@@ -80,7 +85,7 @@ def read_job(request: Request, present: Present = tuple, this_machine: Callable[
     if request.start_at is not None:
         works = list(_from_task(works, request.start_at))
     names = ", ".join(_name(play, request.playbook) for play in read.plays)
-    return Job(names, tuple(works), frozenset(request.secrets.values()))
+    return Job(names, tuple(works), _batches(read.plays, chosen), frozenset(request.secrets.values()))
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,8 @@ def _name(play: Play, path: Path) -> str:
     return play.name or path.stem
 
 
-_Chosen = tuple[tuple[Target, list[Play]], ...]
+_Chosen = tuple[tuple[Target, dict[int, Play]], ...]
+"""The hosts, and the plays of each by their numbers in the playbook."""
 
 
 def _targets(read: _Read, limit: str | None, problems: Problems) -> _Chosen:
@@ -143,11 +149,11 @@ def _targets(read: _Read, limit: str | None, problems: Problems) -> _Chosen:
 
     A play whose hosts are wrong is checked as one for this machine.
     """
-    found: dict[str, tuple[Target, list[Play]]] = {}
+    found: dict[str, tuple[Target, dict[int, Play]]] = {}
     allowed: set[str] | None = None
     with problems.kept():
         allowed = None if limit is None or read.partial else {target.name for target in read.hosts.matching(limit)}
-    for play in read.plays:
+    for number, play in enumerate(read.plays):
         targets: tuple[Target, ...] = (LOCALHOST,)
         own = replace(play, partial=True)
         with problems.kept():
@@ -155,11 +161,16 @@ def _targets(read: _Read, limit: str | None, problems: Problems) -> _Chosen:
                 targets, own = read.hosts.matching(play.hosts, play.hosts_where), play
         for target in targets:
             if allowed is None or target.name in allowed or own.partial:
-                found.setdefault(target.name, (target, []))[1].append(own)
+                found.setdefault(target.name, (target, {}))[1][number] = own
     if not found and read.plays:
         problems.add(_no_host(read.plays[0], limit))
-        return ((LOCALHOST, [replace(play, partial=True) for play in read.plays]),)
+        return ((LOCALHOST, {number: replace(play, partial=True) for number, play in enumerate(read.plays)}),)
     return tuple(found.values())
+
+
+def _batches(plays: Sequence[Play], chosen: _Chosen) -> tuple[Batch, ...]:
+    hosts = ([target.name for target, own in chosen if number in own] for number in range(len(plays)))
+    return batches([(play.rollout, names) for play, names in zip(plays, hosts, strict=True)])
 
 
 def _no_host(play: Play, limit: str | None) -> PlaybookError:
@@ -172,7 +183,7 @@ def _no_host(play: Play, limit: str | None) -> PlaybookError:
 
 def _work(
     target: Target,
-    plays: Iterable[Play],
+    plays: Mapping[int, Play],
     read: _Read,
     request: Request,
     problems: Problems,
@@ -184,12 +195,13 @@ def _work(
     target = replace(target, machine=_machine(target.name, connection, this_machine))
     record = partial(Recorder(request.playbook, read.plays).record, target, read.extra)
     entries: list[Entry] = []
-    for play in plays:
+    numbers: list[int] = []
+    for number, play in plays.items():
         with problems.kept():
-            entries += play.entries(target, read.extra, problems, partial=read.partial, record=record)
-    return Work(
-        host_of(target.name, connection, request.become_password), select(entries, request.tags, request.skip_tags)
-    )
+            own = play.entries(target, read.extra, problems, partial=read.partial, record=record)
+            entries += select(own, request.tags, request.skip_tags)
+            numbers += [number] * (len(entries) - len(numbers))
+    return Work(host_of(target.name, connection, request.become_password), tuple(entries), tuple(numbers))
 
 
 def _machine(name: str, connection: Connection, this_machine: Callable[[], str]) -> str:
@@ -229,7 +241,7 @@ def _from_task(works: Sequence[Work], name: str) -> Iterator[Work]:
         )
     for work in works:
         start = next((at for at, entry in enumerate(work.entries) if _is_named(entry.name, name)), len(work.entries))
-        yield Work(work.host, work.entries[start:])
+        yield Work(work.host, work.entries[start:], work.plays[start:])
 
 
 def _is_named(entry: str, name: str) -> bool:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subfloor.core.identity import ANY, Identity
+from subfloor.core.rollout import Rollout
 from subfloor.playbook import scalars, strict_yaml
 from subfloor.playbook.entries import Entry
 from subfloor.playbook.expansion import Around, Expansion, Record
 from subfloor.playbook.positions import PlaybookError, Position, Problems
 from subfloor.playbook.registry import Registry
+from subfloor.playbook.rollouts import rollout
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 from subfloor.playbook.task_list import Files, Item, check_keys, items_of, required, tags_of
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
@@ -26,7 +28,18 @@ from subfloor.playbook.variables import Scope, Vars, table_of_vars
 if TYPE_CHECKING:
     from subfloor.playbook.inventory import Target  # at run time, it is the inventory that imports from here
 
-PLAY_KEYS = ("name", "hosts", "seed", "vars", "vars_files", "defaults", "tags", "tasks")
+PLAY_KEYS = (
+    "name",
+    "hosts",
+    "serial",
+    "max_fail_percentage",
+    "seed",
+    "vars",
+    "vars_files",
+    "defaults",
+    "tags",
+    "tasks",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class Play:
     vars_files: tuple[Node, ...] = ()
     defaults: Mapping[str, Node] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
+    rollout: Rollout = field(default_factory=Rollout)
     partial: bool = False
     """Whether parts of the play could not be read."""
 
@@ -200,6 +214,7 @@ _PARTS: Mapping[str, Any] = {
     "vars_files": _vars_files,
     "name": _play_name,
     "hosts": _hosts,
+    "rollout": rollout,
     "tags": lambda node, _: tags_of(node.items.get("tags")),
     "vars": lambda node, problems: table_of_vars(node.items.get("vars"), problems),
     "defaults": lambda node, problems: table_of_vars(node.items.get("defaults"), problems),

@@ -26,6 +26,10 @@ _TAGS: _Schema = {
     "description": "Names by which a run can select tasks (--tags, --skip-tags); `always` and `never` as in Ansible.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
 }
+_PERCENT = "^(100|[0-9]{1,2})%$"
+_SIZE: _Schema = {
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}],
+}
 
 _COMMON: Mapping[str, _Schema] = {
     "name": {**_TEXT, "description": "The name of this entry in reports."},
@@ -89,6 +93,14 @@ def _play() -> _Schema:
             "hosts": {
                 "description": "The hosts of the inventory: names, groups and wildcards, separated by `:`.",
                 "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
+            },
+            "serial": {
+                "description": "Hosts are applied to in batches of this size; a list's last one counts for the rest.",
+                "anyOf": [_SIZE, {"type": "array", "items": _SIZE, "minItems": 1}],
+            },
+            "max_fail_percentage": {
+                "description": "If more of a batch's hosts fail, the run stops on all hosts; 0: no host may fail.",
+                "anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"type": "string", "pattern": _PERCENT}],
             },
             "seed": {
                 **_TEXT,

@@ -65,7 +65,7 @@ class Log:
         about = {"what": spelt(error) or type(error).__name__} if error else {}
         self._line("finished", status=status, again=again, **about, flush=True)
 
-    # The methods of ``act.run.Watch``.
+    # The methods of ``act.watch.Watch``.
 
     def on(self, name: str) -> Log:
         """A log for one of several hosts, in the same file: each line is one write."""

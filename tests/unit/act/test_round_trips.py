@@ -9,6 +9,7 @@ from pathlib import Path
 from far_away import prefix
 from subfloor.act import run
 from subfloor.act.host import Host
+from subfloor.act.work import Work
 from subfloor.core.machine import Machine
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.core.task import Command, Step
@@ -20,14 +21,14 @@ LOOK = 1
 STEP = 2
 
 
-def _counting(tmp_path: Path, *goals: int) -> tuple[run.Work, Path]:
+def _counting(tmp_path: Path, *goals: int) -> tuple[Work, Path]:
     """A task for each goal, on a host that is reached through the program; and where that leaves its count."""
     count = tmp_path / "count"
     entries = tuple(AnEntry(Count(path=str(tmp_path / f"n{number}"), to=to)) for number, to in enumerate(goals))
-    return run.Work(Host("there", prefix(count)), entries), count
+    return Work(Host("there", prefix(count)), entries), count
 
 
-def _applied(work: run.Work) -> Sequence[HostReport]:
+def _applied(work: Work) -> Sequence[HostReport]:
     return run.carry_out([work], {}, Silent(), lambda reports, consents: consents, None).reports
 
 
@@ -56,7 +57,7 @@ def test_a_step_of_many_commands_takes_two_round_trips(tmp_path: Path) -> None:
             return step and replace(step, commands=(Command(("true",)), *step.commands, Command(("true",))))
 
     count = tmp_path / "count"
-    work = run.Work(Host("there", prefix(count)), (AnEntry(Many(path=str(tmp_path / "n"), to=1)),))
+    work = Work(Host("there", prefix(count)), (AnEntry(Many(path=str(tmp_path / "n"), to=1)),))
     (applied,) = _applied(work)
     assert applied.outcome is HostOutcome.APPLIED
     assert int(count.read_text()) == CONNECTION + 4 * LOOK + STEP

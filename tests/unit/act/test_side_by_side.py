@@ -14,6 +14,8 @@ import pytest
 
 from subfloor.act import run
 from subfloor.act.host import Host
+from subfloor.act.watch import Watch
+from subfloor.act.work import Work
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.report.live import Live, Silent
 from subfloor.report.screen import Screen, style_for
@@ -26,12 +28,12 @@ echo 1 > "$1"
 """
 
 
-def _work(path: Path, name: str, script: str = 'echo 1 > "$1"', refuses_at: int = -1) -> run.Work:
+def _work(path: Path, name: str, script: str = 'echo 1 > "$1"', refuses_at: int = -1) -> Work:
     task = Count(path=str(path / name), to=1, script=script, refuses_at=refuses_at)
-    return run.Work(Host(name), (AnEntry(task, name=f"count on {name}"),))
+    return Work(Host(name), (AnEntry(task, name=f"count on {name}"),))
 
 
-def _applied(works: Sequence[run.Work], watch: run.Watch | None = None) -> Sequence[HostReport]:
+def _applied(works: Sequence[Work], watch: Watch | None = None) -> Sequence[HostReport]:
     return run.carry_out(works, {}, watch or Silent(), lambda reports, consents: consents, None, forks=3).reports
 
 

@@ -400,7 +400,7 @@ def test_a_run_that_is_interrupted_between_steps_leaves_nothing_incomplete(
     assert "interrupted:  “Write" in said
     assert "--destroy" not in said.partition("resume with:")[2], "what it was given for is lost already"
     desk.play(write("one"), write("two"))
-    monkeypatch.setattr("subfloor.act.run.held_to_the_end", lambda *_: 1 / 0)
+    monkeypatch.setattr("subfloor.act.host_run.held_to_the_end", lambda *_: 1 / 0)
     said = desk.run("apply").stdout
     assert "interrupted:  nothing: every step that started has finished" in said
 

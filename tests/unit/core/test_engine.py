@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from subfloor.act import apply, events, run
+from subfloor.act import apply, events, host_run
 from subfloor.act.host import Host
 from subfloor.act.look import look
-from subfloor.act.run import Watch, Work, carry_out
+from subfloor.act.run import carry_out
+from subfloor.act.watch import Watch
+from subfloor.act.work import Work
 from subfloor.core.consent import Consent
 from subfloor.core.engine import converge, imagine, subjects
 from subfloor.core.errors import CommandFailed, PluginError, Refused, Unverified
@@ -318,7 +320,7 @@ def test_an_error_in_subfloor_during_a_run_is_reported_with_finished_work(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(run, "held_to_the_end", fail)
+    monkeypatch.setattr(host_run, "held_to_the_end", fail)
     report = carried_out(Count(path=str(tmp_path / "n"), to=1))
     assert report.outcome is HostOutcome.FAILED
     assert [each.outcome for each in report.tasks] == [Outcome.CHANGED]

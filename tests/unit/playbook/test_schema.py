@@ -95,10 +95,19 @@ def test_every_playbook_that_loads_is_valid(tmp_path: Path) -> None:
         "name_not_text",
         "include_not_a_path",
         "seed_not_text",
+        "rollout",
     ],
 )
 def test_mistakes_that_editors_can_see_are_invalid(case: str) -> None:
     assert not VALIDATOR.is_valid(strict_yaml.plain(strict_yaml.read(CASES / f"{case}.yml")))
+
+
+@pytest.mark.parametrize("serial", ["2", "30%", "[1, 5, 100%]"])
+@pytest.mark.parametrize("most", ["0", "12.5", "30%"])
+def test_batches_that_load_are_valid(tmp_path: Path, serial: str, most: str) -> None:
+    path = written(tmp_path, f"- hosts: all\n  serial: {serial}\n  max_fail_percentage: {most}\n  tasks: []\n")
+    assert entries(path) == ()
+    VALIDATOR.validate(strict_yaml.plain(strict_yaml.read(path)))
 
 
 def test_files_to_include_have_a_schema_of_their_own() -> None:

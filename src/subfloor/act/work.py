@@ -1,0 +1,43 @@
+"""The work on one host, and its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from subfloor.act.apply import Plan
+from subfloor.act.host import Host, Shell
+from subfloor.core.consent import Consent
+from subfloor.core.engine import Entry
+from subfloor.core.outcome import HostReport
+
+
+@dataclass(frozen=True)
+class Work:
+    """The entries of all plays that concern one host, in their order, and the number of each one's play.
+
+    Without these numbers all entries belong to one play.
+    """
+
+    host: Host
+    entries: tuple[Entry, ...]
+    plays: tuple[int, ...] = ()
+
+    def up_to(self, play: int) -> int:
+        """How many entries belong to the plays up to this one."""
+        return sum(number <= play for number in self.plays) if self.plays else len(self.entries)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A host's work, its plan, and the open shell on the host, if there is one."""
+
+    work: Work
+    report: HostReport
+    shell: Shell | None = None
+    plan: Plan | None = None
+    consent: Consent = field(default_factory=Consent)
+
+    @property
+    def ready(self) -> tuple[Shell, Plan] | None:
+        """What apply needs; None if the host cannot be reached or looked at."""
+        return (self.shell, self.plan) if self.shell and self.plan else None

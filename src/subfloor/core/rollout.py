@@ -1,0 +1,79 @@
+"""The order in which hosts are applied to: in batches (`serial`), until too many fail (`max_fail_percentage`).
+
+The rules are Ansible's (``PlaybookExecutor._get_serialized_batches`` and the strategy ``linear`` of ansible-core 2.19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+
+@dataclass(frozen=True)
+class Share:
+    """The size of a batch: a number of hosts, or a percentage of all hosts of the play."""
+
+    number: int
+    percent: bool = False
+
+    def of(self, hosts: int) -> int:
+        """How many of so many hosts it is. A percentage is rounded down, but is one host at least."""
+        return hosts * self.number // 100 or 1 if self.percent else self.number
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A play's ``serial``, and its ``max_fail_percentage`` in percent, None if it has none."""
+
+    serial: tuple[Share, ...] = ()
+    most_failed: float | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the play has neither."""
+        return not self.serial and self.most_failed is None
+
+    def parts(self, hosts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """The hosts of each batch. The last size counts for all batches after it; without one there is one batch."""
+        sizes, rest, at = self.serial or (Share(100, percent=True),), tuple(hosts), 0
+        while rest:
+            size = sizes[min(at, len(sizes) - 1)].of(len(hosts))
+            yield rest[:size]
+            rest, at = rest[size:], at + 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hosts that are applied to until each has ended the play ``play``, by its number. Then the next batch begins.
+
+    ``most_failed``: if more percent of its hosts fail, the run stops; None: it does not.
+    """
+
+    hosts: tuple[str, ...]
+    play: int
+    most_failed: float | None = None
+
+    def has_too_many(self, failed: int) -> bool:
+        """Whether so many failed hosts are more than it may have."""
+        return self.most_failed is not None and 100 * failed > self.most_failed * len(self.hosts)
+
+
+def batches(plays: Sequence[tuple[Rollout, Collection[str]]]) -> tuple[Batch, ...]:
+    """The batches of a run, from the hosts of each play.
+
+    Plays that say nothing about batches are one if they follow each other: no host waits for another one there.
+    """
+    found: list[Batch] = []
+    for plain, some in groupby(enumerate(plays), key=lambda each: each[1][0].plain):
+        group = list(some)
+        if plain:
+            hosts = dict.fromkeys(host for _, (_, hosts) in group for host in hosts)
+            found.append(Batch(tuple(hosts), group[-1][0]))
+        else:
+            found += (
+                Batch(part, number, rollout.most_failed)
+                for number, (rollout, hosts) in group
+                for part in rollout.parts(tuple(hosts))
+            )
+    return tuple(batch for batch in found if batch.hosts)
