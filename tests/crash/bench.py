@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from crash.forked import Ran, subfloor
 from crash.layouts import LAYOUTS, PLAYBOOKS, Layout
 from disk_oracle import faults, portrait
-from loop_disks import LoopDisk, attach, run, said, take_away
+from loop_disks import LoopDisk, attach, in_memory, run, said, take_away
 from subfloor.playbook.job import Request, read_job
 
 MIB = 1 << 20
@@ -29,9 +28,6 @@ READY = {layout.name: layout for layout in LAYOUTS if layout.name in ("nixos-tmp
 
 CLONE_NEWNS = 0x20000
 """From linux/sched.h: a mount namespace (unshare(2))."""
-
-MEMORY = Path("/dev/shm")
-
 
 SEED = f"bench-{os.getpid()}"
 """Another in each process: mkfs.btrfs refuses a UUID that any disk has, be it that of a test which runs beside."""
@@ -94,8 +90,8 @@ def bench(layout: Layout, size: str = "", image: Path | None = None) -> Iterator
     """A layout on a disk that is blank, or a copy of an image; as small as the layout is, or of a size."""
     warm()
     apart()
-    with tempfile.TemporaryDirectory(prefix="subfloor-bench-", dir=MEMORY if MEMORY.is_dir() else None) as work:
-        copy = Path(work) / "disk.img"
+    with in_memory("bench") as work:
+        copy = work / "disk.img"
         if image:
             run("cp", "--sparse=always", "--reflink=auto", image, copy)
         disk = attach(copy, size or f"{layout.size}MiB")

@@ -9,7 +9,8 @@ from crash.layouts import LAYOUTS, Layout
 from crash.prefixes import State
 from crash.recording import Record, Recording
 from crash.sample import sample
-from crash.trial import KEPT_IN, in_memory, stand, wrong
+from crash.trial import KEPT_IN, stand, wrong
+from loop_disks import in_memory
 
 SAMPLE_LAYOUTS, SAMPLE_STATES = 5, 4
 """How many layouts are laid out, and how many states of each are tried, unless all are asked for."""
@@ -26,7 +27,7 @@ def carried_on(
     """From every chosen state of the layout a rerun has the same result."""
     seed = f"{campaign} {layout.name}".replace(" ", "-")
     bad = []
-    with in_memory() as work:
+    with in_memory("crash") as work:
         made = record(layout, seed, work)
         everything = list(states(made))
         for _ in everything:

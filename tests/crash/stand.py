@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disk_oracle import FSCK
-from loop_disks import LoopDisk, attach, run, said, take_away
+from loop_disks import LoopDisk, attach, in_memory, run, said, take_away
 
 _PATIENCE = 60.0
 """Seconds for which a passer-by who scans all disks may have one open."""
@@ -78,16 +78,17 @@ def stand(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterat
     """A stand over a copy of ``start``, or a blank disk. Taken down at the end; raises where it cannot be."""
     place = work / f"stand-{next(_numbers)}"
     place.mkdir()
-    image = place / "disk.img"
-    if start:
-        run("cp", "--sparse=always", "--reflink=auto", start, image)
-    made = Stand(attach(image, "+0" if start else size), place / "root")
-    made.root.mkdir()
-    try:
+    with in_memory(place.name) as images:
+        image = images / "disk.img"
         if start:
-            run("partx", "--update", "--nr", "1:16", made.disk.node, check=False)
-        yield made
-    finally:
-        made.unmount()
-        take_away(made.disk)
-        shutil.rmtree(place)
+            run("cp", "--sparse=always", "--reflink=auto", start, image)
+        made = Stand(attach(image, "+0" if start else size), place / "root")
+        made.root.mkdir()
+        try:
+            if start:
+                run("partx", "--update", "--nr", "1:16", made.disk.node, check=False)
+            yield made
+        finally:
+            made.unmount()
+            take_away(made.disk)
+            shutil.rmtree(place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,14 +22,6 @@ NEEDS_CONSENT = 5
 
 for plugin in entry_points(group="subfloor"):
     plugin.load()  # once for all the runs that are forked from here
-
-
-@contextlib.contextmanager
-def in_memory() -> Iterator[Path]:
-    """A directory for images: in memory where there is such a place, since nothing of it need last."""
-    shm = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="subfloor-crash-", dir=shm if shm.is_dir() else None) as name:
-        yield Path(name)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def manual_playbook(vda: LoopDisk, folder: Path, root: str = "nixos", existing: 
     - mkfs: {{device: {vda.partition(3)}, type: vfat, label: boot}}
 """
     path = folder / "play.yml"
-    path.write_text(PLAYBOOK.format(seed=folder.name, disk=vda.node, existing=existing, tasks=tasks))
+    path.write_text(PLAYBOOK.format(seed=folder, disk=vda.node, existing=existing, tasks=tasks))
     return path
 
 
@@ -195,7 +195,7 @@ def test_partitions_beside_another_system_are_taken_over_alone(disk: MakeDisk, t
     - aligned-partition: {{device: {vda.node}, number: {mine}, name: data, type: linux, size: 128MiB}}
     - mkfs: {{device: {vda.partition(mine)}, type: ext4, label: data}}
 """
-    whole = PLAYBOOK.format(seed=tmp_path.name, disk=vda.node, existing="replace", tasks=tasks)
+    whole = PLAYBOOK.format(seed=tmp_path, disk=vda.node, existing="replace", tasks=tasks)
     play.write_text(whole)
     refused = subfloor("adopt", play, "--stamp", vda.node)
     assert refused.returncode == 3 and "existing: keep" in refused.stdout, refused.stdout
@@ -277,9 +277,9 @@ def test_a_draft_of_what_a_playbook_made(disk: MakeDisk, tmp_path: Path, name: s
         {"name": kind, "label": kind, "type": kind, "size": size, "path": f"{root}/{kind}"}
         for kind, size in kinds.items()
     ]
-    given = {"disk": vda.node, "seed": tmp_path.name, "volumes": volumes}
+    given = {"disk": vda.node, "seed": str(tmp_path), "volumes": volumes}
     if name == "ext4-root":
-        given = {"disk": vda.node, "seed": tmp_path.name, "swap": "64MiB", "esp_size": "100MiB", "root": str(root)}
+        given = {"disk": vda.node, "seed": str(tmp_path), "swap": "64MiB", "esp_size": "100MiB", "root": str(root)}
     without = ("--skip-tags", "mount,swap") if name == "ext4-root" else ()
     made = subfloor("apply", ROOT / "playbooks" / f"{name}.yml", "-e", json.dumps(given), *without, "--yes")
     try:

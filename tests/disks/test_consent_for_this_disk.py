@@ -63,7 +63,7 @@ def carried_out(
     """An apply that may lose what is on the link's disk; ``planned`` happens once that was agreed to."""
     playbook = tmp_path / "play.yml"
     tasks = [{"wipefs": {"device": str(LINK)}}, {"gpt-label": {"device": str(LINK)}}]
-    playbook.write_text(json.dumps([{"hosts": "all", "seed": "case 18", "tasks": tasks}]))
+    playbook.write_text(json.dumps([{"hosts": "all", "seed": str(tmp_path), "tasks": tasks}]))
 
     def approve(reports: Sequence[HostReport], consents: Consents) -> Consents:
         planned()

@@ -65,7 +65,7 @@ def test_two_runs_bind_one_directory_once_and_the_second_reports_the_wait_case_6
     work = ground.parent
     playbook = work / "play.yml"
     tasks = [{"name": "Kept", "bind-persist": {"path": "/var/log", "root": str(ground), "store": "/persist"}}]
-    playbook.write_text(json.dumps([{"hosts": "all", "seed": "two", "tasks": tasks}]))
+    playbook.write_text(json.dumps([{"hosts": "all", "seed": str(work), "tasks": tasks}]))
     first = start(playbook, work / "first")
     try:
         until((work / "started").exists)
@@ -104,7 +104,7 @@ def test_a_mount_that_vanishes_during_the_run_fails_it_case_65(tmp_path: Path) -
         {"directory": {"path": str(tmp_path / "elsewhere")}},
     ]
     playbook = tmp_path / "play.yml"
-    playbook.write_text(json.dumps([{"hosts": "all", "seed": "65", "tasks": tasks}]))
+    playbook.write_text(json.dumps([{"hosts": "all", "seed": str(tmp_path), "tasks": tasks}]))
     works = read_job(Request(playbook)).works
     watch = UnmountAtTheEnd(place, "elsewhere")
     (report,) = carry_out(works, {}, watch, lambda reports, consent: consent, lambda step: True).reports

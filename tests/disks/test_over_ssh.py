@@ -21,7 +21,7 @@ __all__ = ["disk", "sshd"]
 
 PLAY = """
 - hosts: all
-  seed: far
+  seed: far {{ disk }}
   tasks:
     - wipefs: {device: "{{ disk }}"}
     - gpt-label: {device: "{{ disk }}"}

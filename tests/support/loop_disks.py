@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,8 @@ def said(*argv: object) -> str:
 
 
 _BLOCK = 1 << 20
+_ROOM = 2 << 30
+"""Bytes: far more than the images hold that are in memory at the same time; they are sparse."""
 
 
 def extents(descriptor: int) -> Iterator[int]:
@@ -104,7 +108,7 @@ def attach(image: Path, size: str, *, sector: int = 512, read_only: bool = False
     options = ["--read-only"] if read_only else []
     disk = LoopDisk(image, said("losetup", "--find", "--show", "--sector-size", sector, *options, image))
     # What another device of this name has left: partitions, and a mark that it is read-only.
-    run("partx", "--delete", disk.node, check=False)
+    disk.forget_partitions()
     run("blockdev", "--setro" if read_only else "--setrw", disk.node)
     return disk
 
@@ -144,20 +148,27 @@ def _backing(node: str) -> str:
         return ""
 
 
+@contextmanager
+def in_memory(name: str) -> Iterator[Path]:
+    """A directory for images, in memory where there is room: a run waits for its disk many times."""
+    shm = Path("/dev/shm")
+    roomy = shm.is_dir() and shutil.disk_usage(shm).free > _ROOM
+    with tempfile.TemporaryDirectory(prefix=f"subfloor-{name}-", dir=shm if roomy else None) as made:
+        yield Path(made)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[MakeDisk]:
     """Makes a blank disk of a size; ``sector`` in bytes."""
-    with ExitStack() as stack:
+    with in_memory(tmp_path.name) as images, ExitStack() as stack:
 
         def make(size: str = "512MiB", *, sector: int = 512, read_only: bool = False) -> LoopDisk:
-            image = tmp_path / f"{len(list(tmp_path.iterdir()))}.img"
+            image = images / f"{len(list(images.iterdir()))}.img"
             made = attach(image, size, sector=sector, read_only=read_only)
             stack.callback(take_away, made)
             return made
 
         yield make
-        for image in tmp_path.glob("*.img"):
-            image.unlink()  # pytest keeps the directories of three runs
 
 
 @pytest.fixture
