@@ -119,7 +119,7 @@ def test_a_disk_that_becomes_read_only_during_a_run_is_reported_case_21(tmp_path
 
 
 def _set(mode: str, at: Stand) -> None:
-    for node in Path("/dev").glob(f"{Path(at.disk.node).name}*"):
+    for node in (Path(at.disk.node), *Path("/dev").glob(f"{Path(at.disk.node).name}p*")):
         run("blockdev", f"--set{mode}", node)
 
 

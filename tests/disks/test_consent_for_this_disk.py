@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from subfloor.report.live import Silent
 pytestmark = pytest.mark.root
 __all__ = ["disk"]
 
-LINK = Path("/dev/subfloor-case-18")
+LINK = Path(f"/dev/subfloor-case-18-{os.getpid()}")
+"""One in each process: tests may run side by side."""
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_an_unchanged_link_is_followed(two: tuple[LoopDisk, LoopDisk], tmp_path:
 
 def test_any_name_of_the_disk_consents(two: tuple[LoopDisk, LoopDisk], tmp_path: Path) -> None:
     """The play names a link; consent names the kernel's node, or another link with colons in its name."""
-    link = Path("/dev/disk/by-path/pci-0000:00:05.0-test")
+    link = Path(f"/dev/disk/by-path/pci-0000:00:05.0-test-{os.getpid()}")
     link.parent.mkdir(parents=True, exist_ok=True)
     for name, target in ((two[0].node, None), (str(link), two[0].node)):
         run("mkfs.ext4", "-q", "-F", two[0].node)
