@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
+from subfloor.observe.asking import ASK
 from subfloor.observe.device_names import NODE
 
 # udev's database is read first, so a disk that no longer answers delays nothing. Only devices unknown to udev are read:
-# all by one process, or, if it takes longer than five seconds, each by its own, for at most five seconds. Directories
-# in sysfs have ! for the / in names such as cciss/c0d0.
+# all by one process, or, if it takes longer than five seconds, each by its own. What hangs is not waited for.
+# Directories in sysfs have ! for the / in names such as cciss/c0d0.
 _PROBE = rf"""
 {NODE}
+{ASK}
 show() {{ node_of "$2"; echo "$1 ${{node#/dev/}}"; }}
 set --
 for s in /sys/class/block/*; do
@@ -38,10 +40,11 @@ for s in /sys/class/block/*; do
     node_of "$name"
     set -- "$@" "$node"
 done
-read_uuids() {{ timeout -k 1 5 blkid -c /dev/null -o export -- "$@"; }}
+read_uuids() {{ ask -c /dev/null -o export -- "$@"; }}
 [ $# = 0 ] || {{
     read_uuids "$@"
-    case $? in 124|137) for each; do read_uuids "$each"; done;; esac
+    printf '%s\n' "$answer"
+    [ "$status" != silent ] || for each; do read_uuids "$each"; printf '%s\n' "$answer"; done
 }} | while read -r line; do
     case $line in
         DEVNAME=*) show device "${{line#*=/dev/}}";;

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
+from subfloor.observe.asking import ASK
 from subfloor.observe.device_names import NODE
 from subfloor.observe.disk.subject import decoded
 
@@ -90,9 +91,10 @@ def devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 # udev's database is read first, so a device that no longer answers delays nothing. Only a device unknown to udev is
-# read, for at most five seconds. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# read, for some seconds at most. Directories in sysfs have ! for the / in names such as cciss/c0d0.
 PROBE = rf"""
 {NODE}
+{ASK}
 command -v blkid >/dev/null || exit 127
 [ -e /sys/class/block ] || exit 1
 for s in /sys/class/block/*; do
@@ -110,11 +112,10 @@ for s in /sys/class/block/*; do
         continue
     fi
     case $name in sr*) continue;; esac
-    found=$(timeout -k 1 5 blkid -p -o udev -- "$node")
-    case $? in
-        0) printf '%s\n' "$found";;
-        2 | 8) ;; # nothing found, or contradictory signatures
-        *) echo "silent=yes";;
+    ask -p -o udev -- "$node"
+    case $status in
+        0) printf '%s\n' "$answer";;
+        silent) echo "silent=yes";;
     esac
 done
 exit 0
