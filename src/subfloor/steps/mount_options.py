@@ -63,6 +63,13 @@ _SHARED = frozenset({"sync", "dirsync", "lazytime"})
 _AT_ONCE = frozenset({"noatime", "relatime", "strictatime", "norelatime", "atime", "nostrictatime"})
 
 
+_LOOP = ("loop", "offset", "sizelimit", "encryption")  # mount(8)
+_ELSEWHERE = frozenset({*_LOOP, "helper", "uhelper", "journal_path", "journal_dev", "sb", "logdev", "rtdev", "jdev"})
+"""Options of mount(8), ext4(5), xfs(5) and reiserfs that lead a mount to another device, to another place on it, or to
+another program. `device` of btrfs(5) is not among them: it names a device that is searched for a part of the same
+filesystem, and no other is used."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The options that a mount must show, and those that it must not show (``contrary``, and names in ``off``).
@@ -172,6 +179,10 @@ def check(options: Iterable[str]) -> None:
     for option in options:
         if not option or "," in option or option != option.strip() or option.startswith("-"):
             raise ValueError(f"{option!r} is not a mount option; give a list of options, such as [noatime, nodev]")
+        if (name := _name(option).lower()) in _ELSEWHERE or name.startswith("verity."):
+            raise ValueError(
+                f"{option!r} is not allowed: with it, mount(8) uses something else than the declared source"
+            )
         if option in ("remount", "bind", "rbind", "move"):
             raise ValueError(f"{option!r} is not allowed: it is an operation of mount(8), not an option of a mount")
 
