@@ -63,7 +63,7 @@ def test_a_filesystem_that_reaches_the_end_of_the_disk_is_not_marked(disk: MakeD
     run("e2fsck", "-f", "-p", vdb.node)
     run("resize2fs", vdb.node)
     before = vdb.digest()
-    assert "leaves no room at the end of the disk" in refusal(on(vdb, "ext4", "other"))
+    assert "fills the disk to its end" in refusal(on(vdb, "ext4", "other"))
     assert vdb.digest() == before
     assert outcomes(applied(on(vdb, "ext4"))) == ["ok"]
 

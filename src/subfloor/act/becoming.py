@@ -30,7 +30,7 @@ class Password:
     prompt: str = field(default_factory=lambda: f"subfloor-{token_hex(8)}:")
 
     def asking(self, become: Sequence[str]) -> tuple[str, ...]:
-        """The words that become root, so that sudo asks by these words; other programs cannot read it from a pipe."""
+        """The arguments that become root, with this prompt for sudo. Other programs read no password from a pipe."""
         if not become or become[0].rpartition("/")[2] != "sudo":
             return tuple(become)
         others = (word for word in become[1:] if word not in ("-n", "--non-interactive"))
@@ -38,9 +38,9 @@ class Password:
 
 
 def start(name: str, prefix: Sequence[str], password: Password | None, seconds: float) -> subprocess.Popen[bytes]:
-    """A ``sh`` where the prefix leads, in a process group of its own. ``name``: the host's.
+    """A ``sh``, started by the prefix in a process group of its own. ``name``: the host's.
 
-    With a password, it is waited for ``seconds`` until the sh runs. Raises ``OSError``, ``Unreachable``.
+    With a password, waits up to ``seconds`` until the sh runs. Raises ``OSError``, ``Unreachable``.
     """
     ready = f"subfloor-{token_hex(8)}-ready"
     greeting = f"echo {ready}; exec sh"

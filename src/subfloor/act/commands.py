@@ -32,8 +32,8 @@ class Commands:
     def carry_out(self, commands: Sequence[Command], then: Look) -> Result:
         """Run the commands and make a look after them; returns the answer to the look.
 
-        A command that fails is repeated as long as it is patient. Raises ``CommandFailed``, ``Interrupted``, and what
-        ``Shell.perform`` raises.
+        A command that fails is repeated for the seconds of its ``patience``. Raises ``CommandFailed``, ``Interrupted``,
+        and what ``Shell.perform`` raises.
         """
         left, since, waits = tuple(commands), 0.0, pauses()
         while True:

@@ -76,7 +76,7 @@ _OF_BECOMING_ROOT = (
     ),
     _Cause(
         r"(sudo|doas): (command )?not found|[Uu]nknown command:? '?(sudo|doas)",
-        "it does not have the program that makes its user root",
+        "the program that makes its user root is not installed",
         "install it there, or log in as root (`subfloor_user: root`)",
     ),
 )

@@ -22,7 +22,7 @@ def this_machine(sys: Path = Path("/sys")) -> str:
 
 
 def _text(path: Path) -> str:
-    """The text of a file; empty if there is none, and for the values of firmware that was never given an identity."""
+    """The text of a file; empty if there is none, or if it is only a placeholder of the firmware."""
     try:
         text = path.read_bytes().decode("ascii", "replace").strip(" \n\0").lower()
     except OSError:

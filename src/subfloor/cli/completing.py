@@ -29,7 +29,7 @@ def script(program: click.Command, shell: str) -> str:
 
 
 def _quiet(function: Callable[[click.Context, str], Iterable[CompletionItem]]) -> Complete:
-    """As click calls it. Nothing is printed into a command line that is being typed, whatever goes wrong."""
+    """The function as click calls it. An error completes to nothing: it must not disturb what is being typed."""
 
     @wraps(function)
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -87,7 +87,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _beside(path: Path) -> tuple[int, Path]:
-    """A new file in the directory of another one, open for writing. Its name ends in a way that no collector reads."""
+    """A new file in the directory of another one, open for writing. Collectors of metrics ignore its name."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
     return descriptor, Path(name)
 

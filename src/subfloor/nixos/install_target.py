@@ -24,8 +24,8 @@ def check_safe_root(root: str) -> None:
     if not _SAFE_ROOT.fullmatch(root):
         unsafe = "".join(dict.fromkeys(char for char in root if not _SAFE_ROOT.fullmatch(char)))
         raise ValueError(
-            f"nixos-install cannot be given {root!r}: it does not quote {unsafe!r} when it removes its temporary "
-            "directory, and would remove others; mount the root elsewhere, such as at /mnt"
+            f"nixos-install cannot use the root {root!r}: it does not quote {unsafe!r} when it removes its temporary "
+            "directory, and would remove other directories; mount the root elsewhere, such as at /mnt"
         )
 
 

@@ -82,10 +82,7 @@ class Layout:
 
     @property
     def esp(self) -> str | None:
-        """Where the EFI system partition is mounted:
-
-        a vfat filesystem at one of ``ESP_PLACES``; None if there is none.
-        """
+        """Where the EFI system partition is mounted: the first of ``ESP_PLACES`` with a vfat filesystem; else None."""
         return next(
             (at for at in ESP_PLACES if any((each.path, each.type) == (at, "vfat") for each in self.filesystems)), None
         )

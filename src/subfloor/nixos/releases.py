@@ -72,9 +72,9 @@ def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
 
 
 def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
-    """The releases:
+    """The releases: as given, else as in the configuration, else the installer's.
 
-    as given, else as in the configuration, else the installer's. Raises ``Refused`` if none is known.
+    Raises ``Refused`` if none is known.
     """
     state = _state_version(state_version, known, overwrite)
     return Releases(state, nixpkgs or _found(_LOCATED, known.flake) or _branch(known) or _BRANCH + state)

@@ -19,9 +19,9 @@ SERVICE = "rollback-root"
 """The name of the service."""
 
 _RESUMING = ("local-fs-pre.target", "systemd-hibernate-resume.service")
-"""The unit that the service waits for:
+"""The units that the service waits for: the attempt to resume.
 
-the attempt to resume. A filesystem that a hibernated system has mounted must not be changed.
+A filesystem that a hibernated system has mounted must not be changed.
 """
 
 
@@ -37,11 +37,11 @@ def check(layout: Layout, *, systemd_initrd: bool) -> None:
     shown = f"/{rolled.subvolume}"
     if root is None or (root.device, root.type, subvolume(root.options)) != (rolled.device, "btrfs", shown):
         raise ValueError(
-            f"root: {shown} of {rolled.device} is rolled back at every boot, and is not what the play mounts there: "
-            f"mount it with the same `source` and the option `subvol={rolled.subvolume}`"
+            f"root: the play rolls back {shown} of {rolled.device} at every boot, but mounts something else "
+            f"as the root: mount it with the same `source` and the option `subvol={rolled.subvolume}`"
         )
     if not systemd_initrd:
-        raise ValueError("initrd: a root is rolled back by a service of the systemd initrd; leave `initrd` out")
+        raise ValueError("initrd: only a systemd initrd can roll back the root; leave `initrd` out")
     inner = [each.path for each in layout.filesystems if _lies_inside(each, rolled)]
     needed = ("/nix/store", *layout.stores, *(each.path for each in layout.swap_files))
     if lost := [*inner, *(path for path in needed if not layout.keeps(path))]:

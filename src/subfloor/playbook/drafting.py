@@ -35,7 +35,7 @@ _HEAD = """\
 """
 
 _SEEN_OPTIONS = re.compile(r"ro|noatime|nodiratime|lazytime|nosuid|nodev|noexec|(compress|fmask|dmask)=\S+")
-"""Options that a mount shows, and that somebody chose. The others are mostly the kernel's defaults."""
+"""Options that a mount shows and that a person chose. The others are mostly the kernel's defaults."""
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z/][\w./@+-]*|[1-9]\d*[KMGTP]?i?B", re.I | re.A)
 """Texts that YAML reads as texts without quotes."""
@@ -160,7 +160,9 @@ def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Itera
     filled, why = _filled(seen, content)
     start = {"start": show(entry.start * sector)} if disk.grid.aligned(entry.start) else {}
     if not start:
-        yield from _comment(f"It starts at byte {entry.start * sector}, which is not aligned; made anew, it would be.")
+        yield from _comment(
+            f"It starts at byte {entry.start * sector}, which is not aligned; subfloor would align a new one."
+        )
     if why:
         yield from _comment(why)
     attributes = attributes_of(entry.attrs)

@@ -54,7 +54,7 @@ def test_a_host_without_sudo_says_so() -> None:
     password = Password(Secret("x"))
     no_sudo = Host("there", ("sh", "-c", "echo sh: sudo: not found >&2; exit 127"), password)
     with (
-        pytest.raises(Unreachable, match="there: it does not have the program that makes its user root"),
+        pytest.raises(Unreachable, match="there: the program that makes its user root is not installed"),
         no_sudo.shell(),
     ):
         pass

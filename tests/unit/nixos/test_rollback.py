@@ -108,11 +108,11 @@ def test_a_play_that_rolls_its_root_back() -> None:
         ({"at_nix": None}, "root: /nix/store would be lost at every boot"),
         (
             {"at_root": {"options": ["subvol=@other"]}},
-            "root: /@root of /dev/vda1 is rolled back at every boot, and is not",
+            "root: the play rolls back /@root of /dev/vda1 at every boot, but mounts something else",
         ),
         ({"at_root": {"source": "/dev/vda2"}}, "mount it with the same `source` and the option `subvol=@root`"),
-        ({"at_root": None}, "root: /@root of /dev/vda1 is rolled back"),
-        ({"config": {"initrd": "scripted"}}, "initrd: a root is rolled back by a service of the systemd initrd"),
+        ({"at_root": None}, "root: the play rolls back /@root of /dev/vda1"),
+        ({"config": {"initrd": "scripted"}}, "initrd: only a systemd initrd can roll back the root"),
     ],
 )
 def test_layouts_that_lose_data_or_cannot_work_are_refused(changes: Mapping[str, Any], words: str) -> None:

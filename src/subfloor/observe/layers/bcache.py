@@ -42,7 +42,7 @@ class CacheSet(Member):
         """The set; what cannot be read is part of the value."""
         found = dict(_superblocks(outputs[0].text))
         if self.node not in found:
-            return Layer(unseen="what it belongs to cannot be read")
+            return Layer(unseen="the cache set that it belongs to cannot be read")
         mine = found[self.node]
         nodes = {node for node, other in found.items() if other.set == mine.set} - {self.node}
         label = f" {mine.label!r}" if mine.label else ""

@@ -29,7 +29,8 @@ def _add(volume: Volume, declared: Container, header: Header, slot: int) -> Step
     new = next(key for key in declared.keys if key.slot == slot)
     if not known:
         raise Refused(
-            f"{declared.device} has no key slot {slot}, and {new} can be added only with a key that it has",
+            f"{declared.device} has no key slot {slot}, and {new} can be added only with a key that "
+            "the container already has",
             advice=f"give the other key too, or add this one: `cryptsetup luksAddKey --key-slot {slot} {volume.node}`",
         )
     adding = (commands.add(volume.node, known[0], new, declared.derivation), commands.try_(volume.node, new))

@@ -60,7 +60,7 @@ def _discards(volume: Volume, declared: Container) -> Step | None:
     key = declared.keys_for("to change whether discards are passed to the disk")[0]
     flags = header.flags | _DISCARDS if declared.discards else header.flags - _DISCARDS
     return Step(
-        says=f"{'Tell' if declared.discards else 'No longer tell'} the disk what is free in {declared.inside.path}",
+        says=f"{'Start' if declared.discards else 'Stop'} passing discards of {declared.inside.path} to the disk",
         commands=(commands.refresh(declared.name, key, discards=declared.discards),),
         after=volume.machine.with_(declared.header, replace(header, flags=flags)),
         locks=volume.locks,

@@ -50,8 +50,8 @@ class EndMarked(Volume):
         size = next((each.size for each in held if each.start == 0), 0)
         if self.disk.mark is None and not 0 < size <= place(self.size):
             raise Refused(
-                f"the filesystem on {self.path} leaves no room at the end of the disk, where a change of its label "
-                "is marked as begun",
+                f"the filesystem on {self.path} fills the disk to its end, so there is no place for the mark "
+                "that subfloor needs while it changes a label",
                 advice="change the label with the filesystem's own program, then run this again",
             )
 
