@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output, Subject
+from subfloor.observe.asking import BOUNDED
 from subfloor.observe.lvm_report import Report, reports
 from subfloor.storage.sizes import rounded
 
@@ -193,11 +194,14 @@ _SETTINGS = 'devices { use_devicesfile=0 hints="none" } backup { backup=0 archiv
 _COMMAND = f"lvm fullreport --readonly --config {shlex.quote(_SETTINGS)}"
 
 PROBE = rf"""
+{BOUNDED}
 command -v lvm >/dev/null || exit 127
-timeout -k 1 20 {_COMMAND} --reportformat json --units b --nosuffix \
+bounded 20 {_COMMAND} --reportformat json --units b --nosuffix \
     --configreport vg -o vg_name,vg_uuid,vg_tags,vg_extent_size,vg_free_count \
     --configreport pv -o pv_name,pv_uuid,pv_pe_count,pv_missing,pv_in_use,pv_mda_count \
     --configreport lv -o lv_name,lv_uuid,lv_tags,lv_size,lv_layout \
     --configreport pvseg -o pvseg_start \
-    --configreport seg -o lv_name 2>/dev/null
+    --configreport seg -o lv_name
+printf '%s\n' "$answer"
+[ "$status" = 0 ]
 """

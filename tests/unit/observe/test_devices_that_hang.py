@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from subfloor.core.errors import LookFailed
-from subfloor.core.machine import Output
+from subfloor.core.machine import AnySubject, Output
 from subfloor.observe.block_uuids import BlockUuids
+from subfloor.observe.layers import Array, VolumeGroup
 from subfloor.observe.tag import Tag
+from subfloor.observe.volume_group import PhysicalVolume
 
 UUID = "4f9a0c1e-5d0b-4d6e-8a53-3f2f9d3a7c11"
 HUNG = ("vdb", "vdc", "vdd", "vde", "vdf")
@@ -33,10 +35,20 @@ for node; do
 done
 """
 
-TIMEOUT = """\
+LVM = "#!/bin/sh\nwhile [ -e {hung} ]; do sleep 1; done\n"
+MDADM = """\
 #!/bin/sh
 case $* in
-    *blkid*) shift 3; exec "$@";;
+    *--scan*) while [ -e {hung} ]; do sleep 1; done;;
+    *) printf 'MD_LEVEL=raid1\\nMD_DEVICES=2\\nMD_UUID=a:b:c:d\\n';;
+esac
+"""
+"""Programs that read all devices."""
+
+TIMEOUT = """\
+#!/bin/sh
+case $1 in
+    -k) shift 3; exec "$@";;
 esac
 shift
 exec /usr/bin/timeout "$LIMIT" "$@"
@@ -55,7 +67,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "udev").mkdir()
     (tmp_path / "udev" / "b253:0").write_text(f"E:ID_FS_UUID={UUID}\nE:ID_FS_TYPE=ext4\n")
     (tmp_path / "bin").mkdir()
-    for name, text in (("blkid", BLKID), ("timeout", TIMEOUT)):
+    for name, text in (("blkid", BLKID), ("timeout", TIMEOUT), ("lvm", LVM), ("mdadm", MDADM)):
         program = tmp_path / "bin" / name
         program.write_text(text.format(asked=tmp_path / "asked", hung=tmp_path / "hung", uuid=UUID))
         program.chmod(0o755)
@@ -64,14 +76,17 @@ def place(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "hung").unlink()
 
 
-def looked(subject: BlockUuids | Tag, place: Path, limit: str) -> tuple[Any, ...]:
+def looked(subject: AnySubject, place: Path, limit: str) -> Any:
     """What a look finds. ``limit``: the seconds that it waits for an answer."""
-    (probe,) = subject.probes()
+    return subject.parse(*(_output(probe, place, limit) for probe in subject.probes()))
+
+
+def _output(probe: str, place: Path, limit: str) -> Output:
     for real, stand_in in (("/sys/class/block", "block"), ("/run/udev/data", "udev")):
         probe = probe.replace(real, str(place / stand_in))
     path = {"PATH": f"{place / 'bin'}:{os.environ['PATH']}", "LIMIT": limit}
-    ran = subprocess.run(["/bin/sh", "-c", probe], capture_output=True, env=path, timeout=120.0, check=True)
-    return subject.parse(Output(ran.stdout, 0))
+    ran = subprocess.run(["/bin/sh", "-c", probe], capture_output=True, env=path, timeout=120.0, check=False)
+    return Output(ran.stdout, ran.returncode)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
@@ -91,3 +106,21 @@ def test_a_device_that_udev_does_not_know_is_read(subject: BlockUuids | Tag, pla
         (place / "udev" / f"b253:{number}").touch()
     assert [each.node for each in looked(subject, place, "100")] == ["/dev/vda", "/dev/vdg"]
     assert (place / "asked").read_text().split() == ["/dev/vdg", "/dev/vdh"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "says"),
+    [
+        (VolumeGroup("/dev/vda", "LVM2_member", UUID), "the volume group cannot be named"),
+        (Array("/dev/vda", "linux_raid_member", UUID), "raid1"),
+    ],
+    ids=["volume group", "array"],
+)
+def test_what_would_be_lost_is_named_as_far_as_it_can_be(subject: AnySubject, says: str, place: Path) -> None:
+    """So a disk can be erased with consent while another one hangs."""
+    assert says in str(looked(subject, place, "0.5"))
+
+
+def test_a_group_that_cannot_be_looked_at_never_counts_as_absent(place: Path) -> None:
+    with pytest.raises(LookFailed, match="cannot be looked at"):
+        looked(PhysicalVolume(UUID), place, "0.5")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from subfloor.core.machine import Output
+from subfloor.observe.asking import BOUNDED
 from subfloor.observe.layers.layer import Layer, Part, Place, not_named, not_understood
 from subfloor.observe.layers.member import Member
 from subfloor.observe.lvm_report import Report, reports
@@ -80,13 +81,15 @@ def _place(segment: Mapping[str, Any], starts: Mapping[str, int], extent: int) -
 # --readonly takes no lock and reads no state of device-mapper. Otherwise LVM would write its hints and a backup of the
 # group's metadata, and list only the devices in its own file (lvmdevices(8)), which has no disk of another system. A
 # version that does not know one of these settings ignores it.
-_PROBE = r"""
+_PROBE = rf"""
+{BOUNDED}
 command -v lvm >/dev/null || exit 127
-timeout -k 1 20 lvm fullreport --readonly --reportformat json --units b --nosuffix \
-    --config 'devices { use_devicesfile=0 hints="none" } backup { backup=0 archive=0 }' \
+bounded 20 lvm fullreport --readonly --reportformat json --units b --nosuffix \
+    --config 'devices {{ use_devicesfile=0 hints="none" }} backup {{ backup=0 archive=0 }}' \
     --configreport vg -o vg_name,vg_extent_size \
     --configreport pv -o pv_name,dev_size,pe_start,pv_missing \
     --configreport lv -o lv_name,lv_size,lv_layout \
     --configreport pvseg -o pvseg_start \
-    --configreport seg -o lv_name,segtype,seg_start_pe,seg_pe_ranges 2>/dev/null
+    --configreport seg -o lv_name,segtype,seg_start_pe,seg_pe_ranges
+printf '%s\n' "$answer"
 """

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from subfloor.core.machine import Output
 from subfloor.observe import tag
+from subfloor.observe.asking import BOUNDED
 from subfloor.observe.layers.layer import Layer, Part, Place, absent, devices_in_words, relatives
 from subfloor.observe.layers.member import Member
 
@@ -92,7 +93,8 @@ exit 0
 """
 
 # Of all devices, whatever mdadm.conf lists.
-_ARRAYS = """
-timeout -k 1 20 mdadm --examine --scan --verbose --config=partitions 2>/dev/null
-exit 0
+_ARRAYS = rf"""
+{BOUNDED}
+bounded 20 mdadm --examine --scan --verbose --config=partitions
+printf '%s\n' "$answer"
 """
