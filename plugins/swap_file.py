@@ -54,7 +54,7 @@ class ActiveSwapFile(Task):
     own, because a subvolume with an active swap file cannot be snapshotted, and on a btrfs of one device.
 
     The UUID of the area shows that the file is ours. Any other file in its place is refused. If `size` changes, an
-    inactive file is created anew, and an active one is refused. With `hibernation: true` a `nixos-config` that
+    inactive file is created again, and an active one is refused. With `hibernation: true` a `nixos-config` that
     comes later in the play declares the file's device and offset, so that the installed system resumes from it.
     It must be as large as the machine's memory.
     """
@@ -177,7 +177,7 @@ class ActiveSwapFile(Task):
         off = (Command(("swapoff", "--", self.path)),) if state.active else ()
         how = "" if self.priority is None else f", with priority {self.priority}"
         after = replace(state, active=True, priority=self.priority)
-        says = f"Activate the swap file {self.path}{' anew' if state.active else ''}{how}"
+        says = f"Activate the swap file {self.path}{' again' if state.active else ''}{how}"
         return Step(says, (*off, on), machine.with_(SwapInFile(self.path), after))
 
     def _now(

@@ -65,7 +65,7 @@ def test_a_swap_file_is_created_and_activated(at: str, ground: Ground) -> None:
     assert ground.settle(play(at)) == [created, activated]
     assert [size for size, _ in active(at)] == [f"{16 * 1024 - 4}"]
     assert ground.sh("stat -c '%a %u %s' at/s/swapfile; ls -A at/s") == f"600 0 {16 << 20}\nswapfile"
-    assert ground.settle(play(at, priority=7)) == [f"{activated} anew, with priority 7"]
+    assert ground.settle(play(at, priority=7)) == [f"{activated} again, with priority 7"]
     assert [priority for _, priority in active(at)] == ["7"]
     ground.sh("swapoff at/s/swapfile; chmod 0644 at/s/swapfile")
     assert ground.settle(play(at)) == [f"Set the mode of {at}/swapfile to 0600", activated]

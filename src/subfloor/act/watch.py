@@ -1,4 +1,4 @@
-"""What is told to the screen and to the log in the course of a run."""
+"""The events of a run, as the screen and the log receive them."""
 
 from __future__ import annotations
 

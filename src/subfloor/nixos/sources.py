@@ -12,7 +12,7 @@ from subfloor.observe.nixos import Configuration
 from subfloor.observe.path import LONGEST, Text, TextFile, seen
 
 BROUGHT = "subfloor"
-"""The directory of what a system needs to check itself, in that of its configuration."""
+"""The subdirectory of a configuration that holds what its system needs to check itself."""
 
 Files = Mapping[str, str] | Unknown
 """The SHA-256 of each file, by its name in the configuration's directory."""

@@ -26,7 +26,7 @@ def is_ini(path: Path, text: str) -> bool:
 
 @dataclass
 class _Place:
-    """A mapping while the file is read."""
+    """A mapping of which a part has been read."""
 
     where: Position
     items: dict[str, Node] = field(default_factory=dict)

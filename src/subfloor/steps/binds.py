@@ -33,7 +33,7 @@ class Bind:
 
     @property
     def node(self) -> Node:
-        """What is wanted at the source."""
+        """The desired state of the source."""
         return paths.node(self.node_kind, self.owner, self.group, self.mode)
 
     @property

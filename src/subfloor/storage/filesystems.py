@@ -75,7 +75,7 @@ TOOLS: Mapping[str, Tools] = {
         relabels_in_use=True,
         # It replays the journal and makes safe repairs. If it repaired something, it exits with 1: a success.
         settle=lambda node: Call(("e2fsck", "-p", node), frozenset({1})),
-        # In a torn superblock only the checksum is wrong. Setting any value writes it anew. (e2fsck could repair it
+        # In a torn superblock only the checksum is wrong. Setting any value writes it again. (e2fsck could repair it
         # from a backup, but a small filesystem has none.)
         mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
         sized=lambda size: ((), (f"{size // 1024}k",)),

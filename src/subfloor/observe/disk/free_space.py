@@ -1,4 +1,4 @@
-"""Free space of a disk, and data still in it: a filesystem outlives its entry in the table."""
+"""Free space of a disk, and data still in it: a filesystem stays when its entry is removed."""
 
 from __future__ import annotations
 

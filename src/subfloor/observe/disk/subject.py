@@ -194,7 +194,7 @@ def _mark(read: ProbeOutput) -> end_mark.EndMark | None:
 
 
 def _is_zeros(said: str, size: int) -> bool:
-    """Whether the probe's result for ``size`` bytes means zeros: it is a word, or their digest."""
+    """Whether the probe found ``size`` bytes to be zeros. ``said``: a word, or the digest of the bytes."""
     if said in ("zeros", "data"):
         return said == "zeros"
     if len(said) != 64:

@@ -55,7 +55,7 @@ def is_member(volume: Volume, declared: Declared) -> bool:
 
 
 def is_begun(volumes: Iterable[Volume], declared: Declared) -> bool:
-    """Whether the array was made completely once: then a member has its final name, and nothing is made anew."""
+    """Whether the array was made completely once: then a member has its final name, and nothing is made again."""
     return any(each.is_final and is_member(each, declared) for each in volumes)
 
 

@@ -125,7 +125,7 @@ def _with(machine: Machine, declared: Declared, array: Array) -> tuple[Array, ..
 
 
 def _after(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume], declared: Declared) -> Machine:
-    """The machine after every volume became a member; two may lie on one disk, so each is found anew."""
+    """The machine after every volume became a member; two may lie on one disk, so each is found again."""
     for place in places:
         volume = place.on(machine, volumes[0].identity)
         machine = volume.holding(declared.content(volume.identity), volume.final_name)
