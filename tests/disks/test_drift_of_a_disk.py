@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from loop_disks import LoopDisk, MakeDisk, disk, run
+from loop_disks import LoopDisk, MakeDisk, disk, released, run
 from subfloor.report.json import SCHEMA
 
 pytestmark = pytest.mark.root
@@ -55,9 +55,10 @@ class Place:
         return ran.returncode, host
 
     def unmount(self) -> None:
-        for name in ("home", "data"):
+        for number, name in enumerate(("home", "data"), 1):
             with suppress(subprocess.CalledProcessError):
                 run("umount", self.path / name)
+                released(self.disk.partition(number))
 
 
 @pytest.fixture

@@ -66,12 +66,12 @@ def test_a_btrfs_root_with_a_swap_file_is_set_up(
     device = sh("readlink -f $1", module["boot"]["resumeDevice"]).strip()
     assert device == f"{DISK}2" == sh("readlink -f $1", module["fileSystems"]["/"]["device"]).strip()
 
-    # A reboot: nothing is mounted any more. A check reports that, and writes nothing.
+    # A reboot: nothing is mounted any more. A check looks into it all the same, and writes nothing.
     sh(CLOSE)
     written = f"sync; tr -s ' ' </sys/block/{DISK.removeprefix('/dev/')}/stat | cut -d ' ' -f 8"
     before = sh(written)
     (closed,) = subfloor(check)
-    assert closed.status == 2 and "not visible" in closed.said and sh(written) == before, closed
+    assert closed.status == 2 and sh(written) == before, closed
     opened, checked = subfloor(apply, check)
     assert opened.status == 0, opened.said
     assert "Create" not in opened.said and "Activate the swap file" in opened.said, opened.said

@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from subfloor.act.ahead import Ahead
 from subfloor.act.causes import with_causes
@@ -25,13 +26,14 @@ from subfloor.act.events import (
     ignore,
 )
 from subfloor.act.host import Shell
+from subfloor.act.insides import Insides
 from subfloor.act.look import Look
 from subfloor.act.pieces import Result
 from subfloor.core.consent import Consent
-from subfloor.core.engine import Entry, converge, foresee, outcome_of, subjects
+from subfloor.core.engine import Entry, converge, foresee, outcome_of, subjects, unrevealed
 from subfloor.core.errors import Refused, SubfloorError, Unverified
 from subfloor.core.machine import AnySubject, Machine, broken_promises
-from subfloor.core.outcome import Outcome, TaskReport
+from subfloor.core.outcome import Inside, Outcome, TaskReport
 from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.block_uuids import BlockUuids
 from subfloor.observe.device_names import DeviceNode
@@ -47,6 +49,7 @@ class Plan:
 
     ``planned``: the machine after all steps that are not refused for another reason than missing consent.
     ``further``: the extra subjects that each task asked for. ``consent``: the consent, with the kernel's nodes added.
+    ``insides``: the filesystems that are not mounted yet; empty if they were of no interest.
     """
 
     machine: Machine
@@ -54,6 +57,7 @@ class Plan:
     planned: Machine = field(default_factory=Machine)
     further: tuple[frozenset[AnySubject], ...] = ()
     consent: Consent = field(default_factory=Consent)
+    insides: tuple[Inside, ...] = ()
 
     @property
     def stands(self) -> bool:
@@ -77,7 +81,13 @@ def _seen(look: Look, result: Result, listen: Listen) -> Machine:
     return machine
 
 
-def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = ignore) -> Plan:
+Depth = Literal["mounted", "shallow", "deep"]
+"""What a plan sees: what is mounted; the same, and it says which filesystems it did not see; these as well."""
+
+
+def preflight(
+    entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = ignore, depth: Depth = "mounted"
+) -> Plan:
     """Look once and simulate the whole play; missing programs and missing rights are found here too.
 
     If the machine is in sync, this takes one round trip.
@@ -85,14 +95,16 @@ def preflight(entries: Sequence[Entry], shell: Shell, consent: Consent, listen: 
     declared, carriers = subjects(entries), BlockUuids()
     found = _looked(shell, declared | _for_the_whole_play(entries, consent, carriers), listen)
     machine, consent = found.only(declared), _resolved(consent, found)
-    imagined = foresee(entries, machine, consent, _remembering(shell, listen))
+    insides = Insides(shell, entries, machine, listen, shallow=depth == "shallow")
+    reveal = unrevealed if depth == "mounted" else insides
+    imagined = foresee(entries, machine, consent, _remembering(shell, listen), reveal)
     reports = refuse_duplicate_names(entries, machine, imagined.reports)
     own = claimed(entries, machine, reports)
     missing = {carriers} - found.keys() if any(own) else set()
     seen = found.updated(_looked(shell, _wanted(reports) | missing, listen))
     reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)
     reports = with_causes(entries, tuple(_with_demands(report, seen) for report in reports))
-    return Plan(machine, reports, imagined.machine, imagined.further, consent)
+    return Plan(machine, reports, imagined.machine, imagined.further, consent, insides.seen)
 
 
 def _for_the_whole_play(entries: Sequence[Entry], consent: Consent, carriers: BlockUuids) -> set[AnySubject]:

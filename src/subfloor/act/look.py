@@ -13,6 +13,7 @@ from subfloor.act.pieces import Piece, reading
 from subfloor.core.errors import LookFailed, SubfloorError
 from subfloor.core.faults import RAISED, asked, place
 from subfloor.core.machine import PATIENCE, AnySubject, Machine, Output
+from subfloor.observe.private_view import PrivateView, Shown
 
 _CONNECTION = 120.0
 """Seconds that a look may take in addition to the limits of its probes."""
@@ -40,9 +41,17 @@ class Look:
     @property
     def piece(self) -> Piece:
         """The sh that looks, watched from probe to probe."""
-        watch = _Watch(self._mark, tuple(self._askers.values()))
-        timeout = _CONNECTION + len(self._askers) * PATIENCE
-        return reading(script(self._askers, self._mark) or ":", timeout=timeout, watch=watch)
+        return self._watched(script(self._askers, self._mark) or ":", tuple(self._askers.values()))
+
+    def within(self, view: PrivateView) -> Piece:
+        """The same sh where the view is shown; what it prints is for ``machine_within``."""
+        (shows,) = view.probes()
+        text = f"{shows}\n{_end(self._mark)}\n{script(self._askers, self._mark)}"
+        return self._watched(view.around(text), (view, *self._askers.values()))
+
+    def _watched(self, text: str, askers: Sequence[AnySubject]) -> Piece:
+        timeout = _CONNECTION + sum(max(each.patience, PATIENCE) for each in askers)
+        return reading(text, timeout=timeout, watch=_Watch(self._mark, askers))
 
     @property
     def subjects(self) -> int:
@@ -51,7 +60,17 @@ class Look:
 
     def machine(self, said: bytes) -> Machine:
         """The current state of each subject. Raises ``LookFailed``."""
-        outputs = dict(zip(self._askers, split(said, self._mark, len(self._askers)), strict=True))
+        return self._machine(split(said, self._mark, len(self._askers)))
+
+    def machine_within(self, said: bytes, view: PrivateView) -> tuple[Machine, Shown]:
+        """The state of each subject where the view is shown, and what of that could be shown. Raises ``LookFailed``."""
+        if self._mark.encode() not in said:
+            return Machine(), view.not_shown(said.decode("utf-8", "replace"))
+        first, *others = split(said, self._mark, len(self._askers) + 1)
+        return self._machine(others), view.parse(first)
+
+    def _machine(self, parts: Sequence[Output]) -> Machine:
+        outputs = dict(zip(self._askers, parts, strict=True))
         seen = {subject: _parsed(subject, outputs) for subject in self._needed}
         for subject in self._ahead:
             with contextlib.suppress(SubfloorError):
@@ -105,9 +124,12 @@ class _Watch:
 
 def script(probes: Iterable[str], mark: str) -> str:
     """The sh script that runs each probe in its own subshell and marks the end of its output."""
-    return "\n".join(
-        f"( eval {shlex.quote(probe)} ) </dev/null 2>/dev/null; printf '\\n%s %d\\n' {mark} $?" for probe in probes
-    )
+    return "\n".join(f"( eval {shlex.quote(probe)} ) </dev/null 2>/dev/null; {_end(mark)}" for probe in probes)
+
+
+def _end(mark: str) -> str:
+    """sh that marks the end of a probe's output."""
+    return f"printf '\\n%s %d\\n' {mark} $?"
 
 
 def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:

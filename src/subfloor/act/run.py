@@ -135,7 +135,7 @@ def _plan(work: Work, consents: Consents, watch: Watch, open_shells: ExitStack, 
     try:
         watch.planning(work.host.name)
         shell = open_shells.enter_context(work.host.shell(interrupt))
-        plan = preflight(work.entries, shell, consents.get(work.host.name, Consent()), watch.event)
+        plan = preflight(work.entries, shell, consents.get(work.host.name, Consent()), watch.event, work.depth)
         _check_named(shell, plan.consent, plan)
         return _seen(work, shell, plan, plan.consent)
     except SubfloorError as error:
@@ -151,7 +151,8 @@ def _planned_again(planned: Planned, consent: Consent, watch: Watch) -> Planned:
     shell, _ = planned.ready
     watch.planning(planned.work.host.name)
     try:
-        return _seen(planned.work, shell, preflight(planned.work.entries, shell, consent, watch.event), consent)
+        work = planned.work
+        return _seen(work, shell, preflight(work.entries, shell, consent, watch.event, work.depth), consent)
     except SubfloorError as error:
         return Planned(planned.work, _without_tasks(planned.work, error))
 
@@ -171,7 +172,8 @@ def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
 def _seen(work: Work, shell: Shell, plan: Plan, consent: Consent) -> Planned:
     unused = sorted(consent.devices - consent.needed_for(plan.losses))
     words = tuple(map(consent.word, unused))
-    report = HostReport(work.host.name, plan.reports, unused=words, survey=survey(work.entries, plan))
+    found = survey(work.entries, plan)
+    report = HostReport(work.host.name, plan.reports, unused=words, survey=found, insides=plan.insides)
     return Planned(work, report, shell, plan, consent)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from subfloor.act.apply import Plan
+from subfloor.act.apply import Depth, Plan
 from subfloor.act.host import Host, Shell
 from subfloor.core.consent import Consent
 from subfloor.core.engine import Entry
@@ -15,12 +15,14 @@ from subfloor.core.outcome import HostReport
 class Work:
     """The entries of all plays that concern one host, in their order, and the number of each one's play.
 
-    Without these numbers all entries belong to one play.
+    Without these numbers all entries belong to one play. ``depth``: what its plan sees. What is done is decided from
+    what is seen when it is done.
     """
 
     host: Host
     entries: tuple[Entry, ...]
     plays: tuple[int, ...] = ()
+    depth: Depth = "mounted"
 
     def up_to(self, play: int) -> int:
         """How many entries belong to the plays up to this one."""

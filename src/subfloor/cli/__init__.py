@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "--destroy", multiple=True, metavar="[HOST:]DEVICE", help="Plan as if the data on this device may be destroyed."
 )
 @click.option("--save-plan", type=options.FILE, metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
+@click.option("--shallow", is_flag=True, help="Do not look into filesystems that are not mounted; report which.")
 @click.pass_obj
 def check(argv: list[str], /, **given: Any) -> int:
     """Report what apply would change; change nothing.
@@ -354,6 +355,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
         forks=1 if given.get("step") else given.get("forks", 1),  # one question at a time
         save_plan=given.get("save_plan"),
         plan=given.get("plan"),
+        shallow=given.get("shallow", False),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from subfloor.act.apply import Depth
 from subfloor.act.host_run import Confirm
 from subfloor.act.run import REFUSED, Applied, Approve, carry_out, exit_status, worst
 from subfloor.act.run import check as check_hosts
@@ -49,6 +50,7 @@ class Manner:
     save_plan: Path | None = None
     plan: Path | None = None
     forks: int = 1
+    shallow: bool = False
 
     def consents(self, job: Job) -> Consents:
         """The consent that was given, by host. Raises ``click.UsageError``."""
@@ -108,14 +110,17 @@ def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
     job = read_job(request, disks_here, this_machine)
     with interruptible():
         telling = _Telling(manner, log)
-        reports = check_hosts(job.works, manner.consents(job), telling.watch, manner.forks)
+        depth: Depth = "shallow" if manner.shallow else "deep"
+        works = [replace(work, depth=depth) for work in job.works]
+        reports = check_hosts(works, manner.consents(job), telling.watch, manner.forks)
         status = telling.finish("check", job, reports)
         if manner.save_plan:
-            _save_plan(manner.save_plan, Run("check", status, str(worst(reports)), job.play, reports))
+            run = Run("check", status, str(worst(reports)), job.play, reports)
+            _save_plan(manner.save_plan, run, deep=not manner.shallow)
     return Ended(telling.outcome(status))
 
 
-def _save_plan(path: Path, run: Run) -> None:
+def _save_plan(path: Path, run: Run, *, deep: bool) -> None:
     """Save the plan of a check, if all hosts could be looked at. Raises ``OSError``."""
     from subfloor.report import plan
 
@@ -123,7 +128,7 @@ def _save_plan(path: Path, run: Run) -> None:
         lines = (f"no plan was saved to {path}: the check failed", "  → resolve what it reports, then check again")
         Screen(sys.stderr).print(lines)
     else:
-        save(path, plan.dumps(run))
+        save(path, plan.dumps(run, deep=deep))
 
 
 def apply(request: Request, manner: Manner) -> int:
@@ -140,6 +145,8 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
 
         plan = read_plan(manner.plan)
         approve, confirm = approving(plan), confirming(plan, confirm)
+        if plan.is_deep:  # the plan that is compared with it has to be made in the same way
+            job = replace(job, works=tuple(replace(work, depth="deep") for work in job.works))
     return carried_out("apply", job, manner, log, approve, confirm)
 
 

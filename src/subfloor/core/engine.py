@@ -53,6 +53,15 @@ Look = Callable[[Iterable[AnySubject]], Machine]
 """Looks at the current state of subjects."""
 
 
+Reveal = Callable[[Machine, Machine], Machine]
+"""Looks into what a simulated step has mounted: from the machines before and after it, the values that can be seen."""
+
+
+def unrevealed(before: Machine, after: Machine) -> Machine:
+    """Reveals nothing: what lies on a filesystem that is not mounted is not visible yet."""
+    return Machine()
+
+
 def blind(subjects: Iterable[AnySubject]) -> Machine:
     """A look that is not possible: raises ``PluginError``, since tasks must use what was already seen."""
     listed = ", ".join(map(str, subjects))
@@ -189,7 +198,9 @@ def imagine(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
     return foresee(entries, machine, consent, look).reports
 
 
-def foresee(entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind) -> Imagined:
+def foresee(
+    entries: Sequence[Entry], machine: Machine, consent: Consent, look: Look = blind, reveal: Reveal = unrevealed
+) -> Imagined:
     """What applying the play would do, starting from this machine.
 
     It continues after a refusal, so that one report is complete: after a step without consent as if consent were
@@ -197,12 +208,33 @@ def foresee(entries: Sequence[Entry], machine: Machine, consent: Consent, look: 
     """
     reports, machines, further, found = [], [], [], machine
     for entry in entries:
-        converged = converge(entry, machine, _imagined, Outcome.WOULD_CHANGE, look)
+        imagined = _Imagined(reveal)
+        converged = converge(entry, machine, imagined.take, Outcome.WOULD_CHANGE, look)
         further.append(converged.further)
-        report, machine = converged.report, converged.machine
+        report = _except(converged.report, imagined.revealed, machine, converged.machine)
+        found, machine = found.updated(imagined.revealed), converged.machine
         reports.append(_with_consent(replace(report, differences=_as_found(report, found, machine)), consent))
         machines.append(machine)
     return Imagined(_without_conflicts(entries, reports, machines, look), machine, tuple(further))
+
+
+class _Imagined:
+    """Takes steps by believing their promises; ``revealed`` is what was seen of what they mount."""
+
+    def __init__(self, reveal: Reveal) -> None:
+        self._reveal, self.revealed = reveal, Machine()
+
+    def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
+        seen = self._reveal(machine, step.after)
+        self.revealed = self.revealed.updated(seen)
+        return step.after.updated(seen), True
+
+
+def _except(report: TaskReport, revealed: Machine, before: Machine, after: Machine) -> TaskReport:
+    """The report without what the task only revealed: that was there already."""
+    if not revealed or not report.steps:
+        return report
+    return replace(report, differences=differences(before.updated(revealed), after))
 
 
 def _as_found(report: TaskReport, found: Machine, after: Machine) -> tuple[Difference, ...]:
@@ -247,10 +279,6 @@ def _conflict(earlier: TaskReport, later: TaskReport, lacks: str) -> Refused:
         f"“{later.name}” undoes “{earlier.name}”, which would then be out of sync again: {lacks}",
         advice="two tasks of the play declare different states for one thing: remove one of them, or make them agree",
     )
-
-
-def _imagined(task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
-    return step.after, True
 
 
 def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:

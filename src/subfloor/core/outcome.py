@@ -78,6 +78,19 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """A filesystem that is not mounted where the play mounts it, and whether a check looked into it.
+
+    ``unseen``: why it was not looked into; empty if it was. ``note``: what to know of its content as it was seen.
+    """
+
+    source: str
+    path: str
+    unseen: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """A step that was taken or simulated, and the changes that it promises; both read the same."""
 
@@ -134,6 +147,7 @@ class HostReport:
     ``unreached``: the tasks that an interrupted run did not start. ``broke_off``: the step that was interrupted, so
     that its result may be incomplete. ``needed``: the words of consent (``--destroy WORD``) that a resumed run needs
     again. ``unused``: those that no step needed. ``survey``: what the plan saw; None if the host was not looked at.
+    ``insides``: the filesystems that exist and are not mounted yet, if the run was one that looks into them.
     """
 
     host: str
@@ -145,6 +159,7 @@ class HostReport:
     needed: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
     survey: Survey | None = None
+    insides: tuple[Inside, ...] = ()
 
     @property
     def outcome(self) -> HostOutcome:

@@ -12,7 +12,7 @@ from typing import Any
 
 from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Difference
-from subfloor.core.outcome import HostReport, Repair, StepRecord, TaskReport
+from subfloor.core.outcome import HostReport, Inside, Repair, StepRecord, TaskReport
 from subfloor.core.task import Loss
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.report.declared import declaration
@@ -62,6 +62,8 @@ def _host(host: HostReport) -> dict[str, Any]:
         "disks": [_disk(disk) for disk in drawn(host.survey)],
         "undeclared": [_undeclared(each) for each in undeclared(host.survey)],
     }
+    if host.insides:
+        found["not_mounted"] = [_inside(each) for each in host.insides]
     if host.unreached:
         found["unreached"] = as_json(host.unreached)
     if host.unused:
@@ -69,6 +71,16 @@ def _host(host: HostReport) -> dict[str, Any]:
     if host.broke_off:
         found["broke_off"] = spelt(host.broke_off.says)
     return found
+
+
+def _inside(each: Inside) -> dict[str, Any]:
+    return {
+        "source": spelt(each.source),
+        "path": spelt(each.path),
+        "seen": not each.unseen,
+        "why_not": spelt(each.unseen),
+        "note": spelt(each.note),
+    }
 
 
 Sectors = Mapping[str, int]

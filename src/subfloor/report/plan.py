@@ -25,16 +25,17 @@ VERSION = 1
 """The version of the file's form."""
 
 
-def dumps(run: Run) -> str:
-    """The plan of a check as text."""
-    return json.dumps(document(run), indent=2, ensure_ascii=False) + "\n"
+def dumps(run: Run, *, deep: bool = True) -> str:
+    """The plan of a check as text. ``deep``: it looked into filesystems that are not mounted."""
+    return json.dumps(document(run, deep=deep), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(run: Run) -> dict[str, Any]:
+def document(run: Run, *, deep: bool = True) -> dict[str, Any]:
     """The plan of a check as values for ``json.dumps``; its schema is ``plan.schema.json``."""
     return {
         "kind": KIND,
         "version": VERSION,
+        "deep": deep,
         "subfloor": run.version,
         "time": run.time,
         "play": spelt(run.play),
@@ -94,6 +95,11 @@ class SavedPlan:
         if told.get("version") != VERSION:
             raise ValueError(f"its format has version {told.get('version')}, but this subfloor reads version {VERSION}")
         return cls(told)
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it was made with a look into filesystems that are not mounted."""
+        return bool(self.told.get("deep", False))
 
     def changes(self, hosts: Sequence[HostReport]) -> tuple[str, ...]:
         """What these hosts would do now that is not in the plan, or on another disk, as lines of text.

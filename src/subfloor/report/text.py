@@ -143,12 +143,23 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
     line = f"{style.paint(report.host, 'bold')}: {outcome}"
     yield f"{line} ({told})" if told else line
     yield from _survey(report, style)
+    for line in about_insides(report):
+        yield from style.lines(line, "  ", "yellow", hanging="  ")
     for name in report.unused:
         yield from style.lines(
             f"consent not needed: --destroy {name} (no step destroys anything there)", "  ", "yellow"
         )
     if report.error:
         yield from error(report.error, style, "  ")
+
+
+def about_insides(report: HostReport) -> Iterator[str]:
+    """What a check did not see, or not as it will be, of filesystems that are not mounted: one line each."""
+    for each in report.insides:
+        if each.unseen:
+            yield f"not seen: what lies on {each.source}, to be mounted at {each.path}: {each.unseen}"
+        elif each.note:
+            yield f"{each.source}, to be mounted at {each.path}: {each.note}"
 
 
 def counts(found: Counter[Outcome]) -> str:

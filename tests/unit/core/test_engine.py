@@ -15,7 +15,7 @@ from subfloor.act.run import carry_out
 from subfloor.act.watch import Watch
 from subfloor.act.work import Work
 from subfloor.core.consent import Consent
-from subfloor.core.engine import converge, imagine, subjects
+from subfloor.core.engine import converge, foresee, imagine, subjects
 from subfloor.core.errors import CommandFailed, PluginError, Refused, Unverified
 from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, TaskReport
@@ -29,6 +29,30 @@ BLANK = Machine({Number(): 0})
 def imagined(task: Count, machine: Machine = BLANK, consent: Consent | None = None) -> TaskReport:
     (report,) = imagine([AnEntry(task)], machine, consent or Consent())
     return report
+
+
+def test_what_a_step_reveals_is_there_for_later_tasks_and_is_no_change_of_its_own() -> None:
+    start = Machine({Number(): 0, Number("/inside"): 0})
+
+    def reveal(before: Machine, after: Machine) -> Machine:
+        assert (before[Number()], after[Number()]) == (0, 1)
+        return Machine({Number("/inside"): 5})
+
+    entries = [AnEntry(Count(to=1)), AnEntry(Count(path="/inside", to=5))]
+    imagined = foresee(entries, start, Consent(), reveal=reveal)
+    assert [report.outcome for report in imagined.reports] == [Outcome.WOULD_CHANGE, Outcome.OK]
+    assert list(map(str, imagined.reports[0].differences)) == ["number /nowhere: 0 → 1"]
+    assert imagined.machine[Number("/inside")] == 5
+
+
+def test_a_later_change_starts_from_what_was_revealed() -> None:
+    def reveal(before: Machine, after: Machine) -> Machine:
+        return Machine({Number("/inside"): 5}) if before[Number()] == 0 else Machine()
+
+    start = Machine({Number(): 0, Number("/inside"): 0})
+    entries = [AnEntry(Count(to=1)), AnEntry(Count(path="/inside", to=6))]
+    _, second = foresee(entries, start, Consent(), reveal=reveal).reports
+    assert list(map(str, second.differences)) == ["number /inside: 5 → 6"]
 
 
 def test_a_satisfied_task_is_ok() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,18 +10,20 @@ from html.parser import HTMLParser
 from uuid import UUID
 from xml.etree import ElementTree as Xml
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from subfloor.core.errors import CommandFailed, ConsentNeeded, Refused
 from subfloor.core.machine import Difference, Machine
-from subfloor.core.outcome import AppliedBefore, HostReport, Outcome, StepRecord, Survey, TaskReport
+from subfloor.core.outcome import AppliedBefore, HostReport, Inside, Outcome, StepRecord, Survey, TaskReport
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.observe.path import Absent, NotYetVisible, Text
 from subfloor.report import bar, layout
 from subfloor.report.formats import FORMATS, render
+from subfloor.report.json import SCHEMA, document
 from subfloor.report.run import Problem, Run
 from subfloor.report.style import Style
 from subfloor.storage import gpt
@@ -78,6 +81,31 @@ RUN = Run(
     at=datetime(2026, 11, 29, 15, 4, tzinfo=UTC), version="0.1",
 )  # fmt: skip
 WRONG = Run("apply", 64, "usage-error", problem=Problem("PlaybookError", NASTY, "see"), at=RUN.at, version="0.1")
+
+
+INSIDES = (
+    Inside("/dev/vda1", "/mnt", note="its journal has to be replayed"),
+    Inside("/dev/vda2", "/mnt/home", unseen="--shallow was given"),
+    Inside("/dev/vda3", "/mnt/srv"),
+)
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_what_was_not_seen_is_said(suffix: str) -> None:
+    told = render(replace(RUN, hosts=(HostReport("web", insides=INSIDES),)), suffix).replace("\\", "")
+    assert "not seen: what lies on /dev/vda2, to be mounted at /mnt/home: --shallow was given" in told
+    assert "/dev/vda1, to be mounted at /mnt: its journal has to be replayed" in told
+    assert "/mnt/srv" not in told
+
+
+def test_the_document_says_of_each_filesystem_whether_it_was_seen() -> None:
+    told = document(replace(RUN, hosts=(HostReport("web", insides=INSIDES),)))
+    jsonschema.validate(told, json.loads(SCHEMA.read_text()))
+    assert [(each["source"], each["seen"], each["why_not"]) for each in told["hosts"]["web"]["not_mounted"]] == [
+        ("/dev/vda1", True, ""),
+        ("/dev/vda2", False, "--shallow was given"),
+        ("/dev/vda3", True, ""),
+    ]
 
 
 @pytest.mark.parametrize("run", [RUN, WRONG], ids=["hosts", "usage"])
