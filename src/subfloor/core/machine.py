@@ -42,6 +42,9 @@ class Subject(ABC, Generic[V]):
     patience: ClassVar[float] = PATIENCE
     """Seconds that each of the probes may take. A probe that takes longer is ended, and the look fails."""
 
+    follows: ClassVar[bool] = False
+    """Whether its value only follows from those of others, so that a difference is not named once more."""
+
     @abstractmethod
     def probes(self) -> tuple[str, ...]:
         """Pieces of POSIX sh that print the state and change nothing.
@@ -174,6 +177,7 @@ def differences(before: Machine, after: Machine) -> tuple[Difference, ...]:
     return tuple(
         Difference(str(subject), *change)
         for subject in sorted(after, key=str)
+        if not subject.follows
         for change in _changes("", before.get(subject), after[subject], promise=False)
     )
 

@@ -162,6 +162,7 @@ class MountLocation:
 class UnderlyingMount(Subject[MountLocation]):
     """The mount that a path lies on; the path need not exist."""
 
+    follows: ClassVar[bool] = True
     path: str
 
     def __str__(self) -> str:

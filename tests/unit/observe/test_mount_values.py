@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from subfloor.core.errors import LookFailed
-from subfloor.core.machine import Machine, Output, broken_promises
+from subfloor.core.machine import Machine, Output, broken_promises, differences
 from subfloor.observe import mountinfo
 from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.observe.hidden import Hidden, Hiding
@@ -384,3 +384,12 @@ def test_octal_modes_are_parsed() -> None:
     for mode in ("", "75", "0o755", "u+x", "00755"):
         with pytest.raises(ValueError, match="not a mode"):
             mode_of(mode)
+
+
+def test_what_a_path_lies_on_follows_from_the_mounts_and_is_named_no_second_time() -> None:
+    below = UnderlyingMount("/mnt/nix/persist")
+    before = Machine({Mount("/mnt/nix"): MountState(real="/mnt/nix"), below: MountLocation("/", "/dev/vda", "ext4")})
+    after = mounting(before, "/mnt/nix", Mounted("/dev/vdb1", "ext4"), root=directory(), hidden=None)
+    assert after[below] == MountLocation("/mnt/nix", "/dev/vdb1", "ext4")
+    assert [each.subject for each in differences(before, after)] == ["mount point /mnt/nix"]
+    assert broken_promises(after, before.with_(Mount("/mnt/nix"), after[Mount("/mnt/nix")]))
