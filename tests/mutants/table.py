@@ -26,7 +26,7 @@ _WHOLE = ("tests/disks/test_whole_disk.py",)
 _BEFORE = ("tests/disks/test_what_was_on_a_disk.py",)
 _PROPERTIES = ("tests/unit/storage/test_disk_properties.py",)
 _ADOPTED = ("tests/unit/steps/test_adoption.py",)
-_SEEN = ("tests/unit/observe/test_probes.py",)
+_SEEN = ("tests/unit/observe/test_probes.py", "tests/unit/observe/test_mounts_and_swaps_as_printed.py")
 
 
 def _steps(task: str) -> tuple[str, ...]:
@@ -920,7 +920,7 @@ MUTANTS = (
         "src/subfloor/core/consent.py",
         "        found[host].add(name)",
         "        for each in found.values():\n            each.add(name)",
-        ("tests/unit/cli/test_cli.py", "-k", "one_host"),
+        ("tests/unit/cli/test_consent.py", "-k", "one_host"),
     ),
     # What a report says of drift, and what a saved plan binds.
     Mutant(

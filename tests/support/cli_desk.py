@@ -79,3 +79,8 @@ def write(name: str, says: str = "hello", **parameters: Any) -> dict[str, Any]:
 def erase(name: str, **parameters: Any) -> dict[str, Any]:
     """An entry that erases a note."""
     return {"name": f"Erase {name}", "erase-note": {"path": name, **parameters}}
+
+
+def names(document: dict[str, Any]) -> list[str]:
+    """The names of the tasks in a report."""
+    return [task["name"] for host in document["hosts"].values() for task in host["tasks"]]

@@ -19,13 +19,18 @@ from foreign_disks import FOREIGN
 from loop_disks import LoopDisk, attach, run, take_away
 from places import DATA
 from subfloor.act.host import Host
-from subfloor.act.look import script, split
-from subfloor.core.machine import Output
+from subfloor.act.look import _parsed, script, split
+from subfloor.core.machine import AnySubject, Output
 from subfloor.observe.disk import Disk, DiskState, Missing
 from subfloor.storage import gpt
 
 RECORDS = DATA / "probes"
 _MARK = "mark-between-the-outputs"
+
+
+def looked(subject: AnySubject, outputs: tuple[Output, ...]) -> Any:
+    """What a look makes of these outputs. Raises ``LookFailed``, and nothing else."""
+    return _parsed(subject, dict(zip(subject.probes(), outputs, strict=True)))
 
 
 def outputs_of(record: Mapping[str, Any]) -> tuple[Output, ...]:

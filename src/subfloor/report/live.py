@@ -67,7 +67,7 @@ class _Turn:
         self._queued = self._over = False
 
     def on(self, name: str) -> _Turn:
-        """Itself."""
+        """Enter the context; returns itself."""
         return self
 
     def planning(self, name: str) -> None:
@@ -109,7 +109,7 @@ class Silent:
     """Writes nothing: the whole report is written at the end."""
 
     def on(self, name: str) -> Self:
-        """Itself."""
+        """Enter the context; returns itself."""
         return self
 
     def planning(self, name: str) -> None:

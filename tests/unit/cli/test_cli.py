@@ -12,11 +12,9 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from cli_desk import Desk, erase, write
+from cli_desk import Desk, names, write
 from subfloor.act import apply
 from subfloor.cli import cli
-from subfloor.core.outcome import HostOutcome, Outcome
-from subfloor.report.json import SCHEMA
 
 
 @pytest.fixture
@@ -166,75 +164,6 @@ def test_a_plugin_s_error_is_traced_on_demand(desk: Desk) -> None:
     assert 'raise RuntimeError("the pen is empty")' in desk.run("check", "--traceback").stderr
 
 
-# Consent.
-
-
-def test_data_is_lost_only_where_its_device_was_named(desk: Desk) -> None:
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
-    for options in ((), ("--yes",)):
-        result = desk.run("apply", *options)
-        assert result.exit_code == 5
-        assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in result.stdout
-        assert "--destroy /dev/toy" in result.stdout
-        assert desk.note("one").exists()
-    assert desk.run("apply", "--destroy", "/dev/toy").exit_code == 0
-    assert not desk.note("one").exists()
-
-
-@pytest.mark.parametrize("command", ["check", "apply"])
-@pytest.mark.parametrize(("device", "said"), [("/dev/tyo", "did you mean /dev/toy?"), ("/dev/nope-at-all", "lsblk")])
-def test_consent_for_no_device_is_refused(desk: Desk, command: str, device: str, said: str) -> None:
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
-    result = desk.run(command, "--destroy", device)
-    assert result.exit_code == 3
-    assert f"--destroy {device}: there is no such device" in result.stdout and said in result.stdout
-    assert desk.note("one").read_text() == "precious"
-
-
-def test_consent_that_no_step_needs_is_reported(desk: Desk) -> None:
-    device = next(str(Path("/dev") / each.name) for each in Path("/sys/class/block").iterdir())
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
-    result = desk.run("check", "--destroy", "/dev/toy", "--destroy", device)
-    assert f"consent not needed: --destroy {device}" in result.stdout
-    assert "--destroy /dev/toy" not in result.stdout
-    found = desk.document("check", "--destroy", "/dev/toy", "--destroy", device)
-    assert found["hosts"]["localhost"]["unused_consent"] == [device]
-
-
-HOSTS = {"all": {"hosts": {name: {"subfloor_connection": "local"} for name in ("one", "two")}}}
-
-
-def test_consent_is_for_one_host(desk: Desk) -> None:
-    """The disks of two hosts are both /dev/nvme0n1, and only one of them may be lost."""
-    (desk.path / "hosts.yml").write_text(json.dumps(HOSTS))
-    hosts = ("-i", str(desk.path / "hosts.yml"))
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
-    for word, said in (
-        ("/dev/toy", "write one:/dev/toy or two:/dev/toy"),
-        ("three:/dev/toy", "this run has no host three"),
-        ("tow:/dev/toy", "did you mean two:/dev/toy?"),
-    ):
-        refused = desk.run("apply", *hosts, "--destroy", word)
-        assert refused.exit_code == 64 and said in refused.stderr, refused.stderr
-    found = desk.document("apply", *hosts, "--destroy", "two:/dev/toy")["hosts"]
-    assert [found[host]["outcome"] for host in ("one", "two")] == ["needs-consent", "drift"]
-    assert "--destroy one:/dev/toy" in found["one"]["tasks"][0]["error"]["advice"]
-    assert desk.note("one").read_text() == "precious"
-    assert desk.run("apply", *hosts, "--destroy", "one:/dev/toy", "--destroy", "two:/dev/toy").exit_code == 0
-
-
-def test_check_supposes_the_consent_that_it_is_given(desk: Desk) -> None:
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
-    assert desk.run("check").exit_code == 5
-    assert desk.run("check", "--destroy", "/dev/toy").exit_code == 2
-    assert desk.note("one").exists()
-
-
 # What is asked for.
 
 
@@ -312,104 +241,6 @@ def test_the_plays_of_a_playbook_are_one_run(desk: Desk) -> None:
     document = desk.document("check")
     assert document["play"] == "Notes, More notes"
     assert [task["outcome"] for task in document["hosts"]["localhost"]["tasks"]] == ["would-change", "ok"]
-
-
-# What is said.
-
-
-def names(document: dict[str, Any]) -> list[str]:
-    return [task["name"] for host in document["hosts"].values() for task in host["tasks"]]
-
-
-def test_a_check_plans_the_steps_that_apply_takes(desk: Desk) -> None:
-    desk.play(write("one"), write("two"))
-    told = desk.run("check").stdout
-    done = desk.run("apply").stdout
-    promised = [line for line in told.splitlines() if "·" in line]
-    assert promised == [line for line in done.splitlines() if "·" in line]
-    assert len(promised) == 2
-
-
-def test_the_diff_shows_before_and_after(desk: Desk) -> None:
-    desk.play(write("one", "hello"))
-    desk.note("one").write_text("goodbye")
-    assert "says: goodbye → hello" not in desk.run("check").stdout
-    assert "says: goodbye → hello" in desk.run("check", "--diff").stdout
-
-
-def test_commands_are_shown_on_demand_and_their_input_never(desk: Desk) -> None:
-    desk.play({"name": "Secret", "note": {"path": "one", "says": "hunter2"}})
-    assert "$ tee" not in desk.run("check").stdout
-    assert "$ tee" in desk.run("check", "-v").stdout
-    steps = desk.document("check")["hosts"]["localhost"]["tasks"][0]["steps"]
-    assert steps[0]["commands"] == [["tee", "--", str(desk.note("one"))]]
-
-
-@pytest.mark.parametrize("how", ["well", "refuse", "raise", "fail", "lie", "unseen"])
-@pytest.mark.parametrize("command", ["check", "apply"])
-def test_the_document_is_as_its_schema_says(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, command: str, how: str
-) -> None:
-    monkeypatch.setattr(apply, "_PATIENCE", 0.05)
-    desk.play({**write("zero"), "when": False}, write("one"), write("two", how=how), erase("three"))
-    desk.note("three").write_text("precious")
-    result = desk.run(command, "--format", "json", "--destroy", "/dev/toy")
-    schema = json.loads(SCHEMA.read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(result.stdout), schema)
-
-
-def test_the_schema_holds_every_outcome_there_is() -> None:
-    definitions = json.loads(SCHEMA.read_text())["$defs"]
-    assert definitions["task"]["properties"]["outcome"]["enum"] == [str(each) for each in Outcome]
-    assert definitions["host"]["properties"]["outcome"]["enum"] == [str(each) for each in HostOutcome]
-
-
-def test_the_report_can_be_had_in_a_file_as_well(desk: Desk) -> None:
-    desk.play(write("one"))
-    report = desk.path / "report.json"
-    result = desk.run("check", "--report", str(report))
-    assert "would change" in result.stdout
-    assert json.loads(report.read_text())["hosts"] == desk.document("check")["hosts"]
-
-
-def test_a_run_of_a_rehearsal_never_prints_a_command_for_the_real_machine(desk: Desk) -> None:
-    desk.play(write("one", how="fail"))
-    said = desk.run("apply", SUBFLOOR_REHEARSED_BY="subfloor rehearse play.yml -e disk=/dev/vda").stdout
-    assert "subfloor rehearse play.yml -e disk=/dev/vda" in said and "subfloor apply" not in said
-
-
-def test_an_interrupted_run_reports_its_progress(desk: Desk) -> None:
-    desk.play(write("one"), write("two", how="fail"), write("three"), write("four"))
-    result = desk.run("apply")
-    assert "done:         1 step in this run; 1 task satisfied" in result.stdout
-    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was interrupted" in result.stdout
-    assert "not started:  2 tasks: Write three; Write four" in result.stdout
-    assert f"resume with:  subfloor apply {desk.path / 'play.yml'}" in result.stdout
-    assert "not done:     Write two\n" in result.stdout
-    document = desk.document("apply")
-    assert document["hosts"]["localhost"]["unreached"] == ["Write three", "Write four"]
-
-
-def test_a_run_that_is_interrupted_between_steps_leaves_nothing_incomplete(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.play(erase("one"), write("two", how="fail"), write("three"))
-    desk.note("one").write_text("precious")
-    said = desk.run("apply", "--destroy", "/dev/toy").stdout
-    assert "interrupted:  “Write" in said
-    assert "--destroy" not in said.partition("resume with:")[2], "what it was given for is lost already"
-    desk.play(write("one"), write("two"))
-    monkeypatch.setattr("subfloor.act.host_run.held_to_the_end", lambda *_: 1 / 0)
-    said = desk.run("apply").stdout
-    assert "interrupted:  nothing: every step that started has finished" in said
-
-
-def test_colour_is_for_terminals(desk: Desk) -> None:
-    desk.play(write("one"))
-    assert "\033" not in desk.run("check").stdout
-    assert "\033[33m" in desk.run("check", FORCE_COLOR="1").stdout
-    assert "\033" not in desk.run("check", FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
 # Tasks and their schema.

@@ -15,8 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzzing import fuzzed
-from probe_records import RECORDS, lines_of, outputs_of
-from subfloor.act.look import _parsed
+from probe_records import RECORDS, lines_of, looked, outputs_of
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output
 from subfloor.observe import mountinfo
@@ -26,7 +25,7 @@ from subfloor.observe.memory import Memory
 from subfloor.observe.mount import Mount, UnderlyingMount
 from subfloor.observe.path import Path as APath
 from subfloor.observe.path import TextFile
-from subfloor.observe.swap import Swap, SwapState, areas
+from subfloor.observe.swap import Swap
 from subfloor.observe.tag import Tag
 from subfloor.observe.tool import Privilege, Tool
 from subfloor.storage.sizes import MIB
@@ -38,11 +37,6 @@ _FILES = sorted(RECORDS.glob("*.yml"))
 def load(name: str) -> dict[str, Any]:
     record: dict[str, Any] = yaml.safe_load((RECORDS / f"{name}.yml").read_text("utf-8"))
     return record
-
-
-def looked(subject: AnySubject, outputs: tuple[Output, ...]) -> Any:
-    """What a look makes of these outputs. Raises ``LookFailed``, and nothing else."""
-    return _parsed(subject, dict(zip(subject.probes(), outputs, strict=True)))
 
 
 def disk_of(record: Mapping[str, Any], **other: Output) -> DiskState:
@@ -298,75 +292,6 @@ def test_a_stray_partition_in_use_keeps_the_disk_busy_case_54() -> None:
     mounts = f"21 1 254:0 / / rw - ext4 /dev/vda rw\n30 21 {device} / /x rw - vfat x rw\n"
     seen = disk_of(record, MOUNTS=Output(mounts.encode()))
     assert seen.in_use and seen.busy == (f"mounted at /x (as {node}, which its table does not have)",)
-
-
-# Mounts.
-
-
-@pytest.mark.parametrize(
-    ("written", "path"),
-    [
-        (rb"/a\040b", "/a b"),
-        (rb"/a\134040b", r"/a\040b"),
-        (rb"/a\134b", r"/a\b"),
-        (rb"/new\012line", "/new\nline"),
-        (rb"/tab\011", "/tab\t"),
-        (rb"/hash\043", "/hash#"),
-        ("/ünï/€".encode(), "/ünï/€"),
-        (b"/caf\xe9", "/caf\udce9"),
-    ],
-)
-def test_escaped_paths_of_mounts_are_decoded_case_61(written: bytes, path: str) -> None:
-    (mount,) = mountinfo.parse(b"30 21 8:1 / " + written + b" rw,relatime shared:1 - ext4 /dev/sda1 rw\n")
-    assert mount.path == path
-
-
-def test_a_bind_whose_source_was_deleted_case_60() -> None:
-    (mount,) = mountinfo.parse(b"30 21 8:1 /etc/x//deleted /mnt/x rw - ext4 /dev/sda1 rw\n")
-    assert mount.root == "/etc/x//deleted"
-
-
-def test_optional_fields_of_mountinfo_are_skipped() -> None:
-    line = b"30 21 0:44 / /x ro,noatime shared:1 master:2 propagate_from:3 - tmpfs tmpfs rw,size=1k\n"
-    (mount,) = mountinfo.parse(line)
-    assert (mount.type, mount.source, mount.options) == ("tmpfs", "tmpfs", frozenset({"ro", "noatime", "size=1k"}))
-
-
-@pytest.mark.parametrize(
-    ("own", "within", "options", "halted"),
-    [
-        ("rw,noatime", "rw", "rw,noatime", False),
-        ("ro", "rw", "ro", False),
-        ("ro", "ro", "ro", False),
-        ("rw,noatime", "ro", "ro,noatime", True),
-        ("rw", "rw,errors=remount-ro,emergency_ro", "ro,errors=remount-ro,emergency_ro", True),
-        ("ro", "rw,emergency_ro", "ro,emergency_ro", False),
-        ("rw", "rw,shutdown", "ro,shutdown", True),
-    ],
-)
-def test_a_filesystem_that_became_read_only_case_64(own: str, within: str, options: str, halted: bool) -> None:
-    (mount,) = mountinfo.parse(f"30 21 8:1 / /x {own} - ext4 /dev/sda1 {within}\n".encode())
-    assert (mount.options, mount.halted) == (frozenset(options.split(",")), halted)
-
-
-def test_the_last_of_stacked_mounts_is_on_top_case_59() -> None:
-    mounts = b"1 1 8:1 / / rw - ext4 a rw\n2 1 0:3 / /x rw - tmpfs b rw\n3 2 0:4 / /x rw - tmpfs c rw\n"
-    seen = looked(Mount("/x"), (Output(mounts), Output(b"/x\n")))
-    assert [mount.source for mount in seen.stack] == ["b", "c"] and seen.top and seen.top.source == "c"
-
-
-def test_active_swap_areas_are_parsed() -> None:
-    table = b"Filename Type Size Used Priority\n/dev/vda2 partition 1 0 -2\n/dev/vdb partition 1 0 5\n"
-    assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
-    assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState(True, 5)
-    assert looked(Swap("/dev/vdc"), (Output(b"/dev/vdc\n"), Output(table))) == SwapState()
-
-
-def test_swap_areas_below_a_former_mount_of_dev_case_66() -> None:
-    table = b"Filename Type Size Used Priority\n/vda2 partition 1 0 -2\n/vdb file 1 0 -3\n/swap\\040file file 1 0 -4\n"
-    assert looked(Swap("/dev/vda2"), (Output(b"/dev/vda2\n"), Output(table))) == SwapState(True)
-    assert looked(Swap("/dev/vdb"), (Output(b"/dev/vdb\n"), Output(table))) == SwapState()
-    assert [path for path, _ in areas(table.decode())] == ["/dev/vda2", "/vdb", "/swap file"]
 
 
 # Anything at all.

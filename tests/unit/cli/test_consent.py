@@ -1,0 +1,81 @@
+"""Consent on the command line: for one device of one host, and only where data is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli_desk import Desk, erase
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_data_is_lost_only_where_its_device_was_named(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    for options in ((), ("--yes",)):
+        result = desk.run("apply", *options)
+        assert result.exit_code == 5
+        assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in result.stdout
+        assert "--destroy /dev/toy" in result.stdout
+        assert desk.note("one").exists()
+    assert desk.run("apply", "--destroy", "/dev/toy").exit_code == 0
+    assert not desk.note("one").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "apply"])
+@pytest.mark.parametrize(("device", "said"), [("/dev/tyo", "did you mean /dev/toy?"), ("/dev/nope-at-all", "lsblk")])
+def test_consent_for_no_device_is_refused(desk: Desk, command: str, device: str, said: str) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    result = desk.run(command, "--destroy", device)
+    assert result.exit_code == 3
+    assert f"--destroy {device}: there is no such device" in result.stdout and said in result.stdout
+    assert desk.note("one").read_text() == "precious"
+
+
+def test_consent_that_no_step_needs_is_reported(desk: Desk) -> None:
+    device = next(str(Path("/dev") / each.name) for each in Path("/sys/class/block").iterdir())
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    result = desk.run("check", "--destroy", "/dev/toy", "--destroy", device)
+    assert f"consent not needed: --destroy {device}" in result.stdout
+    assert "--destroy /dev/toy" not in result.stdout
+    found = desk.document("check", "--destroy", "/dev/toy", "--destroy", device)
+    assert found["hosts"]["localhost"]["unused_consent"] == [device]
+
+
+HOSTS = {"all": {"hosts": {name: {"subfloor_connection": "local"} for name in ("one", "two")}}}
+
+
+def test_consent_is_for_one_host(desk: Desk) -> None:
+    """The disks of two hosts are both /dev/nvme0n1, and only one of them may be lost."""
+    (desk.path / "hosts.yml").write_text(json.dumps(HOSTS))
+    hosts = ("-i", str(desk.path / "hosts.yml"))
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    for word, said in (
+        ("/dev/toy", "write one:/dev/toy or two:/dev/toy"),
+        ("three:/dev/toy", "this run has no host three"),
+        ("tow:/dev/toy", "did you mean two:/dev/toy?"),
+    ):
+        refused = desk.run("apply", *hosts, "--destroy", word)
+        assert refused.exit_code == 64 and said in refused.stderr, refused.stderr
+    found = desk.document("apply", *hosts, "--destroy", "two:/dev/toy")["hosts"]
+    assert [found[host]["outcome"] for host in ("one", "two")] == ["needs-consent", "drift"]
+    assert "--destroy one:/dev/toy" in found["one"]["tasks"][0]["error"]["advice"]
+    assert desk.note("one").read_text() == "precious"
+    assert desk.run("apply", *hosts, "--destroy", "one:/dev/toy", "--destroy", "two:/dev/toy").exit_code == 0
+
+
+def test_check_supposes_the_consent_that_it_is_given(desk: Desk) -> None:
+    desk.play(erase("one"))
+    desk.note("one").write_text("precious")
+    assert desk.run("check").exit_code == 5
+    assert desk.run("check", "--destroy", "/dev/toy").exit_code == 2
+    assert desk.note("one").exists()
