@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,11 @@ START_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class Sshd:
-    """A running sshd, and the ssh_config(5) of a client that knows it and may log in."""
+    """A running sshd, and the ssh_config(5) of a client that knows it and may log in. ``pid``: what listens."""
 
     place: Path
     port: int
+    pid: int = 0
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ def _started(place: Path, lines: tuple[str, ...], running: ExitStack) -> Sshd:
     running.callback(process.wait)
     running.callback(process.terminate)
     _wait_for(at.port, process)
-    return at
+    return replace(at, pid=process.pid)
 
 
 def _free_port() -> int:
