@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,12 +34,14 @@ __all__ = ["sshd"]
 
 PLAY = """
 - hosts: all
-  seed: lost
+  seed: SEED
   tasks:
     - gpt-label: {device: "{{ disk }}"}
     - aligned-partition: {device: "{{ disk }}", number: 1, type: linux, name: data, size: rest}
     - mkfs: {device: "{{ disk | partition(1) }}", type: ext4, label: data}
 """
+SEED = f"lost-{os.getpid()}"
+"""Another in each process: a play is refused where any other disk has its UUIDs."""
 
 Killed = Literal["client", "server"]
 
@@ -55,7 +57,7 @@ class Far:
     @property
     def request(self) -> Request:
         path = self.at.place / "play.yml"
-        path.write_text(PLAY)
+        path.write_text(PLAY.replace("SEED", SEED))
         return Request(path, inventory=self.at.inventory(), extra=(f"disk={self.disk.node}",))
 
     def plan(self) -> tuple[Step, ...]:
@@ -121,31 +123,35 @@ def _below(pid: int) -> Iterator[tuple[int, int, str]]:
             yield from _below(each[0])
 
 
-class KillingAt(Silent):
-    """Kills the connection when a step starts, before its first command is sent."""
+class AtStep(Silent):
+    """Does something when a step starts, before its first command is sent."""
 
-    def __init__(self, far: Far, step: Step, killed: Killed) -> None:
-        self.far, self.step, self.killed = far, step, killed
+    def __init__(self, step: Step, act: Callable[[], object]) -> None:
+        self.step, self.act = step, act
 
     def event(self, event: Event) -> None:
         if isinstance(event, StepStarted) and event.step.says == self.step.says:
-            self.far.kill(self.killed)
+            self.act()
 
 
 def lose_before(far: Far, step: Step, killed: Killed) -> None:
     """The connection is lost between the lock and the first command of a step."""
-    report = far.apply(KillingAt(far, step, killed))
-    assert_lost(report, step)
-    ours = {" ".join(command.argv) for command in step.commands}
-    assert not ours & set(far.held.ran), "a command has run without its request"
+    before: list[str] = []
+
+    def kill() -> None:
+        before.extend(far.held.ran)
+        far.kill(killed)
+
+    assert_lost(far.apply(AtStep(step, kill)), step)
+    assert far.held.ran == before, "a command has run without its request"
     far.wait_for_lock()
 
 
 def lose_at(far: Far, step: Step, number: int, when: When, killed: Killed, back: bool) -> None:
     """The connection is lost while a command is about to work, or has worked and not ended yet."""
     argv = step.commands[number].argv
-    far.held.hold(argv, when)
     ended = threading.Event()
+    before: list[str] = []
     problems: list[BaseException] = []
 
     def kill() -> None:
@@ -153,6 +159,7 @@ def lose_at(far: Far, step: Step, number: int, when: When, killed: Killed, back:
             assert far.held.reached(ended), "the command did not run"
             if not back:
                 far.cut()
+            before.extend(far.held.ran)
             far.kill(killed)
         except BaseException as error:
             problems.append(error)
@@ -160,7 +167,7 @@ def lose_at(far: Far, step: Step, number: int, when: When, killed: Killed, back:
 
     killer = threading.Thread(target=kill)
     killer.start()
-    report = far.apply()
+    report = far.apply(AtStep(step, lambda: far.held.hold(argv, when)))
     ended.set()
     killer.join()
     assert not problems, problems
@@ -171,8 +178,7 @@ def lose_at(far: Far, step: Step, number: int, when: When, killed: Killed, back:
         assert far.is_locked
     far.held.release()
     far.wait_for_lock()
-    after = far.held.ran[far.held.ran.index(" ".join(argv)) + 1 :]
-    assert not after, "a command after it has run, although nobody reads"
+    assert far.held.ran == before, "a command after it has run, although nobody reads"
     far.mend()
 
 

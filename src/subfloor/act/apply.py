@@ -323,4 +323,4 @@ class Executor:
 
 
 def _changed(before: Machine, after: Machine) -> frozenset[AnySubject]:
-    return frozenset(subject for subject in after if before.get(subject) != after[subject])
+    return after.changed_since(before)

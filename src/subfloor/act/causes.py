@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from subfloor.act import concerns
@@ -16,21 +16,29 @@ _STOPPED = (Outcome.REFUSED, Outcome.NOT_VISIBLE)
 
 def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tuple[TaskReport, ...]:
     """The reports; one that an earlier one explains has it as its ``cause``, and is among those that it ``stops``."""
-    roots: list[int | None] = []
+    roots: dict[int, int] = {}
+    stopped: list[int] = []
     for at, (entry, report) in enumerate(zip(entries, reports, strict=True)):
-        stopped = (n for n in range(at) if roots[n] is not None or _is_stopped(reports[n]))
         before = (n for n in stopped if _explains(entries[n].task, reports[n], entry.task, report))
         first = next(before, None)
-        roots.append(first if first is None or roots[first] is None else roots[first])
-    return tuple(_linked(reports, roots, at) for at in range(len(reports)))
+        if first is not None:
+            roots[at] = roots.get(first, first)
+        if first is not None or _is_stopped(report):
+            stopped.append(at)
+    return _linked(reports, roots)
 
 
-def _linked(reports: Sequence[TaskReport], roots: Sequence[int | None], at: int) -> TaskReport:
-    report, root = reports[at], roots[at]
-    if root is not None:
-        return replace(report, cause=reports[root].name, repeats=_words(report) == _words(reports[root]))
-    stops = tuple(each.name for each, of in zip(reports, roots, strict=True) if of == at)
-    return replace(report, stops=stops) if stops else report
+def _linked(reports: Sequence[TaskReport], roots: Mapping[int, int]) -> tuple[TaskReport, ...]:
+    """``roots``: the number of the task that explains another one, by the number of that one."""
+    found = list(reports)
+    stops: dict[int, list[str]] = {}
+    for at, root in roots.items():
+        stops.setdefault(root, []).append(reports[at].name)
+        same = _words(reports[at]) == _words(reports[root])
+        found[at] = replace(reports[at], cause=reports[root].name, repeats=same)
+    for root, names in stops.items():
+        found[root] = replace(reports[root], stops=tuple(names))
+    return tuple(found)
 
 
 def _explains(earlier: Task | None, cause: TaskReport, task: Task | None, report: TaskReport) -> bool:

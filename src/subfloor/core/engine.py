@@ -211,9 +211,10 @@ def foresee(
         imagined = _Imagined(reveal)
         converged = converge(entry, machine, imagined.take, Outcome.WOULD_CHANGE, look)
         further.append(converged.further)
+        changed = converged.machine.only(converged.machine.changed_since(machine))
         report = _except(converged.report, imagined.revealed, machine, converged.machine)
         found, machine = found.updated(imagined.revealed), converged.machine
-        reports.append(_with_consent(replace(report, differences=_as_found(report, found, machine)), consent))
+        reports.append(_with_consent(replace(report, differences=_as_found(report, found, changed)), consent))
         machines.append(machine)
     return Imagined(_without_conflicts(entries, reports, machines, look), machine, tuple(further))
 
@@ -237,11 +238,11 @@ def _except(report: TaskReport, revealed: Machine, before: Machine, after: Machi
     return replace(report, differences=differences(before.updated(revealed), after))
 
 
-def _as_found(report: TaskReport, found: Machine, after: Machine) -> tuple[Difference, ...]:
+def _as_found(report: TaskReport, found: Machine, changed: Machine) -> tuple[Difference, ...]:
     """The differences from what was found before the play; nothing was, where an earlier task makes what is changed."""
     if not report.differences:
         return ()
-    real = differences(found, after)
+    real = differences(found, changed)
     return tuple(each if each in real else replace(each, before=None) for each in report.differences)
 
 

@@ -8,9 +8,11 @@ to simulate a step means to make another machine.
 from __future__ import annotations
 
 import builtins
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
+from math import isqrt
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -76,33 +78,63 @@ class LookNeeded(Exception):
         self.subject = subject
 
 
+_FEW = 64
+"""Changes that a machine may always have on top of its base; on top of a large base, the root of its size."""
+
+
 class Machine(Mapping[AnySubject, Any]):
-    """The state of each subject, seen or simulated: an immutable value."""
+    """The state of each subject, seen or simulated: an immutable value.
+
+    A machine that was made from another one shares its base and has only the changes of its own. So a plan with many
+    steps, each of which promises a machine, stays small, and two machines of one plan are compared by their changes.
+    If there are too many changes, they become part of a new base.
+    """
 
     def __init__(self, seen: Mapping[AnySubject, Any] | None = None) -> None:
-        self._seen: Mapping[AnySubject, Any] = MappingProxyType(dict(seen or {}))
+        self._base: dict[AnySubject, Any] = dict(seen or {})
+        self._own: dict[AnySubject, Any] = {}
+
+    @classmethod
+    def _on(cls, base: dict[AnySubject, Any], own: dict[AnySubject, Any]) -> Machine:
+        """A machine with changes of its own on a base, which nothing may change from now on."""
+        if len(own) > max(_FEW, isqrt(len(base))):
+            base, own = {**base, **own}, {}
+        machine = cls.__new__(cls)
+        machine._base, machine._own = base, own
+        return machine
 
     def __getitem__(self, subject: Subject[V]) -> V:
-        return cast(V, self._seen[subject])
+        return cast(V, self._own[subject] if subject in self._own else self._base[subject])
+
+    def __contains__(self, subject: object) -> bool:
+        return subject in self._own or subject in self._base
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Machine) and other._base is self._base:
+            return not self.changed_since(other) and not other.changed_since(self)
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
     def further(self, subject: Subject[V]) -> V:
         """The state of a subject that is known only from the state of others. Raises ``LookNeeded`` if not seen yet."""
-        if subject not in self._seen:
+        if subject not in self:
             raise LookNeeded(subject)
         return self[subject]
 
     def __iter__(self) -> Iterator[AnySubject]:
-        return iter(self._seen)
+        yield from self._base
+        yield from (subject for subject in self._own if subject not in self._base)
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._base) + sum(subject not in self._base for subject in self._own)
 
     def __repr__(self) -> str:
-        return f"Machine({dict(self._seen)!r})"
+        return f"Machine({dict(self)!r})"
 
     def updated(self, changes: Mapping[AnySubject, Any]) -> Machine:
         """This machine with other values for some subjects."""
-        return Machine({**self._seen, **changes})
+        return self._on(self._base, {**self._own, **changes})
 
     def with_(self, subject: Subject[V], value: V) -> Machine:
         """This machine with another value for one subject."""
@@ -110,7 +142,23 @@ class Machine(Mapping[AnySubject, Any]):
 
     def only(self, subjects: Iterable[AnySubject]) -> Machine:
         """The part of this machine that concerns ``subjects``."""
-        return Machine({subject: self._seen[subject] for subject in subjects if subject in self._seen})
+        if isinstance(subjects, Machine) and subjects._base is self._base:
+            return self._on(self._base, {subject: self._own[subject] for subject in self._own if subject in subjects})
+        return Machine({subject: self[subject] for subject in subjects if subject in self})
+
+    def changed_since(self, other: Machine) -> frozenset[AnySubject]:
+        """The subjects of this machine whose state is another one on ``other``, or is not known there."""
+        return frozenset(
+            subject
+            for subject in self._that_may_differ(other)
+            if subject in self and (subject not in other or not _is_same(other[subject], self[subject]))
+        )
+
+    def _that_may_differ(self, other: Machine) -> Iterable[AnySubject]:
+        if other._base is not self._base:
+            return self
+        own = (each for each, value in self._own.items() if each not in other._own or other._own[each] is not value)
+        return itertools.chain(own, other._own.keys() - self._own.keys())
 
 
 def at_least(default: frozenset[str] | bool = frozenset()) -> Any:
@@ -176,10 +224,14 @@ def differences(before: Machine, after: Machine) -> tuple[Difference, ...]:
     """Every property in which ``after`` differs from ``before``, for the subjects of ``after``."""
     return tuple(
         Difference(str(subject), *change)
-        for subject in sorted(after, key=str)
+        for subject in sorted(after.changed_since(before), key=str)
         if not subject.follows
         for change in _changes("", before.get(subject), after[subject], promise=False)
     )
+
+
+def _is_same(before: object, after: object) -> bool:
+    return before is after or before == after
 
 
 def broken_promises(promised: Machine, seen: Machine) -> tuple[Difference, ...]:
