@@ -47,7 +47,8 @@ class Insides:
 
     def __call__(self, before: Machine, after: Machine) -> Machine:
         """The values of what the step between these machines has hidden, as far as they can be seen."""
-        hidden = {each: after[each] for each in after if _is_hidden(after[each]) and after[each] != before.get(each)}
+        changed = sorted(after.changed_since(before), key=str)
+        hidden = {each: after[each] for each in changed if _is_hidden(after[each])}
         if not hidden:
             return Machine()
         if self._shallow:
