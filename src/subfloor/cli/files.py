@@ -59,7 +59,9 @@ def check_writable(path: Path | None, option: str) -> None:
 
 
 def save(path: Path, text: str) -> None:
-    """Replace a file with one that holds ``text``, at once; or send it to a FIFO. Raises ``OSError``, also for others.
+    """Replace a file with one that holds ``text``; or send it to a FIFO.
+
+    Raises ``OSError``, also for any other kind of file.
 
     A reader sees the complete old text or the complete new one, even after a power cut.
     """
