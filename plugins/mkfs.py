@@ -20,6 +20,7 @@ from subfloor.plugin import (
     Machine,
     Param,
     Refused,
+    SizeOn,
     Step,
     Task,
     Trial,
@@ -28,6 +29,7 @@ from subfloor.plugin import (
     check_options,
     checked,
     contents,
+    growing,
     hookimpl,
     least_sectors,
     locate,
@@ -56,6 +58,10 @@ class Mkfs(Task):
     and checked. Our own unfinished work is repeated without a question. A finished filesystem may hold data: its label
     is repaired in place, and everything else needs consent. Other content that this play would not have made needs
     consent too.
+
+    If the volume has grown, xfs and btrfs grow to its end, mounted or not, and keep what they hold. A swap area is made
+    again, unless it is in use. ext4, vfat and f2fs keep their size, and a warning says so. Nothing shrinks. A
+    filesystem that is larger than its volume is refused.
 
     A whole disk is filled without a partition table, except for its last MiB. A mark is there until the content is
     finished. Other content of the disk needs consent.
@@ -100,14 +106,18 @@ class Mkfs(Task):
     def _location(self) -> Location:
         return self.volume or locate(self.device)
 
+    @property
+    def _size(self) -> SizeOn:
+        return SizeOn(self.device, self.type)
+
     def subjects(self) -> frozenset[AnySubject]:
-        return self._location.subjects()
+        return self._location.subjects() | {self._size}
 
     def next_step(self, machine: Machine) -> Step | None:
         volume = self._location.on(machine, self.identity)
         if not volume.ours:
             self._check_room(volume)
-            return contents.take_over(volume)
+            return growing.of_unknown_size(contents.take_over(volume), self._size)
         if volume.is_unfinished:
             return self._make(volume)
         return self._keep(volume)
@@ -116,6 +126,12 @@ class Mkfs(Task):
         volume = self._location.own(machine, self.identity)
         return (Claim(volume.node, volume.whole, "UUID", self._wanted(volume).uuid),) if volume else ()
 
+    def warnings_on(self, machine: Machine) -> tuple[str, ...]:
+        volume = self._location.own(machine, self.identity)
+        if not volume or not volume.is_final or volume.content != self._wanted(volume):
+            return ()
+        return growing.warnings(volume, self.type, self._size)
+
     def _wanted(self, volume: Volume) -> Content:
         return Content(self.type, self.label, volume.uuid_of(self.type))
 
@@ -123,19 +139,25 @@ class Mkfs(Task):
         """The name of the volume shows that its content was finished once, so it may hold user data."""
         found, wanted = volume.seen_content(), self._wanted(volume)
         if found == wanted and volume.is_final:
-            return None
+            return self._grow(volume)
         # An interrupted label change can leave no recognisable content.
         torn = found is None and volume.is_labelling
         if torn or (found and replace(found, label=self.label) == wanted):
             return relabelling.relabel(volume, self.type, wanted)
         return self._make(volume)
 
+    def _grow(self, volume: Volume) -> Step | None:
+        """Its content fills the volume, or will; nothing in a swap area that is not in use is worth keeping."""
+        if self.type == "swap" and growing.lacks(volume, self._size) and not volume.in_use:
+            return growing.taken_back(volume)
+        return growing.grown(volume, self.type, self._size)
+
     def _make(self, volume: Volume) -> Step:
         self._check_room(volume)
         label = f" labelled {self.label!r}" if self.label else ""
         says = f"Make {_NAMES[self.type]} on {self.device}{label}"
         made = Content(self.type, self.label, volume.made_uuid(self.type))
-        return contents.make(volume, says, made, self._making(volume))
+        return growing.of_unknown_size(contents.make(volume, says, made, self._making(volume)), self._size)
 
     def _making(self, volume: Volume) -> tuple[Command, ...]:
         tools = TOOLS[self.type]

@@ -90,7 +90,7 @@ def _old_label(layout: Layout, disk: LoopDisk, seed: str) -> None:
 
 
 def _smaller(layout: Layout, disk: LoopDisk, seed: str) -> None:
-    _with_files(layout, disk, seed, KEPT, size="8MiB")
+    _with_files(layout, disk, seed, KEPT, size="2MiB")
 
 
 def _other_type(layout: Layout, disk: LoopDisk, seed: str) -> None:
@@ -224,7 +224,7 @@ def _ready(playbook: str, before: Before = _blank, name: str = "", destroys: str
 LAYOUTS: tuple[Layout, ...] = (
     *(layout for type in SIZES for layout in _of_type(type)),
     *(_of_one("noise", type, _noise, destroys="foreign") for type in ("ext4", "vfat", "f2fs", "swap")),
-    _of_one("grown-partition", "ext4", _smaller, keeps=True),
+    _of_one("grown-partition", "swap", _smaller, keeps=True),
     _of_one("grown-disk", "ext4", _grown, keeps=True),
     _of_one("no-primary-table", "ext4", _without_primary, keeps=True),
     _of_one("no-backup-table", "xfs", _without_backup, keeps=True),

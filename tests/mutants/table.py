@@ -550,6 +550,34 @@ MUTANTS = (
     ),
     # Logical volumes.
     Mutant(
+        "a filesystem that is larger than its place is not noticed",
+        "src/subfloor/steps/growing.py",
+        "    if size.size > volume.size:\n",
+        "    if False:\n",
+        _steps("larger-than-its-partition"),
+    ),
+    Mutant(
+        "a filesystem on an array grows over the place of the mark",
+        "src/subfloor/steps/growing.py",
+        "    return volume.room or volume.size\n",
+        "    return volume.size\n",
+        _steps("up-to-the-mark"),
+    ),
+    Mutant(
+        "a swap area in use is made again, because its volume has grown",
+        _MKFS,
+        "growing.lacks(volume, self._size) and not volume.in_use",
+        "growing.lacks(volume, self._size)",
+        _steps("grows-no-swap-in-use"),
+    ),
+    Mutant(
+        "a filesystem that did not grow keeps the promise of its size",
+        "src/subfloor/observe/filesystem_size.py",
+        "    size: int = at_least(default=0)\n",
+        "    size: int = field(default=0, compare=False)\n",
+        ("tests/unit/observe/test_filesystem_size.py",),
+    ),
+    Mutant(
         "a new logical volume shows what its place held before",
         "src/subfloor/steps/volume_groups/logical.py",
         "            *wipe(declared.path),\n            empty_ends(disk),\n",

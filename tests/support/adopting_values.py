@@ -45,4 +45,5 @@ def adoption(*changed: tuple[int, Mapping[str, Any]]) -> Adoption:
 
 
 def seen(disk: Mapping[str, Any] = FOREIGN, *named: Naming) -> Machine:
-    return Machine(dict([step_values.disk("/dev/vda", disk)])).with_(PartuuidNames(), named)
+    subjects = (each for task in tasks() for each in task.subjects())
+    return step_values.machine({"disk /dev/vda": disk}, subjects).with_(PartuuidNames(), named)

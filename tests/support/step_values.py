@@ -30,6 +30,7 @@ Every key names a subject, with defaults for all that a case does not care about
     text /mnt/etc/x: "what the file says" # or {absent: true}
     swap /dev/vda2: active 5              # or `none`
     tag LABEL=data: [/dev/vdb1 ext4]
+    size /dev/vda1 ext4: 1GiB             # of the filesystem of this type on a device; else it is unknown
     filesystem /mnt/x: {at: /mnt, source: tmpfs, type: tmpfs, root: /}   # else told from the mounts
     hidden /mnt/x < /mnt/nix/x: {missing: […], different: […]}
     condition test -e x: true             # what the condition of a `command` says
@@ -80,6 +81,7 @@ from subfloor.observe.disk import (
     PartitionState,
     Remains,
 )
+from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
 from subfloor.observe.layers import Layer
@@ -220,6 +222,7 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
 _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Disk, Missing(("/dev/sda (931 GiB)",))),
     (ArraysNamed, ()),
+    (SizeOn, FilesystemSize()),
     (_COMMAND.Condition, False),
     (_COMMAND.Exists, False),
     (_MACHINE_ID.MachineId, "absent"),
@@ -516,6 +519,11 @@ def _unseen(about: str) -> NotYetVisible:
     return NotYetVisible(until or "/mnt/nix", source or "/dev/vda3")
 
 
+def _size(about: str, size: str) -> tuple[AnySubject, Any]:
+    path, _, kind = about.partition(" ")
+    return SizeOn(path, kind), FilesystemSize(sizes.parse(size), rest=sizes.MIB)
+
+
 def _text(path: str, about: Any) -> tuple[AnySubject, Any]:
     if isinstance(about, Mapping):
         return TextFile(path), _unseen("") if about.get("unseen") else Absent()
@@ -643,6 +651,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "offset": _offset,
     "tag": _tag,
     "filesystem": _filesystem,
+    "size": _size,
     "group": _group,
     "luks": _luks,
     "array": _arrays,

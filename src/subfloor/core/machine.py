@@ -161,9 +161,9 @@ class Machine(Mapping[AnySubject, Any]):
         return itertools.chain(own, other._own.keys() - self._own.keys())
 
 
-def at_least(default: frozenset[str] | bool = frozenset()) -> Any:
-    """A dataclass field for which a promise is a lower bound: a frozenset that may gain members, or a bool that may
-    become true.
+def at_least(default: frozenset[str] | int = frozenset()) -> Any:
+    """A dataclass field for which a promise is a lower bound: a frozenset that may gain members, a bool that may
+    become true, or a number that may be larger.
 
     A kernel adds its own mount options to the requested ones: ``{noatime, rw}`` keeps a promise of ``{noatime}``.
     And another program may immediately use what a step has just made.

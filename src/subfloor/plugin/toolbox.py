@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subfloor.observe.filesystem_size import SizeOn
 from subfloor.observe.git import (
     Tracking,
 )
@@ -59,6 +60,7 @@ from subfloor.steps import (
     containers,
     contents,
     copies,
+    growing,
     mount_options,
     mounts,
     parameters,
@@ -182,6 +184,7 @@ __all__ = [
     "ROOT",
     "ResumeOffset",
     "RunningSystem",
+    "SizeOn",
     "StartedByUefi",
     "Subvolume",
     "SubvolumeState",
@@ -219,6 +222,7 @@ __all__ = [
     "disk_at",
     "elsewhere",
     "filled_disks",
+    "growing",
     "group_of",
     "guard",
     "is_filled_by",

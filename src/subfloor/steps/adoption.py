@@ -13,6 +13,7 @@ from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.parameters import FromPlay, Param
 from subfloor.core.task import Claim, Step, Task
 from subfloor.observe.disk import Content, Disk, DiskState
+from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.observe.partuuids import Naming, PartuuidNames
 from subfloor.steps import tables
 from subfloor.steps.ownership import adopted_uuid, is_partition
@@ -126,8 +127,12 @@ class Adoption(Task):
         return replace(entry, uuid=adopted_uuid(self.identity, table, entry.number, name, content))
 
     def _check_layout(self, after: Machine, table: Gpt) -> None:
-        """Refuse a disk on which something of the layout would be left to do after the UUIDs are stamped."""
-        found = [text for task in self.layout for text in _lacks(task, after)]
+        """Refuse a disk on which something of the layout would be left to do after the UUIDs are stamped.
+
+        A filesystem that is smaller than its place matches: the next apply lets it grow, and keeps what it holds.
+        """
+        seen = after.updated({each: FilesystemSize() for each in self.subjects() if isinstance(each, SizeOn)})
+        found = [text for task in self.layout for text in _lacks(task, seen)]
         found += [] if self._keeps_table else self._undeclared(table)
         if found:
             listed = "\n".join(f"- {each}" for each in dict.fromkeys(found))

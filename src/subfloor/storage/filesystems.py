@@ -24,6 +24,20 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """A filesystem on ``node`` is to get ``size`` bytes, a multiple of its ``block``; it is mounted at ``path``.
+
+    ``number``: that of the device in the filesystem.
+    """
+
+    node: str
+    path: str
+    size: int
+    block: int
+    number: int
+
+
+@dataclass(frozen=True)
 class Tools:
     """The commands of one filesystem. ``make`` takes a device's node, a label, a UUID and further options.
 
@@ -34,7 +48,8 @@ class Tools:
     sound one unchanged; without ``mend``, ``relabel`` repairs it, because it writes everything that can be torn.
     ``env``: added to the environment of ``make``. ``dry_run``: options that make ``make`` only report whether it would
     succeed, for a device of any size; without them, a trial is needed. ``sized``: the words before and behind the node
-    that limit the size to so many bytes, whole MiB; None: this is not offered.
+    that limit the size to so many bytes, whole MiB; None: this is not offered. ``grow``: makes a mounted filesystem
+    larger; None: it cannot, or not so that an interruption leaves it whole.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -47,6 +62,7 @@ class Tools:
     env: Mapping[str, str] = field(default_factory=dict)
     dry_run: Argv = ()
     sized: Callable[[int], tuple[Argv, Argv]] | None = None
+    grow: Callable[[Growth], Argv] | None = None
 
     def made(self, node: str, label: str, uuid: UUID, options: Argv, size: int | None) -> Argv:
         """The command that makes it with this size in bytes; None: as large as its device."""
@@ -105,6 +121,7 @@ TOOLS: Mapping[str, Tools] = {
         dry_run=("-N",),
         # Without -K it discards all of the device, not only what it uses.
         sized=lambda size: (("-K", "-d", f"size={size}"), ()),
+        grow=lambda to: ("xfs_growfs", "-D", str(to.size // to.block), to.path),
     ),
     "btrfs": Tools(
         lambda node, label, uuid, options: (
@@ -122,6 +139,7 @@ TOOLS: Mapping[str, Tools] = {
         # list a filesystem that has just been wiped. Without the cache it reads the devices (libblkid(3)).
         env={"BLKID_FILE": "/dev/null"},
         sized=lambda size: (("--byte-count", str(size)), ()),
+        grow=lambda to: ("btrfs", "filesystem", "resize", f"{to.number}:{to.size}", to.path),
     ),
     "f2fs": Tools(
         lambda node, label, uuid, options: (

@@ -21,6 +21,7 @@ from subfloor.core.machine import Machine
 from subfloor.core.outcome import Outcome, TaskReport
 from subfloor.core.task import Task
 from subfloor.observe.disk import Content, Disk, DiskState, Limits, OtherTable, PartitionState
+from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.storage import gpt
 from toys import AnEntry
 
@@ -55,6 +56,12 @@ def _disk(machine: Machine) -> DiskState:
     seen = machine[Disk(VDA)]
     assert isinstance(seen, DiskState)
     return seen
+
+
+def looked_at(disk: DiskState) -> Machine:
+    """A machine with this disk; the sizes of its filesystems are unknown."""
+    subjects = (each for entry in layout() if entry.task for each in entry.task.subjects())
+    return Machine({each: FilesystemSize() for each in subjects if isinstance(each, SizeOn)}).with_(Disk(VDA), disk)
 
 
 def outcomes(reports: tuple[TaskReport, ...]) -> set[Outcome]:
@@ -105,7 +112,7 @@ def _with_table(disk: DiskState, label: UUID, draw: st.DrawFn) -> DiskState:
 
 
 def _on_the_way(disk: DiskState, draw: st.DrawFn) -> DiskState:
-    machine = Machine({Disk(VDA): disk})
+    machine = looked_at(disk)
     stages = list(machines_on_the_way(machine, imagine(layout(), machine, CONSENT, nothing_left)))
     return _disk(draw(st.sampled_from(stages)))
 
@@ -134,7 +141,7 @@ STOPPED = {Outcome.REFUSED, Outcome.FAILED, Outcome.NOT_VISIBLE}
 @settings(max_examples=400, deadline=None)
 @given(disks())
 def test_from_any_disk_a_play_ends_and_a_rerun_has_nothing_to_do(disk: DiskState) -> None:
-    machine = Machine({Disk(VDA): disk})
+    machine = looked_at(disk)
     reports = imagine(layout(), machine, CONSENT, nothing_left)
     assert Outcome.FAILED not in outcomes(reports)
     if not outcomes(reports) & STOPPED:
@@ -145,7 +152,7 @@ def test_from_any_disk_a_play_ends_and_a_rerun_has_nothing_to_do(disk: DiskState
 @settings(max_examples=200, deadline=None)
 @given(disks())
 def test_from_every_prefix_a_rerun_reaches_the_same_end_without_further_consent(disk: DiskState) -> None:
-    machine = Machine({Disk(VDA): disk})
+    machine = looked_at(disk)
     reports = imagine(layout(), machine, CONSENT, nothing_left)
     if outcomes(reports) & STOPPED:
         return
@@ -161,7 +168,7 @@ def test_from_every_prefix_a_rerun_reaches_the_same_end_without_further_consent(
 @given(disks())
 def test_foreign_data_is_never_destroyed_without_consent(disk: DiskState) -> None:
     """No step before the first that lacks consent changes anything that was there."""
-    machine = Machine({Disk(VDA): disk})
+    machine = looked_at(disk)
     for report in imagine(layout(), machine, Consent(), nothing_left):
         for taken in report.steps:
             before = disk
@@ -193,7 +200,7 @@ def _holds_all_of(after: DiskState, before: DiskState) -> bool:
 @settings(max_examples=200, deadline=None)
 @given(disks())
 def test_a_device_in_use_is_never_destroyed_with_or_without_consent(disk: DiskState) -> None:
-    machine = Machine({Disk(VDA): disk})
+    machine = looked_at(disk)
     used = {volume.number: volume.content for volume in disk.volumes if volume.in_use}
     for stage in machines_on_the_way(machine, imagine(layout(), machine, CONSENT, nothing_left)):
         seen = _disk(stage)

@@ -93,7 +93,7 @@ def _says(on: LabelledDisk, there: Entry, wanted: Entry) -> str:
     if wanted == there:
         return f"Update the kernel's entry for {which}"
     if wanted.size > there.size:
-        return f"Grow {which} to {extent(on.disk, wanted)}; what it holds keeps its size"
+        return f"Grow {which} to {extent(on.disk, wanted)}"
     changes = (
         ("name", there.name, wanted.name),
         ("type", type_name(there.type), type_name(wanted.type)),

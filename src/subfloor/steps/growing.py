@@ -1,0 +1,121 @@
+"""Let a filesystem grow with its volume. Pure.
+
+xfs and btrfs grow while they are mounted, in transactions: an interruption leaves a sound filesystem of the old size,
+of the new one, or between them, and the next run continues. That needs no mark. f2fs grows only while it is not
+mounted, and an interruption may destroy it, so it is not grown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from subfloor.core.errors import Refused
+from subfloor.core.task import Command, Step
+from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
+from subfloor.steps.partitioning import guard
+from subfloor.steps.volumes import Volume
+from subfloor.storage.filesystems import TOOLS, Growth
+from subfloor.storage.marks import UNFINISHED
+from subfloor.storage.sizes import show
+
+_BLOCK = 64 * 1024
+"""Bytes of the largest block of any filesystem."""
+
+_PLACE = "/tmp"
+"""Where a filesystem is mounted to grow; it needs no file there, and the mount is in a namespace of its own."""
+
+# A second mount of a filesystem is the same filesystem, so it may be mounted elsewhere too. The namespace, and with it
+# the mount, ends with its last process, however that ends.
+_ALONE = ("unshare", "--mount", "--propagation", "private", "sh", "-euc")
+_SCRIPT = 'mount -t "$1" -- "$2" "$3"; at=$3; shift 3; "$@"; umount -- "$at"'
+
+
+def room(volume: Volume) -> int:
+    """How many bytes of the volume its content may take."""
+    return volume.room or volume.size
+
+
+def lacks(volume: Volume, subject: SizeOn) -> bool:
+    """Whether the filesystem on the volume takes less of it than it could; false if its size is unknown."""
+    size = volume.machine[subject]
+    return bool(size.size) and room(volume) - size.size > size.rest
+
+
+def of_unknown_size(step: Step, subject: SizeOn) -> Step:
+    """The step, which replaces the content of a volume, and so its size."""
+    return replace(step, after=step.after.with_(subject, FilesystemSize()))
+
+
+def grown(volume: Volume, kind: str, subject: SizeOn) -> Step | None:
+    """A step that lets a filesystem grow to the end of its volume; None if it is there, or cannot grow.
+
+    Raises ``Refused`` for a filesystem that is larger than its volume.
+    """
+    size = volume.machine[subject]
+    _check_fits(volume, size)
+    return _grow(volume, kind, subject, size) if TOOLS[kind].grow and lacks(volume, subject) else None
+
+
+def taken_back(volume: Volume) -> Step:
+    """A step that takes back the final name of content that is not worth keeping, so that it is made again, larger.
+
+    Not after it is wiped, as for content that may be worth keeping: what is finished and empty needs consent.
+    """
+    volume.check_writable()
+    name = volume.final_name + UNFINISHED
+    return Step(
+        says=f"Mark the swap area on {volume.path} as unfinished, to make it again, larger",
+        commands=(*volume.reveal(), guard(volume.node), *volume.mark(name)),
+        after=volume.holding(volume.seen_content(), name),
+        locks=volume.locks,
+    )
+
+
+def warnings(volume: Volume, kind: str, subject: SizeOn) -> tuple[str, ...]:
+    """That the content takes only a part of its volume, if it does not grow."""
+    size = volume.machine[subject]
+    if TOOLS[kind].grow or not lacks(volume, subject) or (kind == "swap" and not volume.in_use):
+        return ()
+    return (f"the {kind} on {volume.path} takes {show(size.size)} of {show(volume.size)}: {_BY_HAND[kind]}",)
+
+
+_BY_HAND = {
+    "swap": "it is in use, so it keeps its size; `swapoff` it, then run this again",
+    "ext4": "it keeps its size; `resize2fs` lets it grow while it is mounted",
+    "vfat": "it keeps its size; copy its files elsewhere and make it again to use the rest",
+    "f2fs": "it keeps its size, because an interruption of `resize.f2fs` could destroy it; with a copy of its files, "
+    "unmount it and use that program yourself",
+}
+
+
+def _check_fits(volume: Volume, size: FilesystemSize) -> None:
+    if size.size > volume.size:
+        raise Refused(
+            f"the filesystem on {volume.path} is larger than its place: it has {show(size.size)}, and {volume.path} "
+            f"has {show(volume.size)}, so its end is missing",
+            advice=f"make {volume.path} as large again as it was, before anything writes to it; `fsck` would not bring "
+            "back what is missing",
+        )
+
+
+def _grow(volume: Volume, kind: str, subject: SizeOn, size: FilesystemSize) -> Step:
+    """A step that lets the filesystem grow to the end of its volume; it keeps what it holds. Raises ``Refused``."""
+    volume.check_writable()
+    tools, wanted = TOOLS[kind], room(volume) // _BLOCK * _BLOCK
+    assert tools.grow
+    growing = tools.grow(Growth(volume.node, _PLACE, wanted, size.block, size.number))
+    return Step(
+        says=f"Let the {kind} filesystem on {volume.path} grow from {show(size.size)} to {show(wanted)}",
+        commands=(
+            *volume.reveal(),
+            Command(
+                (*_ALONE, _SCRIPT, "mounted", kind, volume.node, _PLACE, *growing),
+                timeout=3600.0,
+                advice=f"what the filesystem holds is as it was; if {volume.path} is mounted read-only, remount it "
+                "(`mount -o remount,rw`)",
+            ),
+            Command(("sync", volume.node)),
+        ),
+        after=volume.machine.with_(subject, replace(size, size=room(volume) - size.rest)),
+        locks=volume.locks,
+    )
