@@ -97,8 +97,15 @@ def test_a_service_that_a_command_started_continues_after_the_run(mark: str) -> 
 def alive(command: str) -> bool:
     """Whether something runs that is called just so; a zombie does not."""
     found = subprocess.run(["pgrep", "-x", "-f", command], check=False, capture_output=True, text=True).stdout.split()
-    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in found]
-    return any(state != "Z" for state in states)
+    return any(_state(pid) not in ("Z", "") for pid in found)
+
+
+def _state(pid: str) -> str:
+    """The state of a process, as one letter; empty: it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_a_shell_that_cannot_be_started_is_reported() -> None:

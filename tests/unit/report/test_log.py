@@ -198,17 +198,17 @@ def test_a_report_goes_to_a_reader_of_a_fifo(desk: Desk) -> None:
 
 
 def test_events_before_a_run_was_killed_are_logged_case_68(desk: Desk) -> None:
-    desk.play(write("one"), write("two", sleep=1700))
+    desk.play(write("one"), write("two", sleep=1800))
     process = desk.start("apply", "--log", str(desk.path / "log"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     end = time.monotonic() + 60
-    while subprocess.run(["pgrep", "-x", "-f", "sleep 1700"], check=False, capture_output=True).returncode:
+    while subprocess.run(["pgrep", "-x", "-f", "sleep 1800"], check=False, capture_output=True).returncode:
         assert time.monotonic() < end
         time.sleep(0.02)
     process.kill()
     process.wait()
-    subprocess.run(["pkill", "-x", "-f", "sleep 1700"], check=True)
+    subprocess.run(["pkill", "-x", "-f", "sleep 1800"], check=True)
     found = lines(desk)
-    assert found[-1]["event"] == "command" and found[-1]["argv"] == ["sleep", "1700"]
+    assert found[-1]["event"] == "command" and found[-1]["argv"] == ["sleep", "1800"]
     assert [line["says"] for line in found if line["event"] == "step-ended"] == [f"Write 'hello' to {desk.note('one')}"]
 
 
