@@ -48,7 +48,7 @@ class AlignedPartition(Task):
     If the entry of one of our partitions was deleted and its filesystem is still there, the entry is put back.
 
     A changed name, type or attribute is set back. A partition grows if it is declared larger and there is room
-    behind it, and `mkfs` says what grows with it. One of our partitions with another size, place or name, or one in the
+    behind it, and what fills it grows then. One of our partitions with another size, place or name, or one in the
     way, is removed and made again. That needs consent for it or for the disk, unless it never held
     anything finished. A partition that is not ours stays as it is.
     """

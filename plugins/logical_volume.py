@@ -41,8 +41,8 @@ class LogicalVolume(Task):
     fills it ends. A new volume is emptied before that, so it never shows what its place held before. After a reboot
     the task activates it again.
 
-    A volume grows if it is declared larger, and an xfs or btrfs on it grows then. It never shrinks. One that this play
-    did not make is refused, and stays as it is. All volumes that it makes are linear.
+    A volume grows if it is declared larger, and its filesystem grows then. It never shrinks. One that this play did
+    not make is refused, and stays as it is. All volumes that it makes are linear.
     """
 
     key: ClassVar[str] = "logical-volume"

@@ -38,7 +38,8 @@ class Luks(Task):
 
     A container is unfinished until all of its keys were tried. What is in it is unfinished until the task that makes
     it ends: until then the container's label ends in `.unfinished`. A container of ours is never made again without
-    consent, and no key changes what is in it. After a reboot the task opens it again.
+    consent, and no key changes what is in it. After a reboot the task opens it again. If its volume has grown, it grows
+    too, for which a key is needed while it is open.
 
     The passphrase opens key slot 0, the key file key slot 24. A key that is declared and missing is added with the
     other one; a key file that is declared no longer is revoked, if the passphrase opens the container. Other slots are

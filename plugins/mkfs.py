@@ -59,8 +59,8 @@ class Mkfs(Task):
     is repaired in place, and everything else needs consent. Other content that this play would not have made needs
     consent too.
 
-    If the volume has grown, xfs and btrfs grow to its end, mounted or not, and keep what they hold. A swap area is made
-    again, unless it is in use. ext4, vfat and f2fs keep their size, and a warning says so. Nothing shrinks. A
+    If the volume has grown, ext4, xfs and btrfs grow to its end, mounted or not, and keep what they hold. A swap area
+    is made again, unless it is in use. vfat and f2fs keep their size, and a warning says so. Nothing shrinks. A
     filesystem that is larger than its volume is refused.
 
     A whole disk is filled without a partition table, except for its last MiB. A mark is there until the content is

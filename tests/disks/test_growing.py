@@ -22,7 +22,7 @@ __all__ = ["disk"]  # fixtures
 MIB = 1 << 20
 FILES = {"letter": b"the only copy\n", "photo": bytes(range(256)) * 4096}
 GROWING = ("xfs", "btrfs")
-"""Those that grow."""
+"""ext4 needs CAP_SYS_RESOURCE to grow while it is mounted, which containers often lack: see tests/vm."""
 
 
 def on(vda: LoopDisk, kind: str, size: str = "rest") -> Play:

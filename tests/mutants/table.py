@@ -578,6 +578,20 @@ MUTANTS = (
         ("tests/unit/observe/test_filesystem_size.py",),
     ),
     Mutant(
+        "a container that is larger than its place is not noticed",
+        "src/subfloor/steps/containers/opening.py",
+        "    if size < inside.size:\n",
+        "    if False:\n",
+        _steps("luks/larger-than-its-partition"),
+    ),
+    Mutant(
+        "what the grown end of an empty container shows is taken for zeros",
+        "src/subfloor/steps/containers/opening.py",
+        'replace(inside, size=size) if inside.content else Unopened("the container has grown")',
+        "replace(inside, size=size)",
+        _steps("an-empty-one-grows"),
+    ),
+    Mutant(
         "a new logical volume shows what its place held before",
         "src/subfloor/steps/volume_groups/logical.py",
         "            *wipe(declared.path),\n            empty_ends(disk),\n",

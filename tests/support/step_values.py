@@ -9,7 +9,8 @@ Every key names a subject, with defaults for all that a case does not care about
     group pool:                           # ours, on the partitions of /dev/vda with these names; 4 MiB an extent
       {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}   # also `tags`, `others`
     physical 1 lvm: other in-use unreadable   # the group of its physical volume, or `-`; else it is in none
-    luks /dev/vda1: 0 24 allow-discards   # key slots and flags of the header; else slot 0 where a container is
+    luks /dev/vda1: 0 24 allow-discards from=16MiB   # key slots and flags of the header, and where its data, which
+      # reaches to the end of the partition, begins; else slot 0 where a container is
     array root: [/dev/vda1, /dev/vdb1]    # the members of our array; or {members, level, count, faulty, active, uuid}
     disk /dev/md/root:                    # our array as a disk
       {size: 1007MiB, holds: ext4 nixos, marked: .unfinished}
@@ -397,8 +398,9 @@ def _logical(group: UUID, name: str, words: str) -> Logical:
 def _luks(path: str, about: Any) -> tuple[AnySubject, Header | None]:
     words = str(about).split()
     slots = frozenset(int(word) for word in words if word.isdigit())
-    flags = frozenset(word for word in words if not word.isdigit())
-    return LuksHeader(path), None if about == "none" else Header(2, slots, flags)
+    offset = next((sizes.parse(word.removeprefix("from=")) for word in words if word.startswith("from=")), None)
+    flags = frozenset(word for word in words if not word.isdigit() and not word.startswith("from="))
+    return LuksHeader(path), None if about == "none" else Header(2, slots, flags, offset)
 
 
 def _table(about: Any, sectors: int, sector: int) -> gpt.Gpt | OtherTable | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from subfloor.core.errors import LookFailed
@@ -23,7 +23,8 @@ ALLOW_DISCARDS = "allow-discards"
 class Header:
     """``version``: 1 or 2; ``slots``: the numbers of the key slots that hold a key; ``flags``: in cryptsetup's words.
 
-    Of a header of version 1 only the version is known.
+    ``offset``: the bytes before its data, if these take all that is behind them; None: its size does not depend on
+    that of its volume. Of a header of version 1 only the version is known.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"slots": "key slots"}
@@ -31,6 +32,7 @@ class Header:
     version: int = 2
     slots: frozenset[int] = frozenset()
     flags: frozenset[str] = frozenset()
+    offset: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         slots = ", ".join(map(str, sorted(self.slots))) or "none"
@@ -72,9 +74,17 @@ def _header(dump: Mapping[str, Any]) -> Header:
     """From the JSON area of a header (LUKS2 on-disk format, section 3)."""
     try:
         flags = dump["config"].get("flags", ())
-        return Header(2, frozenset(map(int, dump["keyslots"])), frozenset(map(str, flags)))
+        slots = frozenset(map(int, dump["keyslots"]))
+        return Header(2, slots, frozenset(map(str, flags)), _offset(dump["segments"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"cryptsetup: {error}") from error
+
+
+def _offset(segments: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """Where the data begins, of a container with one segment that reaches to the end of its volume."""
+    (first, *more) = segments.values()
+    whole = not more and first["type"] == "crypt" and first["size"] == "dynamic"
+    return int(first["offset"]) if whole else None
 
 
 # The magic is "LUKS" and two bytes more, then comes the version (LUKS2 on-disk format, section 2.1).

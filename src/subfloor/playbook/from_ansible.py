@@ -101,7 +101,7 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
         "fstype": "write `type`",
         "opts": "write `options`, as a list",
         "force": "remove it; data is erased only with consent: `--destroy DEVICE`",
-        "resizefs": "remove it: an xfs or btrfs grows with its volume",
+        "resizefs": "remove it: a filesystem grows with its volume",
         "state": "remove it; `wipefs` erases a disk",
     },
     "directory": {

@@ -1,8 +1,8 @@
 """Let a filesystem grow with its volume. Pure.
 
-xfs and btrfs grow while they are mounted, in transactions: an interruption leaves a sound filesystem of the old size,
-of the new one, or between them, and the next run continues. That needs no mark. f2fs grows only while it is not
-mounted, and an interruption may destroy it, so it is not grown.
+ext4, xfs and btrfs grow while they are mounted, in transactions: an interruption leaves a sound filesystem of the old
+size, of the new one, or between them, and the next run continues. That needs no mark. resize2fs(8) and resize.f2fs(8)
+on a filesystem that is not mounted give no such guarantee, so the first is not used so, and f2fs is not grown.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def warnings(volume: Volume, kind: str, subject: SizeOn) -> tuple[str, ...]:
 
 _BY_HAND = {
     "swap": "it is in use, so it keeps its size; `swapoff` it, then run this again",
-    "ext4": "it keeps its size; `resize2fs` lets it grow while it is mounted",
     "vfat": "it keeps its size; copy its files elsewhere and make it again to use the rest",
     "f2fs": "it keeps its size, because an interruption of `resize.f2fs` could destroy it; with a copy of its files, "
     "unmount it and use that program yourself",

@@ -95,6 +95,7 @@ TOOLS: Mapping[str, Tools] = {
         # from a backup, but a small filesystem has none.)
         mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
         sized=lambda size: ((), (f"{size // 1024}k",)),
+        grow=lambda to: ("resize2fs", to.node, f"{to.size // 1024}K"),
     ),
     "vfat": Tools(
         lambda node, label, uuid, options: (

@@ -69,6 +69,12 @@ def refresh(name: str, key: Key, *, discards: bool) -> Command:
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
 
 
+def resize(name: str, key: Key) -> Command:
+    """A command that lets an open container take all of its volume; it needs the key, which the kernel may not show."""
+    argv = ("cryptsetup", "resize", *key.words, "--", name)
+    return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
+
+
 _WRONG_KEY = (
     "a status of 2 means that {} does not open it: give the right one, or add it with `cryptsetup luksAddKey`; "
     "`cryptsetup luksDump` lists the key slots"

@@ -1,9 +1,10 @@
-"""Open a container, and change how it is open. Pure."""
+"""Open a container, let it grow, and change how it is open. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from subfloor.core.errors import Refused
 from subfloor.core.task import Step
 from subfloor.observe.disk import Content, DiskState, Mapped, Missing, Unopened
 from subfloor.observe.luks import ALLOW_DISCARDS, Header
@@ -11,12 +12,15 @@ from subfloor.steps.containers import commands
 from subfloor.steps.containers.declared import Container
 from subfloor.steps.containers.making import check_name
 from subfloor.steps.volumes import Volume, luks
+from subfloor.storage.sizes import show
 
 _DISCARDS = frozenset({ALLOW_DISCARDS})
 
 
 def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
-    """A step that opens the container, or changes whether discards are passed to the disk. Raises ``Refused``."""
+    """A step that opens the container, lets an open one grow with its volume, or changes whether discards are passed to
+    the disk. Raises ``Refused``.
+    """
     inside = volume.machine[declared.inside]
     if isinstance(inside, Unopened):
         return None
@@ -24,7 +28,34 @@ def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
         return _open(volume, declared, found)
     if not inside.mapped or inside.mapped.uuid != _mapped(volume, declared).uuid:
         check_name(volume, declared)
-    return _discards(volume, declared)
+    return _grown(volume, declared, inside) or _discards(volume, declared)
+
+
+def _grown(volume: Volume, declared: Container, inside: DiskState) -> Step | None:
+    """A step that lets the container take all of its volume. One that is opened later does so by itself."""
+    header = volume.machine[declared.header]
+    if not isinstance(header, Header) or header.offset is None:
+        return None
+    size = (volume.size - header.offset) // inside.limits.sector * inside.limits.sector
+    if size < inside.size:
+        raise Refused(
+            f"the container on {declared.device} is larger than its place: {declared.inside.path} has "
+            f"{show(inside.size)}, and {declared.device} has room for {show(max(size, 0))}, so its end is missing",
+            advice=f"make {declared.device} as large again as it was, before anything writes to it",
+        )
+    return _grow(volume, declared, inside, size) if size > inside.size else None
+
+
+def _grow(volume: Volume, declared: Container, inside: DiskState, size: int) -> Step:
+    key = declared.keys_for("to let the container grow")[0]
+    # At the new end of an empty one there may be anything.
+    seen = replace(inside, size=size) if inside.content else Unopened("the container has grown")
+    return Step(
+        says=f"Let the container on {declared.device} grow from {show(inside.size)} to {show(size)}",
+        commands=(commands.resize(declared.name, key),),
+        after=volume.machine.with_(declared.inside, seen),
+        locks=volume.locks,
+    )
 
 
 def _mapped(volume: Volume, declared: Container) -> Mapped:
