@@ -61,6 +61,7 @@ def _check_grown(sh: Sh) -> None:
     assert volume >= 1000 * MIB and volume - blocks * block < 8 * MIB
 
 
+@pytest.mark.campaign
 def test_a_filesystem_grows_with_all_that_it_lies_on_and_keeps_its_files(
     subfloor: Subfloor, blank: Blank, sh: Sh
 ) -> None:
