@@ -24,6 +24,7 @@ def set_clock(sh: Callable[..., str]) -> Iterator[Callable[[str], None]]:
     set_to(f"@{now.strip()}")
 
 
+@pytest.mark.campaign
 def test_any_clock_gives_the_same_result_case_70(
     subfloor: Callable[..., list[Ran]],
     sh: Callable[..., str],

@@ -100,6 +100,7 @@ def mend(sh: Sh) -> Iterator[Callable[[str], None]]:
         sh(f"{script}; udevadm settle")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("how", UDEV if everything() else ["absent"])
 def test_nothing_depends_on_udev_case_55(
     how: str, forkserver: Forkserver, blank: Blank, sh: Sh, mend: Callable[[str], None]

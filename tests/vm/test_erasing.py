@@ -58,6 +58,7 @@ def test_any_table_is_erased_by_the_first_run(
     erased_and_laid_out(subfloor, sh, disk, f"{disk}1")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("kind", sample(["plain-gpt", "plain-mbr-with-logical-partitions"], 1, seed="names"))
 def test_partitions_with_p_in_their_names_are_erased_by_the_first_run(
     kind: str, subfloor: Subfloor, guest: rehearse.Machine, blank: Blank, sh: Sh, tmp_path: Path

@@ -42,7 +42,7 @@ def _volumes(sh: Sh) -> dict[str, tuple[int, str]]:
 def test_logical_volumes_are_made_filled_activated_again_and_checked(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
     blank(DISK)
     planned, made, again = subfloor(["check", LVM], ["apply", LVM], ["apply", LVM])
-    assert planned.status == 2 and "Make an ext4 filesystem on /dev/po-ol/data" in planned.said, planned
+    assert planned.status == 2 and "Make an ext4 filesystem on /dev/mapper/po--ol-data" in planned.said, planned
     assert made.status == 0 and again.status == 0 and "in sync" in again.said, (made, again)
     volumes = _volumes(sh)
     assert {name: size for name, (size, _) in volumes.items()} == {"data": 244, "swap": 64}

@@ -86,6 +86,7 @@ def test_keys_are_added_and_revoked_and_the_last_key_stays(
     assert "discards" not in sh("cryptsetup status data") and sh("cat /mnt/letter").strip() == "dear"
 
 
+@pytest.mark.campaign
 def test_a_foreign_container_keeps_every_byte_without_consent(
     subfloor: Subfloor, blank: Blank, sh: Sh, secrets: str
 ) -> None:

@@ -24,6 +24,7 @@ READ = 'mount "$1" /media && cat /media/letter && umount /media'
 DELETE = 'disk=$1; shift; udevadm settle; sfdisk --quiet --delete "$disk" "$@" && udevadm settle'
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("numbers", sample([("1",), ("3",), ("1", "2", "3")], 1, seed="deleted"), ids="-".join)
 def test_deleted_entries_are_put_back_with_their_content(
     numbers: tuple[str, ...], subfloor: Subfloor, blank: Blank, sh: Sh

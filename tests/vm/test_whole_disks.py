@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from crash.forked import Ran
 from places import DATA
 from vm import zoo
@@ -17,6 +19,7 @@ PLAIN, ENCRYPTED = "/dev/vdd", "/dev/vde"
 MARK = "dd if=$1 bs=512 skip=$(($(blockdev --getsz $1) - 2048)) count=1 status=none | head -c 8"
 
 
+@pytest.mark.campaign
 def test_whole_disks_are_filled_opened_again_and_checked(subfloor: Subfloor, blank: Blank, sh: Sh) -> None:
     for disk in (PLAIN, ENCRYPTED):
         blank(disk)
