@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from disks.devices import bare
+from disks.devices import CELLAR, bare
 from disks.ground import Ground, ground
 from loop_disks import run
 from subfloor.act.look import look
@@ -36,12 +36,12 @@ def names(bare: str) -> Iterator[tuple[str, ...]]:
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
 @pytest.mark.parametrize("by", [0, 1, 2])
 def test_a_mount_by_any_name_is_recognised(names: tuple[str, ...], ground: Ground, kind: str, by: int) -> None:
-    run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", "-L", "cellar", names[0])
+    run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", "-L", CELLAR, names[0])
     path = str(ground.path / "x")
     bind = {"bind-persist": {"path": "/kept", "root": str(ground.path), "store": "/x"}}
     ground.sh(f"mkdir x; mount {names[by]} x")
     ground.settle(bind)
-    for name in (*names, "LABEL=cellar"):
+    for name in (*names, f"LABEL={CELLAR}"):
         assert ground.apply({"mount": {"path": path, "source": name, "type": kind}}, bind) == []
 
 
@@ -49,8 +49,8 @@ def test_a_mount_by_any_name_is_recognised(names: tuple[str, ...], ground: Groun
 def test_a_whole_disk_by_any_name_is_filled_and_mounted(names: tuple[str, ...], ground: Ground, by: int) -> None:
     """A link ``/dev/DIRECTORY/NAME`` of the user's own looks like that of a logical volume."""
     place = {"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "ext4"}}
-    done = ground.settle({"mkfs": {"device": names[by], "type": "ext4", "label": "cellar"}}, place)
-    assert f"Make an ext4 filesystem on {names[by]} labelled 'cellar'" in done
+    done = ground.settle({"mkfs": {"device": names[by], "type": "ext4", "label": CELLAR}}, place)
+    assert f"Make an ext4 filesystem on {names[by]} labelled '{CELLAR}'" in done
 
 
 @pytest.mark.parametrize("by", [0, 1, 2])

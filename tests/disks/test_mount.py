@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from disks.devices import bare, disk, ext4
+from disks.devices import CELLAR, SHELF, bare, disk, ext4
 from disks.ground import Ground, ground
 from loop_disks import run, said
 from subfloor.core.errors import SubfloorError
@@ -166,7 +166,7 @@ def test_mount_of_a_partition(disk: str, ground: Ground) -> None:
         ground.apply({"mount": {"path": str(ground.path / "x"), "source": f"{disk}p3", "type": "ext4"}})
 
 
-@pytest.mark.parametrize("tag", ["LABEL=cellar", "PARTLABEL=cellar"])
+@pytest.mark.parametrize("tag", [f"LABEL={CELLAR}", f"PARTLABEL={CELLAR}"], ids=["LABEL", "PARTLABEL"])
 def test_mount_by_a_tag_on_the_plays_own_disk(disk: str, ground: Ground, tag: str) -> None:
     swap = {"swap": {"device": f"{disk}p2"}}
     ground.settle(swap, {"mount": {"path": str(ground.path / "nix"), "source": tag, "type": "ext4"}})
@@ -175,7 +175,7 @@ def test_mount_by_a_tag_on_the_plays_own_disk(disk: str, ground: Ground, tag: st
 
 def test_mount_by_a_tag_on_another_disk(ext4: str, ground: Ground) -> None:
     uuid = said("blkid", "-p", "-s", "UUID", "-o", "value", ext4)
-    for path, tag in (("a", "LABEL=shelf"), ("b", f"/dev/disk/by-uuid/{uuid}")):
+    for path, tag in (("a", f"LABEL={SHELF}"), ("b", f"/dev/disk/by-uuid/{uuid}")):
         ground.settle({"mount": {"path": str(ground.path / path), "source": tag, "type": "ext4"}})
         assert ground.mount(path).source == ext4
     with pytest.raises(SubfloorError, match=r"no device has LABEL=nowhere"):
@@ -183,17 +183,17 @@ def test_mount_by_a_tag_on_another_disk(ext4: str, ground: Ground) -> None:
 
 
 def test_a_label_that_two_devices_carry_is_refused(ext4: str, disk: str, ground: Ground) -> None:
-    run("e2label", f"{disk}p1", "shelf")
+    run("e2label", f"{disk}p1", SHELF)
     for play in ((), ({"swap": {"device": f"{disk}p2"}},)):
-        with pytest.raises(SubfloorError, match=r"LABEL=shelf is ambiguous"):
-            ground.apply(*play, {"mount": {"path": str(ground.path / "a"), "source": "LABEL=shelf", "type": "ext4"}})
+        with pytest.raises(SubfloorError, match=f"LABEL={SHELF} is ambiguous"):
+            ground.apply(*play, {"mount": {"path": str(ground.path / "a"), "source": f"LABEL={SHELF}", "type": "ext4"}})
 
 
 def test_an_unfinished_filesystem_is_not_mounted(disk: str, ground: Ground) -> None:
-    run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--part-label", disk, "1", "cellar.unfinished")
-    for source in (f"{disk}p1", "PARTLABEL=cellar"):
+    run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--part-label", disk, "1", f"{CELLAR}.unfinished")
+    for source in (f"{disk}p1", f"PARTLABEL={CELLAR}"):
         swap = {"swap": {"device": f"{disk}p2"}}
-        with pytest.raises(SubfloorError, match=r"unfinished: the partition is named 'cellar.unfinished'"):
+        with pytest.raises(SubfloorError, match=rf"unfinished: the partition is named '{CELLAR}.unfinished'"):
             ground.apply(swap, {"mount": {"path": str(ground.path / "nix"), "source": source, "type": "ext4"}})
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -79,6 +79,15 @@ def test_hosts_are_shown_in_their_order(tmp_path: Path, command: str) -> None:
     assert all(f"count on {name}" in part for name, part in zip("abc", told, strict=True))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in the background with SIGINT ignored, and so may be what runs these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("to", ["the process", "one thread"])
 def test_an_interrupt_ends_what_runs_on_every_host(tmp_path: Path, to: str) -> None:
     """Python acts on it in the main thread, whichever thread the kernel gives it to."""
