@@ -22,8 +22,8 @@ _ANOTHER_TRY = 0.5
 """Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _TRIES = 4
-"""How often it is tried in that case, however long that takes: on a busy machine one passer-by may follow another, and
-each has closed the device again before it is looked for."""
+"""How often in a row it is tried in that case, however long that takes: on a busy machine one passer-by may follow
+another, and each has closed the device again before it is looked for."""
 
 
 class Commands:
@@ -39,18 +39,19 @@ class Commands:
         A command that fails is repeated for the seconds of its ``patience``. Raises ``CommandFailed``, ``Interrupted``,
         and what ``Shell.perform`` raises.
         """
-        left, since, tries, waits = tuple(commands), 0.0, 0, pauses()
+        left, since, unseen, waits = tuple(commands), 0.0, 0, pauses()
         while True:
             *ended, last = self._sent(left, then)
             if len(ended) == len(left):
                 return last
             command, began = left[len(ended)], time.monotonic() - last.seconds
             if ended or not since:  # this command fails for the first time
-                since, tries, waits = began, 0, pauses()
-            left, tries = left[len(ended) :], tries + 1
+                since, unseen, waits = began, 0, pauses()
+            left = left[len(ended) :]
             openers = self._openers(command)
+            unseen = 0 if openers else unseen + 1
             # What had it open may have closed it since the command failed. So the time counts to the command's start.
-            patient = openers or tries < _TRIES
+            patient = openers or unseen < _TRIES
             if began - since >= (command.patience if patient else min(command.patience, _ANOTHER_TRY)):
                 raise _failure(command, last, openers)
             time.sleep(next(waits))
