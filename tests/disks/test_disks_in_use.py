@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from disks.laying_out import SMALL, judge, on, untouched
+from disks.laying_out import SMALL, blkid, judge, on, untouched
 from disks.plays import applied, converged, refusal
 from foreign_disks import FOREIGN
 from loop_disks import MakeDisk, Mounter, disk, mounted, run, said
@@ -37,8 +37,15 @@ def test_a_disk_with_active_swap_is_refused_case_32(disk: MakeDisk) -> None:
     vda = disk()
     converged(on(vda, *SMALL))
     run("swapon", vda.partition(2))
+
+    def all_but_swap() -> str:  # to which the kernel may write at any time
+        kept = said("sha256sum", vda.partition(1), vda.partition(3))
+        return f"{kept} {said('sfdisk', '--dump', vda.node)} {blkid(vda.partition(2))}"
+
     try:
-        untouched(vda, on(vda, *SMALL), "active as swap", seed="another")
+        before = all_but_swap()
+        assert "active as swap" in refusal(on(vda, *SMALL), vda.node, seed="another")
+        assert all_but_swap() == before
     finally:
         run("swapoff", vda.partition(2))
 

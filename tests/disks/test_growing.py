@@ -123,7 +123,10 @@ def test_a_swap_area_is_made_again_unless_it_is_in_use(disk: MakeDisk) -> None:
     converged(on(vda, "swap"))
     run("swapon", vda.partition(1))
     try:
-        assert int(said("swapon", "--show=SIZE", "--bytes", "--noheadings").splitlines()[-1]) > 97 * MIB
+        active = dict(
+            line.split() for line in said("swapon", "--show=NAME,SIZE", "--bytes", "--noheadings").splitlines()
+        )
+        assert int(active[vda.partition(1)]) > 97 * MIB
     finally:
         run("swapoff", vda.partition(1))
 
