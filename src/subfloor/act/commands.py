@@ -39,22 +39,18 @@ class Commands:
         A command that fails is repeated for the seconds of its ``patience``. Raises ``CommandFailed``, ``Interrupted``,
         and what ``Shell.perform`` raises.
         """
-        left, since, unseen, waits = tuple(commands), 0.0, 0, pauses()
+        left, failing = tuple(commands), None
         while True:
             *ended, last = self._sent(left, then)
             if len(ended) == len(left):
                 return last
-            command, began = left[len(ended)], time.monotonic() - last.seconds
-            if ended or not since:  # this command fails for the first time
-                since, unseen, waits = began, 0, pauses()
-            left = left[len(ended) :]
-            openers = self._openers(command)
-            unseen = 0 if openers else unseen + 1
-            # What had it open may have closed it since the command failed. So the time counts to the command's start.
-            patient = openers or unseen < _TRIES
-            if began - since >= (command.patience if patient else min(command.patience, _ANOTHER_TRY)):
-                raise _failure(command, last, openers)
-            time.sleep(next(waits))
+            left, began = left[len(ended) :], time.monotonic() - last.seconds
+            if ended or failing is None:
+                failing = _Failing(left[0], began)
+            openers = self._openers(left[0])
+            if not failing.is_tried_again(began, openers):
+                raise _failure(left[0], last, openers)
+            time.sleep(next(failing.pauses))
 
     def _sent(self, commands: Sequence[Command], then: Look) -> list[Result]:
         try:
@@ -93,6 +89,23 @@ class Commands:
         """The programs that have open what the command needs, as far as that can be seen."""
         subject = DeviceUsers(command.needs)
         return look(self._shell, {subject})[subject] if command.needs else ()
+
+
+class _Failing:
+    """A command that has failed since ``began``, and whether it is worth another try."""
+
+    def __init__(self, command: Command, began: float) -> None:
+        self.pauses = pauses()
+        self._patience, self._since, self._unseen = command.patience, began, 0
+
+    def is_tried_again(self, began: float, openers: Sequence[DeviceUser]) -> bool:
+        """Whether to try again after a failure of the run that ``began`` then.
+
+        What had the device open may have closed it since the command failed. So the time counts to the command's start.
+        """
+        self._unseen = 0 if openers else self._unseen + 1
+        is_disturbed = openers or self._unseen < _TRIES
+        return began - self._since < (self._patience if is_disturbed else min(self._patience, _ANOTHER_TRY))
 
 
 def pauses() -> Iterator[float]:
