@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ from loop_disks import LoopDisk, MakeDisk, disk, released, run, said
 from subfloor.act.apply import Depth, Plan, preflight
 from subfloor.act.host import Host
 from subfloor.core.consent import Consent
+from subfloor.core.machine import Output
 from subfloor.observe.private_view import Place, PrivateView, Unmounted
 
 pytestmark = pytest.mark.root
@@ -209,6 +211,15 @@ def test_a_filesystem_that_is_not_ours_is_not_mounted(ground: MakeGround) -> Non
     plan = planned(here)
     assert outcomes(plan) == {"ext4": "not-visible"}
     assert plan.insides[0].unseen == "it does not carry the UUID that this play gives"
+
+
+def test_a_filesystem_that_was_replaced_since_the_plan_was_made_is_not_mounted(ground: MakeGround) -> None:
+    here = ground("ext4")
+    path = str(here.root / "ext4")
+    view = PrivateView((Place(path, Unmounted(here.disk.partition(1), "ext4", str(uuid4()))),))
+    looked = run("sh", "-c", view.around(view.probes()[0]))
+    shown = view.parse(Output(looked.stdout, looked.returncode))
+    assert shown.missing == {path: "it does not carry the UUID that this play gives any more"}
 
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])

@@ -19,12 +19,14 @@ _PARTITIONS = "src/subfloor/steps/partitions"
 _TABLES = "src/subfloor/steps/tables.py"
 _WHOLE_DISK = "src/subfloor/steps/volumes/whole_disk.py"
 _WIPEFS = "plugins/wipefs.py"
+_PRIVATE = "src/subfloor/observe/private_mounts.py"
 
 _ENGINE = ("tests/unit/core/test_engine.py",)
 _RACES = ("tests/crash/test_races.py",)
 _WHOLE = ("tests/disks/test_whole_disk.py",)
 _BEFORE = ("tests/disks/test_what_was_on_a_disk.py",)
 _PROPERTIES = ("tests/unit/storage/test_disk_properties.py",)
+_UNMOUNTED = ("tests/disks/test_unmounted_filesystems.py",)
 _ADOPTED = ("tests/unit/steps/test_adoption.py",)
 _SEEN = ("tests/unit/observe/test_probes.py", "tests/unit/observe/test_mounts_and_swaps_as_printed.py")
 
@@ -1055,6 +1057,85 @@ MUTANTS = (
         "    _replace(path.resolve(), text)",
         '    path.write_text(text, "utf-8")',
         ("tests/unit/cli/test_saved_files.py",),
+    ),
+    # A look into filesystems that are not mounted.
+    Mutant(
+        "a filesystem that carries another UUID by now is mounted for a check",
+        _PRIVATE,
+        """elif [ "$(blkid -p -s UUID -o value -- "$node")" != "$uuid" ]; then""",
+        "elif false; then",
+        _UNMOUNTED,
+    ),
+    Mutant(
+        "a filesystem that is not known as ours is mounted for a check",
+        _PRIVATE,
+        """elif [ -z "$uuid" ]; then""",
+        """elif uuid=${uuid:-$(blkid -p -s UUID -o value -- "$node")} && false; then""",
+        _UNMOUNTED,
+    ),
+    Mutant(
+        "a check mounts a filesystem from its own device",
+        _PRIVATE,
+        """try "$type" "loop=$loop,$safe$own" "$node" && return""",
+        """try "$type" "$safe$own" "$node" && return""",
+        _UNMOUNTED,
+    ),
+    Mutant(
+        "a check mounts a filesystem while another program is at work on its disk",
+        _PRIVATE,
+        """elif ! lock_disks "$(readlink -f -- "$node")"; then""",
+        "elif false; then",
+        _UNMOUNTED,
+    ),
+    Mutant(
+        "what this plan changes is read as it was before",
+        "src/subfloor/act/insides.py",
+        'return "this plan changes what is in it" if self._is_changed(place, after) else ""',
+        'return ""',
+        _UNMOUNTED,
+    ),
+    Mutant(
+        "what lies below a place that could not be shown counts as seen",
+        "src/subfloor/act/insides.py",
+        'return not any(unseen.get(_upper(unseen, path), "") for path in places)',
+        "return True",
+        _UNMOUNTED,
+    ),
+    # Several hosts, and commands that are disturbed.
+    Mutant(
+        "a command that passers-by disturb one after the other fails",
+        "src/subfloor/act/commands.py",
+        "is_disturbed = openers or self._unseen < _TRIES",
+        "is_disturbed = openers",
+        ("tests/unit/act/test_repeated_commands.py",),
+    ),
+    Mutant(
+        "an interrupt that another thread gets waits for the hosts",
+        "src/subfloor/act/side_by_side.py",
+        "while wait(begun, timeout=_WAKES).not_done:",
+        "while wait(begun).not_done:",
+        ("tests/unit/act/test_side_by_side.py", "-k", "interrupt"),
+    ),
+    Mutant(
+        "a run goes on however many hosts of a batch fail",
+        "src/subfloor/act/rolling.py",
+        "self._stop.because(self._too_many())",
+        "pass",
+        ("tests/unit/act/test_rolling.py",),
+    ),
+    Mutant(
+        "a look waits for a device that hangs",
+        "src/subfloor/observe/asking.py",
+        "</dev/null 2>/dev/null & } |",
+        "</dev/null 2>/dev/null; } |",
+        ("tests/unit/observe/test_devices_that_hang.py",),
+    ),
+    Mutant(
+        "a value that is as in the base again counts as unchanged",
+        "src/subfloor/core/machine.py",
+        "return itertools.chain(own, other._own.keys() - self._own.keys())",
+        "return own",
+        ("tests/unit/core/test_machine_growth.py",),
     ),
     # Subvolumes, swap files, and a root that is rolled back.
     Mutant(
