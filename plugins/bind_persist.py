@@ -66,7 +66,7 @@ class BindPersist(Task):
     path: Annotated[str, Param("The path to persist, on the installed system", examples=("/etc/nixos", "/var/log"))]
     root: parameters.InstallRoot = "/"
     store: parameters.Store = "/nix/persist"
-    kind: Annotated[Literal["directory", "file"], Param("What it is")] = "directory"
+    kind: Annotated[Literal["directory", "file"], Param("Whether the path is a directory or a file")] = "directory"
     owner: parameters.Owner = "root"
     group: parameters.Group = "root"
     mode: Annotated[str | None, Param("The mode, in octal; default: 0755, for a file 0644", pattern=MODE_PATTERN)] = (

@@ -1,4 +1,4 @@
-"""`logical-volume`: a logical volume of LVM, ours, active."""
+"""`logical-volume`: an active logical volume (LVM) of this play."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class LogicalVolume(Task):
         if self.filled:
             return ()
         return (
-            f"no task of the play fills the logical volume {self.group}/{self.name}, so its tag keeps the end "
+            f"no task of the play fills the logical volume {self.group}/{self.name}, so its tag still ends in "
             f"{UNFINISHED!r}: add `mkfs` for it, or `raw: true` if another tool fills it",
         )
 

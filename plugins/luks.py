@@ -1,4 +1,4 @@
-"""`luks`: a LUKS2 container of ours with the declared keys, open under its name."""
+"""`luks`: a LUKS2 container of this play with the declared keys, open under its name."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class Mkfs(Task):
     def _check_room(self, volume: Volume) -> None:
         if self.type in volume.unfit:
             raise Refused(
-                f"{self.type} is not offered on a whole disk, {self.device}: it looks like a partition table there",
+                f"{self.type} is not supported on a whole disk, {self.device}: it looks like a partition table there",
                 advice="make a partition for it with `gpt-label` and `aligned-partition`; or declare another type",
             )
         least = least_sectors(self.type, volume.sector) * volume.sector

@@ -1,4 +1,4 @@
-"""`raid`: an md array of ours over the declared volumes, assembled under its name."""
+"""`raid`: an md array of this play over the declared volumes, assembled under its name."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Raid(Task):
 
     The kernel synchronises the members in the background, and the array can be used meanwhile: `cat /proc/mdstat`
     shows how far it is. An array in which a declared member is missing is degraded, which is drift. The
-    member is added again if it belongs to the array and was not used apart from it; a partition with other content is
-    added with consent for it. A member that the kernel has marked as faulty is for a person to judge.
+    member is added again if it belongs to the array and was not used without it; a partition with other content is
+    added with consent for it. If the kernel has marked a member as faulty, a person must decide.
     """
 
     key: ClassVar[str] = "raid"
@@ -67,7 +67,7 @@ class Raid(Task):
         for each in self.devices:
             checked("devices", partition_of, each)
         if len(set(self.devices)) < max(2, len(self.devices)):
-            raise ValueError("devices: a mirror needs 2 different ones or more")
+            raise ValueError("devices: a mirror needs at least 2 different devices")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         path = self._declared.path
@@ -132,7 +132,7 @@ class Raid(Task):
             )
         if self.partitioned:
             raise Refused(
-                f"the play makes a partition table on {self._declared.path}, which is not offered",
+                f"the play makes a partition table on {self._declared.path}, which is not supported",
                 advice="make several arrays over partitions, or put LUKS or a filesystem on the array",
             )
 

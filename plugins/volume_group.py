@@ -1,4 +1,4 @@
-"""`volume-group`: a volume group of LVM, ours, on these volumes."""
+"""`volume-group`: a volume group (LVM) of this play, on the declared volumes."""
 
 from __future__ import annotations
 

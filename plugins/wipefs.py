@@ -95,7 +95,7 @@ class Wipefs(Task):
         writable(self.device, unused(machine, self.device, disk))
         kinds = ",".join(dict.fromkeys(disk.signatures))
         return Step(
-            says=f"Erase {kinds} beside our label on {self.device}",
+            says=f"Erase {kinds} next to our label on {self.device}",
             commands=(
                 Command(("wipefs", "--all", "--quiet", "--types", kinds, disk.node)),
                 Command(("sync", disk.node)),

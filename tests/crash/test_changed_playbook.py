@@ -137,7 +137,7 @@ ON_DISK = {
     "the-same-size-in-other-words": Case(of(4, size="49152KiB")),
     "started-where-it-is": Case(of(1, start="1MiB")),
     "moved-case-50": refused(of(1, start="2MiB"), "it starts at 1MiB, but 2MiB is declared"),
-    "started-off-the-grid-case-03": refused(of(1, start="1025KiB"), "not an aligned place"),
+    "started-off-the-grid-case-03": refused(of(1, start="1025KiB"), "not an aligned position"),
     "attributes-set": Case(of(1, attributes=["required"]), says="Set the attributes", writes=True),
     "raw-though-it-is-filled": Case(of(3, raw=True)),
     # What a partition holds is declared otherwise.

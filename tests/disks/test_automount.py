@@ -58,4 +58,4 @@ def test_an_idle_automount_is_in_sync(ext4: str, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
     mount, tmpfs = found.stdout.splitlines()[:2]
     assert mount == "ok None"
-    assert tmpfs.startswith("refused an automount that is not mounted yet is at")
+    assert tmpfs.startswith(f"refused {place} is an automount that is not mounted yet")

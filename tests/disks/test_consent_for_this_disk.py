@@ -99,7 +99,7 @@ def test_a_link_that_changes_after_consent_is_refused_case_18(two: tuple[LoopDis
     digests = [each.digest() for each in two]
     (report,) = carried_out(tmp_path, planned=lambda: lead_to(two[1])).reports
     assert (report.outcome, len(report.tasks)) == (HostOutcome.REFUSED, 1)
-    assert f"{LINK} is not the disk that was planned for: planned was {two[0].node} (" in str(report.tasks[0].error)
+    assert f"{LINK} is not the disk that the plan was made for: expected {two[0].node} (" in str(report.tasks[0].error)
     assert [each.digest() for each in two] == digests
 
 
@@ -107,7 +107,7 @@ def test_a_link_that_changes_during_the_run_is_refused_case_18(two: tuple[LoopDi
     other = two[1].digest()
     (report,) = carried_out(tmp_path, stepped=lambda: lead_to(two[1])).reports
     assert [each.outcome for each in report.tasks][-1] is Outcome.REFUSED
-    assert "is not the disk that was planned for" in str(report.tasks[-1].error)
+    assert "is not the disk that the plan was made for" in str(report.tasks[-1].error)
     assert two[1].digest() == other
 
 
@@ -129,7 +129,7 @@ def test_another_disk_under_the_same_name_is_refused_case_20(two: tuple[LoopDisk
 
     before = two[0].digest()
     (report,) = carried_out(tmp_path, planned=swap).reports
-    assert "is not the disk that was planned for" in str(report.tasks[-1].error)
+    assert "is not the disk that the plan was made for" in str(report.tasks[-1].error)
     assert two[0].digest() == before
 
 

@@ -56,7 +56,7 @@ def test_a_partition_in_use_that_is_not_in_the_table_is_refused_case_54(disk: Ma
     at = mounted(vda.partition(3))
     run("mount", "-o", "remount,ro", at)
     run("wipefs", "--all", "--force", vda.node)
-    untouched(vda, on(vda, *SMALL), f"{vda.partition(3)}, which its table does not have")
+    untouched(vda, on(vda, *SMALL), f"{vda.partition(3)}, which is not in its table")
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -70,7 +70,7 @@ def test_a_filesystem_grows_with_the_disk_and_keeps_its_files(disk: MakeDisk, ki
     put_files(vda.partition(1), kind, FILES)
     vda.resize("900MiB")
     steps, _ = planned(on(vda, kind))
-    assert f"Let the {kind} filesystem on {vda.partition(1)} grow from 510MiB to 898MiB" in steps
+    assert f"Grow the {kind} filesystem on {vda.partition(1)} from 510MiB to 898MiB" in steps
     converged(on(vda, kind))
     judge(vda.partition(1), kind, 880 * MIB)
 
@@ -147,6 +147,6 @@ def test_a_filesystem_that_is_larger_than_its_partition_is_refused(disk: MakeDis
     run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", 1, vda.node, stdin=b"size=200MiB\n")
     run("partx", "--update", "--nr", "1:1", vda.node)
     before = vda.digest()
-    assert "is larger than its place" in refusal(on(vda, "ext4", "200MiB"))
+    assert "is larger than the device" in refusal(on(vda, "ext4", "200MiB"))
     assert vda.digest() == before
     converged(on(vda, "ext4", "300MiB"))

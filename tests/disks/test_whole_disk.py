@@ -153,4 +153,4 @@ def test_a_disk_has_one_name_and_one_layout(disk: MakeDisk) -> None:
     converged([*on(vdb, "ext4", disk="one"), *on(vdc, "ext4", disk="two")])
     swapped = [*on(vdb, "ext4", disk="two"), *on(vdc, "ext4", disk="one")]
     assert "the device names have changed" in refusal(swapped, vdb.node, vdc.node)
-    assert "vfat is not offered on a whole disk" in refusal(on(disk(), "vfat"))
+    assert "vfat is not supported on a whole disk" in refusal(on(disk(), "vfat"))

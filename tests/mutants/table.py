@@ -552,7 +552,7 @@ MUTANTS = (
     ),
     # Logical volumes.
     Mutant(
-        "a filesystem that is larger than its place is not noticed",
+        "a filesystem that is larger than the device is not noticed",
         "src/subfloor/steps/growing.py",
         "    if size.size > volume.size:\n",
         "    if False:\n",
@@ -580,7 +580,7 @@ MUTANTS = (
         ("tests/unit/observe/test_filesystem_size.py",),
     ),
     Mutant(
-        "a container that is larger than its place is not noticed",
+        "a container that is larger than the device is not noticed",
         "src/subfloor/steps/containers/opening.py",
         "    if size < inside.size:\n",
         "    if False:\n",

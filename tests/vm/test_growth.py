@@ -24,10 +24,10 @@ MIB = 1 << 20
 
 STEPS = (
     "Grow partition 1 of /dev/vdf to 1022MiB at 1MiB",
-    "Let the container on /dev/vdf1 grow from 284MiB to 1006MiB",
-    "Let the physical volume on /dev/mapper/crypt grow to",
-    "Let the logical volume po-ol/data grow to",
-    "Let the ext4 filesystem on /dev/mapper/po--ol-data grow from",
+    "Grow the container on /dev/vdf1 from 284MiB to 1006MiB",
+    "Grow the physical volume on /dev/mapper/crypt to",
+    "Grow the logical volume po-ol/data to",
+    "Grow the ext4 filesystem on /dev/mapper/po--ol-data from",
 )
 
 CLOSED = "umount /mnt || :; vgchange -qq --activate n po-ol; cryptsetup close crypt; udevadm settle"
@@ -100,7 +100,7 @@ def test_other_filesystems_grow_too(subfloor: Subfloor, blank: Blank, sh: Sh, ki
     assert subfloor(["apply", *small])[0].status == 0
     digest = _filled(sh)
     grown, after = subfloor(["apply", *larger], ["check", *larger])
-    assert grown.status == 0 and f"Let the {kind} filesystem on" in grown.said, grown
+    assert grown.status == 0 and f"Grow the {kind} filesystem on" in grown.said, grown
     assert after.status == 0 and _digest(sh) == digest, after
     assert int(sh("df --output=size -B1 /mnt | tail -n 1")) > 850 * MIB
 

@@ -98,7 +98,7 @@ def test_a_member_that_was_used_apart_is_asked_about(subfloor: Subfloor, disks: 
     mdadm --quiet --assemble --run /dev/md/data {A}1; udevadm settle
     """)
     asked, added = subfloor(["apply", MIRROR], ["apply", MIRROR, "--destroy", B])
-    assert asked.status == 5 and "changed apart from it" in asked.said, asked
+    assert asked.status == 5 and "changed since" in asked.said, asked
     assert added.status == 0 and sh(SOUND), added
     sh(STOPPED)
 

@@ -82,7 +82,8 @@ def _seen(look: Look, result: Result, listen: Listen) -> Machine:
 
 
 Depth = Literal["mounted", "shallow", "deep"]
-"""What a plan sees: what is mounted; the same, and it says which filesystems it did not see; these as well."""
+"""What a plan reads: ``mounted``: filesystems that are mounted; ``shallow``: these too, and it reports which others it
+left out; ``deep``: also filesystems that exist and are not mounted yet."""
 
 
 def preflight(

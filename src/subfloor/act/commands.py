@@ -22,8 +22,8 @@ _ANOTHER_TRY = 0.5
 """Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _TRIES = 4
-"""How often in a row it is tried in that case, however long that takes: on a busy machine one passer-by may follow
-another, and each has closed the device again before it is looked for."""
+"""The number of tries in a row in that case, however long they take: on a busy machine several programs may open the
+device one after another, and each may have closed it before subfloor looks for it."""
 
 
 class Commands:

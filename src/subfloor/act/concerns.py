@@ -64,7 +64,7 @@ def laid_out(task: Task) -> frozenset[str]:
 
 
 def _contributions(task: Task) -> tuple[Contribution, ...]:
-    what = "failed to say what the installed system needs"
+    what = "failed to list what the installed system needs"
     return asked(task, what, task.contributes, lambda answer: isinstance(answer, tuple))
 
 

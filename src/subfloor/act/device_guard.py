@@ -21,7 +21,7 @@ def check_same_disks(planned: Machine, now: Machine) -> None:
         before = planned.get(subject)
         if isinstance(state, DiskState) and isinstance(before, DiskState) and _which(before) != _which(state):
             raise Refused(
-                f"{subject} is not the disk that was planned for: planned was {before.describe()}, "
+                f"{subject} is not the disk that the plan was made for: expected {before.describe()}, "
                 f"found {state.describe()}",
                 advice="this disk was not changed; find out why the name changed (dmesg, ls -l /dev/disk/by-id), "
                 "then run this again to see the plan for it",
@@ -49,7 +49,7 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
         return
     if before != after or before.describe() != after.describe():  # labels are shown, and not compared
         raise Refused(
-            f"the content of {loss.device} has changed since consent was given: shown was "
+            f"the content of {loss.device} has changed since consent was given: expected "
             f"{before.describe()}, found {after.describe()}",
             advice="find out what changed it; then run this again to see what would be lost now",
         )

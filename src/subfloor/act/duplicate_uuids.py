@@ -51,8 +51,8 @@ def _twins(claim: Claim, carriers: Sequence[UuidHolder]) -> list[UuidHolder]:
 
 def _refused(report: TaskReport, claim: Claim, twin: UuidHolder) -> TaskReport:
     error = Refused(
-        f"{twin.node} has the {claim.kind} that belongs to {claim.node} by this play, {claim.uuid}: "
-        "the UUID would not identify one device",
+        f"{twin.node} has the {claim.kind} that this play gives to {claim.node}, {claim.uuid}: "
+        "a UUID must identify one device only",
         advice=f"to lay out {claim.disk} beside {twin.disk}, give it another name with `disk:` in `wipefs` and "
         "`gpt-label` (`-e called=disk2` with the playbooks that come with subfloor); if one of the two is a copy of "
         "the other, detach it, or give it other UUIDs",

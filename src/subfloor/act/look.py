@@ -88,7 +88,7 @@ def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
 
 
 def _probes(subject: AnySubject) -> tuple[str, ...]:
-    return asked(subject, "failed to say how it is looked at", subject.probes, _are_texts)
+    return asked(subject, "failed to list its probes", subject.probes, _are_texts)
 
 
 class _Watch:
@@ -112,7 +112,7 @@ class _Watch:
         if printed > MOST:
             raise LookFailed(
                 f"{subject}: its probe prints more than {MOST >> 20} MiB",
-                advice="check what it reads: a look should read only the state of a subject",
+                advice="check what it reads: a probe should read only the state of its subject",
             )
         if self._since and time.monotonic() - self._since > subject.patience:
             raise LookFailed(
@@ -149,11 +149,11 @@ def split(said: bytes, mark: str, count: int) -> tuple[Output, ...]:
 
 
 def _broke_off() -> LookFailed:
-    return LookFailed("the look at the machine was interrupted", advice="run the same command again")
+    return LookFailed("the run was interrupted while it read the machine", advice="run the same command again")
 
 
 def _name(subject: AnySubject) -> str:
-    return asked(subject, "failed to say its name", lambda: str(subject), bool)
+    return asked(subject, "failed to return its name", lambda: str(subject), bool)
 
 
 def _are_texts(answer: object) -> bool:

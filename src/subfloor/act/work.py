@@ -15,8 +15,8 @@ from subfloor.core.outcome import HostReport
 class Work:
     """The entries of all plays that concern one host, in their order, and the number of each one's play.
 
-    Without these numbers all entries belong to one play. ``depth``: what its plan sees. What is done is decided from
-    what is seen when it is done.
+    Without these numbers all entries belong to one play. ``depth``: what its plan reads. An apply reads again
+    before each step, and decides from that.
     """
 
     host: Host

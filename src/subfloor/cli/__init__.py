@@ -107,9 +107,11 @@ def _list(given: dict[str, Any]) -> int:
     from subfloor.cli import listing
     from subfloor.cli.secrets import name_of
     from subfloor.core.secret import Secret
+    from subfloor.nixos.crypt import PLACEHOLDER
 
     names = (*given["passwords"], *given["passphrases"], *map(name_of, given["secrets"]))
-    request = _request({**given, "passwords": (), "passphrases": (), "secrets": ()}, dict.fromkeys(names, Secret("-")))
+    unasked = dict.fromkeys(names, Secret(PLACEHOLDER))
+    request = _request({**given, "passwords": (), "passphrases": (), "secrets": ()}, unasked)
     return listing.show(request, listing.Wanted(given["list_hosts"], given["list_tasks"], given["list_tags"]))
 
 
@@ -137,7 +139,7 @@ def _disk(context: click.Context, option: click.Parameter, given: Sequence[str])
     callback=_disk,
     help="A blank disk, such as 30GiB, 8GiB:nvme, 8GiB:4096; repeatable.  [default: 30GiB]",
 )
-@click.option("--reboot", is_flag=True, help="At the end, boot what was installed.")
+@click.option("--reboot", is_flag=True, help="At the end, boot the installed system.")
 @click.option("--keep", is_flag=True, help="Keep the disk images and show their paths.")
 @click.option("--shell", is_flag=True, help="At the end, open a shell in the virtual machine.")
 @click.option("--kernel", type=options.FILE, metavar="FILE", help="The kernel to boot: a vmlinuz-RELEASE file.")

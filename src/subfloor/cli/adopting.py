@@ -101,7 +101,7 @@ class Asking:
         if not self._manner.json:
             stream = standard()
             style: Style = style_for(stream, diff=self._manner.diff, commands=self._manner.verbose)
-            Screen(stream).print(["What will be stamped:", *text.plan(reports, style), ""])
+            Screen(stream).print(["These UUIDs will be written:", *text.plan(reports, style), ""])
             for device in (device for report in reports for device in _devices(report)):
                 Screen(stream).print(style.lines(f"This stays as it is: {device.what}", "", hanging="  "))
 
@@ -111,7 +111,7 @@ class Asking:
             return True
         if self._terminal is None:
             raise ConsentNeeded(
-                f"nobody agreed to new UUIDs in the partition table of {word}",
+                f"no consent was given to new UUIDs in the partition table of {word}",
                 advice=f"run this with --stamp {word}, or on a terminal, where it asks",
             )
         from subfloor.cli.asking import answers

@@ -27,7 +27,7 @@ def tasks(name: str | None, playbook: Path | None) -> int:
     plugin = registry.get(name)
     if plugin is None:
         known = registry.names()
-        otherwise = f"there are {', '.join(known)}"
+        otherwise = f"the tasks are {', '.join(known)}"
         raise click.UsageError(f"There is no task `{name}`: {did_you_mean(name, known, otherwise=otherwise)}")
     return _print(text.page(plugin, style))
 

@@ -72,7 +72,7 @@ def _disks(shell: Shell, paths: Sequence[str]) -> Mapping[str, DiskState]:
         disk = seen[Disk(path)]
         if not isinstance(disk, DiskState):
             there = "; ".join(disk.present) if isinstance(disk, Missing) else ""
-            raise Refused(f"there is no device {path}", advice=f"name one of {there or 'none'}")
+            raise Refused(f"there is no device {path}", advice=f"this machine has: {there or 'no disk'}")
         found[path] = disk
     return found
 

@@ -115,9 +115,9 @@ class _Rehearsal:
 
     def _reboot(self, bootable: bool, images: Mapping[str, Path]) -> list[str]:
         """Boot the installed system, let it run until it ends or its time is up, and show its console."""
-        self._headline("Reboot into what was installed")
+        self._headline("Reboot into the installed system")
         if not bootable:
-            wrong = "nothing to boot was installed: no EFI/BOOT/BOOTX64.EFI on any EFI system partition"
+            wrong = "no boot loader was installed: no EFI/BOOT/BOOTX64.EFI on any EFI system partition"
             self._say(wrong)
             return [wrong]
         disks = [replace(disk, image=images[name]) for name, disk in zip(self._names, self._setting.disks, strict=True)]

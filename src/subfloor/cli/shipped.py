@@ -45,7 +45,7 @@ def copy(chosen: tuple[str, ...], target: Path) -> int:
     wanted = chosen or names()
     for name in wanted:
         if name not in names():
-            advice = did_you_mean(name, names(), otherwise=f"there are {', '.join(names())}")
+            advice = did_you_mean(name, names(), otherwise=f"the playbooks are {', '.join(names())}")
             raise click.UsageError(f"There is no playbook `{name}`: {advice}")
     files = list(_files(wanted))
     for path in files:

@@ -61,7 +61,7 @@ def _seen(shell: Shell, path: str) -> Seen:
         found = look(shell, {Disk(path)})[Disk(path)]
         if not isinstance(found, DiskState):
             there = found.present if isinstance(found, Missing) else ()
-            return Refused(f"there is no device {path}", advice=f"name one of {'; '.join(there) or 'none'}")
+            return Refused(f"there is no device {path}", advice=f"this machine has: {'; '.join(there) or 'no disk'}")
         return Shown.of(found, _closer(shell, path, found), _part_of(shell, found))
     except LookFailed as error:
         return error
@@ -86,7 +86,7 @@ def _part_of(shell: Shell, disk: DiskState) -> tuple[str, ...]:
 
 def _text(seen: Sequence[Seen], style: Style) -> Iterator[str]:
     if not seen:
-        yield "There is no disk here."
+        yield "This machine has no disk."
     for number, each in enumerate(seen):
         yield from [""] if number else []
         if isinstance(each, Shown):

@@ -65,7 +65,7 @@ def unrevealed(before: Machine, after: Machine) -> Machine:
 def blind(subjects: Iterable[AnySubject]) -> Machine:
     """A look that is not possible: raises ``PluginError``, since tasks must use what was already seen."""
     listed = ", ".join(map(str, subjects))
-    raise PluginError(f"{listed} was not looked at", advice="look at it before this task decides")
+    raise PluginError(f"{listed} was not read", advice="this is a bug in the task: list it in `subjects`")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
 
 def _endless(entry: Entry, steps: Sequence[StepRecord]) -> PluginError:
     return PluginError(
-        f"{entry.key} never stops asking for steps, the last to “{steps[-1].step.says if steps else 'nothing'}”",
+        f"{entry.key} never stops asking for steps; the last one: “{steps[-1].step.says if steps else 'nothing'}”",
         advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
     )
 
@@ -141,7 +141,7 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
             seen = seen.updated(look({needed.subject}))
         else:
             return replace(step, after=step.after.only(machine)) if step else None
-    raise PluginError(f"{task.key} never stops asking for looks", advice="this is a bug in the task: report it")
+    raise PluginError(f"{task.key} never stops asking for more subjects", advice="this is a bug in the task: report it")
 
 
 def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
@@ -232,14 +232,14 @@ class _Imagined:
 
 
 def _except(report: TaskReport, revealed: Machine, before: Machine, after: Machine) -> TaskReport:
-    """The report without what the task only revealed: that was there already."""
+    """The report without the state that a mount of the task only made visible: it existed before."""
     if not revealed or not report.steps:
         return report
     return replace(report, differences=differences(before.updated(revealed), after))
 
 
 def _as_found(report: TaskReport, found: Machine, changed: Machine) -> tuple[Difference, ...]:
-    """The differences from what was found before the play; nothing was, where an earlier task makes what is changed."""
+    """The differences from what was found before the play; none for what an earlier task of the play makes."""
     if not report.differences:
         return ()
     real = differences(found, changed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 MACHINE, ANY = "subfloor_machine", "any"
-"""The variable that says which machine a host is, and its value if that does not count."""
+"""The variable that names the machine of a host, and its value if identities do not depend on the machine."""
 
 _NAMESPACE = UUID("7ab5d0b6-3a5a-5c0c-9e0e-5bf100f5eed5")
 

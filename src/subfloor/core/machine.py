@@ -45,7 +45,7 @@ class Subject(ABC, Generic[V]):
     """Seconds that each of the probes may take. A probe that takes longer is ended, and the look fails."""
 
     follows: ClassVar[bool] = False
-    """Whether its value only follows from those of others, so that a difference is not named once more."""
+    """Whether its value is derived from other subjects; a report then leaves out its differences."""
 
     @abstractmethod
     def probes(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class LookNeeded(Exception):
     """A task must see one more subject before it can decide: the engine looks at it and asks the task again."""
 
     def __init__(self, subject: AnySubject) -> None:
-        super().__init__(f"{subject} is to be looked at")
+        super().__init__(f"{subject} has not been read yet")
         self.subject = subject
 
 

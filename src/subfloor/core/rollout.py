@@ -18,7 +18,7 @@ class Share:
     percent: bool = False
 
     def of(self, hosts: int) -> int:
-        """How many of so many hosts it is. A percentage is rounded down, but is one host at least."""
+        """The size of the batch in hosts, of this total. A percentage is rounded down, but is one host at least."""
         return hosts * self.number // 100 or 1 if self.percent else self.number
 
 
@@ -55,7 +55,7 @@ class Batch:
     most_failed: float | None = None
 
     def has_too_many(self, failed: int) -> bool:
-        """Whether so many failed hosts are more than it may have."""
+        """Whether this number of failed hosts is above the limit."""
         return self.most_failed is not None and 100 * failed > self.most_failed * len(self.hosts)
 
 

@@ -41,6 +41,9 @@ METHODS = (
 )
 """The methods that are strong enough today, the strongest first."""
 
+PLACEHOLDER = f"$6$none${'.' * 86}"
+"""A complete hash for a password that is not asked for, because nothing is applied or shown."""
+
 
 def fault(text: str) -> str:
     """What is wrong with a hash, without showing any of it; empty for a complete hash of a strong method."""

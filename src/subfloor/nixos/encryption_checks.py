@@ -128,7 +128,7 @@ def _open_keys(layout: Layout) -> Iterator[str]:
         if holder and not layout.containers(holder.device):
             yield (
                 f"the key file of {each.name}, {keys[0]}, is on {holder.path}, which is not encrypted: whoever has "
-                "both devices can read everything; put it on an encrypted filesystem, or on a disk that you take away"
+                "both devices can read everything; put it on an encrypted filesystem, or on a disk that you unplug"
             )
 
 

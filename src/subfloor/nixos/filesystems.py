@@ -62,7 +62,9 @@ def module(
     below = nix.merged(opened, active, arrays.settings(layout))
     settings = nix.merged(settings, _above(binds, homes), swaps.settings(layout, initrd), below)
     settings = nix.merged(settings, {"boot": {"initrd": {"systemd": rolling}}} if rolling else {})
-    notes = (f"{path} does not survive a reboot, as declared: {why}" for path, why in not_kept.items())
+    notes = (
+        f"{path} is declared as not persisted, so it does not survive a reboot: {why}" for path, why in not_kept.items()
+    )
     taken = "pkgs, " if rolling else ""
     return f"{''.join(map(nix.comment, notes))}{{ {taken}... }}:\n{nix.render(settings)}\n"
 

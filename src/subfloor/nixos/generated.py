@@ -6,7 +6,7 @@ import difflib
 import hashlib
 
 _MARK = "# subfloor sha256="
-_NOTE = " of what follows. This file is generated: put what is your own into local.nix."
+_NOTE = " of what follows. This file is generated: put your own settings into local.nix."
 
 
 def marked(text: str) -> bytes:

@@ -229,7 +229,7 @@ def under(root: str, contributions: Iterable[Contribution]) -> Layout:
         ),
     )
     if sum(isinstance(each, Rollback) for each in found) > 1:
-        raise ValueError("root: the play rolls back more than one subvolume at every boot, but there is one root")
+        raise ValueError("root: the play rolls back more than one subvolume at every boot, but a system has one root")
     if twice := _twice(layout.paths):
         raise ValueError(f"root: more than one task of the play mounts at {twice} under {root}")
     if twice := _twice(tuple(each.user for each in layout.passwords)):

@@ -54,7 +54,7 @@ _KEY_TYPES = re.compile(
 
 
 def check_paths(users: Mapping[str, User]) -> None:
-    """Raise ``ValueError`` if a home directory or password file is not a clean absolute path."""
+    """Raise ``ValueError`` if a home directory or password file is not a normalised absolute path."""
     for user in users.values():
         for path in filter(None, (user.home, user.password_file)):
             check_clean(path)

@@ -141,7 +141,7 @@ exit 0
 
 @dataclass(frozen=True)
 class Superblock:
-    """What a member of an array knows of it. ``alone``: the array was in use without this member's fellows."""
+    """What a member of an array knows of it. ``alone``: the array was in use without the other members."""
 
     uuid: str
     alone: bool = False

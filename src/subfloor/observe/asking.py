@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MOST_SILENT = 3
-"""How many calls of blkid that get no answer are waited for. After that no device is read, so that a look ends well
+"""The number of calls of blkid without an answer to wait for. After that no device is read, so that a look ends well
 within its subject's patience."""
 
 # A read may wait in the kernel, where no signal ends it, and `timeout` waits for its child. So both run in the
@@ -20,7 +20,7 @@ status *};;
     case $status in 124 | 137) status=silent;; esac
 }
 """
-"""A function in sh that runs a command for so many seconds at most."""
+"""A function in sh that runs a command, for at most the given number of seconds."""
 
 ASK = rf"""
 {BOUNDED}

@@ -17,8 +17,8 @@ class FilesystemSize:
     """``size``: the bytes of its device that a filesystem takes; 0 if that is unknown, or there is none. A promise of
     it is a lower bound.
 
-    ``rest``: so many bytes behind it may stay unused, because its programs leave such a rest out. ``block``: the bytes
-    of a block of it. ``number``: its number for the device, in a filesystem that can have several.
+    ``rest``: the number of bytes behind it that may stay unused, because its programs leave them out. ``block``: the
+    size of a block in bytes. ``number``: its number for the device, in a filesystem that can have several.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"size": ""}

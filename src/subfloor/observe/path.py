@@ -225,7 +225,7 @@ class TextFile(Located[TextState]):
 def check_clean(path: str) -> None:
     """Raise ``ValueError`` if a path is not absolute, or not in its shortest spelling."""
     if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or "\0" in path:
-        raise ValueError(f"{path!r} is not a clean absolute path, such as /mnt/nix")
+        raise ValueError(f"{path!r} is not a normalised absolute path, such as /mnt/nix")
 
 
 _TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")

@@ -47,7 +47,7 @@ class PrivateView(Subject[Shown]):
     The mounts are made in a mount namespace that ends with the look, or with the connection. Nothing in it is seen from
     outside; what is unmounted outside is unmounted in it too, so it keeps nothing in use. The kernel writes to a
     filesystem that is mounted read-only: it records errors of an ext4, and removes its orphans, even with ``noload``.
-    So a filesystem is mounted from a loop device that is read-only, which writes nothing for anybody; only a btrfs,
+    So a filesystem is mounted from a loop device that is read-only, which lets no write through; only a btrfs,
     whose devices the kernel identifies by their content, is mounted from its own. Other programs' locks are respected:
     of the disks, and of a run of subfloor that mounts. The loop device is locked too, so that udev makes no link to it.
     """
@@ -76,8 +76,8 @@ class PrivateView(Subject[Shown]):
     def around(self, text: str) -> str:
         """The sh that runs a script where the filesystems can be mounted.
 
-        The script comes by standard input, since an argument may be too short for it. Only a script that begins says
-        anything but why it could not.
+        The script comes by standard input, since an argument may be too short for it. If the script could not
+        start, the output is the reason.
         """
         opened = (
             f"( open_fs {number} {shlex.quote(each.node)} {each.type} {shlex.quote(each.uuid)} </dev/null"

@@ -19,7 +19,7 @@ from subfloor.storage.sizes import rounded
 
 @dataclass(frozen=True)
 class Physical:
-    """A physical volume, of so many extents. ``node``: its device; ``missing``: this machine does not have it."""
+    """A physical volume. ``extents``: their number; ``node``: its device; ``missing``: the machine does not have it."""
 
     uuid: str
     extents: int
@@ -169,7 +169,7 @@ def _group(report: Report) -> Group:
 
 
 def _one_of(found: list[Group]) -> Group:
-    """What stands for groups of the same name: LVM itself refuses to work on any of them."""
+    """One group in place of several with the same name: LVM itself refuses to work on any of them."""
     return Group(found[0].name, found[0].extent, namesakes=len(found) - 1)
 
 

@@ -33,7 +33,8 @@ _ANSIBLE: Mapping[str, str] = {
 CONNECTION_VARS: Mapping[str, str] = {
     **{f"subfloor_{name}": about for name, about in _SHARED.items()},
     "subfloor_become": "a command to put before every command, such as `sudo`",
-    MACHINE: f"which machine `localhost` is, as part of the identity of its disks; `{ANY}`: that does not count",
+    MACHINE: "the name of the machine `localhost` in the identity of its disks; "
+    f"`{ANY}`: their identity does not depend on the machine",
     **{f"ansible_{name}": about for name, about in _SHARED.items()},
     **_ANSIBLE,
 }

@@ -185,7 +185,7 @@ def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Itera
 def _filled(seen: Drafted, content: Content | Unknown | None) -> tuple[Content | None, str]:
     """The content that `mkfs` describes; or None, and why it describes none."""
     if not isinstance(content, Content):
-        return None, "Nothing recognisable is in it."
+        return None, "It holds nothing recognisable."
     if content.type == LUKS:
         return None, "It holds a LUKS container. A `luks` task opens only those that it made, so it is left out here."
     if content.type not in TOOLS:

@@ -168,7 +168,7 @@ class _Reader:
                 assert isinstance(node, Table)
                 close = nearest(name, CONNECTION_VARS)
                 known = ", ".join(f"`{each}`" for each in CONNECTION_VARS if each.startswith("subfloor_"))
-                advice = f"did you mean `{close}`?" if close else f"there are {known}"
+                advice = f"did you mean `{close}`?" if close else f"the variables are {known}"
                 self._note(f"there is no variable `{name}`", advice, node.keys[name])
         return found
 

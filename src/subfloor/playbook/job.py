@@ -236,7 +236,9 @@ def _from_task(works: Sequence[Work], name: str) -> Iterator[Work]:
     if not any(_is_named(each, name) for each in names):
         raise PlaybookError(
             f"there is no task named “{name}” to start at",
-            advice=did_you_mean(name, dict.fromkeys(names), otherwise=f"there are {'; '.join(dict.fromkeys(names))}"),
+            advice=did_you_mean(
+                name, dict.fromkeys(names), otherwise=f"the tasks are {'; '.join(dict.fromkeys(names))}"
+            ),
             where=Position(Source("--start-at-task", "")),
         )
     for work in works:

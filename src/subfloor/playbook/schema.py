@@ -95,11 +95,11 @@ def _play() -> _Schema:
                 "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
             },
             "serial": {
-                "description": "Hosts are applied to in batches of this size; a list's last one counts for the rest.",
+                "description": "The hosts of a batch; the last size of a list is repeated for all hosts that are left.",
                 "anyOf": [_SIZE, {"type": "array", "items": _SIZE, "minItems": 1}],
             },
             "max_fail_percentage": {
-                "description": "If more of a batch's hosts fail, the run stops on all hosts; 0: no host may fail.",
+                "description": "If more percent of a batch's hosts fail, the run stops on all hosts.",
                 "anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"type": "string", "pattern": _PERCENT}],
             },
             "seed": {

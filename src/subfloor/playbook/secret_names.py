@@ -49,7 +49,7 @@ _NODES = (Scalar, Listing, Table)
 
 
 def _secret_nodes(play: Play, item: Item) -> Iterator[Node]:
-    """The secret parameters of an entry, as they are written; all of it if one expression makes them all."""
+    """The secret parameters of an entry, as they are written; the whole entry if it is one expression."""
     plugin = None if item.key in BUILT_IN else play.files.registry.get(item.key)
     secret = [name for name in plugin.schema["properties"] if is_secret(name, plugin.schema)] if plugin else []
     if isinstance(item.params, Table):

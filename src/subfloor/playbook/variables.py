@@ -154,7 +154,7 @@ class Scope:
         advice = "correct the expression"
         if error.known:
             close = nearest(error.near, error.known)
-            advice = f"did you mean `{close}`?" if close else f"there are {', '.join(error.known)}"
+            advice = f"did you mean `{close}`?" if close else f"known here: {', '.join(error.known)}"
         if error.undefined:
             give = f"give it a value: `-e {error.undefined}=…`, in the inventory, or in the play's `vars`"
             ansible = from_ansible.variable(error.undefined)

@@ -94,7 +94,7 @@ class _Turn:
             self._show(lambda: self._live.ended(report))
 
     def _show(self, act: Callable[[], None]) -> None:
-        """Show it, and all that can be shown now."""
+        """Show the output of this host, and that of later hosts whose turn has come."""
         self._waiting.append(act)
         while self._turns:
             first = self._turns[0]

@@ -80,7 +80,7 @@ def _table(shown: Shown, style: Style) -> Iterator[str]:
 def _about(disk: DiskState) -> str:
     table = disk.table
     if isinstance(table, Gpt):
-        kind = f"GPT, label-id {table.id}{' (derived, as by subfloor)' if is_derived(table.id) else ''}"
+        kind = f"GPT, label-id {table.id}{' (derived, as subfloor does it)' if is_derived(table.id) else ''}"
     else:
         kind = f"{table.type} partition table" if table else ", ".join(disk.signatures) or "blank"
     sector, grain = disk.limits.sector, disk.grid.grain * disk.limits.sector
@@ -120,7 +120,7 @@ def _notes_on(disk: DiskState, volume: PartitionState) -> Iterator[str]:
     if start + size > disk.size:
         yield f"{which} reaches beyond the end of the disk"
     if not volume.known:
-        yield f"{which}: what the kernel has differs from the table"
+        yield f"{which}: the kernel's entry differs from the table"
     if entry and unfinished(entry):
         yield f"{which} {entry.name!r}: an apply was interrupted; run it again to finish the partition"
 

@@ -157,7 +157,7 @@ def about_insides(report: HostReport) -> Iterator[str]:
     """What a check did not see, or not as it will be, of filesystems that are not mounted: one line each."""
     for each in report.insides:
         if each.unseen:
-            yield f"not seen: what lies on {each.source}, to be mounted at {each.path}: {each.unseen}"
+            yield f"not visible: the content of {each.source}, to be mounted at {each.path}: {each.unseen}"
         elif each.note:
             yield f"{each.source}, to be mounted at {each.path}: {each.note}"
 

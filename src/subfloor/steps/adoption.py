@@ -92,7 +92,7 @@ class Adoption(Task):
         step = tables.repair(machine, self.device, disk, table)
         if step and step.destroys:
             raise Refused(
-                f"to repair the GPT of {self.device} would overwrite unknown data: {step.destroys[0].what}",
+                f"repairing the GPT of {self.device} would overwrite unknown data: {step.destroys[0].what}",
                 advice="copy the disk first; then repair its table with sgdisk or gdisk, and run this again",
             )
         return step

@@ -194,7 +194,7 @@ def _used(state: DiskState, number: int | None, use: str) -> DiskState:
 
 
 def _is_hidden(machine: Machine, disk: str, below: Iterable[str]) -> bool:
-    """Whether a device appears only after one that it lies on: what is in it is decided on once it is there."""
+    """Whether the device does not exist yet, because one that it lies on is still closed or inactive."""
     closed = any(isinstance(machine.get(Disk(each)), Unopened) for each in below)
     return closed and isinstance(machine[Disk(disk)], Missing)
 
@@ -236,7 +236,7 @@ def _check_finished(source: str, state: DiskState, volume: PartitionState) -> No
         raise _unfinished(source, entry.name)
     if not volume.known:
         raise Refused(
-            f"the kernel does not have {source} as the partition table defines it",
+            f"the kernel's entry for {source} differs from the partition table",
             advice="put a `gpt-label` task for the disk before this one: it updates the kernel",
         )
 

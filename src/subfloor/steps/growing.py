@@ -42,7 +42,7 @@ def lacks(volume: Volume, subject: SizeOn) -> bool:
 
 
 def of_unknown_size(step: Step, subject: SizeOn) -> Step:
-    """The step, which replaces the content of a volume, and so its size."""
+    """The same step, which also promises a filesystem of unknown size: it replaces the content of the volume."""
     return replace(step, after=step.after.with_(subject, FilesystemSize()))
 
 
@@ -59,7 +59,7 @@ def grown(volume: Volume, kind: str, subject: SizeOn) -> Step | None:
 def taken_back(volume: Volume) -> Step:
     """A step that takes back the final name of content that is not worth keeping, so that it is made again, larger.
 
-    Not after it is wiped, as for content that may be worth keeping: what is finished and empty needs consent.
+    The name changes first, because nothing here is worth keeping: an empty volume with a final name would need consent.
     """
     volume.check_writable()
     name = volume.final_name + UNFINISHED
@@ -76,7 +76,7 @@ def warnings(volume: Volume, kind: str, subject: SizeOn) -> tuple[str, ...]:
     size = volume.machine[subject]
     if TOOLS[kind].grow or not lacks(volume, subject) or (kind == "swap" and not volume.in_use):
         return ()
-    return (f"the {kind} on {volume.path} takes {show(size.size)} of {show(volume.size)}: {_BY_HAND[kind]}",)
+    return (f"the {kind} on {volume.path} uses only {show(size.size)} of {show(volume.size)}: {_BY_HAND[kind]}",)
 
 
 _BY_HAND = {
@@ -90,7 +90,7 @@ _BY_HAND = {
 def _check_fits(volume: Volume, size: FilesystemSize) -> None:
     if size.size > volume.size:
         raise Refused(
-            f"the filesystem on {volume.path} is larger than its place: it has {show(size.size)}, and {volume.path} "
+            f"the filesystem on {volume.path} is larger than the device: it has {show(size.size)}, and {volume.path} "
             f"has {show(volume.size)}, so its end is missing",
             advice=f"make {volume.path} as large again as it was, before anything writes to it; `fsck` would not bring "
             "back what is missing",
@@ -104,13 +104,13 @@ def _grow(volume: Volume, kind: str, subject: SizeOn, size: FilesystemSize) -> S
     assert tools.grow
     growing = tools.grow(Growth(volume.node, _PLACE, wanted, size.block, size.number))
     return Step(
-        says=f"Let the {kind} filesystem on {volume.path} grow from {show(size.size)} to {show(wanted)}",
+        says=f"Grow the {kind} filesystem on {volume.path} from {show(size.size)} to {show(wanted)}",
         commands=(
             *volume.reveal(),
             Command(
                 (*_ALONE, _SCRIPT, "mounted", kind, volume.node, _PLACE, *growing),
                 timeout=3600.0,
-                advice=f"what the filesystem holds is as it was; if {volume.path} is mounted read-only, remount it "
+                advice=f"the files are unchanged; if {volume.path} is mounted read-only, remount it "
                 "(`mount -o remount,rw`)",
             ),
             Command(("sync", volume.node)),

@@ -11,7 +11,7 @@ from subfloor.observe.layers import Layer, Place, layers_of, of_interest
 from subfloor.storage.filesystems import LUKS
 
 _LOCKED = "what is in it cannot be seen"
-_INACTIVE = "what is in it cannot be named while it is not assembled"
+_INACTIVE = "what is in it is unknown while it is not assembled"
 
 
 def with_layer(machine: Machine, node: str, content: Content, *, known: bool = True) -> Content:
@@ -37,7 +37,7 @@ def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str
     if content.type == LUKS:
         return ", ".join(filter(None, (content.uuid and f"UUID {content.uuid}", _LOCKED)))
     if not known and layers_of(node, content):
-        return "its volume group, array or filesystem cannot be named: the kernel has no device for the partition"
+        return "its volume group, array or filesystem is unknown: the kernel has no device for the partition"
     return "; ".join(filter(None, (each.as_loss for each in _layers(machine, node, content))))
 
 

@@ -71,7 +71,7 @@ def check_free(path: str, state: MountState) -> None:
         )
     if state.automount:
         raise Refused(
-            f"an automount that is not mounted yet is at {path}",
+            f"{path} is an automount that is not mounted yet",
             advice="stop it, or name another path (`systemctl list-units --type automount`, or the autofs maps, show "
             f"what it mounts); {_AGAIN}",
         )

@@ -20,7 +20,7 @@ def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
 
 
 def is_partition(identity: Identity, table: UUID, entry: Entry, name: str) -> bool:
-    """Whether the partition has a UUID that this play gives to the one of its number and this name: made or adopted."""
+    """Whether the partition has the UUID that this play gives to a partition with its number and this name."""
     made = entry.uuid == identity.partition(table, entry.number, name)
     return made or identity.is_adopted(entry.uuid, table, entry.number, name)
 

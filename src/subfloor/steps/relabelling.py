@@ -11,7 +11,7 @@ from subfloor.storage.filesystems import TOOLS, Call, Tools
 from subfloor.storage.marks import LABELLING
 
 _UNSOUND = (
-    "if it just was not unmounted cleanly, mount {0} once and unmount it; otherwise copy important data, then repair "
+    "if it was only not unmounted cleanly, mount {0} once and unmount it; otherwise copy important data, then repair "
     "it with its own fsck"
 )
 

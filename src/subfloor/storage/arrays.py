@@ -24,7 +24,10 @@ def node_of(name: str) -> str:
 def check_name(name: str) -> None:
     """Raise ``ValueError`` for a name that an array cannot have, or that looks like a partition's or a number."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a letter, then letters, digits and . _ -, and a letter or _ at the end")
+        raise ValueError(
+            f"{name!r} is not a valid name for an array: "
+            "start with a letter, continue with letters, digits and . _ -, end with a letter or _"
+        )
     if len(name) > _LONGEST:
         raise ValueError(f"{name!r} is too long for an array: {_LONGEST} characters at most")
 

@@ -50,7 +50,9 @@ def device(path: str) -> Device:
     Raises ``ValueError`` if the path is not absolute, clean and below /dev.
     """
     if not re.fullmatch(r"/dev(/[^/\s]+)+", path) or {".", ".."} & set(path.split("/")):
-        raise ValueError(f"{path!r} is not a clean path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234")
+        raise ValueError(
+            f"{path!r} is not a normalised path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234"
+        )
     for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK):
         if found := form.fullmatch(path):
             return Device(found["disk"], int(found["number"]))

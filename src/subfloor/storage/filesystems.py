@@ -47,9 +47,9 @@ class Tools:
     pass ``check``. ``mend``: repairs a superblock that a power cut tore while the label was written, and leaves a
     sound one unchanged; without ``mend``, ``relabel`` repairs it, because it writes everything that can be torn.
     ``env``: added to the environment of ``make``. ``dry_run``: options that make ``make`` only report whether it would
-    succeed, for a device of any size; without them, a trial is needed. ``sized``: the words before and behind the node
-    that limit the size to so many bytes, whole MiB; None: this is not offered. ``grow``: makes a mounted filesystem
-    larger; None: it cannot, or not so that an interruption leaves it whole.
+    succeed, for a device of any size; without them, a trial is needed. ``sized``: the arguments before and after the
+    node that limit the size (bytes, whole MiB); None: its program has no such option. ``grow``: makes a mounted
+    filesystem larger; None: its program cannot, or an interruption could damage the filesystem.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -227,7 +227,9 @@ def check_label(kind: str, label: str) -> None:
     if kind == "vfat" and set(label) & set('*?.,;:/\\|+=<>[]"'):
         raise ValueError(f"{label!r} has a character that a FAT label cannot have")
     if kind == "vfat" and (not label.isascii() or label.upper() == "NO NAME"):
-        raise ValueError(f"{label!r} is not a FAT label: use ASCII characters, and not NO NAME, which means no label")
+        raise ValueError(
+            f"{label!r} is not a valid FAT label: use ASCII characters, and not NO NAME, which means no label"
+        )
     if kind == "xfs" and not re.fullmatch(r"[\w.+@=:%/-]*", label):
         raise ValueError(
             f"{label!r} has a character that xfs_admin cannot set; allowed: letters, digits and . _ - + @ = : % /"

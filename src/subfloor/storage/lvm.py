@@ -67,9 +67,11 @@ def check_volume(group: str, name: str) -> None:
     if _LIKE_A_PARTITION.fullmatch(name):
         raise ValueError(f"{name!r} ends like the name of a partition")
     if len(logical_volume(group, name).removeprefix("/dev/mapper/")) > _LONGEST:
-        raise ValueError(f"{name!r} is too long: with the name of the group, {_LONGEST} characters are possible")
+        raise ValueError(f"{name!r} is too long: at most {_LONGEST} characters, together with the name of the group")
 
 
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name) or name in (".", ".."):
-        raise ValueError(f"{name!r} is no name for LVM: it has letters, digits and +_.- and begins with no hyphen")
+        raise ValueError(
+            f"{name!r} is not a valid name for LVM: use letters, digits and + _ . -, and no hyphen at the start"
+        )

@@ -21,11 +21,11 @@ def _check(before: DiskState, now: DiskState) -> None:
 
 
 def test_a_disk_of_another_size_is_another_disk() -> None:
-    with pytest.raises(Refused, match="is not the disk that was planned for"):
+    with pytest.raises(Refused, match="is not the disk that the plan was made for"):
         _check(DISK, replace(DISK, size=2 << 30))
 
 
 def test_a_mapped_device_grows_in_the_run_that_planned_it() -> None:
     _check(VOLUME, replace(VOLUME, size=2 << 30))
-    with pytest.raises(Refused, match="is not the disk that was planned for"):
+    with pytest.raises(Refused, match="is not the disk that the plan was made for"):
         _check(VOLUME, replace(VOLUME, seq=3))

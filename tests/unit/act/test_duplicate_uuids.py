@@ -55,7 +55,7 @@ def test_a_disk_is_not_a_duplicate_of_itself() -> None:
 
 def test_another_disk_with_the_uuid_is_refused_and_both_are_named() -> None:
     (why,) = refused(carriers("device vda", f"table {ID}", "device vdb", f"table {ID}"), label_id())
-    assert why.startswith(f"/dev/vdb has the label-id that belongs to /dev/vda by this play, {ID}")
+    assert why.startswith(f"/dev/vdb has the label-id that this play gives to /dev/vda, {ID}")
 
 
 def test_the_advice_is_another_name_or_other_uuids() -> None:

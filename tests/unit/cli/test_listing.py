@@ -52,6 +52,14 @@ def test_a_syntax_check(tmp_path: Path) -> None:
     assert "`disk` is undefined" in result.stderr
 
 
+def test_a_list_takes_any_secret_as_given(tmp_path: Path) -> None:
+    """Also the hash of a password that is not asked for."""
+    (tmp_path / "p.yml").write_text('- hosts: all\n  tasks: [{password-file: {user: root, hash: "{{ x }}"}}]\n')
+    for options in (["--ask-password", "x"], ["--secret", "x=command:false"]):
+        result = CliRunner().invoke(cli, ["check", str(tmp_path / "p.yml"), *options, "--syntax-check"])
+        assert result.exit_code == 0, result.stderr
+
+
 def test_a_list_asks_for_no_secret_and_reads_none(tmp_path: Path) -> None:
     result = run(
         tmp_path, "-e", "disk=/dev/vda", "--ask-passphrase", "disk2", "--secret", "x=command:false", "--list-tags"

@@ -146,7 +146,7 @@ def test_a_task_that_asks_for_one_more_look_gets_it_and_promises_nothing_of_it()
 
 def test_a_request_for_an_extra_look_fails_if_no_look_is_possible() -> None:
     report = imagined(Further(to=1))
-    assert report.outcome is Outcome.FAILED and "number /elsewhere was not looked at" in str(report.error)
+    assert report.outcome is Outcome.FAILED and "number /elsewhere was not read" in str(report.error)
 
 
 def test_what_a_task_asked_for_besides_is_looked_at_again_under_the_lock_meanwhile(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_device_that_udev_does_not_know_is_read(subject: BlockUuids | Tag, pla
 @pytest.mark.parametrize(
     ("subject", "says"),
     [
-        (VolumeGroup("/dev/vda", "LVM2_member", UUID), "the volume group cannot be named"),
+        (VolumeGroup("/dev/vda", "LVM2_member", UUID), "the volume group is unknown"),
         (Array("/dev/vda", "linux_raid_member", UUID), "raid1"),
     ],
     ids=["volume group", "array"],

@@ -70,11 +70,11 @@ def test_where_a_logical_volume_begins_is_known_unless_it_is_in_a_pool() -> None
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        (Output(b"", 127), "the volume group cannot be named: lvm is not installed"),
-        (Output(b"", 5), "the volume group cannot be named; run `pvs --all /dev/vda` to see why"),
+        (Output(b"", 127), "the volume group is unknown: lvm is not installed"),
+        (Output(b"", 5), "the volume group is unknown; run `pvs --all /dev/vda` to see why"),
         (
             Output(b'{"report": [{"pv": [{}]}]}'),
-            "the volume group cannot be named; run `pvs --all /dev/vda` to see why",
+            "the volume group is unknown; run `pvs --all /dev/vda` to see why",
         ),
         (Output(b'{"report": []}'), "LVM does not list the device"),
     ],

@@ -276,7 +276,7 @@ def test_an_automount_does_not_count_as_a_mount() -> None:
 
 @pytest.mark.parametrize("path", ["", "x", "/x/", "//x", "/x//y", "/x/../y", "/x/.", "/x\0"])
 def test_unclean_paths_are_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="is not a clean absolute path"):
+    with pytest.raises(ValueError, match="is not a normalised absolute path"):
         check_clean(path)
 
 

@@ -291,7 +291,7 @@ def test_a_stray_partition_in_use_keeps_the_disk_busy_case_54() -> None:
     _, _, _, _, device, node = line.split()
     mounts = f"21 1 254:0 / / rw - ext4 /dev/vda rw\n30 21 {device} / /x rw - vfat x rw\n"
     seen = disk_of(record, MOUNTS=Output(mounts.encode()))
-    assert seen.in_use and seen.busy == (f"mounted at /x (as {node}, which its table does not have)",)
+    assert seen.in_use and seen.busy == (f"mounted at /x (as {node}, which is not in its table)",)
 
 
 # Anything at all.

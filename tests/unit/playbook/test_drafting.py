@@ -87,7 +87,7 @@ def test_a_partition_that_cannot_be_declared_is_named_and_kept(part: dict[str, A
         ("crypto_LUKS", "holds a LUKS container"),
         ("ntfs x", "ntfs labelled 'x', which no task describes"),
         ({"type": "ext4", "label": "a\nb"}, "no task can give it this label"),
-        (None, "Nothing recognisable"),
+        (None, "nothing recognisable"),
     ],
 )
 def test_content_that_cannot_be_declared_is_named(holds: Any, words: str) -> None:

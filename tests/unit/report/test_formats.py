@@ -93,7 +93,7 @@ INSIDES = (
 @pytest.mark.parametrize("suffix", [".html", ".md"])
 def test_what_was_not_seen_is_said(suffix: str) -> None:
     told = render(replace(RUN, hosts=(HostReport("web", insides=INSIDES),)), suffix).replace("\\", "")
-    assert "not seen: what lies on /dev/vda2, to be mounted at /mnt/home: --shallow was given" in told
+    assert "not visible: the content of /dev/vda2, to be mounted at /mnt/home: --shallow was given" in told
     assert "/dev/vda1, to be mounted at /mnt: its journal has to be replayed" in told
     assert "/mnt/srv" not in told
 

@@ -68,7 +68,7 @@ def test_a_partition_of_a_group_when_its_disk_is_erased_and_when_it_is_removed()
 
 @pytest.mark.parametrize("kind", ["LVM2_member", "linux_raid_member", "bcache"])
 def test_what_no_device_leads_to_is_said_not_to_be_named(kind: str) -> None:
-    cannot = "its volume group, array or filesystem cannot be named"
+    cannot = "its volume group, array or filesystem is unknown"
     asked: list[object] = []
     assert cannot in seen(lambda m: loss(m, "/dev/vda", parted(Content(kind), known=False)).what, asked)
     assert cannot in loss_of_remains("/dev/vda", whole(MEMBER), [Remains(MIB, Content(kind))])[0].what
@@ -92,7 +92,7 @@ def test_a_group_inside_an_array_that_is_not_assembled_is_said_not_to_be_named()
             found = array if isinstance(needed.subject, Member) else (Remains(MIB, MEMBER),)
             return decide(machine.updated({needed.subject: found}))
 
-    assert "raid1 array (100 MiB, LVM2_member, what is in it cannot be named" in decide(Machine())
+    assert "raid1 array (100 MiB, LVM2_member, what is in it is unknown" in decide(Machine())
 
 
 def test_what_is_made_in_this_run_is_not_looked_at() -> None:

@@ -22,7 +22,7 @@ def warnings(kind: str, size: str, *users: str) -> tuple[str, ...]:
 )
 def test_what_does_not_grow_is_a_warning(kind: str, users: tuple[str, ...], words: str) -> None:
     (warning,) = warnings(kind, "512MiB", *users)
-    assert f"the {kind} on /dev/vda1 takes 512MiB of 1GiB" in warning and words in warning
+    assert f"the {kind} on /dev/vda1 uses only 512MiB of 1GiB" in warning and words in warning
     assert warnings(kind, "1GiB", *users) == ()
 
 

@@ -37,7 +37,7 @@ def test_a_partition_is_named_as_the_kernel_and_udev_do_case_19(disk: str, node:
 
 @pytest.mark.parametrize("path", ["vda", "/dev/../vda", "/dev//vda", "/etc/passwd", "/dev/", "/dev/vda ", "", "/dev/."])
 def test_unclean_paths_are_not_devices_case_9(path: str) -> None:
-    with pytest.raises(ValueError, match="clean path below /dev"):
+    with pytest.raises(ValueError, match="normalised path below /dev"):
         devices.device(path)
 
 

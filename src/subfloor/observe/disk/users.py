@@ -38,7 +38,7 @@ class Users:
     def of_stray(self, number: int) -> tuple[str, ...]:
         """The users of a partition that the kernel still has but the table has not."""
         node = self.nodes[number]
-        return tuple(f"{use} (as {node}, which its table does not have)" for use in self._of(node))
+        return tuple(f"{use} (as {node}, which is not in its table)" for use in self._of(node))
 
     def _of(self, node: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(use for user, use in self.uses if user == node))

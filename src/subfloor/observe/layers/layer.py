@@ -78,12 +78,12 @@ def _at(place: Place | None, found: dict[Place, str]) -> Iterator[str]:
 
 def not_named(what: str, program: str) -> Layer:
     """The layer of which nothing is known, because a program is not installed."""
-    return Layer(unseen=f"{what} cannot be named: {program} is not installed")
+    return Layer(unseen=f"{what} is unknown: {program} is not installed")
 
 
 def not_understood(what: str, command: str) -> Layer:
     """The layer of which nothing is known, because a command failed; ``command``: what to run to see why."""
-    return Layer(unseen=f"{what} cannot be named; run `{command}` to see why")
+    return Layer(unseen=f"{what} is unknown; run `{command}` to see why")
 
 
 def relatives(listed: str, kind: str, uuid: str, node: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from subfloor.observe.lvm_report import Report, reports
 from subfloor.storage.sizes import rounded
 
 _WHAT = "the volume group"
-_UNLISTED = "the volume group cannot be named: LVM does not list the device; `pvs --all --verbose` shows why"
+_UNLISTED = "the volume group is unknown: LVM does not list the device; `pvs --all --verbose` shows why"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class VolumeGroup(Member):
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> Layer:
-        """The group; what cannot be named is part of the value."""
+        """The group; what is unknown is part of the value."""
         (output,) = outputs
         if output.status == 127:
             return not_named(_WHAT, "lvm")

@@ -25,14 +25,14 @@ class Array(Member):
         return f"n={shlex.quote(self.node)}\n{_SUPERBLOCK}", _ARRAYS, tag.PROBE
 
     def parse(self, *outputs: Output) -> Layer:
-        """The array; what cannot be named is part of the value."""
+        """The array; what is unknown is part of the value."""
         superblock, arrays, listed = outputs
         alike = tuple(relatives(listed.text, self.kind, self.uuid, self.node))
         if superblock.status == 127:
-            return Layer(others=alike, unseen="what the array is cannot be named: mdadm is not installed")
+            return Layer(others=alike, unseen="the array is unknown: mdadm is not installed")
         facts = _facts(superblock.text)
         if superblock.status or "MD_LEVEL" not in facts:
-            why = f"what the array is cannot be named; `mdadm --examine {self.node}` shows why"
+            why = f"the array is unknown; `mdadm --examine {self.node}` shows why"
             return Layer(others=alike, unseen=why)
         nodes = set(_devices(arrays.text, facts.get("MD_UUID", ""))) - {self.node}
         others = tuple(devices_in_words(listed.text, nodes)) if nodes else alike

@@ -37,7 +37,7 @@ def assemble(machine: Machine, volumes: Sequence[Volume], declared: Declared, st
 
 
 def _check_complete(volumes: Sequence[Volume], declared: Declared) -> None:
-    """Raise ``Refused`` if a member is missing: whether the array is to be used without it is for a person to say."""
+    """Raise ``Refused`` if a member is missing: only a person can decide to use the array without it."""
     there = kept(volumes, declared)
     missing = ", ".join(each.path for each in volumes if not is_member(each, declared))
     if missing:

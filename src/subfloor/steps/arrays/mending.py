@@ -69,7 +69,7 @@ def _added(machine: Machine, volume: Volume, declared: Declared, array: Array) -
         return _new(machine, volume, declared, array, () if volume.holds_nothing_finished else _losses(volume))
     seen = machine.further(MemberOf(volume.node))
     if seen is None or seen.uuid != array.uuid or seen.alone:
-        return _new(machine, volume, declared, array, _losses(volume, "a copy of the array, changed apart from it"))
+        return _new(machine, volume, declared, array, _losses(volume, "a former member of the array, changed since"))
     return _step(
         machine,
         volume,

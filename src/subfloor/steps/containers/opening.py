@@ -39,7 +39,7 @@ def _grown(volume: Volume, declared: Container, inside: DiskState) -> Step | Non
     size = (volume.size - header.offset) // inside.limits.sector * inside.limits.sector
     if size < inside.size:
         raise Refused(
-            f"the container on {declared.device} is larger than its place: {declared.inside.path} has "
+            f"the container on {declared.device} is larger than the device: {declared.inside.path} has "
             f"{show(inside.size)}, and {declared.device} has room for {show(max(size, 0))}, so its end is missing",
             advice=f"make {declared.device} as large again as it was, before anything writes to it",
         )
@@ -51,7 +51,7 @@ def _grow(volume: Volume, declared: Container, inside: DiskState, size: int) -> 
     # At the new end of an empty one there may be anything.
     seen = replace(inside, size=size) if inside.content else Unopened("the container has grown")
     return Step(
-        says=f"Let the container on {declared.device} grow from {show(inside.size)} to {show(size)}",
+        says=f"Grow the container on {declared.device} from {show(inside.size)} to {show(size)}",
         commands=(commands.resize(declared.name, key),),
         after=volume.machine.with_(declared.inside, seen),
         locks=volume.locks,

@@ -92,7 +92,7 @@ def _make_room(on: LabelledDisk, declared: Partition) -> Step:
     missing = (size or disk.grid.grain) - at
     raise Refused(
         f"there is no room for partition {declared.number} {declared.name!r}: {sizes.show(at * sector)} are free "
-        f"{where}, {sizes.show(missing * sector)} too few",
+        f"{where}, {sizes.show(missing * sector)} less than needed",
         advice=_advice_on_room(declared, disk, at),
     )
 

@@ -70,7 +70,7 @@ def _place_of(declared: Partition, parameter: str, text: str, disk: DiskState) -
         near = [sizes.show(each * sector) for each in (grid.down(at), grid.up(at + 1)) if each > 0]
         places = " or ".join(f"`{parameter}: {each}`" for each in near)
         raise Refused(
-            f"{parameter} {text} is not an aligned place on {device}",
-            advice=f"write {places}: at other places, each write needs a read first",
+            f"{parameter} {text} is not an aligned position on {device}",
+            advice=f"write {places}: at other positions, each write needs a read first",
         )
     return at

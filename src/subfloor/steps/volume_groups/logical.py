@@ -137,7 +137,7 @@ def _grow(machine: Machine, declared: Declared, group: Group, there: Logical, be
         after = after.with_(Disk(declared.path), seen)
     grow = ("lvextend", *SETTINGS, "--yes", "--extents", str(extents), declared.full_name)
     return Step(
-        says=f"Let the logical volume {declared.full_name} grow to {show(extents * group.extent)}",
+        says=f"Grow the logical volume {declared.full_name} to {show(extents * group.extent)}",
         commands=(Command(grow, env=ENV), Command(("sync", *nodes(below)))),
         after=after,
         locks=locks_of(below),

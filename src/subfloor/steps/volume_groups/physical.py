@@ -54,7 +54,7 @@ def check_room(volume: Volume) -> None:
 
 
 def extents(volume: Volume, extent: int) -> int:
-    """How many extents of so many bytes a physical volume on the volume has."""
+    """The number of extents of this size, in bytes, that a physical volume on the volume has."""
     return (volume.size - lvm.DATA_OFFSET) // extent
 
 
@@ -67,7 +67,7 @@ def grown(volume: Volume, group: Group) -> Step | None:
     larger = replace(there, extents=there.extents + more)
     after = replace(group, physical=with_(group, larger), free=group.free + more)
     return Step(
-        says=f"Let the physical volume on {volume.path} grow to {show(larger.extents * group.extent)}",
+        says=f"Grow the physical volume on {volume.path} to {show(larger.extents * group.extent)}",
         commands=(
             Command(("pvresize", *SETTINGS, "--yes", "--", volume.node), env=ENV),
             Command(("sync", volume.node)),

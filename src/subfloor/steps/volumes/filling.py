@@ -20,7 +20,7 @@ def named_by(task: Task) -> frozenset[Device]:
 
 
 def is_filled_by(task: Task, path: str) -> bool:
-    """Whether a task makes content on the device at this path: it names it, and does more than to use swap there."""
+    """Whether a task makes content on the device at this path: it names the device, and not only to activate swap."""
     return task.key != "swap" and bool(named_by(task) & frozenset(_devices((path,))))
 
 

@@ -134,7 +134,7 @@ def relabel(container: Volume, label: str) -> tuple[Command, ...]:
 
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
-    """The label of the container that this device is the inside of, where one of the machine's disks shows it."""
+    """The label of the container whose inside is this device, if a disk of the machine has such a container."""
     opened = disk.mapped.uuid if disk.mapped else ""
     if not isinstance(opened, str):
         return ""
