@@ -22,19 +22,27 @@ from subfloor.plugin import (
     Volume,
     arrays,
     check_array_name,
+    check_chunk,
+    check_layout,
     checked,
     contents,
+    geometry,
     hookimpl,
     is_filled_by,
     locate,
     own_array,
     partition_of,
+    sizes,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raid(Task):
     """Make an md array of this level over these partitions, and assemble it as /dev/md/NAME.
+
+    Level 1 holds a copy on each member, 10 two copies of everything; 4 and 5 can lose one member, 6 can lose two.
+    Level 0 can lose none: with any of its disks all is lost. The smallest member decides how much of each is used,
+    except at level 0. All that mdadm would choose is given to it, so size and shape are known before it is made.
 
     The array is unfinished until the last partition of it has its final name. What is in it is unfinished until the
     task that makes it ends: until then a mark is near the array's end. An array of ours is never made again while one
@@ -43,18 +51,44 @@ class Raid(Task):
     The kernel synchronises the members in the background, and the array can be used meanwhile: `cat /proc/mdstat`
     shows how far it is. An array in which a declared member is missing is degraded, which is drift. The
     member is added again if it belongs to the array and was not used without it; a partition with other content is
-    added with consent for it. If the kernel has marked a member as faulty, a person must decide.
+    added with consent for it. If the kernel has marked a member as faulty, a person must decide. An array that has
+    lost more members than its level allows is refused, and never changed. So is another level, chunk, layout or
+    number of members: nothing is reshaped.
+
+    `gpt-label` and `aligned-partition` take the array like a disk; its partitions are /dev/md/NAME1 and so on.
     """
 
     key: ClassVar[str] = "raid"
     examples: ClassVar[tuple[str, ...]] = (
         "raid: {name: root, level: 1, devices: [/dev/vda2, /dev/vdb2]}",
-        "raid: {name: data, level: 1, devices: [/dev/vda3, /dev/vdb3, /dev/vdc3], raw: true}",
+        "raid: {name: data, level: 5, devices: [/dev/vda3, /dev/vdb3, /dev/vdc3], chunk: 64KiB, raw: true}",
+        "raid: {name: fast, level: 10, layout: f2, devices: [/dev/vda4, /dev/vdb4]}",
+        "raid: {name: boot, level: 1, metadata: '1.0', devices: [/dev/vda1, /dev/vdb1]}",
     )
 
     name: Annotated[str, Param("Its name: /dev/md/NAME", examples=("root",))]
-    level: Annotated[Literal[1], Param("The RAID level: 1, a mirror")]
+    level: Annotated[
+        Literal[0, 1, 4, 5, 6, 10],
+        Param("The RAID level; 0 to 1 and 10 need 2 members or more, 4 and 5 need 3, and 6 needs 4"),
+    ]
     devices: Annotated[tuple[str, ...], Param("The partitions, each on another disk", examples=("/dev/vda2",))]
+    chunk: Annotated[
+        str,
+        Param(
+            "How much of a member follows before the next one, a power of two; level 1 has none", examples=("64KiB",)
+        ),
+    ] = ""
+    layout: Annotated[
+        str,
+        Param("Level 10: near, far or offset copies and their number, as mdadm writes it: `n2`, `f2`, `o2`, `n3`"),
+    ] = ""
+    metadata: Annotated[
+        Literal["1.2", "1.0"],
+        Param(
+            "Where the metadata is: 1.2 at the start of each member; 1.0 at its end, for a mirror that firmware or a "
+            "boot loader reads as if it were a plain partition"
+        ),
+    ] = "1.2"
     raw: Annotated[bool, Param("No task of the play fills it: it is finished at once")] = False
     identity: Identity
     volumes: Annotated[tuple[Location, ...], FromPlay()] = ()
@@ -66,8 +100,15 @@ class Raid(Task):
         checked("name", check_array_name, self.name)
         for each in self.devices:
             checked("devices", partition_of, each)
-        if len(set(self.devices)) < max(2, len(self.devices)):
-            raise ValueError("devices: a mirror needs at least 2 different devices")
+        if self.chunk:
+            checked("chunk", lambda chunk: check_chunk(self.level, sizes.parse(chunk)), self.chunk)
+        if self.layout:
+            checked("layout", lambda layout: check_layout(self.level, layout), self.layout)
+        fewest = self._declared.geometry.fewest
+        if len(set(self.devices)) < max(fewest, len(self.devices)):
+            raise ValueError(f"devices: RAID {self.level} needs at least {fewest} different devices")
+        if self.metadata != "1.2" and self.level != 1:
+            raise ValueError("metadata: 1.0 is for a mirror, each member of which looks like its content")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         path = self._declared.path
@@ -75,14 +116,12 @@ class Raid(Task):
             self,
             volumes=tuple(locate(each, play) for each in self.devices),
             filled=self.raw or any(is_filled_by(task, path) for task in play),
-            partitioned=any(
-                task.key in ("gpt-label", "wipefs") and getattr(task, "device", None) == path for task in play
-            ),
+            partitioned=any(task.key == "gpt-label" and getattr(task, "device", None) == path for task in play),
             twice=sum(isinstance(task, Raid) and task.name == self.name for task in play) > 1,
         )
 
     def warnings(self) -> tuple[str, ...]:
-        if self.filled:
+        if self.filled or self.partitioned:
             return ()
         return (
             f"no task of the play fills {self._declared.path}, so it stays unfinished: add `mkfs` for it, or "
@@ -130,11 +169,6 @@ class Raid(Task):
             raise Refused(
                 f"two tasks of the play make the array {self.name!r}", advice="give one of them another `name`"
             )
-        if self.partitioned:
-            raise Refused(
-                f"the play makes a partition table on {self._declared.path}, which is not supported",
-                advice="make several arrays over partitions, or put LUKS or a filesystem on the array",
-            )
 
     def _members(self, machine: Machine) -> list[Volume]:
         try:
@@ -145,7 +179,8 @@ class Raid(Task):
 
     @property
     def _declared(self) -> arrays.Declared:
-        return arrays.Declared(self.name, self.level, self.devices, self.raw)
+        shape = geometry(self.level, sizes.parse(self.chunk) if self.chunk else 0, self.layout)
+        return arrays.Declared(self.name, shape, self.devices, self.raw or self.partitioned, self.metadata)
 
 
 @hookimpl

@@ -11,7 +11,8 @@ Every key names a subject, with defaults for all that a case does not care about
     physical 1 lvm: other in-use unreadable   # the group of its physical volume, or `-`; else it is in none
     luks /dev/vda1: 0 24 allow-discards from=16MiB   # key slots and flags of the header, and where its data, which
       # reaches to the end of the partition, begins; else slot 0 where a container is
-    array root: [/dev/vda1, /dev/vdb1]    # the members of our array; or {members, level, count, faulty, active, uuid}
+    array root: [/dev/vda1, /dev/vdb1]    # the members of our array; or {members, level, count, faulty, active, uuid,
+      # chunk, layout, metadata, broken}
     disk /dev/md/root:                    # our array as a disk
       {size: 1007MiB, holds: ext4 nixos, marked: .unfinished}
     member /dev/vdb1: alone               # its superblock says that it was used apart from its fellows; else it was not
@@ -346,6 +347,10 @@ def _arrays(name: str, about: Any) -> tuple[AnySubject, tuple[Array, ...]]:
         members=members,
         faulty=frozenset(given.get("faulty", ())),
         active=given.get("active", True),
+        broken=given.get("broken", False),
+        chunk=sizes.parse(given["chunk"]) if "chunk" in given else 0,
+        layout=given.get("layout", ""),
+        metadata=given.get("metadata", "1.2"),
         syncing=given.get("syncing", ""),
     )
     return ArraysNamed(name), (array,)

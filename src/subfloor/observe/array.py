@@ -16,27 +16,38 @@ from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
 from subfloor.observe.device_names import NODE
 from subfloor.storage.arrays import name_in
+from subfloor.storage.raid_levels import layout_in
 
 
 @dataclass(frozen=True)
 class Array:
     """An array. ``level``: as the kernel names it, such as ``raid1``; ``count``: how many members it has when complete.
 
-    ``each``: bytes of each member that hold data; 0 at level 0. ``members``: the nodes of the devices
-    in it, except the ``faulty`` ones. ``active``: it is started. ``syncing``: what the kernel is doing to bring all
+    ``each``: bytes of each member that hold data; 0 at level 0. ``chunk``: in bytes, 0 at level 1. ``layout``: of level
+    10, as mdadm writes it. ``metadata``: its version. ``members``: the nodes of the devices
+    in it, except the ``faulty`` ones. ``active``: it is started. ``broken``: at
+    level 0, the kernel has lost a member. ``syncing``: what the kernel is doing to bring all
     members in sync, in words; "" if nothing.
     """
 
-    WORDS: ClassVar[Mapping[str, str]] = {"count": "number of members", "each": "size of each member"}
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "count": "number of members",
+        "each": "size of each member",
+        "chunk": "chunk size",
+    }
 
     uuid: str
     node: str
     level: str
     count: int
     each: int = 0
+    chunk: int = 0
+    layout: str = ""
+    metadata: str = "1.2"
     members: frozenset[str] = frozenset()
     faulty: frozenset[str] = frozenset()
     active: bool = True
+    broken: bool = False
     syncing: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -90,9 +101,13 @@ def _array(facts: _Facts) -> Array:
         level=_one(facts, "level"),
         count=int(_one(facts, "disks") or 0),
         each=int(_one(facts, "each") or 0) * 1024,
+        chunk=int(_one(facts, "chunk") or 0),
+        layout=layout_in(_one(facts, "level"), int(_one(facts, "layout") or 0)),
+        metadata=_one(facts, "metadata"),
         members=frozenset(_members(facts, faulty=False)),
         faulty=faulty,
         active=_one(facts, "state") not in ("inactive", "clear", ""),
+        broken=_one(facts, "state") == "broken",
         syncing=_SYNCING.get(action, ""),
     )
 
@@ -125,6 +140,9 @@ for s in /sys/class/block/md*; do
     value "$s/md/level"; echo "level $value"
     value "$s/md/raid_disks"; echo "disks $value"
     value "$s/md/component_size"; echo "each $value"
+    value "$s/md/chunk_size"; echo "chunk $value"
+    value "$s/md/layout"; echo "layout $value"
+    value "$s/md/metadata_version"; echo "metadata $value"
     value "$s/md/sync_action"; echo "action $value"
     first=
     for m in "$s"/md/dev-*; do

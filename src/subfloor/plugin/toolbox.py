@@ -167,6 +167,11 @@ from subfloor.storage.mkfs_options import (
 from subfloor.storage.partition_types import (
     type_guid,
 )
+from subfloor.storage.raid_levels import (
+    check_chunk,
+    check_layout,
+    geometry,
+)
 from subfloor.storage.sizes import (
     MIB,
     show,
@@ -261,12 +266,15 @@ __all__ = [
     "TOOLS",
     "UNFINISHED",
     "check_array_name",
+    "check_chunk",
     "check_group",
     "check_label",
+    "check_layout",
     "check_options",
     "check_volume",
     "declared_sizes",
     "device",
+    "geometry",
     "gpt",
     "least_sectors",
     "logical_volume",

@@ -1,4 +1,4 @@
-"""md mirrors: names and sizes. All of it is chosen, so that an array is known before it is made (md(4), mdadm(8))."""
+"""md arrays: names, and the room in their members; all chosen, so an array is known before it is made (mdadm(8))."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ HOMEHOST = "any"
 
 DATA_OFFSET = 16 * MIB
 """Bytes of a member before its data (metadata 1.2): room for the superblock, the bitmap, and to reshape it."""
+
+AT_THE_END = "1.0"
+"""The metadata that lies behind the data, so that a member of a mirror looks like what is in the array."""
+
+_RESERVED = {"1.2": DATA_OFFSET, AT_THE_END: MIB}
+"""Bytes of a member that hold no data. At the end, the superblock and the bitmap take 256 KiB at most (super1.c)."""
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z_])?")
 _LONGEST = 32 - len(f"{HOMEHOST}:") - 1
@@ -48,6 +54,6 @@ def name_in(label: str) -> str:
     return label.rpartition(":")[2]
 
 
-def data_size(member: int) -> int:
-    """How many bytes of a member of that size may hold data: whole MiB."""
-    return max(0, member - DATA_OFFSET) // MIB * MIB
+def data_size(member: int, metadata: str = "1.2") -> int:
+    """How many bytes of a member of that size may hold data."""
+    return max(0, member - _RESERVED[metadata])

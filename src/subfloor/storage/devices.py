@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _BY_LINK = re.compile(r"(?P<disk>/dev/disk/by-(?:id|path|diskseq)/.+)-part(?P<number>[1-9]\d*)")
 _NUMBERED_DISK = re.compile(r"(?P<disk>/dev/\S*\d)p(?P<number>[1-9]\d*)")
 _LETTERED_DISK = re.compile(r"(?P<disk>/dev/(?:sd|hd|vd|xvd|ubd|dasd)[a-z]+)(?P<number>[1-9]\d*)")
+_ARRAY = re.compile(r"(?P<disk>/dev/md/\S*[A-Za-z_])(?P<number>[1-9]\d*)")
 _LINKED = re.compile(r"/dev/disk/by-(?:id|path|diskseq)/")
 
 
@@ -53,7 +54,7 @@ def device(path: str) -> Device:
         raise ValueError(
             f"{path!r} is not a normalised path below /dev, such as /dev/vda or /dev/disk/by-id/virtio-1234"
         )
-    for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK):
+    for form in (_BY_LINK, _NUMBERED_DISK, _LETTERED_DISK, _ARRAY):
         if found := form.fullmatch(path):
             return Device(found["disk"], int(found["number"]))
     return Device(path)

@@ -42,6 +42,17 @@ def test_an_array_with_all_of_its_members() -> None:
     assert found.members == {"/dev/vdd1", "/dev/vdf1"} and not found.faulty and not found.syncing
 
 
+def test_the_shape_of_a_striped_array() -> None:
+    striped = array().replace("raid1", "raid10").replace("each 188416", "each 1\nchunk 65536\nlayout 513\nmetadata 1.2")
+    (found,) = ArraysNamed("data").parse(Output(striped.encode()))
+    assert (found.level, found.chunk, found.layout, found.metadata) == ("raid10", 65536, "f2", "1.2")
+
+
+def test_a_level_0_that_lost_a_member_still_lists_it() -> None:
+    (found,) = ArraysNamed("data").parse(Output(array().replace("state active", "state broken").encode()))
+    assert found.broken and found.active and len(found.members) == 2
+
+
 def test_a_faulty_member_is_none() -> None:
     assert seen(array("faulty,blocked")) == ["raid1 of /dev/vdd1, faulty /dev/vdf1, 1 of 2 missing"]
 

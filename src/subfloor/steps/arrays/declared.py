@@ -13,19 +13,21 @@ from subfloor.observe.disk import Content, Disk
 from subfloor.steps.volumes import Volume
 from subfloor.storage import arrays
 from subfloor.storage.filesystems import RAID
+from subfloor.storage.raid_levels import Geometry
 
 
 @dataclass(frozen=True)
 class Declared:
     """``devices``: the volumes of its members, as the play names them.
 
-    ``raw``: no task of the play fills it, so it has no mark from the start.
+    ``raw``: no task of the play fills it, so it has no mark from the start. ``metadata``: the version of mdadm's.
     """
 
     name: str
-    level: int
+    geometry: Geometry
     devices: tuple[str, ...]
     raw: bool = False
+    metadata: str = "1.2"
 
     @property
     def path(self) -> str:
@@ -41,6 +43,15 @@ class Declared:
     def label(self) -> str:
         """The label of its members."""
         return arrays.label_of(self.name)
+
+    @property
+    def may_lose(self) -> int:
+        """How many members it may lose at best."""
+        return self.geometry.may_lose(len(self.devices))
+
+    def room(self, volume: Volume) -> int:
+        """How many bytes of data a volume can hold as a member."""
+        return arrays.data_size(volume.room or volume.size, self.metadata)
 
     def content(self, identity: Identity) -> Content:
         """The content of a member."""
@@ -62,6 +73,21 @@ def is_begun(volumes: Iterable[Volume], declared: Declared) -> bool:
 def kept(volumes: Sequence[Volume], declared: Declared) -> tuple[Volume, ...]:
     """The volumes that are members."""
     return tuple(each for each in volumes if is_member(each, declared))
+
+
+def without(declared: Declared, nodes: tuple[str, ...], stopped: str) -> str:
+    """Advice for an array that is not assembled, of which only these nodes are there. ``stopped``: its own, if any."""
+    if len(declared.devices) - len(nodes) > declared.may_lose:
+        most = {0: "no member", 1: "one member"}.get(declared.may_lose, f"{declared.may_lose} members")
+        return (
+            f"attach the disks: {declared.geometry} can lose {most}; if they are lost, so is the content, and `wipefs` "
+            "tasks for all of the disks, with consent, start anew"
+        )
+    stop = f"`mdadm --stop {stopped}`, then " if stopped else ""
+    return (
+        f"{stop}start it without that member, `mdadm --assemble --run {declared.path} {' '.join(nodes)}`; then run "
+        "this again, which adds the member"
+    )
 
 
 def check_apart(volumes: Sequence[Volume], declared: Declared) -> None:

@@ -31,7 +31,7 @@ def make(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume]
     disk = _disk(volumes, declared)
     lost = [each for each in volumes if not each.holds_nothing_finished]
     return Step(
-        says=f"Make {declared.path}, RAID {declared.level} over {', '.join(declared.devices)}",
+        says=f"Make {declared.path}, {declared.geometry} over {', '.join(declared.devices)}",
         commands=(
             *([Command(("mdadm", "--stop", old.node))] if old else ()),
             *(command for each in volumes for command in _emptied(each)),
@@ -75,34 +75,47 @@ def _emptied(volume: Volume) -> Iterator[Command]:
     yield from () if volume.is_unfinished else volume.mark(volume.final_name + UNFINISHED)
 
 
-def _sizes(volumes: Sequence[Volume]) -> list[int]:
-    return [arrays.data_size(each.room or each.size) for each in volumes]
+def _sizes(volumes: Sequence[Volume], declared: Declared) -> list[int]:
+    return [declared.room(each) for each in volumes]
 
 
 def _create(volumes: Sequence[Volume], declared: Declared) -> Command:
-    sizes, identity = _sizes(volumes), volumes[0].identity
-    how = [f"--level={declared.level}", f"--raid-devices={len(volumes)}", "--metadata=1.2"]
-    how += [f"--uuid={identity.array(declared.name)}", f"--name={declared.name}", f"--homehost={arrays.HOMEHOST}"]
-    how += [f"--size={min(sizes) // 1024}", "--bitmap=internal", f"--data-offset={arrays.DATA_OFFSET // 1024}"]
-    argv = ("mdadm", "--create", declared.path, "--run", "--quiet", *how)
+    argv = ("mdadm", "--create", declared.path, "--run", "--quiet", *_how(volumes, declared))
     return Command((*argv, *(each.node for each in volumes)))
+
+
+def _how(volumes: Sequence[Volume], declared: Declared) -> Iterator[str]:
+    """The options that leave nothing for mdadm to choose."""
+    geometry, uuid = declared.geometry, volumes[0].identity.array(declared.name)
+    yield from (f"--level={geometry.level}", f"--raid-devices={len(volumes)}", f"--metadata={declared.metadata}")
+    yield from (f"--uuid={uuid}", f"--name={declared.name}", f"--homehost={arrays.HOMEHOST}")
+    if geometry.is_redundant:
+        yield from (f"--size={geometry.given(_sizes(volumes, declared)) // 1024}", "--bitmap=internal")
+    if geometry.is_striped:
+        yield f"--chunk={geometry.chunk // 1024}"
+    if layout := geometry.md_layout:
+        yield f"--layout={layout}"
+    if geometry.has_parity:
+        # Otherwise mdadm makes it with a member missing, which the kernel does not start after a power cut.
+        yield "--force"
+    if declared.metadata != arrays.AT_THE_END:
+        yield f"--data-offset={arrays.DATA_OFFSET // 1024}"
 
 
 def _disk(volumes: Sequence[Volume], declared: Declared) -> DiskState:
     """The array as a device. Raises ``Refused`` if it would be too small."""
-    sizes = _sizes(volumes)
+    sizes = _sizes(volumes, declared)
     small = min(range(len(sizes)), key=sizes.__getitem__)
-    if sizes[small] < 2 * MIB:
+    if min(sizes) < 2 * MIB or declared.geometry.size(sizes) < 2 * MIB:
         raise Refused(
             f"{volumes[small].path} is too small for a member of an array",
             advice="give the partition more `size`: the array's own data takes 16MiB of it",
         )
     mark = None if declared.raw else end_mark.EndMark(volumes[0].identity.array(declared.name), UNFINISHED)
-    sector = max(each.sector for each in volumes)
     return DiskState(
         node=declared.path,
-        size=sizes[small],
-        limits=Limits(sector=sector),
+        size=declared.geometry.size(sizes),
+        limits=Limits(sector=max(each.sector for each in volumes)),
         mark=mark,
         signatures=(UNKNOWN_DATA,) if mark else (),
     )
@@ -112,9 +125,12 @@ def _array(volumes: Sequence[Volume], declared: Declared) -> Array:
     return Array(
         uuid=str(volumes[0].identity.array(declared.name)),
         node=declared.path,
-        level=f"raid{declared.level}",
+        level=f"raid{declared.geometry.level}",
         count=len(volumes),
-        each=min(_sizes(volumes)),
+        each=declared.geometry.each(_sizes(volumes, declared)),
+        chunk=declared.geometry.chunk,
+        layout=declared.geometry.layout,
+        metadata=declared.metadata,
         members=frozenset(each.node for each in volumes),
     )
 

@@ -11,7 +11,6 @@ from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.array import Array, ArraysNamed, MemberOf
 from subfloor.steps.arrays.declared import Declared, is_member
 from subfloor.steps.volumes import Volume, locks_of
-from subfloor.storage import arrays
 from subfloor.storage.marks import UNFINISHED
 from subfloor.storage.sizes import show
 
@@ -29,11 +28,7 @@ def mended(machine: Machine, volumes: Sequence[Volume], declared: Declared, arra
 
 def check_as_declared(volumes: Sequence[Volume], declared: Declared, array: Array) -> None:
     """Raise ``Refused`` if the array has another shape, or a member that only a person can judge."""
-    if array.level != f"raid{declared.level}":
-        raise Refused(
-            f"{declared.path} is a {array.level}, but RAID {declared.level} is declared",
-            advice=f"declare what it is; to change it, see GROW MODE in mdadm(8): {_COPY}",
-        )
+    _check_geometry(declared, array)
     nodes = {each.node for each in volumes}
     if array.count != len(volumes) or array.members - nodes:
         raise Refused(
@@ -41,11 +36,41 @@ def check_as_declared(volumes: Sequence[Volume], declared: Declared, array: Arra
             f"{len(volumes)} are declared ({', '.join(each.path for each in volumes)})",
             advice=f"declare what it is; to change it, see `mdadm --grow`: {_COPY}",
         )
+    _check_alive(declared, array)
     if failed := sorted(array.faulty):
         raise Refused(
             f"{declared.path} is degraded: the kernel has marked {', '.join(failed)} as faulty",
             advice=f"look at the disk (dmesg, `smartctl --all`); if it is sound, `mdadm {declared.path} --remove "
             f"{failed[0]}`, and run this again; otherwise replace it",
+        )
+
+
+def _check_geometry(declared: Declared, array: Array) -> None:
+    """Raise ``Refused`` if the array has another level, chunk, layout or metadata: nothing is reshaped."""
+    wanted = declared.geometry
+    differences = (
+        (f"is a {array.level}", str(wanted), array.level == f"raid{wanted.level}"),
+        (f"has chunks of {show(array.chunk)}", show(wanted.chunk), array.chunk == wanted.chunk),
+        (f"has the layout {array.layout}", wanted.layout, array.layout == wanted.layout),
+        (f"has metadata {array.metadata}", declared.metadata, array.metadata == declared.metadata),
+    )
+    if different := next(((found, asked) for found, asked, same in differences if not same), None):
+        raise Refused(
+            f"{declared.path} {different[0]}, but {different[1]} is declared",
+            advice=f"declare what it is; to change it, see GROW MODE in mdadm(8): {_COPY}",
+        )
+
+
+def _check_alive(declared: Declared, array: Array) -> None:
+    """Raise ``Refused`` if more members are missing than the array can lose: it cannot be mended with others."""
+    lost = array.count - len(array.members)
+    if array.broken or lost > declared.may_lose:
+        missing = f"{lost} of its {array.count} members are missing or faulty"
+        raise Refused(
+            f"{declared.path} has failed: {missing if lost else 'the kernel cannot reach all of its members'}",
+            advice=f"write nothing to it; look at the disks (dmesg, `smartctl --all`), then stop it (`mdadm --stop "
+            f"{declared.path}`), attach what is missing and run this again; if the members differ, copy them before "
+            "you use `mdadm --assemble --force`",
         )
 
 
@@ -135,7 +160,7 @@ def _losses(volume: Volume, why: str = "") -> tuple[Loss, ...]:
 
 
 def _check_room(volume: Volume, declared: Declared, array: Array) -> None:
-    if arrays.data_size(volume.room or volume.size) < array.each:
+    if declared.room(volume) < array.each:
         raise Refused(
             f"{volume.path} is too small for {declared.path}, whose members hold {show(array.each)} of data each",
             advice="give the partition more `size`, or name a larger disk",
