@@ -21,14 +21,15 @@ from subfloor.act.events import (
     LockAwaited,
     Looked,
     StepEnded,
+    StepPutOff,
     StepStarted,
     TaskStarted,
     ignore,
 )
-from subfloor.act.host import Shell
 from subfloor.act.insides import Insides
 from subfloor.act.look import Look
 from subfloor.act.pieces import Result
+from subfloor.act.session import Moved, Session
 from subfloor.core.consent import Consent
 from subfloor.core.engine import Entry, converge, foresee, outcome_of, subjects, unrevealed
 from subfloor.core.errors import Refused, SubfloorError, Unverified
@@ -70,7 +71,7 @@ class Plan:
         return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
 
 
-def _looked(shell: Shell, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
+def _looked(shell: Session, wanted: Iterable[AnySubject], listen: Listen) -> Machine:
     look = Look(wanted)
     return _seen(look, shell.perform([look.piece])[0], listen) if look.subjects else Machine()
 
@@ -87,7 +88,7 @@ left out; ``deep``: also filesystems that exist and are not mounted yet."""
 
 
 def preflight(
-    entries: Sequence[Entry], shell: Shell, consent: Consent, listen: Listen = ignore, depth: Depth = "mounted"
+    entries: Sequence[Entry], shell: Session, consent: Consent, listen: Listen = ignore, depth: Depth = "mounted"
 ) -> Plan:
     """Look once and simulate the whole play; missing programs and missing rights are found here too.
 
@@ -127,7 +128,7 @@ def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
     return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
 
 
-def _remembering(shell: Shell, listen: Listen) -> Callable[[Iterable[AnySubject]], Machine]:
+def _remembering(shell: Session, listen: Listen) -> Callable[[Iterable[AnySubject]], Machine]:
     """Looks at what a task asks for, each subject once: nothing changes while a plan is made."""
     seen = Machine()
 
@@ -206,7 +207,7 @@ class Executor:
 
     def __init__(
         self,
-        shell: Shell,
+        shell: Session,
         consent: Consent,
         listen: Listen = ignore,
         confirm: Callable[[Step], bool] | None = None,
@@ -279,6 +280,8 @@ class Executor:
             with self.shell.locked(step.locks, self._wait, [look.piece] if look.subjects else []) as results:
                 seen = known.updated(_seen(look, results[0], self.listen)) if results else known
                 return self._taken(task, step, machine, further, seen)
+        except Moved:
+            return self._put_off(task, step, machine), False
         except KeyboardInterrupt as error:
             raise Interrupted() from error
 
@@ -297,13 +300,20 @@ class Executor:
             self._seen = Machine()
             return now, False
         self._fresh, self._seen = frozenset(), Machine()
-        self._changed |= _changed(machine, step.after)
         self.listen(StepStarted(step))
         concerned = task.subjects() | _changed(machine, step.after)
         self._seen = self._verified(step, Look(concerned, self._ahead.after(self._at, task, step)), concerned)
+        self._changed |= _changed(machine, step.after)
         self._fresh = concerned
         self.listen(StepEnded(step))
         return machine.updated(remembering(step.after, self._seen.only(concerned))), True
+
+    def _put_off(self, task: Task, step: Step, machine: Machine) -> Machine:
+        """The machine as it is now, for a step whose commands did not run."""
+        self.listen(StepPutOff(step))
+        self._seen = self.look(task.subjects())
+        self._fresh = task.subjects()
+        return machine.updated(remembering(machine, self._seen.only(task.subjects())))
 
     def _verified(self, step: Step, look: Look, concerned: frozenset[AnySubject]) -> Machine:
         seen = _seen(look, self._commands.carry_out(step.commands, look), self.listen)

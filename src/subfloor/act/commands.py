@@ -11,9 +11,9 @@ from functools import partial
 
 from subfloor.act import pieces
 from subfloor.act.events import CommandEnded, CommandRunning, Interrupted, Listen
-from subfloor.act.host import Shell
 from subfloor.act.look import Look, look
 from subfloor.act.pieces import Piece, Result
+from subfloor.act.session import Session
 from subfloor.core.errors import CommandFailed
 from subfloor.core.task import Command
 from subfloor.observe.open_partitions import DeviceUser, DeviceUsers
@@ -29,7 +29,7 @@ device one after another, and each may have closed it before subfloor looks for 
 class Commands:
     """Runs commands on a host, and reports what they do."""
 
-    def __init__(self, shell: Shell, listen: Listen) -> None:
+    def __init__(self, shell: Session, listen: Listen) -> None:
         self._shell, self._listen = shell, listen
         self._runs: Command | None = None
 
@@ -37,7 +37,7 @@ class Commands:
         """Run the commands and make a look after them; returns the answer to the look.
 
         A command that fails is repeated for the seconds of its ``patience``. Raises ``CommandFailed``, ``Interrupted``,
-        and what ``Shell.perform`` raises.
+        and what ``Session.perform`` raises.
         """
         left, failing = tuple(commands), None
         while True:

@@ -49,6 +49,13 @@ class StepEnded:
 
 
 @dataclass(frozen=True)
+class StepPutOff:
+    """A step was not taken after all: the machine changed before its commands ran. It is decided again."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
 class CommandRunning:
     """A command has run for ``seconds``, 0 when it starts; ``says``: the last line that it printed."""
 
@@ -65,7 +72,17 @@ class CommandEnded:
     result: Result
 
 
-Event = Looked | TaskStarted | LockAwaited | StepStarted | StepEnded | CommandRunning | CommandEnded | TaskReport
+Event = (
+    Looked
+    | TaskStarted
+    | LockAwaited
+    | StepStarted
+    | StepEnded
+    | StepPutOff
+    | CommandRunning
+    | CommandEnded
+    | TaskReport
+)
 Listen = Callable[[Event], None]
 
 

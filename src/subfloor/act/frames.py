@@ -44,7 +44,7 @@ end_relays() { kill_relays "$@"; wait; }
 # Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets it may
 # still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
 _RELAY = (
-    "{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec cat; } "
+    "{{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec {passes_on}; }} "
     "2>/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
 )
 
@@ -57,13 +57,15 @@ subshell with relays for both output streams; in one with a relay for standard o
 class Frame:
     """One piece of sh, and a random mark that separates its output from everything else.
 
-    ``accepts``: the exit statuses besides 0 after which the next frame of the same request runs.
+    ``accepts``: the exit statuses besides 0 after which the next frame of the same request runs. ``alone``: nobody can
+    end its relays, so they end at its end mark, even if a program that it has left running could still print.
     """
 
     text: str
     way: Way
     accepts: frozenset[int] = frozenset()
     mark: str = field(default_factory=lambda: secrets.token_hex(16))
+    alone: bool = False
 
     @property
     def sh(self) -> str:
@@ -81,13 +83,17 @@ class Frame:
     def _apart(self) -> str:
         began = f"{self._began(relay='')} || exit; {self._began('>&4', relay='')}"
         run = f"{{ {{ {self.text}\n}} 3>&- 4>&-\n{self._ended} >&2; echo $status >&3; }}"
-        with_errors = f"{{ {run} 2>&1 >&4 | {{ {_RELAY}; }} >&2; }} 2>&4 4>&1"
-        return f"{began}\n{{ status=$({{ {with_errors} | {_RELAY}; }} 2>&1 >&3 3>&2 2>/dev/null); }} 3>&1\n"
+        with_errors = f"{{ {run} 2>&1 >&4 | {{ {self._relay}; }} >&2; }} 2>&4 4>&1"
+        return f"{began}\n{{ status=$({{ {with_errors} | {self._relay}; }} 2>&1 >&3 3>&2 2>/dev/null); }} 3>&1\n"
 
     def _looking(self) -> str:
         began = f"{self._began(relay='')} || exit; {self._began('>&4')}"
         text = f"{{ {self.text}\n}} 2>/dev/null 4>&-\n{self._ended} >&4"
-        return f"{began}\n{{ {text}\n}} | {_RELAY}\nstatus=0\n"
+        return f"{began}\n{{ {text}\n}} | {self._relay}\nstatus=0\n"
+
+    @property
+    def _relay(self) -> str:
+        return _RELAY.format(passes_on=f"sed '/^{self.mark} [0-9]*$/q'" if self.alone else "cat")
 
     def _began(self, to: str = "", relay: str = "0\\n") -> str:
         return f"printf '\\n%s begin\\n{relay}' {self.mark} {to}"
@@ -114,13 +120,14 @@ def request(frames: Sequence[Frame], relays: Sequence[int] = (), first: str = ""
     request meanwhile. ``relays``: the process ids of the last request's relays. ``first``: sh that runs before all.
     """
     apart = [frame for frame in frames if frame.way != "in_shell"]
-    text = f"{{ {''.join(map(_or_exit, apart))}}} &\n" if apart else ":\n"
+    text = f"{{ {''.join(map(or_exit, apart))}}} &\n" if apart else ":\n"
     for frame in reversed(frames[: len(frames) - len(apart)]):
         text = f"{frame.sh}case $status in {_accepted(frame)})\n{text};; esac\n"
     return _encoded(f"{{ {_ending(relays)}{first}\n{text}}}\n")
 
 
-def _or_exit(frame: Frame) -> str:
+def or_exit(frame: Frame) -> str:
+    """The frame as sh that ends the shell, unless it ends with a status that it accepts."""
     return f"{frame.sh}case $status in {_accepted(frame)}) ;; *) exit;; esac\n"
 
 

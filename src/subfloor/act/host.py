@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -22,12 +22,9 @@ from subfloor.act.exchange import Answer, Exchange, Gone, pipe_of
 from subfloor.act.locks import Lock
 from subfloor.act.pieces import Piece, Result, Tick
 from subfloor.act.process_group import GRACE, abandon_group, end_group, force_group
+from subfloor.act.session import Waiting
 from subfloor.act.ssh import one_connection
 from subfloor.core.errors import CommandFailed, Unreachable
-
-Waiting = Callable[[str, Sequence[str]], None]
-"""Called before waiting for a lock, with the name of the lock and its holders."""
-
 
 _ANSWER = 60.0
 """Seconds in which a shell must answer for the first time."""

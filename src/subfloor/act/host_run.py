@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from subfloor.act.ahead import Ahead
 from subfloor.act.apply import Executor, Plan, apply
-from subfloor.act.events import Event, Interrupted, StepEnded, StepStarted
-from subfloor.act.host import Shell
+from subfloor.act.events import Event, Interrupted, StepEnded, StepPutOff, StepStarted
+from subfloor.act.session import Session
 from subfloor.act.watch import Watch, tell
 from subfloor.act.work import Planned
 from subfloor.core.engine import held_to_the_end, subjects
@@ -34,7 +34,7 @@ class HostRun:
         self._doing: Step | None = None
         self.ended: HostReport | None = None
 
-    def _executing(self, shell: Shell, plan: Plan, confirm: Confirm) -> Executor:
+    def _executing(self, shell: Session, plan: Plan, confirm: Confirm) -> Executor:
         ahead = Ahead(self._work.entries, plan.reports, plan.further)
         consent = self._planned.consent.to(plan.losses)
         return Executor(shell, consent, self._listen, confirm, plan.machine, ahead)
@@ -122,6 +122,8 @@ class HostRun:
     def _listen(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             self._doing = event.step
+        elif isinstance(event, StepPutOff):
+            self._doing = None
         elif isinstance(event, StepEnded):
             self._doing = None
             lost = {(loss.device, loss.node) for loss in event.step.destroys}

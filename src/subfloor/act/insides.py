@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from subfloor.act.events import Listen, Looked
-from subfloor.act.host import Shell
 from subfloor.act.look import Look
+from subfloor.act.session import Session
 from subfloor.core.engine import Entry, claims
 from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.outcome import Inside
@@ -28,7 +28,7 @@ class Insides:
     """
 
     def __init__(
-        self, shell: Shell, entries: Sequence[Entry], found: Machine, listen: Listen, *, shallow: bool
+        self, shell: Session, entries: Sequence[Entry], found: Machine, listen: Listen, *, shallow: bool
     ) -> None:
         self._shell, self._entries, self._listen, self._shallow = shell, entries, listen, shallow
         self._known = found

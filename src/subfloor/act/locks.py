@@ -77,6 +77,13 @@ class Lock:
         return f"(lock={shlex.quote(self.path)}\n{_HOLDERS})"
 
     @property
+    def take_or_wait(self) -> str:
+        """sh that takes the lock as ``take`` does, but waits for it as ``wait`` does; if that is in vain, it prints the
+        processes that hold it, on further lines."""
+        waits = f"echo; {self.wait} || {{ ({_HOLDERS}); false; }}"
+        return f"{self.take}\ncase $? in 0) ;; {GONE}) (exit {GONE}) ;; *) {waits} ;; esac"
+
+    @property
     def release(self) -> str:
         """sh that releases the lock. A service that a step has started must not keep the machine locked; a tool that
         still writes to a disk must keep the disk locked."""

@@ -8,8 +8,8 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from subfloor.act.host import Shell
 from subfloor.act.pieces import Piece, reading
+from subfloor.act.session import Session
 from subfloor.core.errors import LookFailed, SubfloorError
 from subfloor.core.faults import RAISED, asked, place
 from subfloor.core.machine import PATIENCE, AnySubject, Machine, Output
@@ -78,8 +78,8 @@ class Look:
         return Machine(seen)
 
 
-def look(shell: Shell, subjects: Iterable[AnySubject]) -> Machine:
-    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and what ``Shell.perform`` raises."""
+def look(shell: Session, subjects: Iterable[AnySubject]) -> Machine:
+    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and as ``Session.perform``."""
     one = Look(subjects)
     if not one.subjects:
         return Machine()

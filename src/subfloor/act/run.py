@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from subfloor.act.apply import Plan, preflight
 from subfloor.act.events import Interrupted
-from subfloor.act.host import Shell
 from subfloor.act.host_run import Confirm, HostRun
 from subfloor.act.look import look
 from subfloor.act.rolling import roll_out
+from subfloor.act.session import Session
 from subfloor.act.side_by_side import Interrupt, side_by_side
 from subfloor.act.survey import survey
 from subfloor.act.watch import Watch, tell
@@ -157,7 +157,7 @@ def _planned_again(planned: Planned, consent: Consent, watch: Watch) -> Planned:
         return Planned(planned.work, _without_tasks(planned.work, error))
 
 
-def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
+def _check_named(shell: Session, consent: Consent, plan: Plan) -> None:
     """Raise ``Refused`` if consent names a device that the host does not have."""
     known = {name for name, _ in consent.nodes} | consent.needed_for(plan.losses)
     for name in sorted(consent.devices - known):
@@ -169,7 +169,7 @@ def _check_named(shell: Shell, consent: Consent, plan: Plan) -> None:
         )
 
 
-def _seen(work: Work, shell: Shell, plan: Plan, consent: Consent) -> Planned:
+def _seen(work: Work, shell: Session, plan: Plan, consent: Consent) -> Planned:
     unused = sorted(consent.devices - consent.needed_for(plan.losses))
     words = tuple(map(consent.word, unused))
     found = survey(work.entries, plan)

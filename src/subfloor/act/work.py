@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from subfloor.act.apply import Depth, Plan
-from subfloor.act.host import Host, Shell
+from subfloor.act.session import Reach, Session
 from subfloor.core.consent import Consent
 from subfloor.core.engine import Entry
 from subfloor.core.outcome import HostReport
@@ -19,7 +19,7 @@ class Work:
     before each step, and decides from that.
     """
 
-    host: Host
+    host: Reach
     entries: tuple[Entry, ...]
     plays: tuple[int, ...] = ()
     depth: Depth = "mounted"
@@ -31,15 +31,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Planned:
-    """A host's work, its plan, and the open shell on the host, if there is one."""
+    """A host's work, its plan, and the open session on the host, if there is one."""
 
     work: Work
     report: HostReport
-    shell: Shell | None = None
+    shell: Session | None = None
     plan: Plan | None = None
     consent: Consent = field(default_factory=Consent)
 
     @property
-    def ready(self) -> tuple[Shell, Plan] | None:
+    def ready(self) -> tuple[Session, Plan] | None:
         """What apply needs; None if the host cannot be reached or looked at."""
         return (self.shell, self.plan) if self.shell and self.plan else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from subfloor import playbook
 from subfloor.act.becoming import Password
 from subfloor.act.host import Host
-from subfloor.act.ssh import over_ssh
+from subfloor.act.ssh import is_ssh, over_ssh
 from subfloor.act.work import Work
 from subfloor.core.rollout import Batch, batches
 from subfloor.core.secret import MASK, Secret
@@ -120,7 +120,7 @@ def _settle(problems: Problems, works: Iterable[Work], present: Present) -> None
     try:
         problems.settle()
     except PlaybookError as error:
-        if not any("ssh" in work.host.prefix[:1] for work in works):
+        if all(isinstance(work.host, Host) and not is_ssh(work.host.prefix) for work in works):
             _name_disks(error, present)
         raise
 
