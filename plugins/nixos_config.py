@@ -72,6 +72,7 @@ class NixosConfig(SystemSettings, Task):
     """
 
     key: ClassVar[str] = "nixos-config"
+    alone: ClassVar[str] = "declares what the other tasks of its play mount, keep and use"
     examples: ClassVar[tuple[str, ...]] = (
         "nixos-config: {root: /mnt, hostname: nixos}",
         'nixos-config: {root: /, hostname: kiosk, state_version: "25.11", overwrite: true}',

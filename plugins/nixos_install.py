@@ -58,6 +58,7 @@ class NixosInstall(Task):
     """
 
     key: ClassVar[str] = "nixos-install"
+    alone: ClassVar[str] = "installs what the other tasks of its play declare"
     examples: ClassVar[tuple[str, ...]] = (
         "nixos-install: {root: /mnt}",
         'nixos-install: {root: /mnt, flake: "/etc/nixos#kiosk", timeout: 36000}',

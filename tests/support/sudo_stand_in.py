@@ -8,7 +8,7 @@ from pathlib import Path
 STAND_IN = """#!/bin/sh
 prompt=
 while :; do
-    case $1 in -S) shift;; -p) prompt=$2; shift 2;; *) break;; esac
+    case $1 in -S|-H) shift;; -p) prompt=$2; shift 2;; -u) shift 2;; *) break;; esac
 done
 [ "{password}" ] || exec "$@"
 for try in 1 2 3; do

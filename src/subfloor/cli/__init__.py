@@ -299,6 +299,37 @@ def new_task(name: str, directory: Path) -> int:
     return starting.new_task(name, directory)
 
 
+@cli.group()
+def export() -> None:
+    """Write what other tools use, such as Ansible."""
+
+
+@export.command("ansible")
+@options.playbook
+def export_ansible(playbook: Path) -> int:
+    """Print the playbook of Ansible that does what PLAYBOOK does.
+
+    It uses the collection subfloor.core, and reads PLAYBOOK when it runs.
+    """
+    from subfloor.cli import exporting
+
+    return exporting.ansible(playbook)
+
+
+@export.command("collection")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def export_collection(directory: Path) -> int:
+    """Write the Ansible collection subfloor.core, with the tasks of all installed plugins, below DIRECTORY.
+
+    \b
+    ANSIBLE_COLLECTIONS_PATH=DIRECTORY ansible-playbook site.yml
+    ansible-galaxy collection build DIRECTORY/ansible_collections/subfloor/core
+    """
+    from subfloor.cli import exporting
+
+    return exporting.collection(directory)
+
+
 def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None, *, twice: bool = False) -> Request:
     """The request of a command. ``twice``: passphrases are typed twice, since they may become keys.
 

@@ -63,10 +63,11 @@ class Consent:
     def refusal(self, losses: Iterable[Loss]) -> ConsentNeeded:
         """The error for a step that would destroy data without consent."""
         lost = tuple(losses)
-        options = " ".join(dict.fromkeys(f"--destroy {self.word(loss.device)}" for loss in lost))
+        words = tuple(dict.fromkeys(self.word(loss.device) for loss in lost))
         return ConsentNeeded(
             f"this would destroy what is on {'; '.join(loss.what for loss in lost)}",
-            advice=f"to destroy it, run `apply` with {options}",
+            advice=f"to destroy it, run `apply` with {' '.join(f'--destroy {word}' for word in words)}",
+            words=words,
         )
 
 

@@ -25,7 +25,14 @@ class Refused(SubfloorError):
 
 
 class ConsentNeeded(Refused):
-    """The step would destroy data, and this run has no consent for it; nothing was changed."""
+    """The step would destroy data, and this run has no consent for it; nothing was changed.
+
+    ``words``: the devices, as consent names them.
+    """
+
+    def __init__(self, what: str, *, advice: str, words: tuple[str, ...] = ()) -> None:
+        super().__init__(what, advice=advice)
+        self.words = words
 
 
 class NotVisible(SubfloorError):

@@ -119,6 +119,9 @@ class Task(ABC):
     examples: ClassVar[tuple[str, ...]] = ()
     """Playbook entries in YAML that show how to use the task; a test loads each."""
 
+    alone: ClassVar[str] = ""
+    """Why it cannot be right without the other tasks of its play, as the rest of a sentence; empty if it can."""
+
     @abstractmethod
     def subjects(self) -> frozenset[AnySubject]:
         """Everything that ``next_step`` looks at."""

@@ -14,8 +14,10 @@ from subfloor.playbook.as_written import items, names_read
 from subfloor.playbook.plays import Play
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.strict_yaml import Node
+from subfloor.playbook.variables import Deferred
 
-_SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
+SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
+"""Tags that select by other tags, and that no task needs to have."""
 
 
 def known_tags(plays: Iterable[Play]) -> frozenset[str]:
@@ -28,7 +30,7 @@ def check_tags(plays: Sequence[Play], option: str, given: Iterable[str]) -> None
     known = known_tags(plays)
     problems = Problems()
     for tag in given:
-        if tag not in known | _SPECIAL:
+        if tag not in known | SPECIAL:
             there = ", ".join(sorted(known)) or "none"
             problems.add(
                 PlaybookError(
@@ -65,7 +67,9 @@ def check_variables(
 
 
 def _place(name: str, value: Any) -> Position | None:
-    """Where a variable was given on the command line; None if a file defines it."""
+    """Where a variable was given on the command line; None if a file or another program defines it."""
+    if isinstance(value, Deferred):
+        return None
     if not isinstance(value, Node):
         return Position(Source("the command line", name))
     return replace(value.where, line=1, column=1) if value.where.source.name == "-e" else None

@@ -21,10 +21,12 @@ from subfloor.core.secret import MASK, Secret
 from subfloor.playbook import Entry, Play, command_line, inventory
 from subfloor.playbook.connections import CONNECTION_VARS, Connection
 from subfloor.playbook.inventory import LOCALHOST, Inventory, Target
+from subfloor.playbook.plays import plays_of
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean
 from subfloor.playbook.recording import Recorder
 from subfloor.playbook.registry import Registry
 from subfloor.playbook.selection import select
+from subfloor.playbook.strict_yaml import Node
 from subfloor.playbook.variables import Vars, extra_vars
 
 Present = Callable[[], Sequence[str]]
@@ -45,6 +47,12 @@ class Request:
     start_at: str | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     become_password: Secret | None = None
+    document: Node | None = None
+    """The playbook itself, if it is in no file; ``playbook`` then says what it is called, and where plugins are."""
+    hosts: Inventory | None = None
+    """The hosts, instead of those of an inventory file."""
+    variables: Vars = field(default_factory=dict)
+    """Variables that override all but ``extra``."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +111,22 @@ def _read(request: Request, problems: Problems) -> _Read:
     registry = Registry([request.playbook.parent / "plugins"])
     plays: tuple[Play, ...] = ()
     with problems.kept():
-        plays = playbook.load(request.playbook, registry, problems)
+        plays = _plays(request, registry, problems)
     others = Problems()
     hosts = Inventory()
     with others.kept():
-        hosts = inventory.load(request.inventory, request.playbook.parent)
-    extra = {**extra_vars(request.extra, others), **request.secrets}
+        hosts = request.hosts or inventory.load(request.inventory, request.playbook.parent)
+    extra = {**request.variables, **extra_vars(request.extra, others), **request.secrets}
     partial = bool(others)
     for error in others.taken():
         problems.add(error)
     return _Read(plays, hosts, extra, partial)
+
+
+def _plays(request: Request, registry: Registry, problems: Problems) -> tuple[Play, ...]:
+    if request.document:
+        return plays_of(request.document, registry, problems)
+    return playbook.load(request.playbook, registry, problems)
 
 
 def _settle(problems: Problems, works: Iterable[Work], present: Present) -> None:
@@ -173,8 +187,12 @@ def _batches(plays: Sequence[Play], chosen: _Chosen) -> tuple[Batch, ...]:
     return batches([(play.rollout, names) for play, names in zip(plays, hosts, strict=True)])
 
 
-def _no_host(play: Play, limit: str | None) -> PlaybookError:
-    return PlaybookError(
+class NoHost(PlaybookError):
+    """No play is for any of the hosts."""
+
+
+def _no_host(play: Play, limit: str | None) -> NoHost:
+    return NoHost(
         "no host is selected",
         advice="select hosts of the inventory that the plays are for (-i, --limit, and `hosts` of the play)",
         where=Position(Source("--limit", limit)) if limit else play.hosts_where,

@@ -140,13 +140,14 @@ def load(path: Path, registry: Registry, problems: Problems | None = None) -> tu
     With ``problems`` they are added there, and what can be read is returned; it raises only if nothing can.
     """
     found = Problems() if problems is None else problems
-    plays = _plays(strict_yaml.read(path, found), registry, found)
+    plays = plays_of(strict_yaml.read(path, found), registry, found)
     if problems is None:
         found.settle()
     return plays
 
 
-def _plays(node: Node, registry: Registry, problems: Problems) -> tuple[Play, ...]:
+def plays_of(node: Node, registry: Registry, problems: Problems) -> tuple[Play, ...]:
+    """The plays of a document. Mistakes are added to ``problems``; raises ``PlaybookError`` if there is no play."""
     if not isinstance(node, Listing) or not node.items:
         raise PlaybookError(
             f"a playbook is a list of plays, but this is {strict_yaml.kind(node)}",

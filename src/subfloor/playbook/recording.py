@@ -19,7 +19,7 @@ from subfloor.playbook.plays import Play
 from subfloor.playbook.program import modules, program
 from subfloor.playbook.secret_names import SecretNames
 from subfloor.playbook.strict_yaml import Node, Scalar, Table
-from subfloor.playbook.variables import Vars
+from subfloor.playbook.variables import Deferred, Vars
 from subfloor.playbook.yaml_text import inventory_text, value_text
 
 PLAYBOOK, INVENTORY, VARIABLES = "playbook.yml", "inventory.yml", "variables.yml"
@@ -43,6 +43,8 @@ class Recorder:
 
     def record(self, target: Target, extra: Vars, params: Node, tasks: Iterable[Task]) -> Recording | Unrecorded:
         """What one host's plays were read from. ``params``: of the task that asks; ``tasks``: all of its play."""
+        if not self.path.is_file():
+            return Unrecorded("it is not in a file", "write it to one")
         secret = SecretNames.of(self.plays, (target.vars, extra))
         if secret.written:
             where = secret.written[0]
@@ -50,12 +52,11 @@ class Recorder:
         if outside := self._outside:
             return Unrecorded(f"{outside} does not lie below the playbook's directory", "move it there")
         used = names_read(self.plays, (target.vars, extra)) - secret.names
+        given, own = _fetched(extra, used), _fetched(target.vars, used)
         recording = Recording(
             files=self._texts,
-            variables={name: value_text(each) for name, each in extra.items() if _is_kept(name, each, used)},
-            inventory=inventory_text(
-                target, {name: each for name, each in target.vars.items() if _is_kept(name, each, used)}
-            ),
+            variables={name: value_text(each) for name, each in given.items() if _is_kept(name, each, used)},
+            inventory=inventory_text(target, {name: each for name, each in own.items() if _is_kept(name, each, used)}),
             set_by=dict(_set_by(params)),
             modules=modules(),
             program=program(),
@@ -95,6 +96,12 @@ def _text(path: Path) -> str:
     """The text of a file, without the line that marks it as recorded."""
     text = path.read_bytes().decode("utf-8-sig")
     return text[found.end() :] if (found := MARK.match(text)) else text
+
+
+def _fetched(variables: Vars, used: set[str]) -> Vars:
+    """The variables that are used, with their values."""
+    kept = {name: each for name, each in variables.items() if name in used}
+    return {name: each.fetch() if isinstance(each, Deferred) else each for name, each in kept.items()}
 
 
 def _is_kept(name: str, value: object, used: set[str]) -> bool:

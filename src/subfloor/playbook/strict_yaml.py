@@ -30,12 +30,16 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text, number, boolean or null. ``raw`` is the text as it is written. ``flawed``: it has an error already."""
+    """A text, number, boolean or null. ``raw`` is the text as it is written. ``flawed``: it has an error already.
+
+    ``literal``: braces in it are part of the text, since another program has evaluated it.
+    """
 
     value: str | int | float | bool | None
     where: Position
     raw: str = ""
     flawed: bool = False
+    literal: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ a task's ``disk`` changes the value of the play's ``part: "{{ disk }}1"`` in tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,15 @@ from subfloor.playbook.positions import PlaybookError, Position, Problems, Sourc
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 Vars = Mapping[str, Any]
-"""Variables by name: YAML nodes, which are evaluated when used, or final values."""
+"""Variables by name: YAML nodes, which are evaluated when used, or final values, some of them ``Deferred``."""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A final value that is fetched when it is used. ``fetch`` raises ``PlaybookError`` if there is none."""
+
+    fetch: Callable[[], Any]
+
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -70,8 +78,13 @@ class Scope:
                 raise PlaybookError(
                     f"`{name}` has no value", advice="correct it", where=Position(Source(name, "")), follows=True
                 )
-            self._known[name] = self._rendered(name, value) if isinstance(value, Node) else value
+            self._known[name] = self._valued(name, value)
         return self._known[name]
+
+    def _valued(self, name: str, value: Any) -> Any:
+        if isinstance(value, Deferred):
+            return value.fetch()
+        return self._rendered(name, value) if isinstance(value, Node) else value
 
     def argument_of(self, node: Scalar) -> Position | None:
         """The only argument ``-e`` that the expression in a node uses, also through other variables; else None."""
@@ -111,7 +124,7 @@ class Scope:
             return self._rendered_all(node.items.items())
         if node.flawed:
             raise _flawed(node)
-        if not isinstance(node.value, str) or not templates.has_expression(node.value):
+        if node.literal or not isinstance(node.value, str) or not templates.has_expression(node.value):
             return node.value
         return self._evaluated(templates.render, node.value, node.where)
 

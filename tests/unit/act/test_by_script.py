@@ -105,18 +105,18 @@ def test_a_step_waits_for_a_lock_and_names_who_holds_it(tmp_path: Path, monkeypa
     monkeypatch.setattr("subfloor.act.locks.WAIT", 1)
     with subprocess.Popen(["flock", str(file), "sh", "-c", "echo; read -r line"], stdin=-1, stdout=-1) as holder:
         assert holder.stdout and holder.stdout.readline()
-        with pytest.raises(Refused, match=rf"{file} is locked by another program: .*PID"):
-            with session().locked([str(file)], then=[reading(file)]):
-                pass
+        refused = pytest.raises(Refused, match=rf"{file} is locked by another program: .*PID")
+        with refused, session().locked([str(file)], then=[reading(file)]):
+            pass
         holder.communicate(b"\n")
     with session().locked([str(file)], then=[reading(file)]) as results:
         assert results[0].status == 0
 
 
 def test_a_disk_that_is_gone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="can no longer be opened"):
-        with session().locked([str(tmp_path / "none")], then=[reading(tmp_path)]):
-            pass
+    refused = pytest.raises(Refused, match="can no longer be opened")
+    with refused, session().locked([str(tmp_path / "none")], then=[reading(tmp_path)]):
+        pass
 
 
 def test_half_of_a_script_does_nothing(tmp_path: Path) -> None:

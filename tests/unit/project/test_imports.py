@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"act"}),
     frozenset({"playbook"}),
     frozenset({"report", "rehearse"}),
+    frozenset({"ansible"}),
     frozenset({"cli", "__main__"}),
 )
 """The rooms, and the modules beside them: each imports from its own layer and from those above it here."""

@@ -76,7 +76,7 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
 def _playbooks() -> Iterator[tuple[str, str]]:
     for document in sorted((ROOT / "docs" / "how-to").glob("*.md")):
         for text in re.findall(r"```yaml\n(.*?)```", document.read_text("utf-8"), re.S):
-            if isinstance(yaml.safe_load(text), list):
+            if isinstance(yaml.safe_load(text), list) and "subfloor.core." not in text:  # those are Ansible's
                 yield document.stem, text
 
 

@@ -1,0 +1,125 @@
+"""What a task of Ansible asks for, as the request that subfloor reads on the command line otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from subfloor.ansible.names import SEED, full
+from subfloor.core.parameters import needs_identity
+from subfloor.playbook import load
+from subfloor.playbook.command_line import SPECIAL, known_tags
+from subfloor.playbook.inventory import Inventory, Target
+from subfloor.playbook.job import Request
+from subfloor.playbook.literals import literal
+from subfloor.playbook.positions import PlaybookError, Position, Source
+from subfloor.playbook.registry import Plugin, Registry
+from subfloor.playbook.variables import Deferred, Vars
+
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds a task in Ansible: its host with its variables, all groups, and the tags of the task and of the run.
+
+    ``local``: the connection leads to the controller itself. ``extra``: the extra variables. ``folder``: of the play.
+    """
+
+    host: str
+    folder: Path
+    groups: tuple[str, ...] = ()
+    every_group: frozenset[str] = frozenset()
+    variables: Vars = field(default_factory=dict)
+    extra: Vars = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+    run_tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    local: bool = False
+
+    @property
+    def inventory(self) -> Inventory:
+        """The only host of this request, under the names of its groups."""
+        ways = {"subfloor_connection": "local" if self.local else "ssh"}
+        target = Target(self.host, {**self.variables, **ways}, tuple(sorted({"all", *self.groups})))
+        return Inventory((target,), frozenset({"all", *self.every_group}))
+
+    def value(self, name: str) -> Any:
+        """The value of one of its variables; None if it is not defined."""
+        found = {**self.variables, **self.extra}.get(name)
+        return found.fetch() if isinstance(found, Deferred) else found
+
+
+def single(plugin: Plugin, values: Mapping[str, Any], name: str, around: Around) -> Request:
+    """The request of one task, which is a play of its own. Raises ``PlaybookError``."""
+    key = plugin.task.key
+    where = _at(full(key))
+    if plugin.task.alone:
+        raise PlaybookError(
+            f"it {plugin.task.alone}, so it cannot be right as a task of its own",
+            advice="put it into the `tasks` of `subfloor.core.play`, together with them",
+            where=where,
+        )
+    seed = around.value(SEED)
+    if needs_identity(plugin.task) and seed is None:
+        raise PlaybookError(
+            f"it derives UUIDs, and there is no `{SEED}`",
+            advice=f"set the variable `{SEED}` for all hosts of the play, to any text; it must stay the same in every "
+            "run, since disks are recognised by it",
+            where=where,
+        )
+    seeded = {} if seed is None else {"seed": str(seed)}
+    return _inline({"name": name or key, **seeded}, [{"name": name or key, key: values}], where, around)
+
+
+def inline(arguments: Mapping[str, Any], name: str, around: Around) -> Request:
+    """The request of a play whose tasks are in the playbook of Ansible."""
+    where = _at(full("play"))
+    seed = arguments.get("seed") or around.value(SEED)
+    seeded = {} if seed is None else {"seed": str(seed)}
+    about = {"name": arguments.get("name") or name or full("play"), **seeded}
+    return _inline(about, arguments["tasks"], where, around, arguments.get("vars") or {})
+
+
+def from_file(arguments: Mapping[str, Any], path: Path, around: Around) -> Request | None:
+    """The request of a playbook of subfloor; None if the tags of the run select nothing in it.
+
+    Tags of the run that entries of the playbook have select among these. Without any, all of it is selected if the task
+    itself has a tag of the run, and none of it if the task was selected only because it has `always`.
+    """
+    several = {*around.run_tags, *around.skip_tags} - {"all"}
+    known = known_tags(load(path, Registry([path.parent / "plugins"]))) | SPECIAL if several else SPECIAL
+    tags = () if "all" in around.run_tags else tuple(tag for tag in around.run_tags if tag in known)
+    if not tags and around.run_tags and around.tags.isdisjoint(around.run_tags) and "all" not in around.run_tags:
+        return None
+    return Request(
+        path,
+        tags=tags,
+        skip_tags=tuple(tag for tag in around.skip_tags if tag in known),
+        hosts=around.inventory,
+        variables={**_literals(arguments.get("vars") or {}, _at(full("play"))), **around.extra},
+    )
+
+
+def _inline(
+    about: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    where: Position,
+    around: Around,
+    variables: Mapping[str, Any] | None = None,
+) -> Request:
+    document = literal([{"hosts": "all", **about, "tasks": tasks}], where)
+    return Request(
+        around.folder / where.source.name,
+        document=document,
+        hosts=around.inventory,
+        variables={**_literals(variables or {}, where), **around.extra},
+    )
+
+
+def _literals(variables: Mapping[str, Any], where: Position) -> Vars:
+    return {name: literal(each, where) for name, each in variables.items()}
+
+
+def _at(name: str) -> Position:
+    return Position(Source(name, ""))
