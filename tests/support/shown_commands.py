@@ -17,12 +17,14 @@ DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "
 PROGRAMS: Mapping[str, frozenset[str]] = {
     program: frozenset(options.split())
     for program, options in {
+        "ansible-doc": "",
         "cat": "",
         "cd": "",
         "chmod": "",
         "cp": "",
         "echo": "",
         "exit": "",
+        "export": "",
         "findmnt": "--list --output",
         "journalctl": "-u",
         "jq": "-r",

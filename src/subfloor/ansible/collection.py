@@ -8,7 +8,7 @@ from importlib.metadata import version
 import yaml
 
 from subfloor.ansible import documentation
-from subfloor.ansible.names import ACTION, COLLECTION, PLAY, module_of
+from subfloor.ansible.names import COLLECTION, PLAY, module_of
 from subfloor.playbook.registry import Plugin
 
 PLACE = "/".join(("ansible_collections", *COLLECTION.split(".")))
@@ -75,14 +75,14 @@ class ActionModule(ActionBase):
 def files(plugins: Iterable[Plugin]) -> Mapping[str, str]:
     """The files of the collection with these tasks, by their paths."""
     tasks = sorted(plugins, key=lambda plugin: plugin.task.key)
-    names = [*(module_of(plugin.task.key) for plugin in tasks), PLAY]
+    names = [module_of(plugin.task.key) for plugin in tasks]
     found = {
         "galaxy.yml": _galaxy(),
         "README.md": _README,
         "meta/runtime.yml": _runtime(names),
-        f"plugins/action/{ACTION}.py": _ACTION,
+        f"plugins/action/{PLAY}.py": _ACTION,
         f"plugins/modules/{PLAY}.py": documentation.play(),
-        "tests/sanity/ignore-2.19.txt": _ignored(names),
+        "tests/sanity/ignore-2.19.txt": _ignored([*names, PLAY]),
     }
     modules = {f"plugins/modules/{module_of(each.task.key)}.py": documentation.module(each) for each in tasks}
     return dict(sorted({**found, **modules}.items()))
@@ -104,7 +104,7 @@ def _galaxy() -> str:
 
 
 def _runtime(names: Iterable[str]) -> str:
-    redirects = {name: {"redirect": f"{COLLECTION}.{ACTION}"} for name in sorted(names)}
+    redirects = {name: {"redirect": f"{COLLECTION}.{PLAY}"} for name in sorted(names)}
     return _yaml({"requires_ansible": ">=2.16.0", "plugin_routing": {"action": redirects}})
 
 

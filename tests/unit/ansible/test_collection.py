@@ -52,7 +52,7 @@ def test_the_command_writes_the_tasks_of_plugins_too(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert (tmp_path / PLACE / "plugins/modules/mkfs.py").read_text() == files(built_in())["plugins/modules/mkfs.py"]
     redirects = yaml.safe_load((tmp_path / PLACE / "meta/runtime.yml").read_text())["plugin_routing"]["action"]
-    assert redirects["gpt_label"] == {"redirect": "subfloor.core.task"}
+    assert redirects["gpt_label"] == {"redirect": "subfloor.core.play"}
 
 
 def test_ansible_builds_the_collection(tmp_path: Path) -> None:

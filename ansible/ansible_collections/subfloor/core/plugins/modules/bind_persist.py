@@ -42,7 +42,7 @@ options:
     type: str
     default: /nix/persist
   kind:
-    description: What it is.
+    description: Whether the path is a directory or a file.
     type: str
     choices:
       - directory

@@ -21,8 +21,8 @@ description:
     while one of its members exists. After a reboot the task assembles it again; a check assembles nothing.'
   - 'The kernel synchronises the members in the background, and the array can be used meanwhile: V(cat /proc/mdstat)
     shows how far it is. An array in which a declared member is missing is degraded, which is drift. The member
-    is added again if it belongs to the array and was not used apart from it; a partition with other content is
-    added with consent for it. A member that the kernel has marked as faulty is for a person to judge.'
+    is added again if it belongs to the array and was not used without it; a partition with other content is added
+    with consent for it. If the kernel has marked a member as faulty, a person must decide.'
 options:
   name:
     description: 'Its name: /dev/md/NAME.'
