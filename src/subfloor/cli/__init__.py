@@ -222,6 +222,31 @@ def draft(devices: tuple[str, ...], root: str | None) -> int:
     return drafting.draft(devices, root)
 
 
+@cli.group("import")
+def import_() -> None:
+    """Write a playbook from the configuration of another tool."""
+
+
+@import_.command("disko")
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--root", metavar="PATH", help="Where the system is mounted; / for the running one.  [default: /mnt]")
+@click.option("--arg", "arguments", nargs=2, multiple=True, metavar="NAME VALUE", help="Pass an argument, as Nix.")
+@click.option("--argstr", "texts", nargs=2, multiple=True, metavar="NAME TEXT", help="Pass an argument, as a text.")
+@click.option(
+    "-I", "--include", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="It may read this, too."
+)
+def import_disko(file: Path, root: str | None, include: tuple[Path, ...], **given: tuple[tuple[str, str], ...]) -> int:
+    """Write the playbook for a disko configuration; change nothing.
+
+    FILE is in Nix, which `nix-instantiate` evaluates, or in JSON (.json). The playbook declares the same disks,
+    filesystems, mounts and options. What no task can describe is listed with its place, and the exit status is 6.
+    """
+    from subfloor.cli import importing
+
+    quoted = {name: importing.as_nix(text) for name, text in given["texts"]}
+    return importing.disko(file, root, {**dict(given["arguments"]), **quoted}, include)
+
+
 _beside = click.option(
     "--playbook", type=options.FILE, metavar="FILE", help="Include the tasks of plugins/ beside this playbook."
 )

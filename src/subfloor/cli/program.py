@@ -13,7 +13,8 @@ from subfloor.cli.statuses import FAILED, USAGE, status_of
 EXIT_STATUSES = """\b
 Exit status: 0 in sync, or applied; 1 failed or interrupted; 2 drift that apply repairs in place;
 3 drift that needs a person, or declined; 4 a host cannot be reached; 5 drift whose repair destroys data
-and needs consent; 64 bad usage or playbook. Of several hosts, the worst: 1, then 4, 3, 5, 2, 0."""
+and needs consent; 6 imported in part; 64 bad usage or playbook. Of several hosts, the worst: 1, then 4, 3, 5, 2,
+0."""
 
 
 class Completable(click.Command):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FAILED, REFUSED, USAGE = 1, 3, 64
+FAILED, REFUSED, IN_PART, USAGE = 1, 3, 6, 64
 
 
 def status_of(error: BaseException) -> int:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from subfloor.core.machine import Unknown
 from subfloor.observe.disk import Content, DiskState
 from subfloor.observe.mount import Mounted
 from subfloor.observe.swap import SwapState
-from subfloor.playbook.yaml_text import value_text
+from subfloor.playbook.writing import comment, is_literal, playbook_text, task_line
 from subfloor.steps.partitioning import is_overwritten
 from subfloor.steps.partitions.declared import attributes_of, check_name
 from subfloor.storage.devices import partition_node
@@ -36,9 +35,6 @@ _HEAD = """\
 
 _SEEN_OPTIONS = re.compile(r"ro|noatime|nodiratime|lazytime|nosuid|nodev|noexec|(compress|fmask|dmask)=\S+")
 """Options that a mount shows and that a person chose. The others are mostly the kernel's defaults."""
-
-_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z/][\w./@+-]*|[1-9]\d*[KMGTP]?i?B", re.I | re.A)
-"""Texts that YAML reads as texts without quotes."""
 
 
 @dataclass(frozen=True)
@@ -65,36 +61,31 @@ def draft(seen: Drafted) -> str:
     """The playbook, as YAML."""
     uuids = [disk.table.id for disk in seen.disks.values() if isinstance(disk.table, Gpt)]
     seed = f"drafted-{uuid5(uuids[0] if uuids else NAMESPACE_DNS, 'seed').hex[:12]}"
-    lines = [f"{_HEAD}- name: This machine", "  hosts: localhost", f"  seed: {seed}", "  tasks:"]
     body = [
         line for number, (path, disk) in enumerate(seen.disks.items(), 1) for line in _disk(seen, path, disk, number)
     ]
-    body += [*_mounts(seen), *_swaps(seen)]
-    has_task = any(line.strip().startswith("- ") for line in body)
-    lines += [f"    {line}" if line else "" for line in body] if has_task else [f"  {line}" for line in body]
-    lines[3] += "" if has_task else " []"
-    return "\n".join(lines) + "\n"
+    return playbook_text(_HEAD, "This machine", seed, [*body, *_mounts(seen), *_swaps(seen)])
 
 
 # Disks.
 
 
 def _disk(seen: Drafted, path: str, disk: DiskState, number: int) -> Iterator[str]:
-    yield from _comment(f"{path}: {disk.about}")
+    yield from comment(f"{path}: {disk.about}")
     if not path.startswith("/dev/disk/"):
-        yield from _comment("A name below /dev/disk/by-id leads to the same disk when the kernel's names change.")
+        yield from comment("A name below /dev/disk/by-id leads to the same disk when the kernel's names change.")
     why = _why_no_layout(disk)
     if why:
-        yield from _comment(f"Not described: {why}")
+        yield from comment(f"Not described: {why}")
         yield ""
         return
     assert isinstance(disk.table, Gpt)
     others = {entry.number: _why_left(seen, disk, disk.table, entry) for entry in disk.table.entries}
     left = any(others.values())
     if left:
-        yield from _comment("`existing: keep`: partitions that are not described below stay as they are.")
+        yield from comment("`existing: keep`: partitions that are not described below stay as they are.")
     named = {} if number == 1 else {"disk": f"disk{number}"}
-    yield _task("gpt-label", device=path, **named, **({"existing": "keep"} if left else {}))
+    yield task_line("gpt-label", device=path, **named, **({"existing": "keep"} if left else {}))
     for entry in disk.table.entries:
         yield from (
             _left(disk, entry, others[entry.number]) if others[entry.number] else _partition(seen, path, disk, entry)
@@ -131,7 +122,7 @@ def _why_left(seen: Drafted, disk: DiskState, table: Gpt, entry: Entry) -> str:
         ),
         (not entry.name, f"it has no name; `sfdisk --part-label {disk.node} {entry.number} NAME` gives it one"),
         (names.count(entry.name) > 1, "another partition has the same name"),
-        (not _is_valid(check_name, entry.name) or not _is_literal(entry.name), "no task can give it this name"),
+        (not _is_valid(check_name, entry.name) or not is_literal(entry.name), "no task can give it this name"),
         (entry.number > 128, "its number is above 128"),
         (attributes_of(entry.attrs) is None, "it has attributes that no task can give it"),
     )
@@ -151,7 +142,7 @@ def _left(disk: DiskState, entry: Entry, why: str) -> Iterator[str]:
     holds = volume.content if volume and isinstance(volume.content, Content) else "nothing recognisable"
     size = show(entry.size * disk.limits.sector)
     kind = type_name(entry.type)
-    yield from _comment(f"Not described: partition {entry.number} {entry.name!r} ({kind}, {size}, {holds}): {why}.")
+    yield from comment(f"Not described: partition {entry.number} {entry.name!r} ({kind}, {size}, {holds}): {why}.")
 
 
 def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Iterator[str]:
@@ -160,13 +151,13 @@ def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Itera
     filled, why = _filled(seen, content)
     start = {"start": show(entry.start * sector)} if disk.grid.aligned(entry.start) else {}
     if not start:
-        yield from _comment(
+        yield from comment(
             f"It starts at byte {entry.start * sector}, which is not aligned; subfloor would align a new one."
         )
     if why:
-        yield from _comment(why)
+        yield from comment(why)
     attributes = attributes_of(entry.attrs)
-    yield _task(
+    yield task_line(
         "aligned-partition",
         device=path,
         number=entry.number,
@@ -179,7 +170,7 @@ def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Itera
     )
     if filled:
         label = {"label": filled.label} if filled.label else {}
-        yield _task("mkfs", device=partition_node(path, entry.number), type=filled.type, **label)
+        yield task_line("mkfs", device=partition_node(path, entry.number), type=filled.type, **label)
 
 
 def _filled(seen: Drafted, content: Content | Unknown | None) -> tuple[Content | None, str]:
@@ -190,7 +181,7 @@ def _filled(seen: Drafted, content: Content | Unknown | None) -> tuple[Content |
         return None, "It holds a LUKS container. A `luks` task opens only those that it made, so it is left out here."
     if content.type not in TOOLS:
         return None, f"It holds {content.named}, which no task describes."
-    if not _is_valid(partial(check_label, content.type), content.label) or not _is_literal(content.label):
+    if not _is_valid(partial(check_label, content.type), content.label) or not is_literal(content.label):
         return None, f"It holds {content.named}, and no task can give it this label."
     if content.uuid and _holders(seen, content.uuid) > 1:
         return None, f"It holds {content.named}, which lies on several devices; no task describes that."
@@ -211,11 +202,11 @@ def _mounts(seen: Drafted) -> Iterator[str]:
         if mounted.type == "tmpfs":
             yield from _tmpfs(path, mounted)
         elif mounted.root != "/" and mounted.type != "btrfs":
-            yield from _comment(f"Not described: {path} shows {mounted.root} of {mounted.source} (a bind).")
+            yield from comment(f"Not described: {path} shows {mounted.root} of {mounted.source} (a bind).")
         elif mounted.source not in paths:
-            yield from _comment(f"Not described: {mounted.source} ({mounted.type}) at {path}: it is on no disk above.")
-        elif not _is_literal(path):
-            yield from _comment(f"Not described: {mounted.source} at {path}: no playbook can name this path.")
+            yield from comment(f"Not described: {mounted.source} ({mounted.type}) at {path}: it is on no disk above.")
+        elif not is_literal(path):
+            yield from comment(f"Not described: {mounted.source} at {path}: no playbook can name this path.")
         else:
             yield _mount(path, paths[mounted.source], mounted)
 
@@ -224,17 +215,17 @@ def _mount(path: str, source: str, mounted: Mounted) -> str:
     options = sorted(option for option in mounted.options if _SEEN_OPTIONS.fullmatch(option))
     if mounted.type == "btrfs":
         options.append(f"subvol={mounted.root}")
-    return _task("mount", source=source, path=path, type=mounted.type, **({"options": options} if options else {}))
+    return task_line("mount", source=source, path=path, type=mounted.type, **({"options": options} if options else {}))
 
 
 def _tmpfs(path: str, mounted: Mounted) -> Iterator[str]:
     given = dict(option.partition("=")[::2] for option in mounted.options)
     size = re.fullmatch(r"(\d+)k", given.get("size", ""))
     if not size:
-        yield from _comment(f"Not described: the tmpfs at {path}, whose size the kernel does not show.")
+        yield from comment(f"Not described: the tmpfs at {path}, whose size the kernel does not show.")
         return
     mode = {"mode": f"{int(given['mode'], 8):04o}"} if "mode" in given else {"mode": "1777"}
-    yield _task("tmpfs-mount", path=path, size=show(int(size[1]) << 10), **mode)
+    yield task_line("tmpfs-mount", path=path, size=show(int(size[1]) << 10), **mode)
 
 
 def _swaps(seen: Drafted) -> Iterator[str]:
@@ -242,26 +233,7 @@ def _swaps(seen: Drafted) -> Iterator[str]:
     for node, state in sorted(seen.swaps.items()):
         if node in paths and state.active:
             priority = {} if state.priority is None else {"priority": state.priority}
-            yield _task("swap", device=paths[node], **priority)
-
-
-# As text.
-
-
-def _task(key: str, **parameters: Any) -> str:
-    given = ", ".join(f"{name}: {_value(value)}" for name, value in parameters.items())
-    return f"- {key}: {{{given}}}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else value_text(value)
-
-
-def _comment(text: str) -> Iterator[str]:
-    """A line of comment. Text that was read from a disk cannot end it."""
-    yield "# " + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+            yield task_line("swap", device=paths[node], **priority)
 
 
 def _is_valid(check: Callable[[str], object], text: str) -> bool:
@@ -270,11 +242,6 @@ def _is_valid(check: Callable[[str], object], text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_literal(text: str) -> bool:
-    """Whether a playbook reads the text as it is, and not as an expression."""
-    return text.isprintable() and not any(mark in text for mark in ("{{", "{%", "{#"))
 
 
 def is_within(path: str, root: str) -> bool:

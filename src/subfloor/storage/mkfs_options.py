@@ -69,6 +69,11 @@ def check_options(kind: str, options: Sequence[str]) -> None:
         _check_value(option, value, grammar.values.get(option))
 
 
+def allowed(kind: str) -> tuple[str, tuple[str, ...]]:
+    """The short and the long options that are allowed for this type, in the notation of getopt(3)."""
+    return _GRAMMARS[kind].short, _GRAMMARS[kind].long
+
+
 def _not_offered(kind: str, error: getopt.GetoptError) -> str:
     option = ("--" if len(error.opt) > 1 else "-") + error.opt
     if "requires argument" in error.msg or "must not have" in error.msg:

@@ -1,0 +1,108 @@
+"""``disko.devices.mdadm`` and ``disko.devices.lvm_vg``: what lies on several volumes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from subfloor.playbook.disko import units
+from subfloor.playbook.disko.contents import content, lost
+from subfloor.playbook.disko.items import Context, Item, Member, Missing, Remark, Volume, Wanted, rest
+from subfloor.playbook.disko.tree import Node
+from subfloor.storage.arrays import check_name, node_of
+from subfloor.storage.sizes import show
+
+_USUAL_METADATA = ("", "default", "1.2", "1")
+
+
+def of_array(node: Node, name: str, members: Sequence[Member], context: Context) -> Iterator[Item]:
+    """An md array of these members, in their order."""
+    yield from rest(node, ("level", "metadata", "content"))
+    yield Remark(f"{node.place}:")
+    called, shown = node.text("name", name), _array_name(node.text("name", name))
+    if shown != called:
+        why = f"a name of an array cannot end in a digit, so it is called {shown!r}"
+        yield Missing.at(node.at("name"), why, f"mount it by /dev/md/{shown}")
+    parameters: dict[str, Any] = {"name": shown, "level": node.number("level", 1)}
+    parameters["devices"] = [each.path for each in members]
+    if node.text("metadata") not in _USUAL_METADATA:
+        parameters["metadata"] = node.text("metadata")
+    path = node_of(shown)
+    options = {each: each for each in ("name", "level", "metadata")}
+    needs = tuple(each.path for each in members)
+    essential = frozenset({"level", "metadata"})
+    yield Wanted("raid", parameters, node, makes=path, needs=needs, options=options, essential=essential)
+    inside = node.get("content")
+    if inside:
+        names = frozenset({path, node_of(called)})
+        yield from content(inside, Volume(path, called, names), context)
+
+
+def _array_name(name: str) -> str:
+    try:
+        check_name(name)
+    except ValueError:
+        return f"{name}-md" if name[-1:].isdigit() else name
+    return name
+
+
+def of_group(node: Node, name: str, members: Sequence[Member], context: Context) -> Iterator[Item]:
+    """A volume group on these members, in their order, and its volumes."""
+    yield from rest(node, ("lvs",))
+    yield Remark(f"{node.place}:")
+    called = node.text("name", name)
+    parameters = {"name": called, "devices": [each.path for each in members]}
+    needs = tuple(each.path for each in members)
+    yield Wanted("volume-group", parameters, node, makes=f"group {called}", needs=needs, options={"name": "name"})
+    found = node.get("lvs")
+    volumes = sorted((found.options if found else {}).items(), key=lambda each: (_priority(each[1]), each[0]))
+    for at, (each, volume) in enumerate(volumes):
+        yield from _logical(volume, each, called, context, is_first=at == 0)
+
+
+def _priority(volume: Node) -> int:
+    usual = (501 if volume.text("lvm_type") == "thin-pool" else 1000) + 251 * ("100%" in volume.text("size"))
+    return volume.number("priority", usual)
+
+
+def _logical(node: Node, name: str, group: str, context: Context, *, is_first: bool) -> Iterator[Item]:
+    called = node.text("name", name)
+    path = f"/dev/{group}/{called}"
+    yield from rest(node, ("priority", "size", "lvm_type", "pool", "extraArgs", "content"), {path})
+    node.need("size")
+    if kind := node.text("lvm_type"):
+        why = f"no task makes a logical volume of the type {kind}{lost(node)}"
+        yield Missing.at(node.at("lvm_type"), why, "use a linear one; for a mirror, an array below the group")
+        return
+    try:
+        size = _size(node.text("size"), is_first=is_first)
+    except ValueError as error:
+        yield Missing.at(node.at("size"), f"{error}{lost(node)}", "write a size such as 10G, 25%VG or 100%FREE")
+        return
+    if node.texts("extraArgs"):
+        yield Missing.at(node.at("extraArgs"), "no task has these options of lvcreate", "leave them out")
+    yield Wanted(
+        "logical-volume",
+        {"group": group, "name": called, "size": size},
+        node,
+        makes=path,
+        needs=(f"group {group}",),
+        options={"name": "name", "size": "size"},
+    )
+    inside = node.get("content")
+    if inside:
+        yield from content(inside, Volume(path, f"{group}-{called}", frozenset({path})), context)
+
+
+def _size(text: str, *, is_first: bool) -> str:
+    """A size for lvcreate(8) as a playbook writes it. Raises ``ValueError``."""
+    share = re.fullmatch(r"(\d{1,3})%(FREE|VG|PVS)?", text.strip(), re.I)
+    if not share:
+        return show(units.binary(text, default="M"))
+    of = (share[2] or "").upper()
+    if share[1] == "100" and of == "FREE":
+        return "rest"
+    if of == "FREE" and not is_first:
+        raise ValueError(f"{text!r} depends on the volumes that were made before")
+    return f"{int(share[1])}%"

@@ -1,0 +1,183 @@
+"""The partitions of disko's type ``gpt``: order, numbers, names, sizes and places."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from subfloor.playbook.disko import units
+from subfloor.playbook.disko.contents import content
+from subfloor.playbook.disko.items import Context, Item, Missing, Volume, Wanted, rest
+from subfloor.playbook.disko.tree import Node
+from subfloor.playbook.disko.type_codes import type_of
+from subfloor.storage.devices import partition_node
+from subfloor.storage.marks import LONGEST_NAME
+from subfloor.storage.sizes import MIB, show
+
+_ATTRIBUTES = {0: "required", 1: "no-block-io", 2: "legacy-boot", 60: "read-only", 62: "hidden", 63: "no-auto"}
+_LABEL_LIMIT = 36
+_OPTIONS = ("priority", "label", "size", "start", "end", "content", "attributes", "alignment", "_index")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Size and place as parameters of a task.
+
+    ``behind``: where the next partition starts, in bytes; None if that depends on the disk. ``gap``: that is not where
+    this one ends.
+    """
+
+    parameters: dict[str, str] = field(default_factory=dict)
+    behind: int | None = None
+    gap: bool = False
+
+
+def of_gpt(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
+    """The partitions of a table on ``device``, which disko calls ``disk``."""
+    found = table.get("partitions")
+    sorted_ = sorted((found.options if found else {}).items(), key=lambda each: (_priority(each[1]), each[0]))
+    before = Geometry(behind=MIB)
+    for number, (name, part) in enumerate(sorted_, 1):
+        geometry, missing = _geometry(part, before)
+        yield from missing
+        yield from _partition(part, number, name, geometry, device, disk, context)
+        before = geometry
+
+
+def _priority(part: Node) -> int:
+    usual = 9001 if part.text("size") == "100%" else 100 if part.text("type") == "EF02" else 1000
+    return part.number("priority", usual)
+
+
+def _partition(
+    part: Node, number: int, name: str, geometry: Geometry, device: str, disk: str, context: Context
+) -> Iterator[Item]:
+    label = _label(part, disk, name)
+    yield from rest(part, _OPTIONS, _names(part, label, device, number))
+    if not _is_aligned(part):
+        yield Missing.at(part.at("alignment"), "subfloor aligns every partition itself", "leave it out")
+    if not geometry.parameters:
+        return
+    shown, code = label, ""
+    if len(label) > LONGEST_NAME:
+        shown = shorter(label, part.text("name", name))
+        yield Missing.at(
+            part.at("label"),
+            f"the name {label!r} is too long: {LONGEST_NAME} characters at most, so it is called {shown!r}",
+            "give it another name in the playbook",
+        )
+    try:
+        code = type_of(part.text("type") or _usual_type(part))
+    except ValueError as error:
+        yield Missing.at(part.at("type"), f"{error}, so the type is linux", "write the GUID of the type")
+    attributes, unknown = _attributes(part)
+    for bit in unknown:
+        yield Missing.at(part.at("attributes"), f"no task sets the attribute {bit}", "leave it out")
+    node = partition_node(device, number)
+    yield Wanted(
+        "aligned-partition",
+        {
+            "device": device,
+            "number": number,
+            "name": shown,
+            "type": code or "linux",
+            **geometry.parameters,
+            **({"attributes": attributes} if attributes else {}),
+        },
+        part,
+        makes=node,
+        needs=(device,),
+        options={"name": "label", "type": "type", "size": "size", "start": "start", "end": "end"},
+    )
+    title = f"{disk}-{part.text('name', name)}"
+    inside = part.get("content")
+    if inside:
+        yield from content(inside, Volume(node, title, _names(part, label, device, number)), context)
+
+
+def _attributes(part: Node) -> tuple[list[str], list[object]]:
+    """The names of its attributes, and the bits without a name."""
+    given = part.get("attributes")
+    bits = [bit.value for bit in given.items] if given else []
+    return [_ATTRIBUTES[bit] for bit in bits if bit in _ATTRIBUTES], [bit for bit in bits if bit not in _ATTRIBUTES]
+
+
+def _usual_type(part: Node) -> str:
+    inside = part.get("content")
+    return "8200" if inside and inside.text("type") == "swap" else "8300"
+
+
+def _label(part: Node, disk: str, name: str) -> str:
+    """The name in the GPT; disko's own is replaced by a hash if it is too long."""
+    usual = f"disk-{disk}-{part.text('name', name)}"
+    if len(usual) > _LABEL_LIMIT:
+        usual = hashlib.sha256(usual.encode()).hexdigest()[:_LABEL_LIMIT]
+    return part.text("label", usual)
+
+
+def shorter(label: str, name: str) -> str:
+    """A name that fits, and that no other partition of the disk has."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(label.encode()).hexdigest()[:6]
+    return f"{name[: LONGEST_NAME - 7]}-{digest}"
+
+
+def _names(part: Node, label: str, device: str, number: int) -> frozenset[str]:
+    """The paths by which disko names the partition."""
+    escaped = "".join(char if char.isalnum() or char in "#+-.:=@_/" else f"\\x{ord(char):02X}" for char in label)
+    uuid = part.text("uuid")
+    return frozenset(
+        {
+            f"/dev/disk/by-partlabel/{label}",
+            f"/dev/disk/by-partlabel/{escaped}",
+            f"/dev/disk/by-partuuid/{uuid}",
+            partition_node(device, number),
+        }
+    )
+
+
+def _is_aligned(part: Node) -> bool:
+    """Whether the alignment is that of sgdisk, or is not used."""
+    value = part.number("alignment")
+    in_sectors = any(part.text(name).endswith("s") for name in ("start", "end"))
+    return value in (0, 2048) or (value == 1 and in_sectors)
+
+
+def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
+    """``before``: that of the partition before this one."""
+    size, missing = part.text("size", "0"), list[Missing]()
+    try:
+        begin = units.sgdisk(part.text("start", "0"))
+        end = units.sgdisk(part.text("end", "-0" if size == "100%" else f"+{size}"))
+    except ValueError as error:
+        return Geometry(), [Missing.at(part, str(error), "write it as sgdisk(8) reads it, such as 512M")]
+    if begin.sign == "+" and before.behind is not None:
+        begin = units.Place(before.behind + begin.size)
+    if begin.size % MIB and not begin.sign:
+        why = f"{show(begin.size)} is not aligned to 1 MiB, so the partition starts at the next place that is"
+        missing.append(Missing.at(part.at("start"), why, "give a start in whole MiB"))
+        begin = units.Place(0)
+    if begin.size == 0:
+        start = {"start": show(before.behind)} if before.gap and before.behind else {}
+        return _ending(part, start, before.behind, end, missing)
+    return _ending(part, {"start": begin.text}, None if begin.sign else begin.size, end, missing)
+
+
+def _ending(
+    part: Node, start: dict[str, str], here: int | None, end: units.Place, missing: list[Missing]
+) -> tuple[Geometry, list[Missing]]:
+    """``here``: where the partition starts, in bytes, if it is known."""
+    if not end.size:
+        return Geometry({**start, "size": "rest"}), missing
+    if end.sign == "+":
+        whole = -(-end.size // MIB) * MIB
+        return Geometry({**start, "size": show(end.size)}, None if here is None else here + whole), missing
+    if end.sign == "-":
+        return Geometry({**start, "end": end.text} if start else {"size": end.text}), missing
+    if here is None:
+        why = "where it starts depends on the disk, so its size is not known"
+        return Geometry(), [*missing, Missing.at(part.at("end"), why, "give `start` too, or `size`")]
+    last = end.size // MIB * MIB  # sgdisk includes the sector at the end, so the next partition starts 1 MiB later
+    return Geometry({"start": show(here), "end": show(last)}, last + MIB, gap=True), missing

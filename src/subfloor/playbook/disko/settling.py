@@ -1,0 +1,105 @@
+"""Which of the tasks can be written: a task must accept its parameters, and what it lies on must be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from subfloor.core.identity import Identity
+from subfloor.core.parameters import complaints
+from subfloor.core.secret import Secret
+from subfloor.playbook.disko.items import Expression, Item, Missing, Stage, Wanted, listed
+from subfloor.playbook.registry import Plugin, Registry
+from subfloor.playbook.writing import is_literal
+
+_FILLING = ("mkfs", "luks", "raid", "volume-group")
+_FILLED = ("aligned-partition", "luks", "raid", "logical-volume")
+
+
+@dataclass(frozen=True)
+class _Complaint:
+    """``parameter``: empty if it is about the whole task."""
+
+    parameter: str
+    why: str
+
+
+def settled(items: Iterable[Item], registry: Registry) -> list[Item]:
+    """The items in the order of the playbook; a task that cannot be written has become a ``Missing``."""
+    done: list[Item] = []
+    made: set[str] = set()
+    for item in sorted(items, key=_order):
+        found = list(_accepted(item, made, registry) if isinstance(item, Wanted) else (item,))
+        made |= {each.makes for each in found if isinstance(each, Wanted)}
+        done += found
+    return list(_raw(done))
+
+
+def _order(item: Item) -> tuple[int, str]:
+    """Layout as it was read; then mounts by their paths, so that none hides another."""
+    if not isinstance(item, Wanted) or item.stage in (Stage.LAYOUT, Stage.SUBVOLUMES):
+        return (item.stage if isinstance(item, Wanted) else Stage.LAYOUT, "")
+    return item.stage, str(item.parameters.get("path", ""))
+
+
+def _accepted(task: Wanted, made: set[str], registry: Registry) -> Iterator[Item]:
+    lacking = [each for each in task.needs if each not in made]
+    if lacking:
+        why = f"`{task.key}` needs the {_called(lacking)}, which the playbook does not make"
+        yield Missing.at(task.at, why, "see what is said about it")
+        return
+    plugin = registry.get(task.key)
+    assert plugin is not None
+    given = dict(task.parameters)
+    for each in _complaints(plugin, given):
+        needed = not each.parameter or each.parameter in {*plugin.schema["required"], *task.essential}
+        node = task.place_of(each.parameter)
+        if needed:
+            yield Missing.at(node, f"`{task.key}` cannot make it: {each.why}", "change it, or make it by hand")
+            return
+        yield Missing.at(node, f"`{task.key}` cannot have it: {each.why}", "leave it out, or set it by hand")
+        given.pop(each.parameter, None)
+    yield replace(task, parameters=given)
+
+
+def _called(paths: list[str]) -> str:
+    return listed(path if " " in path else f"volume {path}" for path in paths)
+
+
+def _complaints(plugin: Plugin, given: Mapping[str, Any]) -> list[_Complaint]:
+    """All that the task refuses of its parameters."""
+    known = plugin.schema["properties"]
+    found = [_Complaint(name, f"it has no parameter {name!r}") for name in given if name not in known]
+    plain = {name: _plain(value) for name, value in given.items() if name in known}
+    for error in plugin.validator.iter_errors(plain):
+        name = str(error.absolute_path[0]) if error.absolute_path else ""
+        found.append(_Complaint(name, error.message))
+    found += [_Complaint(name, "no playbook can hold this text") for name, value in given.items() if _is_odd(value)]
+    if not found:
+        secret = {name: Secret("x") if isinstance(value, Expression) else value for name, value in plain.items()}
+        for complaint in complaints(plugin.task, secret, Identity("import", "localhost")):
+            name, _, why = complaint.partition(": ")
+            found.append(_Complaint(name, why) if name in known else _Complaint("", complaint))
+    return list({each.parameter: each for each in reversed(found)}.values())
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Expression) else value
+
+
+def _is_odd(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_odd, value))
+    return isinstance(value, str) and not isinstance(value, Expression) and not is_literal(value)
+
+
+def _raw(items: list[Item]) -> Iterator[Item]:
+    """The items; what no task fills is declared as such."""
+    tasks = [item for item in items if isinstance(item, Wanted) and item.key in _FILLING]
+    filled = {path for task in tasks for path in (task.parameters.get("device"), *task.parameters.get("devices", ()))}
+    for item in items:
+        if isinstance(item, Wanted) and item.key in _FILLED and item.makes not in filled:
+            yield replace(item, parameters={**item.parameters, "raw": True})
+        else:
+            yield item

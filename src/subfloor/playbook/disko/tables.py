@@ -1,0 +1,111 @@
+"""The partitions of disko's former type ``table``: what parted is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from subfloor.playbook.disko import units
+from subfloor.playbook.disko.contents import content
+from subfloor.playbook.disko.items import Context, Item, Missing, Remark, Volume, Wanted, rest
+from subfloor.playbook.disko.partitions import shorter
+from subfloor.playbook.disko.tree import Node
+from subfloor.storage.devices import partition_node
+from subfloor.storage.marks import LONGEST_NAME
+
+_FLAGS = {
+    "boot": "esp",
+    "esp": "esp",
+    "bios_grub": "bios-boot",
+    "bls_boot": "xbootldr",
+    "lvm": "lvm",
+    "raid": "raid",
+    "swap": "swap",
+    "msftdata": "microsoft-basic-data",
+}
+"""Flags that parted keeps as the type of a partition in a GPT (parted(8))."""
+
+_ATTRIBUTES = {"legacy_boot": "legacy-boot", "hidden": "required", "no_automount": "no-auto"}
+"""Flags that parted keeps as an attribute."""
+
+_KINDS = {"linux-swap": "swap", "fat16": "microsoft-basic-data", "fat32": "microsoft-basic-data"}
+_KINDS |= {"ntfs": "microsoft-basic-data"}
+_OPTIONS = ("part-type", "fs-type", "start", "end", "flags", "bootable", "content", "_index")
+
+
+def of_table(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
+    """The partitions of a table on ``device``, which disko calls ``disk``."""
+    parts = table.get("partitions")
+    before = "0%"
+    if any(each.text(name)[-1:] in "0123456789KMGTB" for each in _items(parts) for name in ("start", "end")):
+        yield Remark("parted's K, M and G are decimal, and it aligns what they give: here they are rounded to MiB.")
+    for number, part in enumerate(_items(parts), 1):
+        yield from _partition(part, number, before, device, disk, context)
+        before = part.text("end", "100%")
+
+
+def _items(parts: Node | None) -> tuple[Node, ...]:
+    return parts.items if parts else ()
+
+
+def _partition(part: Node, number: int, before: str, device: str, disk: str, context: Context) -> Iterator[Item]:
+    node = partition_node(device, number)
+    yield from rest(part, _OPTIONS, {node})
+    if part.text("part-type", "primary") != "primary":
+        yield Missing.at(part.at("part-type"), "a GPT has primary partitions only", "leave it out")
+    try:
+        place = _place(part.text("start", "0%"), part.text("end", "100%"), before)
+    except ValueError as error:
+        yield Missing.at(part, str(error), "write it as parted(8) reads it, such as 512MiB")
+        return
+    kind, attributes, unknown = _flags(part)
+    for flag in unknown:
+        yield Missing.at(part.at("flags"), f"no task sets the flag {flag!r}", "set it by hand, with parted(8)")
+    name = part.text("name", f"{disk}{number}")
+    shown = name if len(name) <= LONGEST_NAME else shorter(name, name)
+    if shown != name:
+        why = f"the name {name!r} is too long: {LONGEST_NAME} characters at most, so it is called {shown!r}"
+        yield Missing.at(part.at("name"), why, "give it another name in the playbook")
+    parameters = {"device": device, "number": number, "name": shown, "type": kind, **place}
+    if attributes:
+        parameters["attributes"] = attributes
+    options = {"name": "name", "size": "end", "start": "start", "end": "end"}
+    yield Wanted("aligned-partition", parameters, part, makes=node, needs=(device,), options=options)
+    inside = part.get("content")
+    if inside:
+        yield from content(inside, Volume(node, f"{disk}-{name}", frozenset({node})), context)
+
+
+def _flags(part: Node) -> tuple[str, list[str], list[str]]:
+    """The type, the attributes, and the flags that are neither."""
+    flags = (*(("boot",) if part.flag("bootable") else ()), *part.texts("flags"))
+    usual = _KINDS.get(part.text("fs-type"), "linux")
+    kinds = [_FLAGS[flag] for flag in flags if flag in _FLAGS]
+    attributes = [_ATTRIBUTES[flag] for flag in flags if flag in _ATTRIBUTES]
+    unknown = [flag for flag in flags if flag not in _FLAGS and flag not in _ATTRIBUTES]
+    return kinds[-1] if kinds else usual, list(dict.fromkeys(attributes)), unknown
+
+
+def _place(start: str, end: str, before: str) -> dict[str, str]:
+    """Size and place as parameters. ``before``: the end of the partition before this one. Raises ``ValueError``."""
+    begin, stop = units.parted(start), units.parted(end)
+    if isinstance(begin, int) and (start == before or begin == 0):
+        place: dict[str, str] = {}
+    elif isinstance(begin, int):
+        raise ValueError(f"it starts at {start} of the disk, and the partition before it does not end there")
+    else:
+        place = {} if not begin.size and not begin.sign else {"start": max(begin.text, "1MiB", key=_not_zero)}
+    if stop == 100:
+        return {**place, "size": "rest"}
+    if isinstance(stop, int):
+        if not isinstance(begin, int):
+            raise ValueError(f"it starts at {start} and ends at {end}, so its size is not known without the disk")
+        return {"size": f"{stop - begin}%"}
+    if isinstance(begin, int) and begin:
+        raise ValueError(f"it starts at {start} and ends at {end}, so its size is not known without the disk")
+    if stop.sign == "-" and not place:
+        return {"size": stop.text}
+    return {"start": "1MiB", **place, "end": stop.text}
+
+
+def _not_zero(text: str) -> bool:
+    return not text.startswith("0")
