@@ -90,7 +90,9 @@ def _beside(configuration: Node, devices: Node) -> Iterator[Missing]:
         if name not in _NOT_DEVICES:
             yield Missing.at(each, "it does not describe a disk", "leave it out; subfloor has its own options")
     for name, each in configuration.options.items():
-        if name not in ("disko", "devices", "fileSystems") and not (name == "lib" or each.value is None):
+        if name == "imports":
+            yield Missing.at(each, "files that it imports are not read", "import each that has disko.devices, too")
+        elif name not in ("disko", "devices", "fileSystems", "options"):
             yield Missing.at(each, "it does not describe a disk", "keep it in the configuration of NixOS")
 
 

@@ -108,8 +108,7 @@ def _swap_file(node: Node, name: str, mountpoint: str, top: _Top) -> Iterator[It
     try:
         size = units.binary(node.text("size"))
     except ValueError as error:
-        yield Missing.at(node.at("size"), str(error), "write a size such as 8G")
-        return
+        raise node.at("size").malformed(error, "write a size such as 8G") from None
     given = options(node, "options")
     if node.get("discardPolicy") or given:
         option = node.at("discardPolicy" if node.get("discardPolicy") else "options")

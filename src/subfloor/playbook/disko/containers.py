@@ -44,7 +44,7 @@ def of_luks(node: Node, on: Volume) -> Iterator[Item]:
         {"device": on.path, "name": node.text("name"), **keys, **formatting, **opening, **on.named},
         node,
         makes=f"/dev/mapper/{node.text('name')}",
-        needs=() if on.is_disk else (on.path,),
+        needs=on.needs,
         options={"name": "name", "key_file": "settings", **dict.fromkeys(formatting, "extraFormatArgs")},
         essential=frozenset({"passphrase", "key_file"}),
     )

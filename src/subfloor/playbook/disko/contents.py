@@ -34,7 +34,7 @@ def content(node: Node, on: Volume, context: Context) -> Iterator[Item]:
 def _member(node: Node, on: Volume, layer: str, option: str) -> Iterator[Item]:
     yield from rest(node, (option,), on.names)
     node.need(option)
-    yield Member(layer, node.text(option), on.path, node)
+    yield Member(layer, node.text(option), on.path, node, on.needs)
 
 
 def _physical_volume(node: Node, on: Volume, _: Context) -> Iterator[Item]:

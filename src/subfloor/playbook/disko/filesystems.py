@@ -23,6 +23,10 @@ def of_filesystem(node: Node, on: Volume, context: Context) -> Iterator[Item]:
         why = f"no task makes {node.text('format')}: its place stays empty{path}"
         yield Missing.at(kind, why, f"use one of {', '.join(name for name in TOOLS if name != 'swap')}")
         return
+    if on.is_disk and node.text("format") == "vfat":
+        why = "no task makes a vfat on a whole disk, where it looks like a partition table"
+        yield Missing.at(kind, why, "make a partition for it")
+        return
     yield from made(node, on, node.text("format"), node.texts("extraArgs"))
     if node.get("mountpoint"):
         yield mount(node, node.text("mountpoint"), on, node.text("format"), options(node), context)
@@ -43,7 +47,7 @@ def made(node: Node, on: Volume, kind: str, words: Iterable[str]) -> Iterator[It
         {**parameters, **on.named},
         node,
         makes=f"content of {on.path}",
-        needs=() if on.is_disk else (on.path,),
+        needs=on.needs,
         options={"type": "format", "label": "extraArgs", "options": "extraArgs"},
     )
 

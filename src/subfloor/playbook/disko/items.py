@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import IntEnum
 from typing import Any
 
@@ -69,12 +70,16 @@ class Missing:
 
 @dataclass(frozen=True)
 class Member:
-    """A volume that belongs to an array (``mdadm``) or to a volume group (``lvm_vg``)."""
+    """A volume that belongs to an array (``mdadm``) or to a volume group (``lvm_vg``).
+
+    ``needs``: what must be made for it; nothing for a whole disk.
+    """
 
     layer: str
     name: str
     path: str
     at: Node
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,12 +130,24 @@ class Volume:
     is_disk: bool = False
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What must be made for it; nothing for a whole disk."""
+        return () if self.is_disk else (self.path,)
+
+    @property
     def named(self) -> Mapping[str, str]:
         """The parameter that names a whole disk in the play."""
         return {"disk": self.disk} if self.disk else {}
 
 
 _HOOKS = tuple(f"{when}{what}Hook" for when in ("pre", "post") for what in ("Create", "Mount", "Unmount"))
+
+_WHY = {
+    "uuid": ("subfloor derives UUIDs from the play", "leave it out; what names the old UUID must be changed"),
+    "hybrid": ("no task writes an MBR beside a GPT", "leave it out"),
+    "enrollFido2": ("no task enrols a token", "enrol it with systemd-cryptenroll"),
+    "enrollRecovery": ("no task makes a recovery key", "make it with systemd-cryptenroll"),
+}
 
 
 def rest(node: Node, known: Iterable[str], names: Iterable[str] = ()) -> Iterator[Missing]:
@@ -143,7 +160,9 @@ def rest(node: Node, known: Iterable[str], names: Iterable[str] = ()) -> Iterato
         elif name == "device" and option.value in names:
             continue
         elif name not in ignored and not _is_nothing(option):
-            yield Missing.at(option, "no task has this option", "set it by hand, or leave it out")
+            near = get_close_matches(name, ignored, n=1, cutoff=0.8)
+            advice = f"did you mean `{near[0]}`?" if near else "set it by hand, or leave it out"
+            yield Missing.at(option, *_WHY.get(name, ("no task has this option", advice)))
 
 
 def _is_nothing(option: Node) -> bool:

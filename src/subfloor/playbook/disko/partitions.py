@@ -25,12 +25,13 @@ class Geometry:
     """Size and place as parameters of a task.
 
     ``behind``: where the next partition starts, in bytes; None if that depends on the disk. ``gap``: that is not where
-    this one ends.
+    this one ends. ``lost``: it could not be determined.
     """
 
     parameters: dict[str, str] = field(default_factory=dict)
     behind: int | None = None
     gap: bool = False
+    lost: bool = False
 
 
 def of_gpt(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
@@ -148,11 +149,9 @@ def _is_aligned(part: Node) -> bool:
 def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
     """``before``: that of the partition before this one."""
     size, missing = part.text("size", "0"), list[Missing]()
-    try:
-        begin = units.sgdisk(part.text("start", "0"))
-        end = units.sgdisk(part.text("end", "-0" if size == "100%" else f"+{size}"))
-    except ValueError as error:
-        return Geometry(), [Missing.at(part, str(error), "write it as sgdisk(8) reads it, such as 512M")]
+    begin = _read(part, "start", part.text("start", "0"))
+    given = part.text("end")
+    end = _read(part, "end", given) if given else _read(part, "size", "-0" if size == "100%" else f"+{size}")
     if begin.sign == "+" and before.behind is not None:
         begin = units.Place(before.behind + begin.size)
     if begin.size % MIB and not begin.sign:
@@ -160,6 +159,9 @@ def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
         missing.append(Missing.at(part.at("start"), why, "give a start in whole MiB"))
         begin = units.Place(0)
     if begin.size == 0:
+        if before.lost:
+            why = "where it starts depends on the partition before it"
+            return Geometry(lost=True), [*missing, Missing.at(part, why, "give `start` too")]
         start = {"start": show(before.behind)} if before.gap and before.behind else {}
         return _ending(part, start, before.behind, end, missing)
     return _ending(part, {"start": begin.text}, None if begin.sign else begin.size, end, missing)
@@ -178,6 +180,17 @@ def _ending(
         return Geometry({**start, "end": end.text} if start else {"size": end.text}), missing
     if here is None:
         why = "where it starts depends on the disk, so its size is not known"
-        return Geometry(), [*missing, Missing.at(part.at("end"), why, "give `start` too, or `size`")]
+        return Geometry(lost=True), [*missing, Missing.at(part.at("end"), why, "give `start` too, or `size`")]
     last = end.size // MIB * MIB  # sgdisk includes the sector at the end, so the next partition starts 1 MiB later
     return Geometry({"start": show(here), "end": show(last)}, last + MIB, gap=True), missing
+
+
+def _read(part: Node, option: str, text: str) -> units.Place:
+    """A place or size. Raises ``PlaybookError``."""
+    try:
+        return units.sgdisk(text)
+    except ValueError:
+        given = part.text(option)
+        raise part.at(option).malformed(
+            f"{given!r} is neither a size such as 512M, nor a place such as -8G", "write it as sgdisk(8) reads it"
+        ) from None

@@ -9,12 +9,16 @@ from typing import Any
 from subfloor.core.identity import Identity
 from subfloor.core.parameters import complaints
 from subfloor.core.secret import Secret
+from subfloor.playbook.disko.contents import lost
 from subfloor.playbook.disko.items import Expression, Item, Missing, Stage, Wanted, listed
 from subfloor.playbook.registry import Plugin, Registry
 from subfloor.playbook.writing import is_literal
 
 _FILLING = ("mkfs", "luks", "raid", "volume-group")
 _FILLED = ("aligned-partition", "luks", "raid", "logical-volume")
+
+_FOLLOWS = "see why it is not made, in this list"
+_INSTEAD = "change it, or do it by hand"
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,17 @@ def settled(items: Iterable[Item], registry: Registry) -> list[Item]:
         found = list(_accepted(item, made, registry) if isinstance(item, Wanted) else (item,))
         made |= {each.makes for each in found if isinstance(each, Wanted)}
         done += found
-    return list(_raw(done))
+    return list(_once(_raw(done)))
+
+
+def _once(items: Iterable[Item]) -> Iterator[Item]:
+    """The items; what follows from the same lack at the same place is listed once."""
+    told: set[tuple[str, str]] = set()
+    for item in items:
+        key = (item.place, item.advice) if isinstance(item, Missing) and item.advice == _FOLLOWS else None
+        if key not in told:
+            yield item
+        told |= {key} if key else set()
 
 
 def _order(item: Item) -> tuple[int, str]:
@@ -44,22 +58,20 @@ def _order(item: Item) -> tuple[int, str]:
 
 
 def _accepted(task: Wanted, made: set[str], registry: Registry) -> Iterator[Item]:
-    lacking = [each for each in task.needs if each not in made]
-    if lacking:
-        why = f"`{task.key}` needs the {_called(lacking)}, which the playbook does not make"
-        yield Missing.at(task.at, why, "see what is said about it")
+    if lacking := [each for each in task.needs if each not in made]:
+        yield Missing.at(task.at, f"it needs the {_called(lacking)}, which is not made{lost(task.at)}", _FOLLOWS)
         return
     plugin = registry.get(task.key)
     assert plugin is not None
     given = dict(task.parameters)
-    for each in _complaints(plugin, given):
-        needed = not each.parameter or each.parameter in {*plugin.schema["required"], *task.essential}
-        node = task.place_of(each.parameter)
-        if needed:
-            yield Missing.at(node, f"`{task.key}` cannot make it: {each.why}", "change it, or make it by hand")
-            return
-        yield Missing.at(node, f"`{task.key}` cannot have it: {each.why}", "leave it out, or set it by hand")
+    found = _complaints(plugin, given)
+    essential = {"", *plugin.schema["required"], *task.essential}
+    for each in found:
+        without = f"cannot make it{lost(task.at)}" if each.parameter in essential else "cannot have it"
+        yield Missing.at(task.place_of(each.parameter), f"`{task.key}` {without}: {each.why}", _INSTEAD)
         given.pop(each.parameter, None)
+    if essential.intersection(each.parameter for each in found):
+        return
     yield replace(task, parameters=given)
 
 
@@ -81,7 +93,7 @@ def _complaints(plugin: Plugin, given: Mapping[str, Any]) -> list[_Complaint]:
         for complaint in complaints(plugin.task, secret, Identity("import", "localhost")):
             name, _, why = complaint.partition(": ")
             found.append(_Complaint(name, why) if name in known else _Complaint("", complaint))
-    return list({each.parameter: each for each in reversed(found)}.values())
+    return list({each.parameter: each for each in reversed(found)}.values())[::-1]
 
 
 def _plain(value: Any) -> Any:

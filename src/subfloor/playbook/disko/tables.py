@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from subfloor.playbook.disko import units
-from subfloor.playbook.disko.contents import content
+from subfloor.playbook.disko.contents import content, lost
 from subfloor.playbook.disko.items import Context, Item, Missing, Remark, Volume, Wanted, rest
 from subfloor.playbook.disko.partitions import shorter
 from subfloor.playbook.disko.tree import Node
@@ -35,27 +35,29 @@ _OPTIONS = ("part-type", "fs-type", "start", "end", "flags", "bootable", "conten
 def of_table(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
     """The partitions of a table on ``device``, which disko calls ``disk``."""
     parts = table.get("partitions")
-    before = "0%"
+    before: str | None = "0%"
     if any(each.text(name)[-1:] in "0123456789KMGTB" for each in _items(parts) for name in ("start", "end")):
         yield Remark("parted's K, M and G are decimal, and it aligns what they give: here they are rounded to MiB.")
     for number, part in enumerate(_items(parts), 1):
-        yield from _partition(part, number, before, device, disk, context)
-        before = part.text("end", "100%")
+        items = list(_partition(part, number, before, device, disk, context))
+        yield from items
+        placed = any(isinstance(item, Wanted) and item.at is part for item in items)
+        before = part.text("end", "100%") if placed else None
 
 
 def _items(parts: Node | None) -> tuple[Node, ...]:
     return parts.items if parts else ()
 
 
-def _partition(part: Node, number: int, before: str, device: str, disk: str, context: Context) -> Iterator[Item]:
+def _partition(part: Node, number: int, before: str | None, device: str, disk: str, context: Context) -> Iterator[Item]:
     node = partition_node(device, number)
     yield from rest(part, _OPTIONS, {node})
     if part.text("part-type", "primary") != "primary":
         yield Missing.at(part.at("part-type"), "a GPT has primary partitions only", "leave it out")
     try:
-        place = _place(part.text("start", "0%"), part.text("end", "100%"), before)
+        place = _place(part, before)
     except ValueError as error:
-        yield Missing.at(part, str(error), "write it as parted(8) reads it, such as 512MiB")
+        yield Missing.at(part, f"{error}{lost(part)}", "give its start and its end in MiB")
         return
     kind, attributes, unknown = _flags(part)
     for flag in unknown:
@@ -85,10 +87,14 @@ def _flags(part: Node) -> tuple[str, list[str], list[str]]:
     return kinds[-1] if kinds else usual, list(dict.fromkeys(attributes)), unknown
 
 
-def _place(start: str, end: str, before: str) -> dict[str, str]:
-    """Size and place as parameters. ``before``: the end of the partition before this one. Raises ``ValueError``."""
-    begin, stop = units.parted(start), units.parted(end)
-    if isinstance(begin, int) and (start == before or begin == 0):
+def _place(part: Node, before: str | None) -> dict[str, str]:
+    """Size and place as parameters. ``before``: the end of the partition before this one, if that has a place.
+
+    Raises ``ValueError`` if they depend on the disk, and ``PlaybookError``.
+    """
+    start, end = part.text("start", "0%"), part.text("end", "100%")
+    begin, stop = _read(part, "start", start), _read(part, "end", end)
+    if isinstance(begin, int) and (start == before or (begin == 0 and before)):
         place: dict[str, str] = {}
     elif isinstance(begin, int):
         raise ValueError(f"it starts at {start} of the disk, and the partition before it does not end there")
@@ -105,6 +111,14 @@ def _place(start: str, end: str, before: str) -> dict[str, str]:
     if stop.sign == "-" and not place:
         return {"size": stop.text}
     return {"start": "1MiB", **place, "end": stop.text}
+
+
+def _read(part: Node, option: str, text: str) -> units.Place | int:
+    """A place. Raises ``PlaybookError``."""
+    try:
+        return units.parted(text)
+    except ValueError as error:
+        raise part.at(option).malformed(error, "write it as parted(8) reads it") from None
 
 
 def _not_zero(text: str) -> bool:

@@ -98,6 +98,10 @@ class Node:
             raise found.wrong(required)
         return found.value
 
+    def malformed(self, why: object, advice: str) -> PlaybookError:
+        """The error for a text that disko does not understand either."""
+        return PlaybookError(f"{self.place}: {why}", advice=advice, where=self.where)
+
     def wrong(self, required: str) -> PlaybookError:
         """The error for a value of another kind than the option has."""
         return PlaybookError(
