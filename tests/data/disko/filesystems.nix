@@ -16,7 +16,7 @@
           };
         };
         b = {
-          size = "4G";
+          size = "3G";
           content = {
             type = "filesystem";
             format = "ext4";
@@ -26,31 +26,31 @@
           };
         };
         c = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "xfs"; extraArgs = [ "-f" "-Lhome" "-i" "size=512" ]; mountpoint = "/home"; mountOptions = [ "pquota" ]; };
         };
         d = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "btrfs"; extraArgs = [ "-f" "--label" "data" "-U" "809b3a2b-828a-4730-95e1-75b6343e415a" ]; mountpoint = "/data"; };
         };
         e = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "f2fs"; extraArgs = [ "-O" "extra_attr,compression" "-l" "flash" ]; mountpoint = "/srv/flash"; mountOptions = [ "compress_algorithm=zstd" ]; };
         };
         f = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "ext3"; mountpoint = "/old"; };
         };
         g = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "ext4"; extraArgs = [ "-E" "offset=4096" "-b" "4096" ]; };
         };
         h = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "ext4"; extraArgs = [ "--fast" ]; mountpoint = "/odd{{ path }}"; };
         };
         i = {
-          size = "4G";
+          size = "3G";
           content = { type = "filesystem"; format = "xfs"; extraArgs = [ "-L" "much-too-long-for-xfs" ]; mountPoint = "/misspelt"; };
         };
       };
