@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from subfloor.plugin import (
     AnySubject,
@@ -66,6 +66,10 @@ class NixosConfig(SystemSettings, Task):
     secrets, and subfloor itself. With them `subfloor check` works on the installed system, without arguments.
     `self_check` changes that.
 
+    With `writes: filesystems` there is only `filesystems.nix`, for a configuration of your own to import. That declares
+    everything else, such as users, the boot loader and `boot.initrd.systemd.enable` as `initrd` says here. With
+    `flake: true` the task adds the file to git.
+
     If the root is a tmpfs, the task warns about each path that a system needs after a reboot and that no task
     keeps. `not_persisted` lists the paths that are left out on purpose. It also warns about the state of
     services that `local.nix` switches on, or whose group a user is in.
@@ -78,8 +82,13 @@ class NixosConfig(SystemSettings, Task):
         'nixos-config: {root: /, hostname: kiosk, state_version: "25.11", overwrite: true}',
         "nixos-config: {persistence: impermanence, devices: partuuid, flake: true}",
         "nixos-config: {openssh: true, users: {ada: {uid: 1000, groups: [wheel]}}}",
+        "nixos-config: {root: /, path: /etc/nixos/hosts/ada, writes: filesystems, flake: true}",
     )
 
+    writes: Annotated[
+        Literal["system", "filesystems"],
+        Param("`system`: a whole configuration; `filesystems`: only `filesystems.nix`, which yours imports"),
+    ] = "system"
     devices: block_devices.NamingParameter = "label"
     hardware: writing.HardwareSource = "scan"
     platform: writing.Platform = "x86_64-linux"
@@ -90,6 +99,15 @@ class NixosConfig(SystemSettings, Task):
     recording: Annotated[Recording | Unrecorded | None, FromPlaybook()] = None
     small_esps: Annotated[tuple[str, ...], FromPlay()] = ()
     bios_boot: Annotated[bool, FromPlay()] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._is_whole:
+            return
+        given = ("users", "openssh", "boot_loader", "grub_device", "timezone", "state_version", "nixpkgs")
+        for name in given:
+            if getattr(self, name):
+                raise ValueError(f"{name}: with `writes: filesystems` your own configuration declares it")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         others = (task.within(play) for task in play if task.key != self.key)
@@ -107,15 +125,17 @@ class NixosConfig(SystemSettings, Task):
         store = self.store if self.openssh else None
         return (
             *lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted),
-            *bringing.warnings(self._recording, self.self_check),
+            *(bringing.warnings(self._recording, self.self_check) if self._is_whole else ()),
             *self.small_esps,
             *lint.open_esps(self.layout),
             *(lint.ambiguous_labels(self.layout) if self.devices == "label" else ()),
-            *lint.locked_out(self.administrators(self._files.here), self.layout),
+            *(lint.locked_out(self.administrators(self._files.here), self.layout) if self._is_whole else ()),
             *encryption_checks.warnings(self.layout, self._declaration.initrd(self.layout)),
         )
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
+        if not self._is_whole:
+            return ()
         local = machine[TextFile(self._files.local)]
         text = local.content.decode("utf-8", "replace") if isinstance(local, Text) else ""
         return (
@@ -125,6 +145,8 @@ class NixosConfig(SystemSettings, Task):
         )
 
     def contributes(self) -> tuple[Contribution, ...]:
+        if not self._is_whole:
+            return ()
         return (self.administrators(self._files.here), *users.contributed_homes(self.users, self.root))
 
     def subjects(self) -> frozenset[AnySubject]:
@@ -135,27 +157,40 @@ class NixosConfig(SystemSettings, Task):
 
     def next_step(self, machine: Machine) -> Step | None:
         files = self._files
-        boot.check(self._booting, machine[StartedByUefi()])
+        if self._is_whole:
+            boot.check(self._booting, machine[StartedByUefi()])
         writing.check_tracked(machine, files)
         located = device_tags.located(machine, self.layout)
         named = located.named(lambda each: block_devices.stable(machine, *self._found_by(each)))
         offset = swaps.offset(machine, self.layout, self.root)
-        layout = replace(named, resume_offset=offset or 0)
-        chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
-        texts = dict(zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True))
+        texts = self._texts(machine, replace(named, resume_offset=offset or 0))
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
         missing = writing.missing(machine, {**self._brought_texts, **texts}, self.overwrite, unknown)
         copied = {path: content for path, content in missing.items() if path not in texts}
         program = self._brought.program
         bring = writing.copies(machine, files, copied, program.content if program else None)
         write = writing.files(machine, files, {path: missing[path] for path in texts if path in missing}, unknown)
-        describe = writing.hardware(machine, files, self.hardware, self.platform)
+        describe = writing.hardware(machine, files, self.hardware, self.platform) if self._is_whole else None
         return next((step for step in (describe, bring, *write, writing.tracking(machine, files)) if step), None)
+
+    def _texts(self, machine: Machine, layout: Layout) -> Mapping[str, str]:
+        """The texts of the generated files, by path."""
+        files = self._files
+        if not self._is_whole:
+            return dict(zip(files.generated, self._declaration.texts_of(layout, releases.NOT_YET_KNOWN), strict=False))
+        chosen = releases.chosen(self.state_version, self.nixpkgs, releases.known_on(machine, files), self.overwrite)
+        return dict(zip(files.generated, self._declaration.texts_of(layout, chosen), strict=True))
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.writes == "system"
 
     @property
     def _files(self) -> ConfigurationDirectory:
         brought = self._brought
-        return ConfigurationDirectory(self.root, self.path, self.flake, tuple(brought.texts), brought.name)
+        return ConfigurationDirectory(
+            self.root, self.path, self.flake, tuple(brought.texts), brought.name, whole=self._is_whole
+        )
 
     @property
     def _recording(self) -> Recording | Unrecorded | None:
@@ -163,7 +198,7 @@ class NixosConfig(SystemSettings, Task):
 
     @property
     def _brought(self) -> bringing.Brought:
-        return bringing.brought(self._recording, self.path, self.self_check)
+        return bringing.brought(self._recording, self.path, self.self_check if self._is_whole else "none")
 
     @property
     def _brought_texts(self) -> Mapping[str, str]:

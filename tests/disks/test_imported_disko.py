@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from loop_disks import LoopDisk, MakeDisk, disk, run, said
-from places import DATA
+from places import DATA, ROOT
 
 pytestmark = pytest.mark.root
 
@@ -129,3 +129,70 @@ def test_every_configuration_that_loop_devices_can_hold(name: str, disk: MakeDis
             assert found[declared["number"]]["name"].removesuffix(".unfinished") == declared["name"]
             if unit := re.fullmatch(r"(\d+)([MG])iB", declared.get("size", "")):
                 assert found[declared["number"]]["size"] == int(unit[1]) * {"M": 1, "G": 1024}[unit[2]] * MIB
+
+
+PAGE = ROOT / "docs/how-to/from-disko.md"
+
+
+def test_the_commands_of_the_page_take_a_disk_over(disk: MakeDisk, tmp_path: Path) -> None:
+    vda, page = disk("256MiB"), PAGE.read_text()
+    (configuration,) = re.findall(r"```nix\n({\n  disko\.devices.*?)```", page, re.DOTALL)
+    (shown,) = re.findall(r"```yaml\n(- name: \"The disks.*?)```", page, re.DOTALL)
+    (tmp_path / "disk-config.nix").write_text(configuration)
+    commands = re.findall(r"^    (subfloor (?:import|adopt|check) .*(?:nix|yml|vdb).*)$", page, re.MULTILINE)
+    assert [each.split()[1] for each in commands] == ["import", "adopt", "check"]
+    done = _told(commands[0], tmp_path)
+    play = tmp_path / "machine.yml"
+    assert done.returncode == 0 and play.read_text().partition("- name")[2] == shown.partition("- name")[2]
+    play.write_text(play.read_text().replace("/dev/vdb1", vda.partition(1)).replace("/dev/vdb", vda.node))
+    run("sh", "-euc", LIKE_DISKO.format(disk=vda.node))
+    adopted = _told(commands[1].replace("/dev/vdb", vda.node), tmp_path)
+    assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    checked = _told(commands[2], tmp_path)
+    assert checked.returncode == 2 and "Mount " in checked.stdout, checked.stdout
+    assert [each["name"] for each in partitions(vda)] == ["disk-data-photos", "disk-data-rest"]
+
+
+LIKE_DISKO = """
+sgdisk --clear {disk}
+sgdisk --align-end --new=1:0:+64M --change-name=1:disk-data-photos --typecode=1:8300 {disk}
+sgdisk --align-end --new=2:0:-0 --change-name=2:disk-data-rest --typecode=2:8300 {disk}
+partx --update {disk}
+mkfs.ext4 -q {disk}p1
+"""
+
+
+def _told(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of the page there."""
+    script = command.replace("subfloor ", f"{sys.executable} -m subfloor ", 1)
+    return subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=folder
+    )
+
+
+BACK = """
+{{ disko.devices.disk.data = {{
+  device = "{disk}";
+  content = {{ type = "gpt"; partitions.photos = {{
+{partition}
+  }}; }};
+}}; }}
+"""
+
+
+@pytest.mark.campaign
+def test_the_way_back_describes_the_same_disk(disk: MakeDisk, tmp_path: Path) -> None:
+    """The partition of the page, made by a playbook; what the page gives to disko is what is there."""
+    vda, page = disk("256MiB"), PAGE.read_text()
+    (tasks,) = re.findall(r"^(    - aligned-partition.*\n    - mkfs.*\n)", page, re.MULTILINE)
+    (inside,) = re.findall(r"```nix\npartitions.photos = {\n(.*?)\n};\n```", page, re.DOTALL)
+    tasks = tasks.replace("/dev/vdb1", vda.partition(1)).replace("/dev/vdb", vda.node)
+    mine, theirs = tmp_path / "mine.yml", tmp_path / "theirs.yml"
+    head = f"- hosts: localhost\n  seed: {tmp_path}\n  tasks:\n    - gpt-label: {{device: {vda.node}}}\n"
+    mine.write_text(head + tasks)
+    assert subfloor("apply", mine).returncode == 0
+    (tmp_path / "back.nix").write_text(BACK.format(disk=vda.node, partition=inside))
+    text = imported(tmp_path / "back.nix", tmp_path)
+    theirs.write_text("\n".join(line for line in text.splitlines() if "mount:" not in line))
+    compared = subfloor("adopt", theirs)
+    assert compared.returncode == 3 and f"--stamp {vda.node}" in compared.stderr, compared.stdout + compared.stderr

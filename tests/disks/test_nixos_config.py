@@ -30,3 +30,21 @@ def test_a_configuration_is_written_and_kept(ext4: str, ground: Ground) -> None:
     with pytest.raises(SubfloorError, match=r"(?s)was edited, or subfloor did not write it.*-# mine"):
         ground.apply(mount, config)
     ground.settle(mount, {"nixos-config": {**config["nixos-config"], "overwrite": True}})
+
+
+def test_only_what_an_existing_flake_imports_is_written(ext4: str, ground: Ground) -> None:
+    root = str(ground.path / "root")
+    uuid = ground.sh(f"blkid -p -o value -s UUID {ext4}").strip()
+    mount = {"mount": {"path": f"{root}/nix", "source": f"UUID={uuid}", "type": "ext4", "options": ["noatime"]}}
+    config = {"root": root, "path": "/etc/nixos/hosts/ada", "writes": "filesystems", "flake": True}
+    ground.sh("mkdir -p root/etc/nixos; git -C root/etc/nixos init -q; echo '{ }' > root/etc/nixos/flake.nix")
+    ground.sh("git -C root/etc/nixos add flake.nix")
+    said = ground.settle(mount, {"nixos-config": config})
+    assert said[-1] == f"Write {root}/etc/nixos/hosts/ada/filesystems.nix"
+    assert ground.sh("cd root/etc/nixos; find . -name .git -prune -o -type f -print | sort").split() == [
+        *("./flake.nix", "./hosts/ada/filesystems.nix")
+    ]
+    assert ground.sh("git -C root/etc/nixos ls-files").split() == ["flake.nix", "hosts/ada/filesystems.nix"]
+    assert '"/nix" = {' in ground.sh("cat root/etc/nixos/hosts/ada/filesystems.nix")
+    with pytest.raises(ValueError, match="users: with `writes: filesystems` your own configuration declares it"):
+        ground.apply({"nixos-config": {**config, "users": {"ada": {"uid": 1000}}}})

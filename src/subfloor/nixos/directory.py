@@ -15,10 +15,10 @@ from subfloor.observe.path import Path, TextFile, seen
 class ConfigurationDirectory:
     """The directory of a configuration that subfloor generates.
 
-    ``root``: where the installed system's root is mounted now. ``path``: the directory, a path of the
-    installed system. ``flake``: there is a ``flake.nix``. ``brought``: the names of the files that the system needs to
-    check itself. ``wheel``: the name of the file of subfloor itself; empty without one. All paths that it returns are
-    valid now, with ``root`` in them.
+    ``root``: where the installed system's root is mounted now. ``path``: the directory, a path of the installed
+    system. ``flake``: it belongs to a flake. ``brought``: the names of the files that the system needs to check itself.
+    ``wheel``: the name of the file of subfloor itself; empty without one. ``whole``: subfloor generates all of it; else
+    only ``filesystems.nix``. All paths that it returns are valid now, with ``root`` in them.
     """
 
     root: str
@@ -26,6 +26,7 @@ class ConfigurationDirectory:
     flake: bool
     brought: tuple[str, ...] = ()
     wheel: str = ""
+    whole: bool = True
 
     @property
     def here(self) -> str:
@@ -35,7 +36,8 @@ class ConfigurationDirectory:
     @property
     def generated(self) -> tuple[str, ...]:
         """The generated files, in the order in which they are written: an imported file first."""
-        return tuple(map(self.file, ("filesystems.nix", "configuration.nix", *(("flake.nix",) if self.flake else ()))))
+        of_system = ("configuration.nix", *(("flake.nix",) if self.flake else ())) if self.whole else ()
+        return tuple(map(self.file, ("filesystems.nix", *of_system)))
 
     @property
     def hardware(self) -> str:
@@ -54,7 +56,8 @@ class ConfigurationDirectory:
 
     @property
     def _texts(self) -> tuple[str, ...]:
-        return (*self.generated, self.hardware, *map(self.file, self.brought))
+        hardware = (self.hardware,) if self.whole else ()
+        return (*self.generated, *hardware, *map(self.file, self.brought))
 
     @property
     def local(self) -> str:

@@ -63,11 +63,12 @@ class Tracking(Located[RepositoryState]):
 
 
 # core.fsmonitor is off, so that the repository's own settings start no program here.
+# A directory that does not exist yet has no files; what is written there is in the repository above.
 _LISTED = """
-[ -d "$d" ] || exit 3
 t=$d
 while [ ! -e "${t%/}/.git" ]; do [ "$t" != / ] || exit 3; t=${t%/*}; t=${t:-/}; done
 command -v git >/dev/null || exit 4
+[ -d "$d" ] || exit 0
 listed() { git -C "$d" -c safe.directory='*' -c core.fsmonitor=false ls-files -z --others "$@"; }
 listed --exclude-standard -- '*.nix' flake.lock 'subfloor/*.whl' && listed -- local.nix flake.lock
 """
