@@ -184,7 +184,7 @@ BACK = """
 def test_the_way_back_describes_the_same_disk(disk: MakeDisk, tmp_path: Path) -> None:
     """The partition of the page, made by a playbook; what the page gives to disko is what is there."""
     vda, page = disk("256MiB"), PAGE.read_text()
-    (tasks,) = re.findall(r"^(    - aligned-partition.*\n    - mkfs.*\n)", page, re.MULTILINE)
+    (tasks,) = re.findall(r"^(    - aligned-partition.*name: photos.*\n    - mkfs.*\n)", page, re.MULTILINE)
     (inside,) = re.findall(r"```nix\npartitions.photos = {\n(.*?)\n};\n```", page, re.DOTALL)
     tasks = tasks.replace("/dev/vdb1", vda.partition(1)).replace("/dev/vdb", vda.node)
     mine, theirs = tmp_path / "mine.yml", tmp_path / "theirs.yml"
