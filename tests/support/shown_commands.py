@@ -30,7 +30,7 @@ PROGRAMS: Mapping[str, frozenset[str]] = {
         "jq": "-r",
         "ls": "-l",
         "make": "",
-        "nix": "--extra-experimental-features",
+        "nix": "--apply --extra-experimental-features --json",
         "pass": "",
         "pip": "",
         "pipx": "",

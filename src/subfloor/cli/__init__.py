@@ -228,7 +228,7 @@ def import_() -> None:
 
 
 @import_.command("disko")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument("file", type=options.FILE)
 @click.option("--root", metavar="PATH", help="Where the system is mounted; / for the running one.  [default: /mnt]")
 @click.option("--arg", "arguments", nargs=2, multiple=True, metavar="NAME VALUE", help="Pass an argument, as Nix.")
 @click.option("--argstr", "texts", nargs=2, multiple=True, metavar="NAME TEXT", help="Pass an argument, as a text.")
