@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subfloor.playbook import ini, strict_yaml
+from subfloor.playbook import ini, inventory_programs, strict_yaml
 from subfloor.playbook.connections import CONNECTION_VARS, Connection, connection_of
 from subfloor.playbook.positions import PlaybookError, Position, Problems, Source, did_you_mean, nearest
 from subfloor.playbook.strict_yaml import Node, Scalar, Table
@@ -174,7 +174,8 @@ class _Reader:
 
 
 def load(path: Path | None, beside: Path | None = None) -> Inventory:
-    """The inventory in a YAML or INI file, or in a list of names such as ``web1,web2,``; without one, this machine.
+    """The inventory in a YAML or INI file, that a program prints, that a plugin of Ansible makes, or in a list of names
+    such as ``web1,web2,``; without one, this machine.
 
     ``group_vars/`` and ``host_vars/`` beside the inventory and in the directory ``beside`` are read. Raises
     ``PlaybookError`` with all mistakes.
@@ -195,10 +196,20 @@ def load(path: Path | None, beside: Path | None = None) -> Inventory:
 
 
 def _tree(path: Path, problems: Problems) -> Table:
+    if inventory_programs.is_program(path):
+        return inventory_programs.printed_by(path)
     source = strict_yaml.text_of(path)
     if ini.is_ini(path, source.text):
         return ini.parse(source, problems)
-    node = strict_yaml.parse(source, problems)
+    found = Problems()
+    try:
+        node = strict_yaml.parse(source, found)
+        if inventory_programs.is_for_plugin(node):
+            found.taken()  # its YAML need not be as strict
+            return inventory_programs.made_by_plugin(path, node)
+    finally:
+        for error in found.taken():
+            problems.add(error)
     if not isinstance(node, Table):
         raise PlaybookError(
             f"an inventory is a mapping of groups, but this is {strict_yaml.kind(node)}",
