@@ -1229,4 +1229,19 @@ MUTANTS = (
         "needed = (",
         ("tests/unit/nixos/test_rollback.py",),
     ),
+    # Where no lock is held between two requests.
+    Mutant(
+        "a script runs a step's commands without a look at what it was decided on",
+        "src/subfloor/act/by_script.py",
+        "compare = [self._seen.compare] if self._seen else []",
+        "compare = list[Piece]()",
+        ("tests/unit/act/test_by_script.py",),
+    ),
+    Mutant(
+        "consent in Ansible may come from a playbook or an inventory",
+        "src/subfloor/ansible/consenting.py",
+        "if is_set and DESTROY not in extra:",
+        "if False:",
+        ("tests/unit/ansible/test_requests_of_ansible.py",),
+    ),
 )
