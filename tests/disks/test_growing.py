@@ -112,7 +112,7 @@ def test_a_swap_area_is_made_again_unless_it_is_in_use(disk: MakeDisk) -> None:
     try:
         steps, warnings = planned(on(vda, "swap"))
         assert [each.partition(" to ")[0] for each in steps[1:]] == [f"Grow partition 1 of {vda.node}"]
-        assert ["takes 62MiB of 98MiB: it is in use" in each for each in warnings] == [True]
+        assert ["uses only 62MiB of 98MiB: it is in use" in each for each in warnings] == [True]
         converged(on(vda, "swap"))
     finally:
         run("swapoff", vda.partition(1))
