@@ -29,13 +29,13 @@ from subfloor.plugin import (
     Unrecorded,
     block_devices,
     boot,
-    bringing,
     device_tags,
     encryption_checks,
     hookimpl,
     lint,
     releases,
     rollback,
+    self_checking,
     swaps,
     under,
     users,
@@ -93,7 +93,7 @@ class NixosConfig(SystemSettings, Task):
     hardware: writing.HardwareSource = "scan"
     platform: writing.Platform = "x86_64-linux"
     nixpkgs: releases.Nixpkgs | None = None
-    self_check: bringing.SelfCheck = "full"
+    self_check: self_checking.SelfCheck = "full"
     overwrite: Annotated[bool, Param("Overwrite a file that was edited by hand")] = False
     layout: Annotated[Layout, FromPlay()] = field(default_factory=Layout)
     recording: Annotated[Recording | Unrecorded | None, FromPlaybook()] = None
@@ -125,7 +125,7 @@ class NixosConfig(SystemSettings, Task):
         store = self.store if self.openssh else None
         return (
             *lint.forgotten(self.layout, self.users, self.path, store, self.not_persisted),
-            *(bringing.warnings(self._recording, self.self_check) if self._is_whole else ()),
+            *(self_checking.warnings(self._recording, self.self_check) if self._is_whole else ()),
             *self.small_esps,
             *lint.open_esps(self.layout),
             *(lint.ambiguous_labels(self.layout) if self.devices == "label" else ()),
@@ -165,9 +165,9 @@ class NixosConfig(SystemSettings, Task):
         offset = swaps.offset(machine, self.layout, self.root)
         texts = self._texts(machine, replace(named, resume_offset=offset or 0))
         unknown = files.generated[:1] if offset is None else ()  # only `filesystems.nix` contains the offset
-        missing = writing.missing(machine, {**self._brought_texts, **texts}, self.overwrite, unknown)
+        missing = writing.missing(machine, {**self._self_check_texts, **texts}, self.overwrite, unknown)
         copied = {path: content for path, content in missing.items() if path not in texts}
-        program = self._brought.program
+        program = self._self_check_files.program
         bring = writing.copies(machine, files, copied, program.content if program else None)
         write = writing.files(machine, files, {path: missing[path] for path in texts if path in missing}, unknown)
         describe = writing.hardware(machine, files, self.hardware, self.platform) if self._is_whole else None
@@ -187,22 +187,24 @@ class NixosConfig(SystemSettings, Task):
 
     @property
     def _files(self) -> ConfigurationDirectory:
-        brought = self._brought
+        copied = self._self_check_files
         return ConfigurationDirectory(
-            self.root, self.path, self.flake, tuple(brought.texts), brought.name, whole=self._is_whole
+            self.root, self.path, self.flake, tuple(copied.texts), copied.name, whole=self._is_whole
         )
 
     @property
     def _recording(self) -> Recording | Unrecorded | None:
-        return bringing.usable(self.recording, self.root)
+        return self_checking.usable(self.recording, self.root)
 
     @property
-    def _brought(self) -> bringing.Brought:
-        return bringing.brought(self._recording, self.path, self.self_check if self._is_whole else "none")
+    def _self_check_files(self) -> self_checking.SelfCheckFiles:
+        return self_checking.files_for_self_check(
+            self._recording, self.path, self.self_check if self._is_whole else "none"
+        )
 
     @property
-    def _brought_texts(self) -> Mapping[str, str]:
-        return {self._files.file(name): text for name, text in self._brought.texts.items()}
+    def _self_check_texts(self) -> Mapping[str, str]:
+        return {self._files.file(name): text for name, text in self._self_check_files.texts.items()}
 
     @property
     def _booting(self) -> boot.Booting:
@@ -210,7 +212,7 @@ class NixosConfig(SystemSettings, Task):
 
     @property
     def _declaration(self) -> Declaration:
-        return self.declaration(brought=self._brought.program is not None)
+        return self.declaration(with_subfloor=self._self_check_files.program is not None)
 
     def _found_by(self, each: Device) -> tuple[str, str, block_devices.Naming]:
         """How the installed system finds a device."""

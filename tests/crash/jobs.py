@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crash.bench import SEED
 from crash.forked import subfloor
-from crash.stand import Stand, stand
+from crash.loop_copy import LoopCopy, loop_copy
 from foreign_disks import FOREIGN
 from loop_disks import run
 from places import ROOT
@@ -33,12 +33,12 @@ class Job:
     playbook: str
     arguments: tuple[str, ...] = ()
     volumes: tuple[dict[str, str], ...] = ()
-    before: Callable[[Stand], None] = lambda at: None
+    before: Callable[[LoopCopy], None] = lambda at: None
     consent: bool = False
     letter: bool = False
     rooted: bool = False
 
-    def words(self, at: Stand) -> list[str]:
+    def words(self, at: LoopCopy) -> list[str]:
         volumes = [{**each, "path": f"{at.root}/{each['path']}"} for each in self.volumes]
         extra = ["-e", f"volumes={json.dumps(volumes)}"] if volumes else []
         extra += ["-e", f"root={at.root}"] if self.rooted else []
@@ -47,7 +47,7 @@ class Job:
         return [str(PLAYBOOKS / self.playbook), *here, *self.arguments, *extra, *consent]
 
 
-def _home(at: Stand) -> None:
+def _home(at: LoopCopy) -> None:
     """The first volume exists already, and holds the user's data."""
     made = subfloor("apply", *Job("data-disk.yml", volumes=VOLUMES[:1]).words(at))
     assert made.status == 0, made.said
@@ -58,7 +58,7 @@ def _home(at: Stand) -> None:
 MOUNTED = str(Path(__file__).parent / "plays" / "mounted.yml")
 
 
-def _laid_out(at: Stand) -> None:
+def _laid_out(at: LoopCopy) -> None:
     """Everything is on the disk, and nothing is mounted."""
     made = subfloor("apply", *Job(MOUNTED, ("--tags", "disk"), rooted=True).words(at))
     assert made.status == 0, made.said
@@ -86,7 +86,7 @@ JOBS = {
 def start_of(job: Job, work: Path) -> Path:
     """An image of the disk that the job starts from."""
     start = work / "start.img"
-    with stand(work) as at:
+    with loop_copy(work) as at:
         job.before(at)
         run("sync", at.disk.node)
         run("cp", "--sparse=always", at.disk.image, start)

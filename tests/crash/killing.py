@@ -1,6 +1,6 @@
 """Kills a run of subfloor at an exact moment: between its commands, or before any one call that a tool makes.
 
-Moments are counted and never timed. Inside a command, strace(1) counts the tool's calls that can change
+Moments are counted and never timed. UnmountedFilesystem a command, strace(1) counts the tool's calls that can change
 something, and gives it a signal at the one that is wanted: SIGKILL, or SIGSTOP for as long as others are
 killed. Needs no more than `forked` does, so that a machine under test can run it too.
 """

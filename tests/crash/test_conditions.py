@@ -13,9 +13,9 @@ import pytest
 
 from crash.forked import Ran, subfloor
 from crash.jobs import JOBS
+from crash.loop_copy import LoopCopy, loop_copy
 from crash.races import before
 from crash.sample import sample
-from crash.stand import Stand, stand
 from loop_disks import run, said
 
 pytestmark = pytest.mark.root
@@ -44,12 +44,12 @@ def _config(root: Path, hostname: str) -> dict[str, Any]:
     return {"nixos-config": {"root": str(root), "hostname": hostname, "state_version": "24.05", "boot_loader": "none"}}
 
 
-def _tmpfs(at: Stand) -> Path:
+def _tmpfs(at: LoopCopy) -> Path:
     run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", _made(at.root / "full"))
     return at.root / "full"
 
 
-def _ext4(at: Stand, *options: str) -> Path:
+def _ext4(at: LoopCopy, *options: str) -> Path:
     run("mkfs.ext4", "-q", "-F", *options, at.disk.node)
     # Without delayed allocation, which keeps some room back.
     run("mount", "-o", "nodelalloc", at.disk.node, _made(at.root / "full"))
@@ -63,9 +63,9 @@ def _made(path: Path) -> Path:
 
 @pytest.mark.parametrize("filesystem", [_tmpfs, lambda at: _ext4(at, "-b", "4096")], ids=["tmpfs", "ext4"])
 def test_without_free_space_existing_files_stay_complete_case_64(
-    filesystem: Callable[[Stand], Path], tmp_path: Path
+    filesystem: Callable[[LoopCopy], Path], tmp_path: Path
 ) -> None:
-    with stand(tmp_path, size="16MiB") as at:
+    with loop_copy(tmp_path, size="16MiB") as at:
         root = filesystem(at)
         assert subfloor(*_playbook(tmp_path, _config(root, "first"))).status == 0
         files = _texts(root / "etc" / "nixos")
@@ -83,7 +83,7 @@ def _texts(directory: Path) -> dict[str, str]:
 
 
 def test_missing_inodes_are_reported_and_the_next_run_resumes_case_64(tmp_path: Path) -> None:
-    with stand(tmp_path, size="16MiB") as at:
+    with loop_copy(tmp_path, size="16MiB") as at:
         root = _ext4(at, "-N", "16")
         spare = [root / str(number) for number in range(os.statvfs(root).f_ffree)]
         for path in spare:
@@ -96,7 +96,7 @@ def test_missing_inodes_are_reported_and_the_next_run_resumes_case_64(tmp_path: 
 
 
 def test_a_read_only_filesystem_is_reported_and_the_next_run_resumes_case_64(tmp_path: Path) -> None:
-    with stand(tmp_path, size="16MiB") as at:
+    with loop_copy(tmp_path, size="16MiB") as at:
         root = _ext4(at)
         run("mount", "-o", "remount,ro", root)
         words = _playbook(tmp_path, {"directory": {"path": str(root / "a")}})
@@ -110,7 +110,7 @@ def test_a_read_only_filesystem_is_reported_and_the_next_run_resumes_case_64(tmp
 def test_a_disk_that_becomes_read_only_during_a_run_is_reported_case_21(tmp_path: Path) -> None:
     job = JOBS["ext4-root"]
     for number in sample(range(1, 30), 2, seed="read-only"):
-        with stand(tmp_path) as at:
+        with loop_copy(tmp_path) as at:
             ran = subfloor("apply", *job.words(at), first=before(number, partial(_set, "ro", at)))
             _failed(ran, "ended with status", "read only: expected no, found yes")
             _set("rw", at)
@@ -118,7 +118,7 @@ def test_a_disk_that_becomes_read_only_during_a_run_is_reported_case_21(tmp_path
             at.prove()
 
 
-def _set(mode: str, at: Stand) -> None:
+def _set(mode: str, at: LoopCopy) -> None:
     for node in (Path(at.disk.node), *Path("/dev").glob(f"{Path(at.disk.node).name}p*")):
         run("blockdev", f"--set{mode}", node)
 
@@ -127,7 +127,7 @@ def test_a_disk_whose_size_becomes_0_during_a_run_is_reported_case_21(tmp_path: 
     """What is left when its medium, or the host behind it, goes away: a device without a size."""
     job = JOBS["ext4-root"]
     for number in sample(range(1, 30), 2, seed="nothing"):
-        with stand(tmp_path) as at:
+        with loop_copy(tmp_path) as at:
             ran = subfloor("apply", *job.words(at), first=before(number, partial(at.disk.resize, "0")))
             _failed(ran, "/dev/loop")
             gone = subfloor("apply", *job.words(at))
@@ -139,6 +139,6 @@ def test_a_disk_whose_size_becomes_0_during_a_run_is_reported_case_21(tmp_path: 
 
 
 def test_a_disk_of_size_0_is_refused_case_21(tmp_path: Path) -> None:
-    with stand(tmp_path, size="0") as at:
+    with loop_copy(tmp_path, size="0") as at:
         assert said("blockdev", "--getsize64", at.disk.node) == "0"
         _failed(subfloor("apply", *JOBS["ext4-root"].words(at)), "has no size", status=3)

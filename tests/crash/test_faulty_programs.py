@@ -15,8 +15,8 @@ from counting import Count
 from crash.faulty_programs import Meeting, meetings, survey, surveyed
 from crash.forked import Ran, subfloor
 from crash.jobs import JOBS, LETTER, Job, start_of
+from crash.loop_copy import LoopCopy, loop_copy
 from crash.sample import sample
-from crash.stand import Stand, stand
 
 pytestmark = pytest.mark.root
 
@@ -28,7 +28,7 @@ def test_the_next_run_succeeds_after_any_faulty_program_case_56(job: str, tmp_pa
     chosen, wrong = sample(met, 2 if JOBS[job].letter or JOBS[job].consent else 1, seed=job), []
     for meeting in chosen:
         try:
-            with stand(tmp_path, start) as at:
+            with loop_copy(tmp_path, start) as at:
                 _try(JOBS[job], meeting, at, whole)
             count("faulty programs", "carried on from, to the same end")
         except AssertionError as error:
@@ -46,7 +46,7 @@ def test_incomplete_work_is_never_marked_finished_case_56(job: str, tmp_path: Pa
     ]
     assert idle
     for meeting in sample(idle, 2, seed=job):
-        with stand(tmp_path, start) as at:
+        with loop_copy(tmp_path, start) as at:
             _try(JOBS[job], meeting, at, whole)
         count("faulty programs", "made nothing, made by the next run")
 
@@ -54,7 +54,7 @@ def test_incomplete_work_is_never_marked_finished_case_56(job: str, tmp_path: Pa
 def _surveyed(job: Job, work: Path) -> tuple[Path, Sequence[str], list[Meeting]]:
     """The disk that the job starts from, its result without a fault, and the possible faults."""
     start, log = start_of(job, work), work / "calls"
-    with stand(work, start) as at:
+    with loop_copy(work, start) as at:
         ran = subfloor("apply", *job.words(at), first=survey(log, _nodes(at)))
         assert ran.status == 0, ran.said
         whole = at.picture()
@@ -62,11 +62,11 @@ def _surveyed(job: Job, work: Path) -> tuple[Path, Sequence[str], list[Meeting]]
     return start, whole, meetings(surveyed(log))
 
 
-def _nodes(at: Stand) -> list[str]:
+def _nodes(at: LoopCopy) -> list[str]:
     return [at.disk.node, *map(at.disk.partition, range(1, 10))]
 
 
-def _try(job: Job, meeting: Meeting, at: Stand, whole: Sequence[str]) -> None:
+def _try(job: Job, meeting: Meeting, at: LoopCopy, whole: Sequence[str]) -> None:
     words = job.words(at)
     broken = subfloor("apply", *words, first=meeting.arrange(at.root.parent, _nodes(at)))
     told = f"{meeting}\n{broken.said}"

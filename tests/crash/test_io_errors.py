@@ -16,8 +16,8 @@ from counting import Count
 from crash.forked import Ran, subfloor
 from crash.io_errors import Failing, Request, counting_disk, failing_disk
 from crash.jobs import JOBS, LETTER, Job, start_of
+from crash.loop_copy import LoopCopy, loop_copy
 from crash.sample import sample
-from crash.stand import Stand, stand
 from loop_disks import LoopDisk, run
 
 pytestmark = [pytest.mark.root, pytest.mark.alone]
@@ -48,7 +48,7 @@ def _whole(job: Job, start: Path, work: Path) -> tuple[Sequence[str], dict[Reque
         ran = _apply(job, counted.disk, work)
         count = counted.requests()
     assert ran.status == 0, ran.said
-    with stand(work, image) as at:
+    with loop_copy(work, image) as at:
         at.prove()
         return at.picture(), count
 
@@ -61,7 +61,7 @@ def _try(job: Job, failing: Failing, start: Path, whole: Sequence[str], work: Pa
             _is_clear(ran)
             ran = _apply(job, disk, work)  # with all that this kernel still believes to be on the disk
     told = f"{failing}\n{ran.said}"
-    with stand(work, image) as at:  # nothing but what the medium has
+    with loop_copy(work, image) as at:  # nothing but what the medium has
         if ran.status:
             _is_clear(ran)
             again = subfloor("apply", *job.words(at), *DISK)
@@ -106,7 +106,7 @@ def _start(held: str, work: Path) -> Path:
     job = JOBS["another's disk"]
     start = start_of(job if held == "another's disk" else Job("ext4-root.yml"), work)
     if held == "whole":
-        with stand(work, start) as at:
+        with loop_copy(work, start) as at:
             made = subfloor("apply", *job.words(at))
             assert made.status == 0, made.said
             run("sync", at.disk.node)
@@ -133,12 +133,12 @@ def _copy(start: Path, work: Path) -> Path:
 
 
 def _apply(job: Job, disk: LoopDisk, work: Path) -> Ran:
-    return subfloor("apply", *job.words(Stand(disk, work / "root")), *DISK)
+    return subfloor("apply", *job.words(LoopCopy(disk, work / "root")), *DISK)
 
 
 def _check(job: Job, disk: LoopDisk, work: Path) -> Ran:
     """Without consent: so nothing is written in any case."""
-    words = [word for word in job.words(Stand(disk, work / "root")) if word not in ("--destroy", disk.node)]
+    words = [word for word in job.words(LoopCopy(disk, work / "root")) if word not in ("--destroy", disk.node)]
     return subfloor("check", *words)
 
 

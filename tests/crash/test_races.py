@@ -12,9 +12,9 @@ import pytest
 
 from crash.forked import Ran, start, subfloor
 from crash.jobs import JOBS, LETTER, Job, start_of
+from crash.loop_copy import LoopCopy, loop_copy
 from crash.races import before, has_ended, is_awaited, pause, wait_for
 from crash.sample import sample
-from crash.stand import Stand, stand
 from foreign_disks import void
 from loop_disks import run, said
 
@@ -26,13 +26,13 @@ COMMANDS = range(1, 26)
 
 
 def _whole(job: Job, work: Path) -> list[str]:
-    with stand(work) as at:
+    with loop_copy(work) as at:
         made = subfloor("apply", *job.words(at))
         assert made.status == 0, made.said
         return at.picture()
 
 
-def _both(at: Stand, number: int, one: list[str], other: list[str]) -> tuple[Ran, Ran]:
+def _both(at: LoopCopy, number: int, one: list[str], other: list[str]) -> tuple[Ran, Ran]:
     """The first run is stopped before a command; the second begins, and waits; then the first continues."""
     reached = at.root.parent / "reached"
     first = start(["apply", *one], before(number, pause(reached)))
@@ -48,7 +48,7 @@ def _both(at: Stand, number: int, one: list[str], other: list[str]) -> tuple[Ran
 def test_two_runs_at_the_same_time_have_the_result_of_one_case_67(tmp_path: Path) -> None:
     whole = _whole(PLAIN, tmp_path)
     for number in sample(COMMANDS, 2, seed="two runs"):
-        with stand(tmp_path) as at:
+        with loop_copy(tmp_path) as at:
             words = PLAIN.words(at)
             ran = _both(at, number, words, words)
             assert [each.status for each in ran] == [0, 0], (number, ran)
@@ -60,7 +60,7 @@ def test_two_runs_of_different_plays_leave_the_result_of_one_case_67(tmp_path: P
     jobs = [Job("ext4-root.yml", (*PLAIN.arguments, "-e", f"seed={seed}")) for seed in ("one", "other")]
     wholes = [_whole(job, tmp_path) for job in jobs]
     for number in sample(COMMANDS, 1, seed="two seeds"):
-        with stand(tmp_path) as at:
+        with loop_copy(tmp_path) as at:
             ran = _both(at, number, *(job.words(at) for job in jobs))
             statuses = [each.status for each in ran]
             assert sorted(statuses) in ([0, 1], [0, 3], [0, 5]), (number, ran)
@@ -77,11 +77,11 @@ FOREIGN = JOBS["another's disk"]
 
 
 @contextmanager
-def _photos(work: Path) -> Iterator[tuple[Stand, Path]]:
+def _photos(work: Path) -> Iterator[tuple[LoopCopy, Path]]:
     """Another's disk, with a file on its second partition; and where that may be mounted."""
     at_place = work / "photos"
     at_place.mkdir()
-    with stand(work, start_of(FOREIGN, work)) as at:
+    with loop_copy(work, start_of(FOREIGN, work)) as at:
         run("mount", at.disk.partition(2), at_place)
         (at_place / "letter").write_text(LETTER)
         run("umount", at_place)
@@ -117,7 +117,7 @@ HOME = Job("data-disk.yml", volumes=({**RETYPED.volumes[0], "type": "ext4"},))
 
 def test_a_partition_that_is_finished_and_mounted_just_before_a_command_stays_finished_case_32(tmp_path: Path) -> None:
     """If its name still said unfinished, the next run would make it again without consent."""
-    with stand(tmp_path) as at:
+    with loop_copy(tmp_path) as at:
         assert subfloor("apply", *HOME.words(at)).status == 0
         (at.root / "home" / "letter").write_text(LETTER)
         at.unmount()
@@ -139,7 +139,7 @@ CACHE = Path("/run/blkid/blkid.tab")
 
 def test_a_cached_uuid_does_not_prevent_making_the_filesystem_again(tmp_path: Path) -> None:
     """mkfs.btrfs refuses a UUID that libblkid's cache still tells of, for a while after it was wiped."""
-    with stand(tmp_path) as at:
+    with loop_copy(tmp_path) as at:
         words = RETYPED.words(at)
         assert subfloor("apply", *words).status == 0
         at.unmount()
@@ -163,7 +163,7 @@ def test_a_cached_uuid_does_not_prevent_making_the_filesystem_again(tmp_path: Pa
 def test_a_new_partition_that_is_open_is_waited_for_or_reported(flags: int, tmp_path: Path) -> None:
     """A daemon opens every partition as soon as there is one; who holds it exclusively keeps it."""
     whole = _whole(PLAIN, tmp_path)
-    with stand(tmp_path) as at:
+    with loop_copy(tmp_path) as at:
         node, program = at.disk.partition(1), "mkfs.fat"
         ran = subfloor("apply", *PLAIN.words(at), first=before(program, lambda: void(os.open(node, flags))))
         assert ran.status == (1 if flags & os.O_EXCL else 0), ran.said
@@ -175,7 +175,7 @@ def test_a_new_partition_that_is_open_is_waited_for_or_reported(flags: int, tmp_
 
 
 def test_a_mount_that_appears_at_our_mount_point_is_reported_case_59(tmp_path: Path) -> None:
-    with stand(tmp_path) as at:
+    with loop_copy(tmp_path) as at:
         home = at.root / "home"
         words = HOME.words(at)
         mount = before("mount", lambda: void(run("mount", "-t", "tmpfs", "other", home)))

@@ -1,6 +1,6 @@
 """Devices that are ready to be mounted, as fixtures: import them to use them.
 
-A test asks for them before its `ground`, which is then gone before them.
+A test asks for them before its `namespace`, which is then gone before them.
 """
 
 from __future__ import annotations

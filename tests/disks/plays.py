@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
+from simple_tasks import AnEntry
 from subfloor.act.apply import Executor, apply, preflight
 from subfloor.act.host import Host
 from subfloor.core.consent import Consent
@@ -14,7 +15,6 @@ from subfloor.core.outcome import Outcome, TaskReport
 from subfloor.core.parameters import build
 from subfloor.core.task import Task
 from subfloor.playbook.registry import Registry
-from toys import AnEntry
 
 Play = list[tuple[str, dict[str, Any]]]
 

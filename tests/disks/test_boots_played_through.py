@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import nixos_boot
-from disks.ground import ALONE, Ground
+from disks.mount_namespace import ALONE, MountNamespace
 from loop_disks import LoopDisk, attach, said, take_away
 from subfloor.act.host import Host
 
@@ -60,31 +60,31 @@ def play(disk: LoopDisk, root: str) -> Iterator[dict[str, dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ground, LoopDisk, Module]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MountNamespace, LoopDisk, Module]]:
     """The playbook applied to a disk, taken down again, and what Nix makes of the configuration that it wrote."""
     work = tmp_path_factory.mktemp("boot")
     disk = attach(work / "disk.img", "192M")
     try:
         with Host("here", ALONE).shell() as shell:
-            ground = Ground(shell, work)
-            assert ground.apply(*play(disk, f"{work}/root"))
-            module = nixos_boot.evaluated(ground.sh("cat root/etc/nixos/filesystems.nix"), work)
-            ground.sh("umount -R root")
-            yield ground, disk, module
+            namespace = MountNamespace(shell, work)
+            assert namespace.apply(*play(disk, f"{work}/root"))
+            module = nixos_boot.evaluated(namespace.sh("cat root/etc/nixos/filesystems.nix"), work)
+            namespace.sh("umount -R root")
+            yield namespace, disk, module
     finally:
         take_away(disk)
         disk.image.unlink()
 
 
 @pytest.fixture
-def module(made: tuple[Ground, LoopDisk, Module]) -> Module:
+def module(made: tuple[MountNamespace, LoopDisk, Module]) -> Module:
     return copy.deepcopy(made[2])
 
 
 @pytest.fixture(params=["systemd", "scripted"])
-def survive(made: tuple[Ground, LoopDisk, Module], request: pytest.FixtureRequest) -> Survive:
+def survive(made: tuple[MountNamespace, LoopDisk, Module], request: pytest.FixtureRequest) -> Survive:
     """Which files are there after a reboot, with this configuration and either initrd."""
-    ground, disk, _ = made
+    namespace, disk, _ = made
 
     def booted_twice(module: Module) -> set[str]:
         boot = nixos_boot.booting(module, request.param)
@@ -92,9 +92,11 @@ def survive(made: tuple[Ground, LoopDisk, Module], request: pytest.FixtureReques
         for number in (1, 2):  # no udev here, so no links
             label = said("blkid", "-p", "-s", "LABEL", "-o", "value", disk.partition(number))
             lists = lists.replace(f"/dev/disk/by-label/{label} ", f"{disk.partition(number)} ")
-        done = ground.shell.run(("sh", "-euc", f"t={ground.path}/root\n{TWO_BOOTS}", "sh", lists, *sorted(KEPT | LOST)))
+        done = namespace.shell.run(
+            ("sh", "-euc", f"t={namespace.path}/root\n{TWO_BOOTS}", "sh", lists, *sorted(KEPT | LOST))
+        )
         assert done.status == 0, done.stderr.decode()
-        ground.sh(f"for n in 1 2; do mount {disk.node}p$n root; find root -name mark -delete; umount root; done")
+        namespace.sh(f"for n in 1 2; do mount {disk.node}p$n root; find root -name mark -delete; umount root; done")
         return set(done.stdout.decode().split())
 
     return booted_twice

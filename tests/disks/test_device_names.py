@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from disks.devices import CELLAR, bare
-from disks.ground import Ground, ground
+from disks.mount_namespace import MountNamespace, namespace
 from loop_disks import run
 from subfloor.act.look import look
 from subfloor.observe.mount import Mount
 
 pytestmark = pytest.mark.root
 
-__all__ = ["bare", "ground"]  # fixtures
+__all__ = ["bare", "namespace"]  # fixtures
 
 
 @pytest.fixture
@@ -35,38 +35,42 @@ def names(bare: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
 @pytest.mark.parametrize("by", [0, 1, 2])
-def test_a_mount_by_any_name_is_recognised(names: tuple[str, ...], ground: Ground, kind: str, by: int) -> None:
+def test_a_mount_by_any_name_is_recognised(
+    names: tuple[str, ...], namespace: MountNamespace, kind: str, by: int
+) -> None:
     run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", "-L", CELLAR, names[0])
-    path = str(ground.path / "x")
-    bind = {"bind-persist": {"path": "/kept", "root": str(ground.path), "store": "/x"}}
-    ground.sh(f"mkdir x; mount {names[by]} x")
-    ground.settle(bind)
+    path = str(namespace.path / "x")
+    bind = {"bind-persist": {"path": "/kept", "root": str(namespace.path), "store": "/x"}}
+    namespace.sh(f"mkdir x; mount {names[by]} x")
+    namespace.settle(bind)
     for name in (*names, f"LABEL={CELLAR}"):
-        assert ground.apply({"mount": {"path": path, "source": name, "type": kind}}, bind) == []
+        assert namespace.apply({"mount": {"path": path, "source": name, "type": kind}}, bind) == []
 
 
 @pytest.mark.parametrize("by", [0, 1, 2])
-def test_a_whole_disk_by_any_name_is_filled_and_mounted(names: tuple[str, ...], ground: Ground, by: int) -> None:
+def test_a_whole_disk_by_any_name_is_filled_and_mounted(
+    names: tuple[str, ...], namespace: MountNamespace, by: int
+) -> None:
     """A link ``/dev/DIRECTORY/NAME`` of the user's own looks like that of a logical volume."""
-    place = {"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "ext4"}}
-    done = ground.settle({"mkfs": {"device": names[by], "type": "ext4", "label": CELLAR}}, place)
+    place = {"mount": {"path": str(namespace.path / "x"), "source": names[by], "type": "ext4"}}
+    done = namespace.settle({"mkfs": {"device": names[by], "type": "ext4", "label": CELLAR}}, place)
     assert f"Make an ext4 filesystem on {names[by]} labelled '{CELLAR}'" in done
 
 
 @pytest.mark.parametrize("by", [0, 1, 2])
-def test_a_mount_by_any_name_is_verified(names: tuple[str, ...], ground: Ground, by: int) -> None:
+def test_a_mount_by_any_name_is_verified(names: tuple[str, ...], namespace: MountNamespace, by: int) -> None:
     run("mkfs.btrfs", "-q", "-f", names[0])
-    ground.settle({"mount": {"path": str(ground.path / "x"), "source": names[by], "type": "btrfs"}})
-    there = Mount(str(ground.path / "x"))
-    seen = look(ground.shell, {there})[there]
+    namespace.settle({"mount": {"path": str(namespace.path / "x"), "source": names[by], "type": "btrfs"}})
+    there = Mount(str(namespace.path / "x"))
+    seen = look(namespace.shell, {there})[there]
     assert seen.top and seen.top.source == names[0]
 
 
-def test_swap_by_any_name_is_recognised(names: tuple[str, ...], ground: Ground) -> None:
+def test_swap_by_any_name_is_recognised(names: tuple[str, ...], namespace: MountNamespace) -> None:
     run("mkswap", "-q", names[0])
     run("swapon", names[2])
     try:
         for name in names:
-            assert ground.apply({"swap": {"device": name}}) == []
+            assert namespace.apply({"swap": {"device": name}}) == []
     finally:
         run("swapoff", names[0])

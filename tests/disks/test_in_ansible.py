@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ansible_desk import AnsibleDesk, of_host
-from cli_desk import Desk
+from cli_workspace import Workspace
 from loop_disks import LoopDisk, MakeDisk, disk, run, said
-from own_sshd import MakeSshd, sshd
+from sshd_server import MakeSshd, sshd
 from sudo_stand_in import sudo
 
 pytestmark = pytest.mark.root
@@ -43,36 +43,38 @@ def blank(disk: LoopDisk) -> None:
 
 def test_a_play_changes_the_same_in_ansible_on_several_hosts(tmp_path: Path, disk: MakeDisk) -> None:
     one, two = disk(), disk()
-    seed, local = f"fleet {one.node} {tmp_path}", Desk(tmp_path)
-    desk = AnsibleDesk(tmp_path)
+    seed, local = f"fleet {one.node} {tmp_path}", Workspace(tmp_path)
+    workspace = AnsibleDesk(tmp_path)
     hosts = {"one": one, "two": two}
-    inventory = desk.hosts(**{name: {"ansible_connection": "local", "disk": each.node} for name, each in hosts.items()})
+    inventory = workspace.hosts(
+        **{name: {"ansible_connection": "local", "disk": each.node} for name, each in hosts.items()}
+    )
     before = [one.digest(), two.digest()]
     (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "seed": seed, "tasks": WHOLE}]))
     planned = local.document("check", "-i", str(inventory))
 
     task = {"name": "The disk", "subfloor.core.play": {"playbook": str(tmp_path / "play.yml")}}
-    told = desk.run([task], "--check", "--diff", "--forks", "2")
+    told = workspace.run([task], "--check", "--diff", "--forks", "2")
     assert [one.digest(), two.digest()] == before
     for host in ("one", "two"):
         (result,) = of_host(told, host)
         expected = planned["hosts"][host]["tasks"]
-        assert result["changed"] and not result.get("failed"), desk.output
+        assert result["changed"] and not result.get("failed"), workspace.output
         assert [each["outcome"] for each in result["tasks"]] == [each["outcome"] for each in expected]
         steps = [[step["says"] for step in each["steps"]] for each in expected]
         assert [each["steps"] for each in result["tasks"]] == steps
         assert "GPT" in result["diff"][0]["after"]
 
-    (result,) = of_host(desk.run([task], "--forks", "2", "--limit", "one"), "one")
-    assert [each["outcome"] for each in result["tasks"]] == ["ok", "changed", "changed", "changed"], desk.output
+    (result,) = of_host(workspace.run([task], "--forks", "2", "--limit", "one"), "one")
+    assert [each["outcome"] for each in result["tasks"]] == ["ok", "changed", "changed", "changed"], workspace.output
     assert two.digest() == before[1]
     by_ansible = seen(one)
     blank(one)
     assert local.run("apply", "--yes", "-i", str(inventory)).exit_code == 0
     assert seen(one) == by_ansible
 
-    told = desk.run([play(seed, WHOLE), *ALONE], "--forks", "2", "--diff", vars={"subfloor_seed": seed})
-    assert len(told) == 10 and not any(each["result"]["changed"] for each in told), desk.output
+    told = workspace.run([play(seed, WHOLE), *ALONE], "--forks", "2", "--diff", vars={"subfloor_seed": seed})
+    assert len(told) == 10 and not any(each["result"]["changed"] for each in told), workspace.output
     assert not any(each["result"]["diff"] for each in told)
 
 
@@ -84,8 +86,8 @@ def test_tasks_of_ansible_on_a_host_without_python(tmp_path: Path, disk: MakeDis
             if "python" not in each.name and not (programs / each.name).is_symlink():
                 (programs / each.name).symlink_to(each)
     forced = f'ForceCommand exec env PATH={programs} sh -c "$SSH_ORIGINAL_COMMAND"'
-    loop, at, desk = disk(), sshd(forced), AnsibleDesk(tmp_path)
-    desk.hosts(
+    loop, at, workspace = disk(), sshd(forced), AnsibleDesk(tmp_path)
+    workspace.hosts(
         far={
             "ansible_host": "127.0.0.1",
             "ansible_port": at.port,
@@ -98,23 +100,23 @@ def test_tasks_of_ansible_on_a_host_without_python(tmp_path: Path, disk: MakeDis
     run("mkfs.ext4", "-q", "-L", "precious", loop.node)
     python = {"name": "python", "ansible.builtin.raw": "command -v python3 python", "ignore_errors": True}
     seeded = {"vars": {"subfloor_seed": f"far {tmp_path}"}}
-    told = desk.run([python, *ALONE], **seeded)
+    told = workspace.run([python, *ALONE], **seeded)
     assert [(each["kind"], each["name"]) for each in told] == [("failed", "python"), ("failed", "subfloor.core.wipefs")]
     assert "'precious'" in told[1]["result"]["msg"]
     assert f"`-e subfloor_destroy={loop.node}`" in told[1]["result"]["msg"]
     assert b"precious" in run("blkid", "-p", loop.node).stdout
 
     consent = ("-e", f"subfloor_destroy={loop.node}")
-    told = desk.run(ALONE, *consent, **seeded)
-    assert [each["result"]["changed"] for each in told] == [True] * 4, desk.output
+    told = workspace.run(ALONE, *consent, **seeded)
+    assert [each["result"]["changed"] for each in told] == [True] * 4, workspace.output
     assert "LABEL=data" in seen(loop) and 'name="data"' in seen(loop)
 
 
 def test_what_users_of_ansible_expect(tmp_path: Path) -> None:
     """One run, on no disk: become with a password, no_log, tags, loops, vault, wrong arguments, unreachable hosts."""
-    desk = AnsibleDesk(tmp_path)
+    workspace = AnsibleDesk(tmp_path)
     (tmp_path / "bin").mkdir()
-    desk.hosts(
+    workspace.hosts(
         here={
             "ansible_connection": "local",
             "ansible_become_exe": sudo(tmp_path / "bin", "s3cr3t"),
@@ -151,13 +153,13 @@ def test_what_users_of_ansible_expect(tmp_path: Path) -> None:
     for task in tasks:
         task.setdefault("tags", ["always"])
         task["ignore_errors"] = True
-    told = desk.run(tasks, "--tags", "left", strategy="free")
-    assert [each["kind"] for each in told if each["host"] == "nowhere"] == ["unreachable"], desk.output
+    told = workspace.run(tasks, "--tags", "left", strategy="free")
+    assert [each["kind"] for each in told if each["host"] == "nowhere"] == ["unreachable"], workspace.output
     found = {each["name"]: each for each in told if each["host"] == "here"}
     assert {name: each["kind"] for name, each in found.items()} == {
         **dict.fromkeys(("root", "again", "silent", "later"), "ok"),
         **dict.fromkeys(("unknown", "missing", "mistake", "seedless", "lonely", "standing"), "failed"),
-    }, desk.output
+    }, workspace.output
     results = {name: each["result"] for name, each in found.items()}
     assert results["root"]["changed"] and results["root"]["invocation"]["module_args"] == {"path": str(made)}
     assert [each["changed"] for each in results["again"]["results"]] == [False, True]

@@ -20,7 +20,7 @@ import pytest
 
 from held_programs import WITHIN, Held, When
 from loop_disks import LoopDisk, attach, run, said, take_away
-from own_sshd import MakeSshd, Sshd, sshd
+from sshd_server import MakeSshd, Sshd, sshd
 from subfloor.act.events import Event, StepStarted
 from subfloor.act.run import carry_out, check
 from subfloor.core.errors import Unreachable

@@ -7,32 +7,34 @@ from pathlib import Path
 import pytest
 
 from disks.devices import CELLAR, SHELF, bare, disk, ext4
-from disks.ground import Ground, ground
+from disks.mount_namespace import MountNamespace, namespace
 from loop_disks import run, said
 from subfloor.core.errors import SubfloorError
 
 pytestmark = pytest.mark.root
 
-__all__ = ["bare", "disk", "ext4", "ground"]  # fixtures
+__all__ = ["bare", "disk", "ext4", "namespace"]  # fixtures
 
 
-def test_a_filesystem_is_mounted(ext4: str, ground: Ground) -> None:
-    path = str(ground.path / "nix")
+def test_a_filesystem_is_mounted(ext4: str, namespace: MountNamespace) -> None:
+    path = str(namespace.path / "nix")
     options = ["noatime", "commit=30", "nofail", "x-systemd.automount"]
-    assert ground.settle({"mount": {"path": path, "source": ext4, "type": "ext4", "options": options}}) == [
+    assert namespace.settle({"mount": {"path": path, "source": ext4, "type": "ext4", "options": options}}) == [
         f"Mount {ext4} (ext4) at {path}"
     ]
-    mount = ground.mount("nix")
+    mount = namespace.mount("nix")
     assert (mount.source, mount.type) == (ext4, "ext4")
     assert {"rw", "noatime", "commit=30"} <= mount.options
 
 
-def test_a_mount_that_drifted_is_remounted(ext4: str, ground: Ground) -> None:
-    play = {"mount": {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4", "options": ["noatime", "exec"]}}
-    ground.settle(play)
-    ground.sh("mount -o remount,ro,relatime,noexec nix")
-    assert len(ground.settle(play)) == 1
-    options = ground.mount("nix").options
+def test_a_mount_that_drifted_is_remounted(ext4: str, namespace: MountNamespace) -> None:
+    play = {
+        "mount": {"path": str(namespace.path / "nix"), "source": ext4, "type": "ext4", "options": ["noatime", "exec"]}
+    }
+    namespace.settle(play)
+    namespace.sh("mount -o remount,ro,relatime,noexec nix")
+    assert len(namespace.settle(play)) == 1
+    options = namespace.mount("nix").options
     assert {"rw", "noatime"} <= options and "noexec" not in options
 
 
@@ -72,154 +74,158 @@ _KERNEL = Path("/proc/filesystems").read_text().split()
 @pytest.mark.parametrize(
     ("kind", "options"), [(kind, given) for kind, every in _OPTIONS.items() if kind in _KERNEL for given in every]
 )
-def test_mount_of_any_type_and_options(bare: str, ground: Ground, kind: str, options: list[str]) -> None:
+def test_mount_of_any_type_and_options(bare: str, namespace: MountNamespace, kind: str, options: list[str]) -> None:
     """What is looked for is what this kernel shows."""
     force = {"xfs": ["-f"], "btrfs": ["-f"], "f2fs": ["-f"], "ext4": ["-F"]}
     run(f"mkfs.{kind}", *force.get(kind, []), bare)
-    play = {"path": str(ground.path / "x"), "source": bare, "type": kind}
-    ground.settle({"mount": {**play, "options": options}})
-    ground.sh("umount x")
-    ground.settle({"mount": {**play, "options": ["ro"]}})
+    play = {"path": str(namespace.path / "x"), "source": bare, "type": kind}
+    namespace.settle({"mount": {**play, "options": options}})
+    namespace.sh("umount x")
+    namespace.settle({"mount": {**play, "options": ["ro"]}})
     if kind in ("ext4", "btrfs"):
-        ground.settle({"mount": {**play, "options": options}})
+        namespace.settle({"mount": {**play, "options": options}})
 
 
 @pytest.mark.parametrize(("there", "wanted"), [("journal", "ordered"), ("ordered", "writeback"), ("", "journal")])
 def test_a_journal_mode_that_no_remount_can_change_is_refused(
-    ext4: str, ground: Ground, there: str, wanted: str
+    ext4: str, namespace: MountNamespace, there: str, wanted: str
 ) -> None:
-    ground.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
-    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
+    namespace.sh(f"mkdir x; mount -o rw{',data=' + there if there else ''} {ext4} x")
+    play = {"path": str(namespace.path / "x"), "source": ext4, "type": "ext4", "options": [f"data={wanted}"]}
     with pytest.raises(SubfloorError, match=r"is mounted with.* data=\w+, which a remount cannot change"):
-        ground.apply({"mount": play})
-    ground.sh("umount x")
-    ground.settle({"mount": play})
+        namespace.apply({"mount": play})
+    namespace.sh("umount x")
+    namespace.settle({"mount": play})
 
 
-def test_a_filesystem_that_the_kernel_made_read_only_case_64(ext4: str, ground: Ground) -> None:
-    play = {"mount": {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["errors=remount-ro"]}}
-    bind = {"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}}
-    ground.settle(play)
-    ground.settle(bind)
-    ground.sh(f"echo 1 > /sys/fs/ext4/{Path(ext4).name}/trigger_fs_error; ! touch x/y")
+def test_a_filesystem_that_the_kernel_made_read_only_case_64(ext4: str, namespace: MountNamespace) -> None:
+    play = {
+        "mount": {"path": str(namespace.path / "x"), "source": ext4, "type": "ext4", "options": ["errors=remount-ro"]}
+    }
+    bind = {"bind-persist": {"path": "/home", "root": str(namespace.path), "store": "/x"}}
+    namespace.settle(play)
+    namespace.settle(bind)
+    namespace.sh(f"echo 1 > /sys/fs/ext4/{Path(ext4).name}/trigger_fs_error; ! touch x/y")
     for each in (play, bind):
         with pytest.raises(SubfloorError, match=r"became read-only: the kernel does that after an error"):
-            ground.apply(each)
-    ground.sh(f"umount home x; e2fsck -f -p {ext4} || [ $? = 1 ]")
-    ground.settle(play)
-    ground.settle(bind)
-    ground.sh("touch x/y")
+            namespace.apply(each)
+    namespace.sh(f"umount home x; e2fsck -f -p {ext4} || [ $? = 1 ]")
+    namespace.settle(play)
+    namespace.settle(bind)
+    namespace.sh("touch x/y")
 
 
-def test_mount_of_a_subvolume(bare: str, ground: Ground) -> None:
+def test_mount_of_a_subvolume(bare: str, namespace: MountNamespace) -> None:
     run("mkfs.btrfs", "-f", bare)
-    play = {"path": str(ground.path / "x"), "source": bare, "type": "btrfs"}
-    ground.settle({"mount": play})
-    ground.sh("btrfs subvolume create x/nix; umount x")
-    ground.settle({"mount": {**play, "options": ["subvol=nix"]}})
-    assert ground.mount("x").root == "/nix"
+    play = {"path": str(namespace.path / "x"), "source": bare, "type": "btrfs"}
+    namespace.settle({"mount": play})
+    namespace.sh("btrfs subvolume create x/nix; umount x")
+    namespace.settle({"mount": {**play, "options": ["subvol=nix"]}})
+    assert namespace.mount("x").root == "/nix"
     with pytest.raises(SubfloorError, match=r"/nix in it.* is mounted at"):
-        ground.apply({"mount": play})
-    ground.settle({"bind-persist": {"path": "/home", "root": str(ground.path), "store": "/x"}})
-    assert ground.mount("home").root == "/nix/home"
+        namespace.apply({"mount": play})
+    namespace.settle({"bind-persist": {"path": "/home", "root": str(namespace.path), "store": "/x"}})
+    assert namespace.mount("home").root == "/nix/home"
 
 
-def test_options_that_all_mounts_of_a_filesystem_share(bare: str, ground: Ground) -> None:
+def test_options_that_all_mounts_of_a_filesystem_share(bare: str, namespace: MountNamespace) -> None:
     """The second mount gets those of the first, and is then remounted; the first one follows."""
     run("mkfs.btrfs", "-f", bare)
-    path = str(ground.path / "x")
+    path = str(namespace.path / "x")
     first = {"path": path, "source": bare, "type": "btrfs", "options": ["compress=zstd"]}
-    ground.settle({"mount": {**first, "options": []}})
-    ground.sh("btrfs subvolume create x/home")
-    ground.sh("umount x")
-    ground.settle({"mount": first})
+    namespace.settle({"mount": {**first, "options": []}})
+    namespace.sh("btrfs subvolume create x/home")
+    namespace.sh("umount x")
+    namespace.settle({"mount": first})
     second = {**first, "path": f"{path}/home", "options": ["subvol=home", "compress=zstd"]}
-    assert len(ground.settle({"mount": first}, {"mount": second})) == 1
-    ground.sh("umount x/home")
-    assert len(ground.settle({"mount": {**second, "options": ["subvol=home", "compress=lzo"]}})) == 2
-    assert "compress=lzo" in ground.mount("x").options
+    assert len(namespace.settle({"mount": first}, {"mount": second})) == 1
+    namespace.sh("umount x/home")
+    assert len(namespace.settle({"mount": {**second, "options": ["subvol=home", "compress=lzo"]}})) == 2
+    assert "compress=lzo" in namespace.mount("x").options
 
 
-def test_flags_stay_on_a_remount(ext4: str, ground: Ground) -> None:
-    play = {"path": str(ground.path / "x"), "source": ext4, "type": "ext4", "options": ["noatime"]}
-    ground.settle({"mount": play})
-    ground.sh("mount -o remount,ro,nodev,nosuid x")
-    assert len(ground.settle({"mount": play})) == 1
-    assert {"rw", "nodev", "nosuid", "noatime"} <= ground.mount("x").options
+def test_flags_stay_on_a_remount(ext4: str, namespace: MountNamespace) -> None:
+    play = {"path": str(namespace.path / "x"), "source": ext4, "type": "ext4", "options": ["noatime"]}
+    namespace.settle({"mount": play})
+    namespace.sh("mount -o remount,ro,nodev,nosuid x")
+    assert len(namespace.settle({"mount": play})) == 1
+    assert {"rw", "nodev", "nosuid", "noatime"} <= namespace.mount("x").options
 
 
-def test_an_option_that_the_kernel_drops_is_refused_with_a_reason(bare: str, ground: Ground) -> None:
+def test_an_option_that_the_kernel_drops_is_refused_with_a_reason(bare: str, namespace: MountNamespace) -> None:
     run("mkfs.xfs", "-f", bare)
-    ground.sh(f"echo 0 > /sys/block/{Path(bare).name}/queue/discard_max_bytes")
-    play = {"path": str(ground.path / "x"), "source": bare, "type": "xfs", "options": ["discard"]}
+    namespace.sh(f"echo 0 > /sys/block/{Path(bare).name}/queue/discard_max_bytes")
+    play = {"path": str(namespace.path / "x"), "source": bare, "type": "xfs", "options": ["discard"]}
     with pytest.raises(SubfloorError, match=r"mounted without discard, which a remount cannot change"):
-        ground.apply({"mount": play})
-    ground.settle({"mount": {**play, "options": ["nodiscard"], "path": str(ground.path / "y")}})
+        namespace.apply({"mount": play})
+    namespace.settle({"mount": {**play, "options": ["nodiscard"], "path": str(namespace.path / "y")}})
 
 
-def test_mount_of_a_partition(disk: str, ground: Ground) -> None:
-    ground.settle({"mount": {"path": str(ground.path / "nix"), "source": f"{disk}p1", "type": "ext4"}})
-    assert ground.mount("nix").source == f"{disk}p1"
+def test_mount_of_a_partition(disk: str, namespace: MountNamespace) -> None:
+    namespace.settle({"mount": {"path": str(namespace.path / "nix"), "source": f"{disk}p1", "type": "ext4"}})
+    assert namespace.mount("nix").source == f"{disk}p1"
     with pytest.raises(SubfloorError, match=r"p2 holds swap, but ext4 is declared"):
-        ground.apply({"mount": {"path": str(ground.path / "x"), "source": f"{disk}p2", "type": "ext4"}})
+        namespace.apply({"mount": {"path": str(namespace.path / "x"), "source": f"{disk}p2", "type": "ext4"}})
     with pytest.raises(SubfloorError, match=r"has no partition 3"):
-        ground.apply({"mount": {"path": str(ground.path / "x"), "source": f"{disk}p3", "type": "ext4"}})
+        namespace.apply({"mount": {"path": str(namespace.path / "x"), "source": f"{disk}p3", "type": "ext4"}})
 
 
 @pytest.mark.parametrize("tag", [f"LABEL={CELLAR}", f"PARTLABEL={CELLAR}"], ids=["LABEL", "PARTLABEL"])
-def test_mount_by_a_tag_on_the_plays_own_disk(disk: str, ground: Ground, tag: str) -> None:
+def test_mount_by_a_tag_on_the_plays_own_disk(disk: str, namespace: MountNamespace, tag: str) -> None:
     swap = {"swap": {"device": f"{disk}p2"}}
-    ground.settle(swap, {"mount": {"path": str(ground.path / "nix"), "source": tag, "type": "ext4"}})
-    assert ground.mount("nix").source == f"{disk}p1"
+    namespace.settle(swap, {"mount": {"path": str(namespace.path / "nix"), "source": tag, "type": "ext4"}})
+    assert namespace.mount("nix").source == f"{disk}p1"
 
 
-def test_mount_by_a_tag_on_another_disk(ext4: str, ground: Ground) -> None:
+def test_mount_by_a_tag_on_another_disk(ext4: str, namespace: MountNamespace) -> None:
     uuid = said("blkid", "-p", "-s", "UUID", "-o", "value", ext4)
     for path, tag in (("a", f"LABEL={SHELF}"), ("b", f"/dev/disk/by-uuid/{uuid}")):
-        ground.settle({"mount": {"path": str(ground.path / path), "source": tag, "type": "ext4"}})
-        assert ground.mount(path).source == ext4
+        namespace.settle({"mount": {"path": str(namespace.path / path), "source": tag, "type": "ext4"}})
+        assert namespace.mount(path).source == ext4
     with pytest.raises(SubfloorError, match=r"no device has LABEL=nowhere"):
-        ground.apply({"mount": {"path": str(ground.path / "c"), "source": "LABEL=nowhere", "type": "ext4"}})
+        namespace.apply({"mount": {"path": str(namespace.path / "c"), "source": "LABEL=nowhere", "type": "ext4"}})
 
 
-def test_a_label_that_two_devices_carry_is_refused(ext4: str, disk: str, ground: Ground) -> None:
+def test_a_label_that_two_devices_carry_is_refused(ext4: str, disk: str, namespace: MountNamespace) -> None:
     run("e2label", f"{disk}p1", SHELF)
     for play in ((), ({"swap": {"device": f"{disk}p2"}},)):
         with pytest.raises(SubfloorError, match=f"LABEL={SHELF} is ambiguous"):
-            ground.apply(*play, {"mount": {"path": str(ground.path / "a"), "source": f"LABEL={SHELF}", "type": "ext4"}})
+            namespace.apply(
+                *play, {"mount": {"path": str(namespace.path / "a"), "source": f"LABEL={SHELF}", "type": "ext4"}}
+            )
 
 
-def test_an_unfinished_filesystem_is_not_mounted(disk: str, ground: Ground) -> None:
+def test_an_unfinished_filesystem_is_not_mounted(disk: str, namespace: MountNamespace) -> None:
     run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", "--part-label", disk, "1", f"{CELLAR}.unfinished")
     for source in (f"{disk}p1", f"PARTLABEL={CELLAR}"):
         swap = {"swap": {"device": f"{disk}p2"}}
         with pytest.raises(SubfloorError, match=rf"unfinished: the partition is named '{CELLAR}.unfinished'"):
-            ground.apply(swap, {"mount": {"path": str(ground.path / "nix"), "source": source, "type": "ext4"}})
+            namespace.apply(swap, {"mount": {"path": str(namespace.path / "nix"), "source": source, "type": "ext4"}})
 
 
-def test_stacked_and_hidden_mounts_are_refused_case_59(ext4: str, ground: Ground) -> None:
-    play = {"mount": {"path": str(ground.path / "root/nix"), "source": ext4, "type": "ext4"}}
-    ground.sh("mkdir root")
-    ground.settle(play)
-    ground.sh("mount --bind root/nix root/nix")
+def test_stacked_and_hidden_mounts_are_refused_case_59(ext4: str, namespace: MountNamespace) -> None:
+    play = {"mount": {"path": str(namespace.path / "root/nix"), "source": ext4, "type": "ext4"}}
+    namespace.sh("mkdir root")
+    namespace.settle(play)
+    namespace.sh("mount --bind root/nix root/nix")
     with pytest.raises(SubfloorError, match=r"2 mounts are stacked at"):
-        ground.apply(play)
-    ground.sh("umount root/nix; mount -t tmpfs tmpfs root/nix")
+        namespace.apply(play)
+    namespace.sh("umount root/nix; mount -t tmpfs tmpfs root/nix")
     with pytest.raises(SubfloorError, match=r"2 mounts are stacked at"):
-        ground.apply(play)
-    ground.sh("umount root/nix; mount -t tmpfs tmpfs root")
+        namespace.apply(play)
+    namespace.sh("umount root/nix; mount -t tmpfs tmpfs root")
     with pytest.raises(SubfloorError, match=r"hidden under a mount above it"):
-        ground.apply(play)
-    ground.sh("umount root")
-    assert ground.apply(play) == []
+        namespace.apply(play)
+    namespace.sh("umount root")
+    assert namespace.apply(play) == []
 
 
-def test_mount_of_a_read_only_device(ext4: str, ground: Ground) -> None:
+def test_mount_of_a_read_only_device(ext4: str, namespace: MountNamespace) -> None:
     run("blockdev", "--setro", ext4)
-    play = {"path": str(ground.path / "nix"), "source": ext4, "type": "ext4"}
+    play = {"path": str(namespace.path / "nix"), "source": ext4, "type": "ext4"}
     try:
         with pytest.raises(SubfloorError, match=r"is read-only, but .* must be writable"):
-            ground.apply({"mount": play})
-        ground.settle({"mount": {**play, "options": ["ro"]}})
+            namespace.apply({"mount": play})
+        namespace.settle({"mount": {**play, "options": ["ro"]}})
     finally:
         run("blockdev", "--setrw", ext4)  # it would outlast the loop device's file

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from crash.sample import everything
-from disks.ground import ALONE, Ground
+from disks.mount_namespace import ALONE, MountNamespace
 from loop_disks import attach, run, take_away
 from places import DATA
 from subfloor.act.host import Host
@@ -30,7 +30,7 @@ CONFIG = '{ ... }: { networking.hostName = "one"; }\n'
 class Site:
     """An install root in memory with a store on a disk and a boot partition, and the stand-in on the path."""
 
-    ground: Ground
+    namespace: MountNamespace
     root: Path
 
     def play(self, **more: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -38,19 +38,19 @@ class Site:
 
     def apply(self, stop: str = "", **more: Any) -> list[str]:
         """Apply the task; ``stop`` is what becomes of the stand-in."""
-        self.ground.shell.script(f"export STAND_IN_STOP={stop}", timeout=10)
-        return self.ground.apply(self.play(**more))
+        self.namespace.shell.script(f"export STAND_IN_STOP={stop}", timeout=10)
+        return self.namespace.apply(self.play(**more))
 
     def runs(self) -> list[dict[str, Any]]:
         """What nixos-install was called with, every time."""
-        log = self.ground.path / "log"
+        log = self.namespace.path / "log"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def configure(self, text: str = CONFIG, name: str = "configuration.nix") -> None:
-        self.ground.sh(f"mkdir -p root/etc/nixos; cat >root/etc/nixos/{name} <<'END'\n{text}END\n")
+        self.namespace.sh(f"mkdir -p root/etc/nixos; cat >root/etc/nixos/{name} <<'END'\n{text}END\n")
 
     def sh(self, script: str) -> str:
-        return self.ground.sh(script)
+        return self.namespace.sh(script)
 
     def installed(self) -> str:
         """What firmware and the boot loader's entries would start, found without subfloor: the path of the init."""
@@ -88,7 +88,7 @@ def site() -> Iterator[Site]:
         stack.callback(take_away, disk)
         run("mkfs.ext4", "-q", disk.node)
         with Host("here", ALONE).shell() as shell:
-            made = Site(Ground(shell, path), path / "root")
+            made = Site(MountNamespace(shell, path), path / "root")
             shell.script(f"export PATH={STAND_IN}:$PATH STAND_IN_LOG={path}/log", timeout=10)
             made.sh(
                 "mkdir root; mount -t tmpfs -o mode=755 tmpfs root; mkdir root/nix root/boot;"
@@ -253,7 +253,7 @@ def test_a_flake_is_locked_and_installed(site: Site) -> None:
     site.sh(
         f"mkdir bin; printf '#!/bin/sh\\necho {{}} >{site.root}/etc/nixos/flake.lock\\n' >bin/nix; chmod +x bin/nix"
     )
-    site.ground.shell.script(f"export PATH={site.ground.path}/bin:$PATH", timeout=10)
+    site.namespace.shell.script(f"export PATH={site.namespace.path}/bin:$PATH", timeout=10)
     with pytest.raises(Refused, match=r"there is no .*/flake.nix"):
         site.apply(flake="/etc/nixos#one")
     site.configure("{ outputs = _: { }; }\n", "flake.nix")
@@ -292,6 +292,6 @@ def test_a_root_that_nixos_install_does_not_quote_is_refused(site: Site, name: s
     """Its cleanup would remove what the shell expands the name to: here a directory of the user beside it."""
     site.sh(f"mkdir -p '{name}'; echo precious >root/kept")
     with pytest.raises(ValueError, match="root: nixos-install cannot use"):
-        site.ground.apply({"nixos-install": {"root": f"{site.ground.path}/{name}"}})
+        site.namespace.apply({"nixos-install": {"root": f"{site.namespace.path}/{name}"}})
     assert site.sh("cat root/kept") == "precious"
     assert site.runs() == []

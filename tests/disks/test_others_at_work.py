@@ -33,7 +33,7 @@ exec /bin/mount "$@"
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Path]:
+def namespace(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs to bind in, with a mount(8) that waits."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -41,7 +41,7 @@ def ground(tmp_path: Path) -> Iterator[Path]:
     (programs / "mount").chmod(0o755)
     at = tmp_path / "mnt"
     at.mkdir()
-    run("mount", "-t", "tmpfs", "-o", "size=4m", "ground", at)
+    run("mount", "-t", "tmpfs", "-o", "size=4m", "namespace", at)
     yield at
     run("umount", "--recursive", at)
 
@@ -61,10 +61,10 @@ def start(playbook: Path, output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
 
 
-def test_two_runs_bind_one_directory_once_and_the_second_reports_the_wait_case_67(ground: Path) -> None:
-    work = ground.parent
+def test_two_runs_bind_one_directory_once_and_the_second_reports_the_wait_case_67(namespace: Path) -> None:
+    work = namespace.parent
     playbook = work / "play.yml"
-    tasks = [{"name": "Kept", "bind-persist": {"path": "/var/log", "root": str(ground), "store": "/persist"}}]
+    tasks = [{"name": "Kept", "bind-persist": {"path": "/var/log", "root": str(namespace), "store": "/persist"}}]
     playbook.write_text(json.dumps([{"hosts": "all", "seed": str(work), "tasks": tasks}]))
     first = start(playbook, work / "first")
     try:
@@ -78,8 +78,8 @@ def test_two_runs_bind_one_directory_once_and_the_second_reports_the_wait_case_6
             second.kill()
     finally:
         first.kill()
-    listed = said("findmnt", "--noheadings", "--list", "--output", "TARGET", "--submounts", ground)
-    assert listed.split() == [str(ground), f"{ground}/var/log"]
+    listed = said("findmnt", "--noheadings", "--list", "--output", "TARGET", "--submounts", namespace)
+    assert listed.split() == [str(namespace), f"{namespace}/var/log"]
     told = (work / "second").read_text()
     assert f"waiting       for this machine ({os.environ['SUBFLOOR_LOCK']}), which is locked by " in told
     assert "localhost: in sync (1 ok)" in told

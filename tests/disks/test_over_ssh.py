@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli_desk import Desk
+from cli_workspace import Workspace
 from loop_disks import MakeDisk, disk
-from own_sshd import MakeSshd, Sshd, sshd
-from subfloor.act.becoming import Password
+from sshd_server import MakeSshd, Sshd, sshd
 from subfloor.act.host import Host
 from subfloor.act.ssh import over_ssh
+from subfloor.act.sudo import Password
 from subfloor.core.errors import CommandFailed, Unreachable
 from subfloor.core.secret import Secret
 from sudo_stand_in import sudo
@@ -44,11 +44,11 @@ def refusal(host: Host) -> str:
 def test_a_disk_is_laid_out_over_one_connection(tmp_path: Path, disk: MakeDisk, sshd: MakeSshd) -> None:
     at, loop = sshd(), disk()
     words = ("-i", str(at.inventory()), "-e", f"disk={loop.node}")
-    desk = Desk(tmp_path)
+    workspace = Workspace(tmp_path)
     (tmp_path / "play.yml").write_text(PLAY)
-    assert desk.run("apply", "--yes", *words).exit_code == 0
+    assert workspace.run("apply", "--yes", *words).exit_code == 0
     assert at.logins == 1
-    result = desk.run("check", *words)
+    result = workspace.run("check", *words)
     assert (result.exit_code, at.logins) == (0, 2), result.output
     assert "far: in sync (4 ok)" in result.output
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from disks.ground import ALONE, Ground, ground
+from disks.mount_namespace import ALONE, MountNamespace, namespace
 from subfloor.act.host import Host
 from subfloor.core.errors import SubfloorError
 
 pytestmark = pytest.mark.root
-__all__ = ["ground"]
+__all__ = ["namespace"]
 
 Play = tuple[Mapping[str, Mapping[str, Any]], ...]
 
@@ -40,64 +40,66 @@ LACKING = {
 
 
 @pytest.mark.parametrize("lacking", LACKING)
-def test_a_failed_write_is_reported_and_the_rerun_resumes_case_64(ground: Ground, lacking: str) -> None:
+def test_a_failed_write_is_reported_and_the_rerun_resumes_case_64(namespace: MountNamespace, lacking: str) -> None:
     options, spoil, mend, said = LACKING[lacking]
-    ground.sh(f"mkdir root; mount -t tmpfs -o {options} none root; {spoil} 2>/dev/null")
-    play = _play(ground.path)
+    namespace.sh(f"mkdir root; mount -t tmpfs -o {options} none root; {spoil} 2>/dev/null")
+    play = _play(namespace.path)
     with pytest.raises(SubfloorError) as caught:
-        ground.apply(*play)
+        namespace.apply(*play)
     assert said in caught.value.what and caught.value.advice
-    ground.sh(mend)
-    ground.apply(*play)
-    assert ground.apply(*play) == [], "it settles"
-    assert ground.sh("find root -name '*.unfinished'") == ""
-    assert ground.sh("cat root/etc/nixos/configuration.nix").rstrip().endswith("}")
-    assert ground.mount("root/var/log").root == "/nix/persist/var/log"
+    namespace.sh(mend)
+    namespace.apply(*play)
+    assert namespace.apply(*play) == [], "it settles"
+    assert namespace.sh("find root -name '*.unfinished'") == ""
+    assert namespace.sh("cat root/etc/nixos/configuration.nix").rstrip().endswith("}")
+    assert namespace.mount("root/var/log").root == "/nix/persist/var/log"
 
 
 @pytest.fixture(params=["private", "slave", "shared"])
-def namespace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MountNamespace]:
     """A mount namespace of its own, whose mounts are propagated in this way among themselves."""
     with Host("here", ALONE).shell() as shell:
-        ground = Ground(shell, tmp_path)
-        ground.sh("mkdir outer; mount -t tmpfs -o size=8m outer outer; mkdir outer/root peer")
-        ground.sh("mount --make-shared outer; mount --bind outer peer")
+        namespace = MountNamespace(shell, tmp_path)
+        namespace.sh("mkdir outer; mount -t tmpfs -o size=8m outer outer; mkdir outer/root peer")
+        namespace.sh("mount --make-shared outer; mount --bind outer peer")
         if request.param != "shared":
-            ground.sh(f"mount --make-{request.param} outer")
-        yield Ground(shell, tmp_path / "outer")
+            namespace.sh(f"mount --make-{request.param} outer")
+        yield MountNamespace(shell, tmp_path / "outer")
 
 
-def test_mounts_are_made_once_in_any_propagation_mode_case_66(namespace: Ground) -> None:
+def test_mounts_are_made_once_in_any_propagation_mode_case_66(shared: MountNamespace) -> None:
+    root = str(shared.path / "root")
+    play = ({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(shared.path))
+    shared.settle(*play)
+    assert len(shared.mounts("root")) == len(shared.mounts("root/var/log")) == 1
+    shared.sh("umount -R root")
+    shared.settle(*play)
+
+
+def test_mounts_of_another_namespace_do_not_count_case_66(namespace: MountNamespace) -> None:
     root = str(namespace.path / "root")
-    play = ({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(namespace.path))
-    namespace.settle(*play)
-    assert len(namespace.mounts("root")) == len(namespace.mounts("root/var/log")) == 1
-    namespace.sh("umount -R root")
-    namespace.settle(*play)
-
-
-def test_mounts_of_another_namespace_do_not_count_case_66(ground: Ground) -> None:
-    root = str(ground.path / "root")
     play = {"tmpfs-mount": {"path": root, "size": "1MiB"}}
     with Host("there", ALONE).shell() as shell:
-        other = Ground(shell, ground.path)
+        other = MountNamespace(shell, namespace.path)
         other.settle(play)
-        assert ground.mounts("root") == []
-        ground.settle(play)
+        assert namespace.mounts("root") == []
+        namespace.settle(play)
         assert other.apply(play) == []
 
 
 @pytest.fixture
-def chroot(ground: Ground) -> Iterator[Ground]:
+def chroot(namespace: MountNamespace) -> Iterator[MountNamespace]:
     """A chroot into what is otherwise this machine."""
-    ground.sh("mkdir inside; mount --rbind / inside; mount --make-rprivate inside")
-    pid = ground.sh("read -r line < /proc/$$/stat; set -- ${line##*) }; echo $3")  # its shell leads its process group
-    enter = ("nsenter", "--mount", f"--target={pid}", "chroot", str(ground.path / "inside"))
+    namespace.sh("mkdir inside; mount --rbind / inside; mount --make-rprivate inside")
+    pid = namespace.sh(
+        "read -r line < /proc/$$/stat; set -- ${line##*) }; echo $3"
+    )  # its shell leads its process group
+    enter = ("nsenter", "--mount", f"--target={pid}", "chroot", str(namespace.path / "inside"))
     with Host("inside", enter).shell() as shell:
-        yield Ground(shell, ground.path)
+        yield MountNamespace(shell, namespace.path)
 
 
-def test_in_a_chroot_mounts_are_made_and_found_case_66(chroot: Ground) -> None:
+def test_in_a_chroot_mounts_are_made_and_found_case_66(chroot: MountNamespace) -> None:
     root = str(chroot.path / "root")
     chroot.settle({"tmpfs-mount": {"path": root, "size": "1MiB"}}, *_play(chroot.path))
     assert chroot.mount("root/var/log").root == "/nix/persist/var/log"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from disks.ground import Ground, ground
+from disks.mount_namespace import MountNamespace, namespace
 from loop_disks import attach, run, take_away
 from subfloor.core.contributions import Rollback
 from subfloor.nixos import rollback
 
 pytestmark = pytest.mark.root
 
-__all__ = ["ground"]  # fixtures
+__all__ = ["namespace"]  # fixtures
 
 LAID_OUT = """
 for each in @root @root-blank @nix "other space"; do btrfs subvolume create "top/$each"; done
@@ -43,10 +43,10 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class Machine:
     """A btrfs that is booted from, again and again."""
 
-    def __init__(self, ground: Ground, device: str, keep: int = 1) -> None:
-        self._ground, self._device = ground, device
+    def __init__(self, namespace: MountNamespace, device: str, keep: int = 1) -> None:
+        self._ground, self._device = namespace, device
         self._rollback = Rollback(device, "@root", "@root-blank", keep)
-        ground.sh(f"mkdir -p top; mount -o subvol=/ {device} top; {LAID_OUT}")
+        namespace.sh(f"mkdir -p top; mount -o subvol=/ {device} top; {LAID_OUT}")
 
     def sh(self, script: str) -> str:
         return self._ground.sh(script)
@@ -73,8 +73,8 @@ class Machine:
         assert self.sh("cat top/@nix/file 'top/other space/file'; ls -A top/@root-blank") == "kept\nkept"
 
 
-def test_every_boot_has_a_blank_root(device: str, ground: Ground) -> None:
-    machine = Machine(ground, device)
+def test_every_boot_has_a_blank_root(device: str, namespace: MountNamespace) -> None:
+    machine = Machine(namespace, device)
     machine.fill("first")
     assert machine.boot() == 0
     assert machine.root == "" and machine.sh("cat top/@root.former-1/file") == "first"
@@ -87,8 +87,8 @@ def test_every_boot_has_a_blank_root(device: str, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 3])
-def test_the_declared_number_of_former_roots_is_kept(device: str, ground: Ground, keep: int) -> None:
-    machine = Machine(ground, device, keep)
+def test_the_declared_number_of_former_roots_is_kept(device: str, namespace: MountNamespace, keep: int) -> None:
+    machine = Machine(namespace, device, keep)
     for boot in range(5):
         machine.fill(f"{boot}")
         assert machine.boot() == 0
@@ -98,30 +98,30 @@ def test_the_declared_number_of_former_roots_is_kept(device: str, ground: Ground
     machine.check_the_others()
 
 
-def test_without_the_blank_subvolume_the_root_is_kept(device: str, ground: Ground) -> None:
-    machine = Machine(ground, device)
+def test_without_the_blank_subvolume_the_root_is_kept(device: str, namespace: MountNamespace) -> None:
+    machine = Machine(namespace, device)
     machine.fill("only")
     machine.sh("btrfs subvolume delete top/@root-blank")
     assert machine.boot() == 1
     assert machine.sh("cat top/@root/file; ls top") == "only\n@nix\n@root\nother space"
 
 
-def test_no_name_makes_it_remove_a_subvolume_outside_the_root(device: str, ground: Ground) -> None:
+def test_no_name_makes_it_remove_a_subvolume_outside_the_root(device: str, namespace: MountNamespace) -> None:
     """A name may hold a newline, so that the list of subvolumes seems to have a line more."""
-    machine = Machine(ground, device, keep=0)
+    machine = Machine(namespace, device, keep=0)
     machine.fill("x")
     for name in ("x\nID 9 gen 9 top level 5 path @nix", "y\nID 9 gen 9 top level 5 path @root.former-1"):
-        ground.shell.run(("btrfs", "subvolume", "create", f"{ground.path}/top/@root/{name}"))
-    ground.sh("mkdir -p 'top/@root/z\nID 9 gen 9 top level 5 path @root.former-1'")
+        namespace.shell.run(("btrfs", "subvolume", "create", f"{namespace.path}/top/@root/{name}"))
+    namespace.sh("mkdir -p 'top/@root/z\nID 9 gen 9 top level 5 path @root.former-1'")
     machine.boot()
     machine.boot()
     machine.check_the_others()
     assert machine.root == ""
 
 
-def test_a_boot_resumes_after_any_power_cut(device: str, ground: Ground) -> None:
+def test_a_boot_resumes_after_any_power_cut(device: str, namespace: MountNamespace) -> None:
     """Nothing that lasts is lost, and the next boot has a blank root; the former one is there until that."""
-    machine = Machine(ground, device)
+    machine = Machine(namespace, device)
     commands = 0
     while True:
         commands += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from disks.ground import Ground, entries, ground
+from disks.mount_namespace import MountNamespace, entries, namespace
 from loop_disks import attach, run, take_away
 from subfloor.act.apply import preflight
 from subfloor.core.consent import Consent
@@ -19,7 +19,7 @@ from subfloor.observe.swap_file import Offset, ResumeOffset
 
 pytestmark = pytest.mark.root
 
-__all__ = ["ground"]  # fixtures
+__all__ = ["namespace"]  # fixtures
 
 MAKE = {
     "btrfs": ("mkfs.btrfs", "-q"),
@@ -40,14 +40,14 @@ def filesystem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def at(filesystem: tuple[str, str], ground: Ground) -> Iterator[str]:
+def at(filesystem: tuple[str, str], namespace: MountNamespace) -> Iterator[str]:
     """A directory on the filesystem, which on btrfs is a subvolume that compresses."""
     kind, node = filesystem
-    ground.sh(f"mkdir at; mount {node} at")
+    namespace.sh(f"mkdir at; mount {node} at")
     subvolume = "btrfs subvolume create at/s; btrfs property set at/s compression zstd"
-    ground.sh(subvolume if kind == "btrfs" else "mkdir at/s")
-    yield str(ground.path / "at/s")
-    ground.sh("for each in at/s/*; do swapoff $each || true; done")
+    namespace.sh(subvolume if kind == "btrfs" else "mkdir at/s")
+    yield str(namespace.path / "at/s")
+    namespace.sh("for each in at/s/*; do swapoff $each || true; done")
 
 
 def play(at: str, **more: Any) -> dict[str, Any]:
@@ -60,40 +60,40 @@ def active(at: str) -> list[tuple[str, str]]:
     return [(line[2], line[4]) for line in lines if line[0] == f"{at}/swapfile"]
 
 
-def test_a_swap_file_is_created_and_activated(at: str, ground: Ground) -> None:
+def test_a_swap_file_is_created_and_activated(at: str, namespace: MountNamespace) -> None:
     created, activated = f"Create the swap file {at}/swapfile of 16MiB", f"Activate the swap file {at}/swapfile"
-    assert ground.settle(play(at)) == [created, activated]
+    assert namespace.settle(play(at)) == [created, activated]
     assert [size for size, _ in active(at)] == [f"{16 * 1024 - 4}"]
-    assert ground.sh("stat -c '%a %u %s' at/s/swapfile; ls -A at/s") == f"600 0 {16 << 20}\nswapfile"
-    assert ground.settle(play(at, priority=7)) == [f"{activated} again, with priority 7"]
+    assert namespace.sh("stat -c '%a %u %s' at/s/swapfile; ls -A at/s") == f"600 0 {16 << 20}\nswapfile"
+    assert namespace.settle(play(at, priority=7)) == [f"{activated} again, with priority 7"]
     assert [priority for _, priority in active(at)] == ["7"]
-    ground.sh("swapoff at/s/swapfile; chmod 0644 at/s/swapfile")
-    assert ground.settle(play(at)) == [f"Set the mode of {at}/swapfile to 0600", activated]
+    namespace.sh("swapoff at/s/swapfile; chmod 0644 at/s/swapfile")
+    assert namespace.settle(play(at)) == [f"Set the mode of {at}/swapfile to 0600", activated]
 
 
-def test_another_size_needs_an_inactive_file(at: str, ground: Ground) -> None:
-    ground.settle(play(at))
+def test_another_size_needs_an_inactive_file(at: str, namespace: MountNamespace) -> None:
+    namespace.settle(play(at))
     with pytest.raises(SubfloorError, match=r"(?s)is active, and has 16MiB, but must have 24MiB.*swapoff"):
-        ground.apply(play(at, size="24MiB"))
-    ground.sh("swapoff at/s/swapfile")
-    assert ground.settle(play(at, size="24MiB"))[:2] == [
+        namespace.apply(play(at, size="24MiB"))
+    namespace.sh("swapoff at/s/swapfile")
+    assert namespace.settle(play(at, size="24MiB"))[:2] == [
         f"Remove our inactive swap file {at}/swapfile of 16MiB",
         f"Create the swap file {at}/swapfile of 24MiB",
     ]
 
 
 def test_an_active_file_is_recognised_through_another_mount(
-    filesystem: tuple[str, str], at: str, ground: Ground
+    filesystem: tuple[str, str], at: str, namespace: MountNamespace
 ) -> None:
     """Also the UUID is the same, whatever the filesystem is mounted at."""
-    ground.settle(play(at))
+    namespace.settle(play(at))
     kind, node = filesystem
-    ground.sh(f"mkdir 'other place'; mount {'-o subvol=s' if kind == 'btrfs' else ''} {node} 'other place'")
+    namespace.sh(f"mkdir 'other place'; mount {'-o subvol=s' if kind == 'btrfs' else ''} {node} 'other place'")
     inside = "other place" if kind == "btrfs" else "other place/s"
-    assert ground.apply(play(str(ground.path / inside))) == []
+    assert namespace.apply(play(str(namespace.path / inside))) == []
 
 
-def test_a_file_that_is_not_ours_is_refused(at: str, ground: Ground) -> None:
+def test_a_file_that_is_not_ours_is_refused(at: str, namespace: MountNamespace) -> None:
     for script, words in (
         ("dd if=/dev/urandom of=at/s/swapfile bs=1M count=16", "is not a swap file of this play"),
         ("truncate -s 16M at/s/swapfile", "is not a swap file of this play"),
@@ -101,56 +101,58 @@ def test_a_file_that_is_not_ours_is_refused(at: str, ground: Ground) -> None:
         ("mkdir at/s/swapfile", "is a directory, but must be a file"),
         ("ln -s nowhere at/s/swapfile", "is a symbolic link"),
     ):
-        ground.sh(f"rm -rf at/s/swapfile; {script}; chmod 0600 at/s/swapfile || true")
-        before = ground.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s")
+        namespace.sh(f"rm -rf at/s/swapfile; {script}; chmod 0600 at/s/swapfile || true")
+        before = namespace.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s")
         with pytest.raises(SubfloorError, match=words):
-            ground.apply(play(at))
-        assert ground.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s") == before
+            namespace.apply(play(at))
+        assert namespace.sh("find at/s -type f -exec sha256sum {} +; ls -la --time-style=full-iso at/s") == before
     with pytest.raises(SubfloorError, match="swap files are supported on btrfs, ext4, xfs"):
-        ground.sh("mkdir memory; mount -t tmpfs tmpfs memory")
-        ground.apply(play(str(ground.path / "memory")))
+        namespace.sh("mkdir memory; mount -t tmpfs tmpfs memory")
+        namespace.apply(play(str(namespace.path / "memory")))
 
 
-def test_leftovers_of_an_interrupted_run_are_replaced(at: str, ground: Ground) -> None:
+def test_leftovers_of_an_interrupted_run_are_replaced(at: str, namespace: MountNamespace) -> None:
     """Whatever lies under the unfinished name; and a file that the kernel could not swap to."""
-    ground.settle(play(at))
-    uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
-    ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
-    (unfinished,) = {word for word in sum(_commands(ground, at), ()) if word.endswith(".unfinished")}
-    ground.sh(f"truncate -s 100M {unfinished}; chmod 0644 {unfinished}")
-    assert len(ground.settle(play(at))) == 2
-    assert ground.sh("ls -A at/s") == "swapfile"
-    ground.sh(f"swapoff at/s/swapfile; rm at/s/swapfile; truncate -s 16M at/s/swapfile; mkswap -U {uuid} at/s/swapfile")
-    assert ground.settle(play(at))[0].startswith(f"Remove our inactive swap file {at}/swapfile of 16MiB, with ")
+    namespace.settle(play(at))
+    uuid = namespace.sh("blkid -p -o value -s UUID at/s/swapfile")
+    namespace.sh("swapoff at/s/swapfile; rm at/s/swapfile")
+    (unfinished,) = {word for word in sum(_commands(namespace, at), ()) if word.endswith(".unfinished")}
+    namespace.sh(f"truncate -s 100M {unfinished}; chmod 0644 {unfinished}")
+    assert len(namespace.settle(play(at))) == 2
+    assert namespace.sh("ls -A at/s") == "swapfile"
+    namespace.sh(
+        f"swapoff at/s/swapfile; rm at/s/swapfile; truncate -s 16M at/s/swapfile; mkswap -U {uuid} at/s/swapfile"
+    )
+    assert namespace.settle(play(at))[0].startswith(f"Remove our inactive swap file {at}/swapfile of 16MiB, with ")
 
 
-def _commands(ground: Ground, at: str) -> list[tuple[str, ...]]:
+def _commands(namespace: MountNamespace, at: str) -> list[tuple[str, ...]]:
     """The commands that would be run."""
-    plan = preflight(entries((play(at),)), ground.shell, Consent())
+    plan = preflight(entries((play(at),)), namespace.shell, Consent())
     return [each.argv for report in plan.reports for step in report.steps for each in step.step.commands]
 
 
-def test_a_rerun_resumes_after_every_command(at: str, ground: Ground) -> None:
+def test_a_rerun_resumes_after_every_command(at: str, namespace: MountNamespace) -> None:
     """Each prefix of the commands is what a crash can leave."""
-    commands = _commands(ground, at)
+    commands = _commands(namespace, at)
     for done in range(len(commands) + 1):
         for argv in commands[:done]:
-            assert ground.shell.run(argv).status == 0, argv
-        ground.apply(play(at))
-        assert ground.apply(play(at)) == []
-        assert ground.sh("ls -A at/s") == "swapfile"
-        ground.sh("swapoff at/s/swapfile; rm at/s/swapfile")
+            assert namespace.shell.run(argv).status == 0, argv
+        namespace.apply(play(at))
+        assert namespace.apply(play(at)) == []
+        assert namespace.sh("ls -A at/s") == "swapfile"
+        namespace.sh("swapoff at/s/swapfile; rm at/s/swapfile")
 
 
-def test_the_resume_offset_is_correct(filesystem: tuple[str, str], at: str, ground: Ground) -> None:
+def test_the_resume_offset_is_correct(filesystem: tuple[str, str], at: str, namespace: MountNamespace) -> None:
     """The area's header is found there on the device itself."""
-    ground.settle(play(at))
-    ground.sh("sync -f at/s; swapoff at/s/swapfile")
-    found = ground.shell.run(("sh", "-c", ResumeOffset(f"{at}/swapfile").probes()[0]))
+    namespace.settle(play(at))
+    namespace.sh("sync -f at/s; swapoff at/s/swapfile")
+    found = namespace.shell.run(("sh", "-c", ResumeOffset(f"{at}/swapfile").probes()[0]))
     offset = ResumeOffset(f"{at}/swapfile").parse(Output(found.stdout, found.status))
     assert isinstance(offset, Offset)
     block = f"if={filesystem[1]}", "bs=4096", f"skip={offset.pages}", "count=1"
     header = run("dd", *block, "iflag=direct").stdout  # the device's own cache does not see what a filesystem writes
     assert header.endswith(b"SWAPSPACE2")
-    uuid = ground.sh("blkid -p -o value -s UUID at/s/swapfile")
+    uuid = namespace.sh("blkid -p -o value -s UUID at/s/swapfile")
     assert re.sub(r"-", "", uuid) == header[1036:1052].hex()

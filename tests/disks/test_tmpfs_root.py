@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from disks.devices import disk
-from disks.ground import Ground, entries, ground
+from disks.mount_namespace import MountNamespace, entries, namespace
 from subfloor.act.apply import Executor, apply, preflight
 from subfloor.core.consent import Consent
 
 pytestmark = pytest.mark.root
 
-__all__ = ["disk", "ground"]  # fixtures
+__all__ = ["disk", "namespace"]  # fixtures
 
 
-def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, ground: Ground) -> None:
+def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, namespace: MountNamespace) -> None:
     """A tmpfs root that is set up again: persistent content is found, and the rest is made again."""
-    root = str(ground.path / "root")
+    root = str(namespace.path / "root")
     play = (
         {"tmpfs-mount": {"path": root, "size": "16MiB"}},
         {"mount": {"path": f"{root}/nix", "source": f"{disk}p1", "type": "ext4"}},
@@ -26,16 +26,16 @@ def test_a_tmpfs_root_is_set_up_again_after_a_reboot(disk: str, ground: Ground) 
         {"nixos-config": {"root": root, "state_version": "24.05", "boot_loader": "none"}},
     )
     for part in range(1, len(play) + 1):
-        ground.settle(*play[:part])
+        namespace.settle(*play[:part])
     files = ["configuration.nix", "filesystems.nix", "hardware-configuration.nix"]
-    assert ground.sh("ls root/nix/persist/etc/nixos").split() == files
-    ground.sh("umount -R root")
-    before = preflight(entries(play), ground.shell, Consent())
+    assert namespace.sh("ls root/nix/persist/etc/nixos").split() == files
+    namespace.sh("umount -R root")
+    before = preflight(entries(play), namespace.shell, Consent())
     assert [report.outcome for report in before.reports] == [
         *("would-change", "would-change", "ok", "would-change", "not-visible", "not-visible")
     ]
     # An apply also takes the steps that a check cannot see yet.
-    for report in apply(entries(play), before.machine, Executor(ground.shell, Consent())):
+    for report in apply(entries(play), before.machine, Executor(namespace.shell, Consent())):
         assert not report.error, report.error
-    assert ground.apply(*play) == []
-    assert ground.mount("root/etc/nixos").root == "/persist/etc/nixos"
+    assert namespace.apply(*play) == []
+    assert namespace.mount("root/etc/nixos").root == "/persist/etc/nixos"

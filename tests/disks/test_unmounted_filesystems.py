@@ -31,7 +31,7 @@ SIZES = {"ext4": "48MiB", "xfs": "300MiB", "btrfs": "112MiB"}
 JOURNAL = "its journal has to be replayed: what was written last may be missing from what was seen"
 
 
-class Ground:
+class MountNamespace:
     """A disk with one filesystem for each of these types, the play that made it, and its mount points."""
 
     def __init__(self, made: LoopDisk, root: Path, *types: str) -> None:
@@ -84,15 +84,15 @@ class Ground:
         )
 
 
-MakeGround = Callable[..., Ground]
+MakeGround = Callable[..., MountNamespace]
 
 
 @pytest.fixture
-def ground(disk: MakeDisk, tmp_path: Path) -> Iterator[MakeGround]:
-    made: list[Ground] = []
+def namespace(disk: MakeDisk, tmp_path: Path) -> Iterator[MakeGround]:
+    made: list[MountNamespace] = []
 
-    def make(*types: str) -> Ground:
-        made.append(Ground(disk("512MiB"), tmp_path, *types))
+    def make(*types: str) -> MountNamespace:
+        made.append(MountNamespace(disk("512MiB"), tmp_path, *types))
         made[-1].settle()
         return made[-1]
 
@@ -103,18 +103,18 @@ def ground(disk: MakeDisk, tmp_path: Path) -> Iterator[MakeGround]:
                 pass
 
 
-def planned(ground: Ground, depth: Depth = "deep", host: Host | None = None) -> Plan:
+def planned(namespace: MountNamespace, depth: Depth = "deep", host: Host | None = None) -> Plan:
     """The plan of a check, which changes nothing."""
-    before = ground.state()
-    plan = planned_while_mounted(ground, depth, host)
-    assert ground.state() == before
+    before = namespace.state()
+    plan = planned_while_mounted(namespace, depth, host)
+    assert namespace.state() == before
     return plan
 
 
-def planned_while_mounted(ground: Ground, depth: Depth = "deep", host: Host | None = None) -> Plan:
+def planned_while_mounted(namespace: MountNamespace, depth: Depth = "deep", host: Host | None = None) -> Plan:
     """The plan of a check; what is mounted and writable, the kernel may write at any time."""
     with (host or Host()).shell() as shell:
-        return preflight(plays.entries(ground.play), shell, Consent(), depth=depth)
+        return preflight(plays.entries(namespace.play), shell, Consent(), depth=depth)
 
 
 def outcomes(plan: Plan) -> dict[str, str]:
@@ -123,10 +123,10 @@ def outcomes(plan: Plan) -> dict[str, str]:
     return {Path(str(report.declared.path)).parent.name: str(report.outcome) for report in made}  # type: ignore[union-attr]
 
 
-def test_a_check_sees_drift_in_filesystems_that_are_not_mounted(ground: MakeGround) -> None:
-    here = ground("ext4", "xfs", "btrfs")
+def test_a_check_sees_drift_in_filesystems_that_are_not_mounted(namespace: MakeGround) -> None:
+    here = namespace("ext4", "xfs", "btrfs")
     first = planned(here)
-    assert outcomes(first) == {"ext4": "ok", "xfs": "ok", "btrfs": "ok"}, first.insides
+    assert outcomes(first) == {"ext4": "ok", "xfs": "ok", "btrfs": "ok"}, first.unmounted
     with here.inside("ext4") as at:
         (at / "kept").chmod(0o700)
     with here.inside("xfs") as at:
@@ -138,29 +138,29 @@ def test_a_check_sees_drift_in_filesystems_that_are_not_mounted(ground: MakeGrou
     }
     assert found[str(here.root / "ext4/kept")] == ("0700", "0750")
     assert found[str(here.root / "xfs/kept")][0] == "absent"
-    assert [(each.path, each.unseen, each.note) for each in plan.insides] == [
+    assert [(each.path, each.unseen, each.note) for each in plan.unmounted] == [
         (str(here.root / each), "", "") for each in here.types
     ]
     assert set(plays.outcomes(plays.applied(here.play))) == {"ok", "changed"}
     settled = planned_while_mounted(here)
-    assert set(plays.outcomes(settled.reports)) == {"ok"} and settled.insides == ()
+    assert set(plays.outcomes(settled.reports)) == {"ok"} and settled.unmounted == ()
 
 
-def test_without_the_look_it_says_what_it_did_not_see(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_without_the_look_it_says_what_it_did_not_see(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     plan = planned(here, "shallow")
     assert outcomes(plan) == {"ext4": "not-visible"}
-    (only,) = plan.insides
+    (only,) = plan.unmounted
     assert (only.source, only.path) == (here.disk.partition(1), str(here.root / "ext4"))
     assert only.unseen == "--shallow was given"
-    assert planned(here, "mounted").insides == ()
+    assert planned(here, "mounted").unmounted == ()
 
 
 SHUTDOWN = 0x8004587D
 """FS_IOC_SHUTDOWN (_IOR('X', 125, __u32)): the filesystem writes nothing more; 1: after its journal."""
 
 
-def cut_power(here: Ground, kind: str) -> None:
+def cut_power(here: MountNamespace, kind: str) -> None:
     """Leave a filesystem as a power cut does: a file was written and flushed, and the journal not replayed."""
     part, kept = here.disk.partition(here.types.index(kind) + 1), here.root / "cut.img"
     with here.inside(kind) as at:
@@ -180,20 +180,20 @@ def cut_power(here: Ground, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
-def test_no_journal_is_replayed(ground: MakeGround, kind: str) -> None:
-    here = ground(kind)
+def test_no_journal_is_replayed(namespace: MakeGround, kind: str) -> None:
+    here = namespace(kind)
     cut_power(here, kind)
     plan = planned(here)
     assert outcomes(plan) == {kind: "ok"}
-    (only,) = plan.insides
+    (only,) = plan.unmounted
     assert (only.unseen, only.note) == ("", "" if kind == "btrfs" else JOURNAL)
     with here.inside(kind) as at:  # this mount does
         assert (at / "late").read_text() == "late"
-    assert not planned(here).insides[0].note
+    assert not planned(here).unmounted[0].note
 
 
-def test_an_error_that_the_kernel_finds_is_not_written_to_the_superblock(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_an_error_that_the_kernel_finds_is_not_written_to_the_superblock(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     part = here.disk.partition(1)
     run("debugfs", "-w", "-R", "clri kept", part)
     run("blockdev", "--flushbufs", part)
@@ -205,16 +205,16 @@ def test_an_error_that_the_kernel_finds_is_not_written_to_the_superblock(ground:
     assert "FS Error count" in said("dumpe2fs", "-h", part)
 
 
-def test_a_filesystem_that_is_not_ours_is_not_mounted(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_a_filesystem_that_is_not_ours_is_not_mounted(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     here.play = [each for each in here.play if each[0] in ("mount", "directory")]
     plan = planned(here)
     assert outcomes(plan) == {"ext4": "not-visible"}
-    assert plan.insides[0].unseen == "it does not carry the UUID that this play gives"
+    assert plan.unmounted[0].unseen == "it does not carry the UUID that this play gives"
 
 
-def test_a_filesystem_that_was_replaced_since_the_plan_was_made_is_not_mounted(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_a_filesystem_that_was_replaced_since_the_plan_was_made_is_not_mounted(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     path = str(here.root / "ext4")
     view = PrivateView((Place(path, Unmounted(here.disk.partition(1), "ext4", str(uuid4()))),))
     looked = run("sh", "-c", view.around(view.probes()[0]), check=False)
@@ -223,35 +223,35 @@ def test_a_filesystem_that_was_replaced_since_the_plan_was_made_is_not_mounted(g
 
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
-def test_what_is_mounted_elsewhere_is_seen_there(ground: MakeGround, kind: str) -> None:
-    here = ground(kind)
+def test_what_is_mounted_elsewhere_is_seen_there(namespace: MakeGround, kind: str) -> None:
+    here = namespace(kind)
     with here.inside(kind) as at:
         (at / "kept").chmod(0o711)
         assert outcomes(planned_while_mounted(here)) == {kind: "would-change"}
 
 
-def test_the_lock_of_another_program_is_respected(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_the_lock_of_another_program_is_respected(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     with Path(here.disk.node).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         plan = planned(here)
-    assert plan.insides[0].unseen == "another program is at work on its disk"
+    assert plan.unmounted[0].unseen == "another program is at work on its disk"
     assert outcomes(plan) == {"ext4": "not-visible"}
 
 
-def test_missing_mount_points_are_made_in_memory_only(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_missing_mount_points_are_made_in_memory_only(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     (here.root / "ext4").rmdir()
     (here.root / "beside").mkdir()
     (here.root / "beside/file").write_text("kept")
     here.play += [("directory", {"path": str(here.root / "beside"), "mode": "0755"})]
     plan = planned(here)
-    assert outcomes(plan)["ext4"] == "ok" and not plan.insides[0].unseen
+    assert outcomes(plan)["ext4"] == "ok" and not plan.unmounted[0].unseen
     assert not (here.root / "ext4").exists() and (here.root / "beside/file").read_text() == "kept"
 
 
-def test_what_the_plan_changes_is_not_shown_elsewhere_as_it_was(ground: MakeGround) -> None:
-    here = ground("ext4")
+def test_what_the_plan_changes_is_not_shown_elsewhere_as_it_was(namespace: MakeGround) -> None:
+    here = namespace("ext4")
     store = here.root / "ext4"
     here.play += [
         ("directory", {"path": f"{store}/var/log/inner"}),
@@ -264,12 +264,12 @@ def test_what_the_plan_changes_is_not_shown_elsewhere_as_it_was(ground: MakeGrou
         (at / "var/log/inner").chmod(0o700)
     plan = planned(here)
     assert [str(report.outcome) for report in plan.reports][-3:] == ["would-change", "would-change", "not-visible"]
-    assert plan.insides[-1].path == str(here.root / "var/log")
-    assert plan.insides[-1].unseen == "this plan changes what is in it"
+    assert plan.unmounted[-1].path == str(here.root / "var/log")
+    assert plan.unmounted[-1].unseen == "this plan changes what is in it"
 
 
-def test_where_no_namespace_can_be_made_that_is_said(ground: MakeGround, tmp_path: Path) -> None:
-    here, programs = ground("ext4"), tmp_path / "programs"
+def test_where_no_namespace_can_be_made_that_is_said(namespace: MakeGround, tmp_path: Path) -> None:
+    here, programs = namespace("ext4"), tmp_path / "programs"
     programs.mkdir()
     for each in (*Path("/usr/bin").iterdir(), *Path("/bin").iterdir()):
         with suppress(FileExistsError):
@@ -277,11 +277,11 @@ def test_where_no_namespace_can_be_made_that_is_said(ground: MakeGround, tmp_pat
     (programs / "unshare").unlink()
     plan = planned(here, host=Host(prefix=(str(programs / "env"), f"PATH={programs}")))
     assert outcomes(plan) == {"ext4": "not-visible"}
-    assert "unshare" in plan.insides[0].unseen and "not found" in plan.insides[0].unseen
+    assert "unshare" in plan.unmounted[0].unseen and "not found" in plan.unmounted[0].unseen
 
 
-def test_a_look_that_is_killed_leaves_nothing(ground: MakeGround, tmp_path: Path) -> None:
-    here, begun = ground("ext4"), tmp_path / "begun"
+def test_a_look_that_is_killed_leaves_nothing(namespace: MakeGround, tmp_path: Path) -> None:
+    here, begun = namespace("ext4"), tmp_path / "begun"
     part = here.disk.partition(1)
     uuid = said("blkid", "-p", "-s", "UUID", "-o", "value", part)
     view = PrivateView((Place(str(here.root / "ext4"), Unmounted(part, "ext4", uuid)),))

@@ -1124,14 +1124,14 @@ MUTANTS = (
     ),
     Mutant(
         "what this plan changes is read as it was before",
-        "src/subfloor/act/insides.py",
+        "src/subfloor/act/unmounted.py",
         'return "this plan changes what is in it" if self._is_changed(place, after) else ""',
         'return ""',
         _UNMOUNTED,
     ),
     Mutant(
         "what lies below a place that could not be shown counts as seen",
-        "src/subfloor/act/insides.py",
+        "src/subfloor/act/unmounted.py",
         'return not any(unseen.get(_upper(unseen, path), "") for path in places)',
         "return True",
         _UNMOUNTED,
@@ -1146,10 +1146,10 @@ MUTANTS = (
     ),
     Mutant(
         "an interrupt that another thread gets waits for the hosts",
-        "src/subfloor/act/side_by_side.py",
+        "src/subfloor/act/parallel.py",
         "while wait(begun, timeout=_WAKES).not_done:",
         "while wait(begun).not_done:",
-        ("tests/unit/act/test_side_by_side.py", "-k", "interrupt"),
+        ("tests/unit/act/test_parallel.py", "-k", "interrupt"),
     ),
     Mutant(
         "a run goes on however many hosts of a batch fail",
@@ -1160,7 +1160,7 @@ MUTANTS = (
     ),
     Mutant(
         "a look waits for a device that hangs",
-        "src/subfloor/observe/asking.py",
+        "src/subfloor/observe/time_limits.py",
         "</dev/null 2>/dev/null & } |",
         "</dev/null 2>/dev/null; } |",
         ("tests/unit/observe/test_devices_that_hang.py",),

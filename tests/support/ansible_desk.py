@@ -1,4 +1,4 @@
-"""A desk to run Ansible at, with the collection of this checkout: what each task said, as its callbacks see it."""
+"""A workspace to run Ansible at, with the collection of this checkout: what each task said, as its callbacks see it."""
 
 from __future__ import annotations
 

@@ -67,7 +67,6 @@ from uuid import UUID
 from subfloor.core.identity import Identity
 from subfloor.core.machine import AnySubject, Machine, Unknown
 from subfloor.core.secret import Secret
-from subfloor.observe.above import Above
 from subfloor.observe.account import Account
 from subfloor.observe.array import Array, ArraysNamed, MemberOf, Superblock
 from subfloor.observe.disk import (
@@ -86,6 +85,7 @@ from subfloor.observe.disk import (
 from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
+from subfloor.observe.holders import Holders
 from subfloor.observe.layers import Layer
 from subfloor.observe.layers.member import Member
 from subfloor.observe.luks import Header, LuksHeader
@@ -160,7 +160,7 @@ def look(given: Mapping[str, Any]) -> Callable[[Iterable[AnySubject]], Machine]:
     def seen(subjects: Iterable[AnySubject]) -> Machine:
         found: dict[AnySubject, Any] = {}
         for subject in subjects:
-            if isinstance(subject, Above):
+            if isinstance(subject, Holders):
                 found[subject] = ()
                 continue
             if isinstance(subject, MemberOf):

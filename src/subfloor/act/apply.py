@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from subfloor.act.ahead import Ahead
 from subfloor.act.causes import with_causes
 from subfloor.act.commands import Commands, pauses
 from subfloor.act.device_guard import check_as_shown, check_same_disks, disk_of, remembering
@@ -26,15 +25,16 @@ from subfloor.act.events import (
     TaskStarted,
     ignore,
 )
-from subfloor.act.insides import Insides
 from subfloor.act.look import Look
 from subfloor.act.pieces import Result
+from subfloor.act.prefetch import Prefetch
 from subfloor.act.session import Moved, Session
+from subfloor.act.unmounted import UnmountedFilesystems
 from subfloor.core.consent import Consent
 from subfloor.core.engine import Entry, converge, foresee, outcome_of, subjects, unrevealed
 from subfloor.core.errors import Refused, SubfloorError, Unverified
 from subfloor.core.machine import AnySubject, Machine, broken_promises
-from subfloor.core.outcome import Inside, Outcome, TaskReport
+from subfloor.core.outcome import Outcome, TaskReport, UnmountedFilesystem
 from subfloor.core.task import Command, Loss, Step, Task
 from subfloor.observe.block_uuids import BlockUuids
 from subfloor.observe.device_names import DeviceNode
@@ -50,7 +50,7 @@ class Plan:
 
     ``planned``: the machine after all steps that are not refused for another reason than missing consent.
     ``further``: the extra subjects that each task asked for. ``consent``: the consent, with the kernel's nodes added.
-    ``insides``: the filesystems that are not mounted yet; empty if they were of no interest.
+    ``unmounted``: the filesystems that are not mounted yet; empty if they were of no interest.
     """
 
     machine: Machine
@@ -58,7 +58,7 @@ class Plan:
     planned: Machine = field(default_factory=Machine)
     further: tuple[frozenset[AnySubject], ...] = ()
     consent: Consent = field(default_factory=Consent)
-    insides: tuple[Inside, ...] = ()
+    unmounted: tuple[UnmountedFilesystem, ...] = ()
 
     @property
     def stands(self) -> bool:
@@ -97,8 +97,8 @@ def preflight(
     declared, carriers = subjects(entries), BlockUuids()
     found = _looked(shell, declared | _for_the_whole_play(entries, consent, carriers), listen)
     machine, consent = found.only(declared), _resolved(consent, found)
-    insides = Insides(shell, entries, machine, listen, shallow=depth == "shallow")
-    reveal = unrevealed if depth == "mounted" else insides
+    unmounted = UnmountedFilesystems(shell, entries, machine, listen, shallow=depth == "shallow")
+    reveal = unrevealed if depth == "mounted" else unmounted
     imagined = foresee(entries, machine, consent, _remembering(shell, listen), reveal)
     reports = refuse_duplicate_names(entries, machine, imagined.reports)
     own = claimed(entries, machine, reports)
@@ -106,7 +106,7 @@ def preflight(
     seen = found.updated(_looked(shell, _wanted(reports) | missing, listen))
     reports = refuse_duplicate_uuids(own, seen.get(carriers, ()), reports)
     reports = with_causes(entries, tuple(_with_demands(report, seen) for report in reports))
-    return Plan(machine, reports, imagined.machine, imagined.further, consent, insides.seen)
+    return Plan(machine, reports, imagined.machine, imagined.further, consent, unmounted.seen)
 
 
 def _for_the_whole_play(entries: Sequence[Entry], consent: Consent, carriers: BlockUuids) -> set[AnySubject]:
@@ -212,12 +212,12 @@ class Executor:
         listen: Listen = ignore,
         confirm: Callable[[Step], bool] | None = None,
         planned: Machine | None = None,
-        ahead: Ahead | None = None,
+        ahead: Prefetch | None = None,
     ) -> None:
         """``planned``: the machine that was seen when the plan was made and shown. ``confirm`` may ask a person."""
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
         self._planned = Machine() if planned is None else planned
-        self._ahead, self._at = ahead or Ahead(), 0
+        self._ahead, self._at = ahead or Prefetch(), 0
         self._commands = Commands(shell, listen)
         self._changed: frozenset[AnySubject] = frozenset()
         self._fresh: frozenset[AnySubject] | None = None  # None: no command has run yet, everything is up to date

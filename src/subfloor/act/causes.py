@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from subfloor.act import concerns
+from subfloor.act import targets
 from subfloor.core.engine import Entry
 from subfloor.core.errors import ConsentNeeded
 from subfloor.core.outcome import Outcome, TaskReport
@@ -62,11 +62,11 @@ def _words(report: TaskReport) -> tuple[str, str]:
 def _needs(task: Task, earlier: Task) -> bool:
     """Whether the task works on what the earlier one makes: on the same partition, on its disk, in the
     container that it opens, or below its path."""
-    own = concerns.partitions(task)
-    disks = {disk for disk, _ in own} | concerns.whole_disks(task)
-    if own & concerns.partitions(earlier) or disks & concerns.laid_out(earlier):
+    own = targets.partitions(task)
+    disks = {disk for disk, _ in own} | targets.whole_disks(task)
+    if own & targets.partitions(earlier) or disks & targets.laid_out(earlier):
         return True
-    if concerns.devices(task) & concerns.opened(earlier):
+    if targets.devices(task) & targets.opened(earlier):
         return True
-    made = concerns.makes(earlier)
-    return any(concerns.is_below(path, above) for path in concerns.paths(task) for above in made)
+    made = targets.makes(earlier)
+    return any(targets.is_below(path, above) for path in targets.paths(task) for above in made)

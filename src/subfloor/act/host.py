@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from threading import Event
 
 from subfloor.act import frames, locks, pieces
-from subfloor.act.becoming import Password, start
 from subfloor.act.connecting import broke_off, no_answer, not_reached
 from subfloor.act.exchange import Answer, Exchange, Gone, pipe_of
 from subfloor.act.locks import Lock
@@ -24,6 +23,7 @@ from subfloor.act.pieces import Piece, Result, Tick
 from subfloor.act.process_group import GRACE, abandon_group, end_group, force_group
 from subfloor.act.session import Waiting
 from subfloor.act.ssh import one_connection
+from subfloor.act.sudo import Password, start
 from subfloor.core.errors import CommandFailed, Unreachable
 
 _ANSWER = 60.0

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from subfloor.act.ahead import Ahead
 from subfloor.act.apply import Executor, Plan, apply
 from subfloor.act.events import Event, Interrupted, StepEnded, StepPutOff, StepStarted
+from subfloor.act.prefetch import Prefetch
 from subfloor.act.session import Session
 from subfloor.act.watch import Watch, tell
 from subfloor.act.work import Planned
@@ -35,7 +35,7 @@ class HostRun:
         self.ended: HostReport | None = None
 
     def _executing(self, shell: Session, plan: Plan, confirm: Confirm) -> Executor:
-        ahead = Ahead(self._work.entries, plan.reports, plan.further)
+        ahead = Prefetch(self._work.entries, plan.reports, plan.further)
         consent = self._planned.consent.to(plan.losses)
         return Executor(shell, consent, self._listen, confirm, plan.machine, ahead)
 

@@ -11,7 +11,7 @@ from threading import Lock
 
 from subfloor.act.events import Interrupted, Stopped
 from subfloor.act.host_run import HostRun
-from subfloor.act.side_by_side import Interrupt, side_by_side
+from subfloor.act.parallel import Interrupt, in_parallel
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.core.rollout import Batch
 
@@ -24,7 +24,7 @@ def roll_out(batches: Sequence[Batch], runs: Mapping[str, HostRun], forks: int, 
     for batch in batches:
         turn = _Turn(batch, stop, interrupt)
         own = [runs[name] for name in batch.hosts if name in runs]
-        side_by_side(own, turn.take, forks, interrupt)
+        in_parallel(own, turn.take, forks, interrupt)
         if own and all(run.ended and _is_lost(run.ended) for run in own):
             stop.because(f"all hosts of a batch failed or could not be reached: {', '.join(batch.hosts)}")
 

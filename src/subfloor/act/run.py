@@ -15,9 +15,9 @@ from subfloor.act.apply import Plan, preflight
 from subfloor.act.events import Interrupted
 from subfloor.act.host_run import Confirm, HostRun
 from subfloor.act.look import look
+from subfloor.act.parallel import Interrupt, in_parallel
 from subfloor.act.rolling import roll_out
 from subfloor.act.session import Session
-from subfloor.act.side_by_side import Interrupt, side_by_side
 from subfloor.act.survey import survey
 from subfloor.act.watch import Watch, tell
 from subfloor.act.work import Planned, Work
@@ -67,7 +67,7 @@ def check(works: Sequence[Work], consents: Consents, watch: Watch, forks: int = 
             tell(report, own)
             return report
 
-        return side_by_side(list(zip(works, _in_turn(works, watch), strict=True)), checked, forks, interrupt)
+        return in_parallel(list(zip(works, _in_turn(works, watch), strict=True)), checked, forks, interrupt)
 
 
 def _in_turn(works: Sequence[Work], watch: Watch) -> list[Watch]:
@@ -106,7 +106,7 @@ def carry_out(
         def planned(work: Work) -> Planned:
             return _plan(work, consents, watch.on(work.host.name), open_shells, interrupt)
 
-        plans = side_by_side(works, planned, forks, interrupt)
+        plans = in_parallel(works, planned, forks, interrupt)
         reports = tuple(planned.report for planned in plans)
         if _changes(reports) and not interrupt.is_set():
             resolved = {planned.work.host.name: planned.consent for planned in plans}
@@ -173,7 +173,7 @@ def _seen(work: Work, shell: Session, plan: Plan, consent: Consent) -> Planned:
     unused = sorted(consent.devices - consent.needed_for(plan.losses))
     words = tuple(map(consent.word, unused))
     found = survey(work.entries, plan)
-    report = HostReport(work.host.name, plan.reports, unused=words, survey=found, insides=plan.insides)
+    report = HostReport(work.host.name, plan.reports, unused=words, survey=found, unmounted=plan.unmounted)
     return Planned(work, report, shell, plan, consent)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
-from subfloor.act import concerns
+from subfloor.act import targets
 from subfloor.act.apply import Plan
 from subfloor.core.engine import Entry, claims
 from subfloor.core.machine import Machine
@@ -22,8 +22,8 @@ def survey(entries: Sequence[Entry], plan: Plan) -> Survey:
     """What the plan saw of its host."""
     tasks = [entry.task for entry in entries if entry.task]
     declaring = [each for task in tasks for each in (task.layout if isinstance(task, Adoption) else (task,))]
-    declared = frozenset(each for task in declaring for each in concerns.partitions(task))
-    managed = frozenset(path for task in tasks for path in concerns.whole_disks(task))
+    declared = frozenset(each for task in declaring for each in targets.partitions(task))
+    managed = frozenset(path for task in tasks for path in targets.whole_disks(task))
     return Survey(plan.machine, plan.planned, applied_before(tasks, plan.machine, plan.planned), declared, managed)
 
 

@@ -78,7 +78,7 @@ def _warnings(report: HostReport) -> Iterator[str]:
         yield from (spelt(warning) for warning in task.warnings)
         if task.error and task.outcome is Outcome.NOT_VISIBLE:
             yield f"{spelt(task.name)}: {words(task.error)}"
-    yield from (f"{each.source} was not looked into: {each.unseen}" for each in report.insides if each.unseen)
+    yield from (f"{each.source} was not looked into: {each.unseen}" for each in report.unmounted if each.unseen)
 
 
 def _task(task: TaskReport) -> dict[str, Any]:

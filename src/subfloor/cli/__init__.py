@@ -16,7 +16,7 @@ from subfloor.cli import options
 from subfloor.cli.program import cli
 
 if TYPE_CHECKING:
-    from subfloor.cli.running import Manner
+    from subfloor.cli.running import RunOptions
     from subfloor.core.secret import Secret
     from subfloor.playbook.job import Request
     from subfloor.rehearse import Disk
@@ -166,7 +166,7 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
 
     request = _request(given)
     setting = Setting(given["disks"], given["kernel"], given["memory"], float(given["timeout"]))
-    wishes = rehearsing.Wishes(
+    wishes = rehearsing.RehearsalOptions(
         arguments=_for_guest(given),
         passphrases=tuple(request.secrets.values()),
         again=command_line(argv),
@@ -319,9 +319,9 @@ def new() -> None:
 )
 def new_task(name: str, directory: Path) -> int:
     """Write a task that works: plugins/NAME.py, and its test case tests/test_NAME.py."""
-    from subfloor.cli import starting
+    from subfloor.cli import task_template
 
-    return starting.new_task(name, directory)
+    return task_template.new_task(name, directory)
 
 
 @cli.group()
@@ -363,7 +363,7 @@ def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None,
     from subfloor.playbook.job import Request
 
     if given["playbook"] is None:
-        from subfloor.cli.own import given_or_own
+        from subfloor.cli.installed_playbook import given_or_own
 
         given = given_or_own(given)
     return Request(
@@ -400,10 +400,10 @@ def _secrets(given: dict[str, Any], *, twice: bool) -> Mapping[str, Secret]:
     return {**found, **(asked_for(names) if names else {}), **(passphrases(phrases, twice=twice) if phrases else {})}
 
 
-def _manner(argv: Sequence[str], given: dict[str, Any]) -> Manner:
-    from subfloor.cli.running import Manner
+def _manner(argv: Sequence[str], given: dict[str, Any]) -> RunOptions:
+    from subfloor.cli.running import RunOptions
 
-    return Manner(
+    return RunOptions(
         argv=tuple(argv),
         json=given["format"] == "json",
         destroy=tuple(given["destroy"]),

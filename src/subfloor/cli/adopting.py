@@ -10,7 +10,7 @@ import click
 
 from subfloor.act.this_machine import this_machine
 from subfloor.act.work import Work
-from subfloor.cli.running import Manner, carried_out, disks_here, terminal_of, to_its_end
+from subfloor.cli.running import RunOptions, carried_out, disks_here, terminal_of, to_its_end
 from subfloor.core.consent import Consent, Consents, given
 from subfloor.core.errors import ConsentNeeded, Refused
 from subfloor.core.outcome import HostReport
@@ -42,12 +42,12 @@ class Disk:
         return f"Take over {self.task.device}"
 
 
-def adopt(request: Request, manner: Manner, stamp: Sequence[str]) -> int:
+def adopt(request: Request, manner: RunOptions, stamp: Sequence[str]) -> int:
     """Take over the disks that a playbook lays out; returns the exit status. ``stamp``: the words of consent."""
     return to_its_end("adopt", manner, lambda log: _adopt(request, manner, stamp, log))
 
 
-def _adopt(request: Request, manner: Manner, stamp: Sequence[str], log: Log | None) -> Ended:
+def _adopt(request: Request, manner: RunOptions, stamp: Sequence[str], log: Log | None) -> Ended:
     read = read_job(request, disks_here, this_machine)
     job = replace(read, works=tuple(_work(work) for work in read.works))
     if not any(work.entries for work in job.works):
@@ -76,7 +76,7 @@ def _consents(stamp: Sequence[str], job: Job) -> Consents:
 class Asking:
     """Asks for each disk before its UUIDs are stamped, unless the command line names it."""
 
-    def __init__(self, consents: Consents, terminal: Terminal | None, manner: Manner) -> None:
+    def __init__(self, consents: Consents, terminal: Terminal | None, manner: RunOptions) -> None:
         self._consents, self._terminal, self._manner = consents, terminal, manner
         self._agreed: list[tuple[Command, ...]] = []
 

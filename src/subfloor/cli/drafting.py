@@ -9,8 +9,8 @@ import click
 
 from subfloor.act.host import Host, Shell
 from subfloor.act.look import look
-from subfloor.cli.endings import interruptible
 from subfloor.cli.showing import disk_named, present
+from subfloor.cli.signals import interruptible
 from subfloor.core.errors import Refused
 from subfloor.observe.disk import Disk, DiskState, Missing
 from subfloor.observe.mount import DevicesMounted, InUse, Mount, Mounted

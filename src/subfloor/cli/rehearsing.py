@@ -11,19 +11,19 @@ from pathlib import Path
 import click
 
 from subfloor import rehearse
-from subfloor.cli.endings import interruptible
 from subfloor.cli.files import check_writable, save
 from subfloor.cli.resume import REHEARSED
+from subfloor.cli.signals import interruptible
 from subfloor.core.secret import Secret
 from subfloor.playbook.job import Request, read_job
 from subfloor.rehearse import rehearsal
-from subfloor.rehearse.rehearsal import ACTS, Run, Setting, Stage
+from subfloor.rehearse.rehearsal import ACTS, BootedGuest, Run, Setting
 from subfloor.report.disk import picture
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RehearsalOptions:
     """The options of a rehearsal. ``arguments``: for subfloor in the guest; ``again``: the command to repeat it.
 
     ``passphrases``: lines of standard input for subfloor in the guest, which has no terminal.
@@ -39,7 +39,7 @@ class Wishes:
     reboot: bool = False
 
 
-def run(request: Request, setting: Setting, wishes: Wishes) -> int:
+def run(request: Request, setting: Setting, wishes: RehearsalOptions) -> int:
     """Rehearse; returns the exit status, 0 only if all three runs succeeded. Raises ``VmError``, ``PlaybookError``."""
     check_writable(wishes.report, "--report")
     job = read_job(request, lambda: rehearsal.disks_in_words(setting.disks))
@@ -55,7 +55,7 @@ def run(request: Request, setting: Setting, wishes: Wishes) -> int:
 class _Rehearsal:
     """One rehearsal: its output and its complaints."""
 
-    def __init__(self, setting: Setting, wishes: Wishes, work: Path) -> None:
+    def __init__(self, setting: Setting, wishes: RehearsalOptions, work: Path) -> None:
         self._setting, self._wishes, self._work = setting, wishes, work
         stream = standard()
         self.screen = Screen(stream)
@@ -83,7 +83,7 @@ class _Rehearsal:
         self._conclude(runs, complaints, images)
         return complaints
 
-    def _acts(self, stage: Stage, runs: list[Run]) -> list[str]:
+    def _acts(self, stage: BootedGuest, runs: list[Run]) -> list[str]:
         """Do the three runs, one after another, until one fails; returns the complaint."""
         for act in ACTS:
             self._headline(act.title)
@@ -92,7 +92,7 @@ class _Rehearsal:
                 return [wrong]
         return []
 
-    def _picture(self, stage: Stage, before: Mapping[str, str]) -> None:
+    def _picture(self, stage: BootedGuest, before: Mapping[str, str]) -> None:
         if self._wishes.json:
             return
         self._headline("What is on the disks now")
@@ -108,7 +108,7 @@ class _Rehearsal:
             self.screen.print(mounted if len(mounted) > 1 else ())
             self.screen.write(f"\n{swaps}" if swaps else "")
 
-    def _shell(self, stage: Stage) -> None:
+    def _shell(self, stage: BootedGuest) -> None:
         self._say("")
         self._say("A shell in the virtual machine; leave it with `exit`.")
         stage.machine.interact(["/bin/sh", "-i"])
@@ -162,7 +162,7 @@ def _as_json(run: Run) -> dict[str, object]:
     return {"arguments": run.arguments, "status": run.status, "report": run.report}
 
 
-def _mounts(stage: Stage) -> dict[str, str]:
+def _mounts(stage: BootedGuest) -> dict[str, str]:
     """The mounts by their ID, and the header line."""
     lines = stage.say("findmnt", "--list", "--output", "ID,TARGET,SOURCE,FSTYPE,OPTIONS").splitlines()
     cut = len(lines[0]) - len(lines[0].lstrip()) + len("ID ") if lines else 0

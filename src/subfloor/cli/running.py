@@ -17,10 +17,10 @@ from subfloor.act.run import REFUSED, Applied, Approve, carry_out, exit_status, 
 from subfloor.act.run import check as check_hosts
 from subfloor.act.this_machine import this_machine
 from subfloor.act.watch import CombinedWatch, Watch
-from subfloor.cli.endings import interruptible
 from subfloor.cli.files import Ended, check_writable, logged, save
 from subfloor.cli.problems import save_problem
 from subfloor.cli.resume import REHEARSED, command_line
+from subfloor.cli.signals import interruptible
 from subfloor.core.consent import Consents, given
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.playbook.job import Job, Request, read_job
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Manner:
+class RunOptions:
     """The options of a run and its report. ``argv`` are the arguments that were typed."""
 
     argv: tuple[str, ...]
@@ -60,10 +60,10 @@ class Manner:
             raise click.UsageError(f"--destroy {error}. Nothing was touched") from error
 
 
-class _Telling:
+class _RunOutput:
     """The output of a run: to the screen, to the log, and as documents."""
 
-    def __init__(self, manner: Manner, log: Log | None) -> None:
+    def __init__(self, manner: RunOptions, log: Log | None) -> None:
         stream = standard()
         self._manner = manner
         self._log = log
@@ -101,15 +101,15 @@ class _Telling:
         return outcome_of(self.screen, status, self._log.complaint if self._log else "")
 
 
-def check(request: Request, manner: Manner) -> int:
+def check(request: Request, manner: RunOptions) -> int:
     """Report what apply would change; returns the exit status."""
     return to_its_end("check", manner, lambda log: _check(request, manner, log))
 
 
-def _check(request: Request, manner: Manner, log: Log | None) -> Ended:
+def _check(request: Request, manner: RunOptions, log: Log | None) -> Ended:
     job = read_job(request, disks_here, this_machine)
     with interruptible():
-        telling = _Telling(manner, log)
+        telling = _RunOutput(manner, log)
         depth: Depth = "shallow" if manner.shallow else "deep"
         works = [replace(work, depth=depth) for work in job.works]
         reports = check_hosts(works, manner.consents(job), telling.watch, manner.forks)
@@ -131,12 +131,12 @@ def _save_plan(path: Path, run: Run, *, deep: bool) -> None:
         save(path, plan.dumps(run, deep=deep))
 
 
-def apply(request: Request, manner: Manner) -> int:
+def apply(request: Request, manner: RunOptions) -> int:
     """Apply the playbook after the user has agreed; returns the exit status."""
     return to_its_end("apply", manner, lambda log: _apply(request, manner, log))
 
 
-def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
+def _apply(request: Request, manner: RunOptions, log: Log | None) -> Ended:
     job = read_job(request, disks_here, this_machine)
     terminal = terminal_of(manner)
     approve, confirm = _asking(terminal, manner)
@@ -150,11 +150,13 @@ def _apply(request: Request, manner: Manner, log: Log | None) -> Ended:
     return carried_out("apply", job, manner, log, approve, confirm)
 
 
-def carried_out(command: str, job: Job, manner: Manner, log: Log | None, approve: Approve, confirm: Confirm) -> Ended:
+def carried_out(
+    command: str, job: Job, manner: RunOptions, log: Log | None, approve: Approve, confirm: Confirm
+) -> Ended:
     """Carry out a job after ``approve``, and report it as the command that was typed."""
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
-        telling = _Telling(manner, log)
+        telling = _RunOutput(manner, log)
         asked = _noted(approve, log)
         applied = carry_out(job.works, manner.consents(job), telling.watch, asked, confirm, manner.forks, job.batches)
         _conclude(applied, manner, telling)
@@ -162,7 +164,7 @@ def carried_out(command: str, job: Job, manner: Manner, log: Log | None, approve
     return Ended(telling.outcome(status), _needed(applied))
 
 
-def to_its_end(command: str, manner: Manner, run: Callable[[Log | None], Ended]) -> int:
+def to_its_end(command: str, manner: RunOptions, run: Callable[[Log | None], Ended]) -> int:
     """Run a command with its log and its reports, whatever ends it; returns the exit status."""
     for path in manner.reports:
         check_writable(path, "--report")
@@ -193,7 +195,7 @@ def _needed(applied: Applied) -> frozenset[str]:
     return frozenset().union(*(report.needed for report in applied.reports))
 
 
-def _conclude(applied: Applied, manner: Manner, telling: _Telling) -> None:
+def _conclude(applied: Applied, manner: RunOptions, telling: _RunOutput) -> None:
     """The last lines of an apply that did not succeed."""
     if applied.declined:
         telling.say("Declined: nothing was touched.")
@@ -212,7 +214,7 @@ def _broke_off(report: HostReport) -> bool:
     return not report.unreachable and bool(report.error or any(each.error for each in report.tasks))
 
 
-def _asking(terminal: Terminal | None, manner: Manner) -> tuple[Approve, Confirm]:
+def _asking(terminal: Terminal | None, manner: RunOptions) -> tuple[Approve, Confirm]:
     """The functions that ask about the plan and about each step."""
     if terminal is None:
         return _as_given, None
@@ -224,7 +226,7 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
     return consents
 
 
-def terminal_of(manner: Manner) -> Terminal | None:
+def terminal_of(manner: RunOptions) -> Terminal | None:
     """The terminal to ask on: standard input, if the question can also be seen; None if there is none."""
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):

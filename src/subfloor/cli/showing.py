@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from subfloor.act.host import Host, Shell
 from subfloor.act.look import look
-from subfloor.cli.endings import interruptible
+from subfloor.cli.signals import interruptible
 from subfloor.cli.statuses import FAILED
 from subfloor.core.errors import LookFailed, Refused, SubfloorError
 from subfloor.core.machine import LookNeeded, Machine

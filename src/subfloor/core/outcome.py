@@ -78,7 +78,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Inside:
+class UnmountedFilesystem:
     """A filesystem that is not mounted where the play mounts it, and whether a check looked into it.
 
     ``unseen``: why it was not looked into; empty if it was. ``note``: what to know of its content as it was seen.
@@ -147,7 +147,7 @@ class HostReport:
     ``unreached``: the tasks that an interrupted run did not start. ``broke_off``: the step that was interrupted, so
     that its result may be incomplete. ``needed``: the words of consent (``--destroy WORD``) that a resumed run needs
     again. ``unused``: those that no step needed. ``survey``: what the plan saw; None if the host was not looked at.
-    ``insides``: the filesystems that exist and are not mounted yet, if the run was one that looks into them.
+    ``unmounted``: the filesystems that exist and are not mounted yet, if the run was one that looks into them.
     """
 
     host: str
@@ -159,7 +159,7 @@ class HostReport:
     needed: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
     survey: Survey | None = None
-    insides: tuple[Inside, ...] = ()
+    unmounted: tuple[UnmountedFilesystem, ...] = ()
 
     @property
     def outcome(self) -> HostOutcome:

@@ -25,7 +25,7 @@ class Declaration:
 
     ``no_login``: nobody needs to log in. ``store``: where ssh host keys are kept, unless the play creates them.
     ``boot_loader``: None for the default, systemd-boot. ``impermanence``: where the module is fetched from; None for
-    the default. ``not_persisted``: paths that need not survive a reboot, with the reason. ``brought``: subfloor itself
+    the default. ``not_persisted``: paths that need not survive a reboot, with the reason. ``with_subfloor``: it
     is in the directory ``subfloor`` of the configuration.
     """
 
@@ -44,7 +44,7 @@ class Declaration:
     not_persisted: Mapping[str, str]
     impermanence: str | None
     flake: bool
-    brought: bool = False
+    with_subfloor: bool = False
 
     def texts(self, layout: Layout, releases: Releases) -> tuple[str, ...]:
         """``filesystems.nix``, ``configuration.nix`` and, if declared, ``flake.nix``.
@@ -99,6 +99,6 @@ class Declaration:
             made_keys=layout.host_keys,
             builds=layout.is_forgetful and layout.keeps("/nix/var"),
             flakes=self.flake,
-            brought=self.brought,
+            with_subfloor=self.with_subfloor,
             impermanence=None if self.flake else self._module(_TARBALL),
         )

@@ -16,7 +16,7 @@ class ConfigurationDirectory:
     """The directory of a configuration that subfloor generates.
 
     ``root``: where the installed system's root is mounted now. ``path``: the directory, a path of the installed
-    system. ``flake``: it belongs to a flake. ``brought``: the names of the files that the system needs to check itself.
+    system. ``flake``: it belongs to a flake. ``self_check_files``: the names of the files of the self-check.
     ``wheel``: the name of the file of subfloor itself; empty without one. ``whole``: subfloor generates all of it; else
     only ``filesystems.nix``. All paths that it returns are valid now, with ``root`` in them.
     """
@@ -24,7 +24,7 @@ class ConfigurationDirectory:
     root: str
     path: str
     flake: bool
-    brought: tuple[str, ...] = ()
+    self_check_files: tuple[str, ...] = ()
     wheel: str = ""
     whole: bool = True
 
@@ -57,7 +57,7 @@ class ConfigurationDirectory:
     @property
     def _texts(self) -> tuple[str, ...]:
         hardware = (self.hardware,) if self.whole else ()
-        return (*self.generated, *hardware, *map(self.file, self.brought))
+        return (*self.generated, *hardware, *map(self.file, self.self_check_files))
 
     @property
     def local(self) -> str:

@@ -1,6 +1,6 @@
 """How the installed system opens LUKS containers: in stage 1 those that it needs there, all others in stage 2.
 
-Stage 1 reads `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 reads crypttab(5).
+BootedGuest 1 reads `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 reads crypttab(5).
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class SystemSettings:
         """Who may become root. ``here``: where the configuration's directory is now."""
         return users.administrators(self.users, here, self.openssh, bool(self.no_login))
 
-    def declaration(self, *, brought: bool) -> Declaration:
-        """The settings, in the form that the texts are made from. ``brought``: subfloor itself is copied, too."""
+    def declaration(self, *, with_subfloor: bool) -> Declaration:
+        """The settings, in the form that the texts are made from. ``with_subfloor``: subfloor itself is copied, too."""
         return Declaration(
             hostname=self.hostname,
             timezone=self.timezone,
@@ -81,5 +81,5 @@ class SystemSettings:
             not_persisted=self.not_persisted,
             impermanence=self.impermanence,
             flake=self.flake,
-            brought=brought,
+            with_subfloor=with_subfloor,
         )

@@ -11,7 +11,7 @@ from subfloor.core.machine import Machine, Unknown
 from subfloor.observe.nixos import Configuration
 from subfloor.observe.path import LONGEST, Text, TextFile, seen
 
-BROUGHT = "subfloor"
+SELF_CHECK = "subfloor"
 """The subdirectory of a configuration that holds what its system needs to check itself."""
 
 Files = Mapping[str, str] | Unknown
@@ -40,7 +40,7 @@ def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
 
 def _counts(name: str) -> bool:
     """Whether a system depends on this file. Of the files for its self-check only ``default.nix`` counts."""
-    return not name.startswith(f"{BROUGHT}/") or name.endswith(".nix")
+    return not name.startswith(f"{SELF_CHECK}/") or name.endswith(".nix")
 
 
 def digest(files: Files, flake: str) -> Digest:

@@ -50,7 +50,7 @@ class System:
     configuration fetches the module from; None if it does not. ``users``, ``programs``: the options of these names.
     ``generations``: how many the boot partition holds. ``host_keys``: set the paths of sshd's keys even if only
     local.nix may enable it. ``builds``: let Nix build in its store's filesystem, since the root has little room.
-    ``cryptodisk``: GRUB opens the container that /boot is in. ``brought``: subfloor itself is in ``subfloor/``.
+    ``cryptodisk``: GRUB opens the container that /boot is in. ``with_subfloor``: subfloor itself is in ``subfloor/``.
     """
 
     hostname: str
@@ -72,7 +72,7 @@ class System:
     builds: bool = False
     flakes: bool = False
     impermanence: str | None = None
-    brought: bool = False
+    with_subfloor: bool = False
 
 
 def check_one_line(text: str) -> None:
@@ -137,8 +137,8 @@ def _imports(system: System) -> str:
     fetched = ""
     if system.impermanence:
         fetched = f' "${{builtins.fetchTarball {nix.string(system.impermanence)}}}/nixos.nix"'
-    brought = " ./subfloor" if system.brought else ""
-    return f"[ {_FILES}{brought}{fetched} ] ++ {_OWN}"
+    itself = " ./subfloor" if system.with_subfloor else ""
+    return f"[ {_FILES}{itself}{fetched} ] ++ {_OWN}"
 
 
 def _host_keys(system: System) -> list[nix.Value]:

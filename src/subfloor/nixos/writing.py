@@ -14,7 +14,7 @@ from subfloor.core.task import Command, Step
 from subfloor.nixos import generated, tracked
 from subfloor.nixos.directory import ConfigurationDirectory
 from subfloor.nixos.hardware import plain
-from subfloor.nixos.sources import BROUGHT
+from subfloor.nixos.sources import SELF_CHECK
 from subfloor.observe.git import Tracking
 from subfloor.observe.path import FILE, ROOT, Absent, Node, Text, TextFile, seen
 from subfloor.observe.tool import Tool
@@ -128,7 +128,7 @@ def copies(
 def _named(directory: ConfigurationDirectory, written: Sequence[str]) -> str:
     if len(written) == 1:
         return written[0]
-    return f"{len(written)} files to {directory.file(BROUGHT)}, by which the installed system checks itself"
+    return f"{len(written)} files to {directory.file(SELF_CHECK)}, by which the installed system checks itself"
 
 
 def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
-from subfloor.observe.asking import ASK
 from subfloor.observe.device_names import NODE
+from subfloor.observe.time_limits import ASK
 
 # udev's database is read first, so a disk that no longer answers delays nothing. Only devices unknown to udev are read:
 # all by one process, or, if it takes longer than five seconds, each by its own. What hangs is not waited for.

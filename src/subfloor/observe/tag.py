@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import Output, Subject
-from subfloor.observe.asking import ASK
 from subfloor.observe.device_names import NODE
 from subfloor.observe.disk.subject import decoded
+from subfloor.observe.time_limits import ASK
 
 
 @dataclass(frozen=True)

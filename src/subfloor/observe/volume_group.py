@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output, Subject
-from subfloor.observe.asking import BOUNDED
 from subfloor.observe.lvm_report import Report, reports
+from subfloor.observe.time_limits import BOUNDED
 from subfloor.storage.sizes import rounded
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from subfloor import playbook
-from subfloor.act.becoming import Password
 from subfloor.act.host import Host
 from subfloor.act.ssh import is_ssh, over_ssh
+from subfloor.act.sudo import Password
 from subfloor.act.work import Work
 from subfloor.core.rollout import Batch, batches
 from subfloor.core.secret import MASK, Secret

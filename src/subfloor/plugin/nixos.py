@@ -11,7 +11,6 @@ from subfloor.core.recording import (
 )
 from subfloor.nixos import (
     boot,
-    bringing,
     crypt,
     device_tags,
     encryption_checks,
@@ -22,6 +21,7 @@ from subfloor.nixos import (
     releases,
     replaced_files,
     rollback,
+    self_checking,
     sources,
     swaps,
     system,
@@ -61,7 +61,7 @@ __all__ = [
     "SystemSettings",
     "Unrecorded",
     "boot",
-    "bringing",
+    "self_checking",
     "check_safe_root",
     "crypt",
     "device_tags",

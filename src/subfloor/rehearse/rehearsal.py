@@ -123,7 +123,7 @@ def complaint(act: Act, run: Run) -> str | None:
 # In the guest.
 
 
-class Stage:
+class BootedGuest:
     """A booted guest in which commands can be run until the deadline."""
 
     def __init__(self, machine: rehearse.Machine, deadline: float, output: Callable[[str], None], colour: bool) -> None:
@@ -200,13 +200,13 @@ exit 1
 
 
 @contextlib.contextmanager
-def stage(setting: Setting, workdir: Path, output: Callable[[str], None], *, colour: bool) -> Iterator[Stage]:
+def stage(setting: Setting, workdir: Path, output: Callable[[str], None], *, colour: bool) -> Iterator[BootedGuest]:
     """A booted guest with blank disks. Raises ``VmError``."""
     deadline = time.monotonic() + setting.timeout
     guest = rehearse.Guest(rehearse.find_kernel(setting.kernel), setting.disks, memory_mib=setting.memory_mib)
     with rehearse.boot(guest, workdir=workdir, deadline=min(setting.timeout, rehearse.BOOT_DEADLINE)) as machine:
         machine.run(["sh", "-c", _LIKE_UEFI])
-        yield Stage(machine, deadline, output, colour)
+        yield BootedGuest(machine, deadline, output, colour)
 
 
 @contextlib.contextmanager

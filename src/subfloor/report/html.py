@@ -17,7 +17,7 @@ from subfloor.report.markup import escaped
 from subfloor.report.mounts import Branch, branches
 from subfloor.report.run import Problem, Run
 from subfloor.report.style import Style
-from subfloor.report.text import about_insides, as_undeclared, differences, word
+from subfloor.report.text import about_unmounted, as_undeclared, differences, word
 from subfloor.report.values import as_text, content
 from subfloor.storage.sizes import rounded
 
@@ -85,7 +85,7 @@ def _host(host: HostReport, number: int) -> Iterator[str]:
     yield from _mounts(branches(host.survey))
     for each in undeclared(host.survey):
         yield f'<p class="note">{escaped(as_undeclared(each))}: no task declares it, so it stays as it is</p>'
-    for line in about_insides(host):
+    for line in about_unmounted(host):
         yield f'<p class="note">{escaped(line)}</p>'
     for task in host.tasks:
         if summary.is_open(task):

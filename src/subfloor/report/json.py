@@ -12,7 +12,7 @@ from typing import Any
 
 from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Difference
-from subfloor.core.outcome import HostReport, Inside, Repair, StepRecord, TaskReport
+from subfloor.core.outcome import HostReport, Repair, StepRecord, TaskReport, UnmountedFilesystem
 from subfloor.core.task import Loss
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.report.declared import declaration
@@ -62,8 +62,8 @@ def _host(host: HostReport) -> dict[str, Any]:
         "disks": [_disk(disk) for disk in drawn(host.survey)],
         "undeclared": [_undeclared(each) for each in undeclared(host.survey)],
     }
-    if host.insides:
-        found["not_mounted"] = [_inside(each) for each in host.insides]
+    if host.unmounted:
+        found["not_mounted"] = [_inside(each) for each in host.unmounted]
     if host.unreached:
         found["unreached"] = as_json(host.unreached)
     if host.unused:
@@ -73,7 +73,7 @@ def _host(host: HostReport) -> dict[str, Any]:
     return found
 
 
-def _inside(each: Inside) -> dict[str, Any]:
+def _inside(each: UnmountedFilesystem) -> dict[str, Any]:
     return {
         "source": spelt(each.source),
         "path": spelt(each.path),

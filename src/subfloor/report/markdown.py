@@ -12,7 +12,7 @@ from subfloor.report.layout import drawn, undeclared
 from subfloor.report.mounts import Branch, branches
 from subfloor.report.run import Run
 from subfloor.report.style import Style
-from subfloor.report.text import about_insides, as_undeclared, differences, word
+from subfloor.report.text import about_unmounted, as_undeclared, differences, word
 
 _PLAIN = Style()
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>#|"})
@@ -47,7 +47,7 @@ def _host(host: HostReport) -> Iterator[str]:
     yield from _mounts(branches(host.survey))
     for each in undeclared(host.survey):
         yield f"\n{_said(as_undeclared(each))}: no task declares it, so it stays as it is"
-    for line in about_insides(host):
+    for line in about_unmounted(host):
         yield f"\n{_said(line)}"
     for task in host.tasks:
         if summary.is_open(task):

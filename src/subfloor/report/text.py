@@ -143,7 +143,7 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
     line = f"{style.paint(report.host, 'bold')}: {outcome}"
     yield f"{line} ({told})" if told else line
     yield from _survey(report, style)
-    for line in about_insides(report):
+    for line in about_unmounted(report):
         yield from style.lines(line, "  ", "yellow", hanging="  ")
     for name in report.unused:
         yield from style.lines(
@@ -153,9 +153,9 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
         yield from error(report.error, style, "  ")
 
 
-def about_insides(report: HostReport) -> Iterator[str]:
+def about_unmounted(report: HostReport) -> Iterator[str]:
     """What a check did not see, or not as it will be, of filesystems that are not mounted: one line each."""
-    for each in report.insides:
+    for each in report.unmounted:
         if each.unseen:
             yield f"not visible: the content of {each.source}, to be mounted at {each.path}: {each.unseen}"
         elif each.note:

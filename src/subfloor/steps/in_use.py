@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine
-from subfloor.observe.above import Above, Upper
 from subfloor.observe.disk import HELD_BY
+from subfloor.observe.holders import Holder, Holders
 
 
 def refusal(machine: Machine, what: str, node: str, users: tuple[str, ...], advice: str) -> Refused:
@@ -14,12 +14,12 @@ def refusal(machine: Machine, what: str, node: str, users: tuple[str, ...], advi
     ``what``: the device, in words. ``advice``: what to do if nothing lies on it.
     """
     held = any(HELD_BY in each for each in users)
-    above = machine.further(Above(node)) if held else ()
+    above = machine.further(Holders(node)) if held else ()
     on_it = f"; on it: {', '.join(map(str, above))}" if above else ""
     return Refused(f"{what} is in use: {', '.join(users)}{on_it}", advice=_release(above) or advice)
 
 
-def _release(above: tuple[Upper, ...]) -> str:
+def _release(above: tuple[Holder, ...]) -> str:
     """How the devices are released, the uppermost first; "" if that is not known."""
     unmount = [f"umount {path}" for each in above for path in each.mounts]
     close = [each.closes for each in reversed(above) if each.closes]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simple_tasks import AnEntry, Count
 from subfloor.act.causes import with_causes
 from subfloor.core.contributions import Contribution, EncryptedDevice, FileSystem
 from subfloor.core.errors import ConsentNeeded, NotVisible, Refused, SubfloorError
 from subfloor.core.machine import AnySubject
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, Repair, TaskReport
 from subfloor.observe.disk import Disk
-from toys import AnEntry, Count
 
 GONE = Refused("there is no device /dev/vdz", advice="name another disk")
 

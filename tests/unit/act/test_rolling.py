@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simple_tasks import AnEntry, Count
 from subfloor.act.apply import preflight
 from subfloor.act.events import Stopped
 from subfloor.act.host import Host
@@ -17,7 +18,6 @@ from subfloor.core.consent import Consent
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome
 from subfloor.core.rollout import Batch
 from subfloor.report.live import Silent
-from toys import AnEntry, Count
 
 FAILS = "exit 3"
 LOGS = 'echo "${1##*/}" >> "${1%/*}/order"; echo 1 > "$1"'

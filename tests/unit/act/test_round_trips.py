@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from far_away import prefix
+from simple_tasks import AnEntry, Count
+from slow_link import prefix
 from subfloor.act import run
 from subfloor.act.host import Host
 from subfloor.act.work import Work
@@ -14,7 +15,6 @@ from subfloor.core.machine import Machine
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.core.task import Command, Step
 from subfloor.report.live import Silent
-from toys import AnEntry, Count
 
 CONNECTION = 1
 LOOK = 1

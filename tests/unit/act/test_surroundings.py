@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cli_desk import Desk, write
+from cli_workspace import Workspace, write
+from simple_tasks import AnEntry, Count
 from subfloor.act import apply
 from subfloor.act.host import Host
 from subfloor.act.look import look
@@ -24,20 +25,19 @@ from subfloor.report import log, text
 from subfloor.report.json import dumps
 from subfloor.report.run import Run
 from subfloor.report.style import Style
-from toys import AnEntry, Count
 from unit.core.test_engine import carried_out
 
 DEADLINE = 120.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
-def said(desk: Desk, command: str, *options: str, **keywords: Any) -> tuple[int, str, str]:
+def said(workspace: Workspace, command: str, *options: str, **keywords: Any) -> tuple[int, str, str]:
     """The exit status of a run as a process of its own, and what it says."""
-    process = desk.start(
+    process = workspace.start(
         command, *options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords
     )
     stdout, stderr = process.communicate(timeout=DEADLINE)
@@ -57,50 +57,63 @@ ODD: Mapping[str, str | None] = {
 }  # fmt: skip
 
 
-def test_the_environment_changes_nothing_case_69(desk: Desk) -> None:
-    desk.play(write("one"), write("two"))
-    desk.note("one").write_text("hello")
-    plain = said(desk, "check", "--diff", "-v")
+def test_the_environment_changes_nothing_case_69(workspace: Workspace) -> None:
+    workspace.play(write("one"), write("two"))
+    workspace.note("one").write_text("hello")
+    plain = said(workspace, "check", "--diff", "-v")
     assert plain[0] == 2
     environment = {name: value for name, value in {**os.environ, **ODD}.items() if value is not None}
-    assert said(desk, "check", "--diff", "-v", env=environment) == plain
-    assert said(desk, "apply", env=environment)[0] == 0
-    assert desk.note("two").read_text() == "hello"
+    assert said(workspace, "check", "--diff", "-v", env=environment) == plain
+    assert said(workspace, "apply", env=environment)[0] == 0
+    assert workspace.note("two").read_text() == "hello"
 
 
-def test_the_current_directory_may_be_gone_case_69(desk: Desk) -> None:
-    desk.play(write("one"))
-    gone = desk.path / "gone"
+def test_the_current_directory_may_be_gone_case_69(workspace: Workspace) -> None:
+    workspace.play(write("one"))
+    gone = workspace.path / "gone"
     gone.mkdir()
-    argv = [sys.executable, "-m", "subfloor", *desk.arguments("apply")]
+    argv = [sys.executable, "-m", "subfloor", *workspace.arguments("apply")]
     script = 'cd "$0" && rmdir "$0" && exec "$@"'
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(["sh", "-c", script, str(gone), *argv], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert desk.note("one").exists()
+    assert workspace.note("one").exists()
     done = subprocess.run(
         ["sh", "-c", script, str(gone), sys.executable, "-m", "subfloor", "check", "play.yml"],
-        capture_output=True, text=True, env=environment, cwd=desk.path,
+        capture_output=True, text=True, env=environment, cwd=workspace.path,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.root
-def test_the_current_directory_may_be_read_only_case_69(desk: Desk) -> None:
-    desk.play(write("one"))
-    mount = f'mount -t tmpfs -o ro,size=64k none {desk.path}/read-only && cd {desk.path}/read-only && exec "$@"'
-    (desk.path / "read-only").mkdir()
-    argv = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-m", "subfloor", *desk.arguments("apply")]
+def test_the_current_directory_may_be_read_only_case_69(workspace: Workspace) -> None:
+    workspace.play(write("one"))
+    mount = (
+        f'mount -t tmpfs -o ro,size=64k none {workspace.path}/read-only && cd {workspace.path}/read-only && exec "$@"'
+    )
+    (workspace.path / "read-only").mkdir()
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        mount,
+        "sh",
+        sys.executable,
+        "-m",
+        "subfloor",
+        *workspace.arguments("apply"),
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE)
     assert (done.returncode, done.stderr) == (0, "")
-    assert desk.note("one").exists()
+    assert workspace.note("one").exists()
 
 
 # The clock.
 
 
 def test_the_log_stays_in_order_if_the_clock_is_set_during_the_run_case_70(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1970, then now: the seconds since the start of the run give the order of the lines."""
     times = iter([datetime(1970, 1, 1, tzinfo=UTC)] * 3 + [datetime(2026, 1, 1, tzinfo=UTC)] * 100)
@@ -112,9 +125,9 @@ def test_the_log_stays_in_order_if_the_clock_is_set_during_the_run_case_70(
 
     monkeypatch.setattr(log, "datetime", Clock)
     monkeypatch.setattr("time.time", lambda: 0.0)
-    desk.play(write("one"))
-    assert desk.run("apply", "--log", str(desk.path / "log")).exit_code == 0
-    lines = [json.loads(line) for line in (desk.path / "log").read_text().splitlines()]
+    workspace.play(write("one"))
+    assert workspace.run("apply", "--log", str(workspace.path / "log")).exit_code == 0
+    lines = [json.loads(line) for line in (workspace.path / "log").read_text().splitlines()]
     assert lines[0]["at"] == "1970-01-01T00:00:00.000+00:00"
     assert [line["elapsed"] for line in lines] == sorted(line["elapsed"] for line in lines)
 
@@ -142,8 +155,8 @@ def test_any_output_of_a_probe_is_handled_case_71(tmp_path: Path) -> None:
 # What is given as a playbook.
 
 
-def test_a_file_that_is_not_a_playbook_is_reported_with_a_position_case_72(desk: Desk) -> None:
-    play = desk.play(write("one"))
+def test_a_file_that_is_not_a_playbook_is_reported_with_a_position_case_72(workspace: Workspace) -> None:
+    play = workspace.play(write("one"))
     good = play.read_bytes()
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{now}: &{now} [{', '.join([f'*{before}'] * 9)}]\n" for before, now in zip("abcdefgh", "bcdefghi", strict=True)
@@ -158,13 +171,13 @@ def test_a_file_that_is_not_a_playbook_is_reported_with_a_position_case_72(desk:
     }
     for content, expected in cases.items():
         play.write_bytes(content)
-        result = desk.run("check")
+        result = workspace.run("check")
         assert result.exit_code == 64, content[:40]
         assert result.stderr.startswith(expected), result.stderr
         assert "→ " in result.stderr and len(result.stderr) < 4000
     for content in (b"\xef\xbb\xbf" + good, good.replace(b", ", b",\r\n")):
         play.write_bytes(content)
-        assert desk.run("check").exit_code == 2
+        assert workspace.run("check").exit_code == 2
     play.unlink()
     play.mkdir()
-    assert desk.run("check").exit_code == 64
+    assert workspace.run("check").exit_code == 64

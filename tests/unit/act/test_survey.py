@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from disk_values import nothing_left
+from simple_tasks import Count
 from subfloor.act.survey import applied_before
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
@@ -14,7 +15,6 @@ from subfloor.core.outcome import AppliedBefore
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.storage.gpt import Gpt
 from subfloor.storage.marks import UNFINISHED
-from toys import Count
 from whole_playbooks import blank, finished, on_the_way
 
 PLAY, DONE = finished("tmpfs root")

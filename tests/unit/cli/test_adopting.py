@@ -11,7 +11,7 @@ from adopting_values import FOREIGN, adoption, seen
 from disk_values import nothing_left
 from subfloor.cli.adopting import Asking, Disk
 from subfloor.cli.asking import Terminal
-from subfloor.cli.running import Manner
+from subfloor.cli.running import RunOptions
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.errors import ConsentNeeded, Refused
@@ -32,7 +32,7 @@ def asking(answer: str | None = None, *, stamp: str = "") -> Asking:
     screen = Screen(io.StringIO())
     terminal = None if answer is None else Terminal(screen, Style(), lambda: answer)
     consent = Consent(frozenset({stamp} if stamp else ()))
-    return Asking({"localhost": consent}, terminal, Manner(("adopt",), json=True))
+    return Asking({"localhost": consent}, terminal, RunOptions(("adopt",), json=True))
 
 
 @pytest.mark.parametrize("answer", ["/dev/vda\n"])
@@ -74,4 +74,4 @@ def test_a_play_that_labels_no_disk_has_nothing_to_take_over(tmp_path: Path) -> 
     play = tmp_path / "play.yml"
     play.write_text("- hosts: all\n  tasks:\n    - directory: {path: /mnt/x}\n")
     with pytest.raises(Refused, match="lays out no disk"):
-        adopt(Request(play), Manner(("adopt",)), ())
+        adopt(Request(play), RunOptions(("adopt",)), ())

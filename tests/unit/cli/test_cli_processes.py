@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from cli_desk import Desk, erase, write
+from cli_workspace import Workspace, erase, write
 
 PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 DEADLINE = 120.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
 def wait_for(what: Callable[[], Any]) -> Any:
@@ -55,10 +55,12 @@ def running(*words: str) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_ends_the_command_and_the_run_reports_its_progress_case_68(desk: Desk, number: signal.Signals) -> None:
+def test_a_signal_ends_the_command_and_the_run_reports_its_progress_case_68(
+    workspace: Workspace, number: signal.Signals
+) -> None:
     seconds = 1000 + number  # to be told from other tests' processes
-    desk.play(write("one"), write("two", sleep=seconds), write("three"))
-    process = desk.start("apply", **PIPES)
+    workspace.play(write("one"), write("two", sleep=seconds), write("three"))
+    process = workspace.start("apply", **PIPES)
     wait_for(lambda: running("sleep", str(seconds)))
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=DEADLINE)
@@ -68,14 +70,14 @@ def test_a_signal_ends_the_command_and_the_run_reports_its_progress_case_68(desk
     assert f"interrupted; `sleep {seconds}` was stopped" in stdout
     assert "done:         1 step in this run; 1 task satisfied" in stdout
     assert "not done:     Write two" in stdout
-    assert f"interrupted:  “Write 'hello' to {desk.note('two')}” was interrupted" in stdout
+    assert f"interrupted:  “Write 'hello' to {workspace.note('two')}” was interrupted" in stdout
     assert "not started:  1 task: Write three" in stdout
-    assert f"resume with:  subfloor apply {desk.path / 'play.yml'}" in stdout
+    assert f"resume with:  subfloor apply {workspace.path / 'play.yml'}" in stdout
 
 
-def test_the_document_of_an_interrupted_run_is_whole(desk: Desk) -> None:
-    desk.play(write("one"), write("two", sleep=1100), write("three"))
-    process = desk.start("apply", "--format", "json", **PIPES)
+def test_the_document_of_an_interrupted_run_is_whole(workspace: Workspace) -> None:
+    workspace.play(write("one"), write("two", sleep=1100), write("three"))
+    process = workspace.start("apply", "--format", "json", **PIPES)
     wait_for(lambda: running("sleep", "1100"))
     process.terminate()
     stdout, _ = process.communicate(timeout=DEADLINE)
@@ -87,43 +89,43 @@ def test_the_document_of_an_interrupted_run_is_whole(desk: Desk) -> None:
     assert host["broke_off"].startswith("Write 'hello'")
 
 
-def test_a_rerun_resumes(desk: Desk) -> None:
-    desk.play(write("one"), write("two", sleep=1200))
-    process = desk.start("apply", **PIPES)
+def test_a_rerun_resumes(workspace: Workspace) -> None:
+    workspace.play(write("one"), write("two", sleep=1200))
+    process = workspace.start("apply", **PIPES)
     wait_for(lambda: running("sleep", "1200"))
     process.terminate()
     process.communicate(timeout=DEADLINE)
-    desk.play(write("one"), write("two"))
-    result = desk.run("apply")
+    workspace.play(write("one"), write("two"))
+    result = workspace.run("apply")
     assert result.exit_code == 0
     assert "ok            Write one" in result.stdout
     assert "changed       Write two" in result.stdout
 
 
-def test_the_hosts_after_an_interrupted_one_are_left_alone(desk: Desk) -> None:
-    desk.play(write("{{ inventory_hostname }}", sleep=1300))
-    inventory = desk.path / "hosts.yml"
+def test_the_hosts_after_an_interrupted_one_are_left_alone(workspace: Workspace) -> None:
+    workspace.play(write("{{ inventory_hostname }}", sleep=1300))
+    inventory = workspace.path / "hosts.yml"
     local = {"subfloor_connection": "local"}
     inventory.write_text(json.dumps({"all": {"hosts": {"first": local, "second": local}}}))
-    process = desk.start("apply", "-i", str(inventory), "--forks", "1", "--format", "json", **PIPES)
+    process = workspace.start("apply", "-i", str(inventory), "--forks", "1", "--format", "json", **PIPES)
     wait_for(lambda: running("sleep", "1300"))
     process.terminate()
     stdout, _ = process.communicate(timeout=DEADLINE)
     hosts = json.loads(stdout)["hosts"]
     assert hosts["second"]["error"]["what"] == "interrupted before this host's turn"
-    assert not desk.note("second").exists()
+    assert not workspace.note("second").exists()
 
 
-def test_a_rerun_waits_for_the_command_of_a_killed_run_and_resumes_case_68(desk: Desk) -> None:
+def test_a_rerun_waits_for_the_command_of_a_killed_run_and_resumes_case_68(workspace: Workspace) -> None:
     """SIGKILL leaves it no last word, and its command alive: the rerun waits for that, and does not race it."""
-    desk.play(write("one"), write("two", sleep=1700))
-    process = desk.start("apply", **PIPES)
+    workspace.play(write("one"), write("two", sleep=1700))
+    process = workspace.start("apply", **PIPES)
     (orphan,) = wait_for(lambda: running("sleep", "1700"))
     process.kill()
     process.communicate(timeout=DEADLINE)
     assert running("sleep", "1700") == [orphan]
-    desk.play(write("one"), write("two"))
-    rerun = desk.start("apply", **PIPES)
+    workspace.play(write("one"), write("two"))
+    rerun = workspace.start("apply", **PIPES)
     assert rerun.stdout
     said = iter(rerun.stdout.readline, "")
     until_it_waits = next(line for line in said if "waiting" in line)
@@ -134,9 +136,9 @@ def test_a_rerun_waits_for_the_command_of_a_killed_run_and_resumes_case_68(desk:
     assert "changed       Write two" in rest
 
 
-def test_a_killed_command_is_reported_case_68(desk: Desk) -> None:
-    desk.play(write("one"), write("two", sleep=1500), write("three"))
-    process = desk.start("apply", **PIPES)
+def test_a_killed_command_is_reported_case_68(workspace: Workspace) -> None:
+    workspace.play(write("one"), write("two", sleep=1500), write("three"))
+    process = workspace.start("apply", **PIPES)
     (sleeping,) = wait_for(lambda: running("sleep", "1500"))
     os.kill(sleeping, signal.SIGKILL)
     stdout, _ = process.communicate(timeout=DEADLINE)
@@ -145,9 +147,9 @@ def test_a_killed_command_is_reported_case_68(desk: Desk) -> None:
     assert "not started:  1 task: Write three" in stdout
 
 
-def test_a_second_request_to_end_changes_nothing_case_68(desk: Desk) -> None:
-    desk.play(write("one", sleep=1600, deaf=True), write("two"))
-    process = desk.start("apply", **PIPES)
+def test_a_second_request_to_end_changes_nothing_case_68(workspace: Workspace) -> None:
+    workspace.play(write("one", sleep=1600, deaf=True), write("two"))
+    process = workspace.start("apply", **PIPES)
     wait_for(lambda: running("sleep", "1600"))
     for _ in range(3):
         process.terminate()
@@ -161,48 +163,48 @@ def test_a_second_request_to_end_changes_nothing_case_68(desk: Desk) -> None:
 # Pipes.
 
 
-def test_the_reader_of_one_line_leaves_the_rest_of_the_run_alone_case_68(desk: Desk) -> None:
-    desk.play(*(write(f"note{number}", "x" * 20000) for number in range(5)), write("last"))
-    argv = shlex.join([sys.executable, "-m", "subfloor", *desk.arguments("apply", "--diff")])
+def test_the_reader_of_one_line_leaves_the_rest_of_the_run_alone_case_68(workspace: Workspace) -> None:
+    workspace.play(*(write(f"note{number}", "x" * 20000) for number in range(5)), write("last"))
+    argv = shlex.join([sys.executable, "-m", "subfloor", *workspace.arguments("apply", "--diff")])
     script = f"{{ {argv}; echo $? >&2; }} | head -1"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=DEADLINE)
     assert (done.stdout, done.stderr) == ("localhost\n", "0\n")
-    assert desk.note("last").read_text() == "hello"
+    assert workspace.note("last").read_text() == "hello"
 
 
-def test_a_reader_that_leaves_breaks_nothing_off_case_68(desk: Desk) -> None:
-    desk.play(*(write(f"note{number}", "x" * 2000, sleep=0) for number in range(5)), write("last"))
-    process = desk.start("apply", "--diff", **PIPES)
+def test_a_reader_that_leaves_breaks_nothing_off_case_68(workspace: Workspace) -> None:
+    workspace.play(*(write(f"note{number}", "x" * 2000, sleep=0) for number in range(5)), write("last"))
+    process = workspace.start("apply", "--diff", **PIPES)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     said = process.stderr.read()
     assert process.wait(DEADLINE) == 0
     assert said == ""
-    assert desk.note("last").read_text() == "hello"
+    assert workspace.note("last").read_text() == "hello"
 
 
-def test_a_full_disk_for_the_report_stops_nothing_and_is_reported_case_68(desk: Desk) -> None:
-    desk.play(write("one"))
+def test_a_full_disk_for_the_report_stops_nothing_and_is_reported_case_68(workspace: Workspace) -> None:
+    workspace.play(write("one"))
     with Path("/dev/full").open("w") as full:
-        process = desk.start("apply", stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
+        process = workspace.start("apply", stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
         _, stderr = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "the report could not be written" in stderr
     assert "Traceback" not in stderr
-    assert desk.note("one").read_text() == "hello"
+    assert workspace.note("one").read_text() == "hello"
 
 
-def test_closed_standard_streams_are_survived_case_68(desk: Desk) -> None:
-    desk.play(write("one"))
-    process = desk.start("apply", preexec_fn=lambda: os.closerange(0, 3))
+def test_closed_standard_streams_are_survived_case_68(workspace: Workspace) -> None:
+    workspace.play(write("one"))
+    process = workspace.start("apply", preexec_fn=lambda: os.closerange(0, 3))
     assert process.wait(DEADLINE) == 0
-    assert desk.note("one").read_text() == "hello"
+    assert workspace.note("one").read_text() == "hello"
 
 
-def test_characters_that_cannot_be_encoded_are_escaped_case_69(desk: Desk) -> None:
-    desk.play(write("one"))
+def test_characters_that_cannot_be_encoded_are_escaped_case_69(workspace: Workspace) -> None:
+    workspace.play(write("one"))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    process = desk.start("check", env=environment, **PIPES)
+    process = workspace.start("check", env=environment, **PIPES)
     stdout, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 2
     assert "- Write 'hello'" in stdout
@@ -215,10 +217,10 @@ def test_characters_that_cannot_be_encoded_are_escaped_case_69(desk: Desk) -> No
 class Terminal:
     """Somebody at a terminal on which a run was started."""
 
-    def __init__(self, desk: Desk, command: str, *options: str) -> None:
+    def __init__(self, workspace: Workspace, command: str, *options: str) -> None:
         self._mine, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"}
-        self._process = desk.start(command, *options, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        self._process = workspace.start(command, *options, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
         os.close(theirs)
         self.seen = ""
 
@@ -252,12 +254,12 @@ class Terminal:
 
 
 @pytest.fixture
-def sit(desk: Desk) -> Iterator[Callable[..., Terminal]]:
+def sit(workspace: Workspace) -> Iterator[Callable[..., Terminal]]:
     """Starts a run at a terminal."""
     terminals: list[Terminal] = []
 
     def start(command: str, *options: str) -> Terminal:
-        terminals.append(Terminal(desk, command, *options))
+        terminals.append(Terminal(workspace, command, *options))
         return terminals[-1]
 
     yield start
@@ -268,39 +270,39 @@ def sit(desk: Desk) -> Iterator[Callable[..., Terminal]]:
 Sit = Callable[..., Terminal]
 
 
-def test_the_plan_is_shown_and_confirmed_once(desk: Desk, sit: Sit) -> None:
-    desk.play(write("one"), write("two"))
+def test_the_plan_is_shown_and_confirmed_once(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(write("one"), write("two"))
     terminal = sit("apply")
     terminal.until("Apply? [y/N]")
     assert "would change  Write two" in terminal.seen
-    assert not desk.note("one").exists()
+    assert not workspace.note("one").exists()
     terminal.type("y\n")
     assert terminal.end() == 0
     assert terminal.seen.count("[y/N]") == 1
-    assert desk.note("two").exists()
+    assert workspace.note("two").exists()
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "\x03"], ids=["no", "nothing", "end of input", "Ctrl-C"])
-def test_a_declined_plan_changes_nothing(desk: Desk, sit: Sit, answer: str) -> None:
-    desk.play(write("one"))
+def test_a_declined_plan_changes_nothing(workspace: Workspace, sit: Sit, answer: str) -> None:
+    workspace.play(write("one"))
     terminal = sit("apply")
     terminal.until("Apply? [y/N]")
     terminal.type(answer) if answer != "\x03" else terminal._process.send_signal(signal.SIGINT)
     assert terminal.end() == 3
     assert "Declined: nothing was touched." in terminal.seen
-    assert not desk.note("one").exists()
+    assert not workspace.note("one").exists()
 
 
-def test_yes_asks_nothing(desk: Desk, sit: Sit) -> None:
-    desk.play(write("one"))
+def test_yes_asks_nothing(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(write("one"))
     terminal = sit("apply", "--yes")
     assert terminal.end() == 0
     assert "Apply?" not in terminal.seen
 
 
-def test_without_changes_no_question_is_asked(desk: Desk, sit: Sit) -> None:
-    desk.play(write("one"))
-    desk.note("one").write_text("hello")
+def test_without_changes_no_question_is_asked(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(write("one"))
+    workspace.note("one").write_text("hello")
     terminal = sit("apply")
     assert terminal.end() == 0
     assert "Apply?" not in terminal.seen
@@ -310,61 +312,61 @@ def test_without_changes_no_question_is_asked(desk: Desk, sit: Sit) -> None:
     ("answer", "status"),
     [("/dev/toy", 0), ("/dev/toy0", 0), ("yes", 3), ("", 3), ("/dev/other", 3)],
 )
-def test_data_is_lost_only_where_its_device_was_typed(desk: Desk, sit: Sit, answer: str, status: int) -> None:
-    desk.play(erase("one"), write("two"))
-    desk.note("one").write_text("precious")
+def test_data_is_lost_only_where_its_device_was_typed(workspace: Workspace, sit: Sit, answer: str, status: int) -> None:
+    workspace.play(erase("one"), write("two"))
+    workspace.note("one").write_text("precious")
     terminal = sit("apply")
     terminal.until("Type /dev/toy to destroy the data on it")
     assert "/dev/toy (1.0 GiB Toy serial 7): 'precious'" in terminal.seen
     terminal.type(f"{answer}\n")
     assert terminal.end() == status
-    assert desk.note("one").exists() == bool(status)
-    assert desk.note("two").exists() == (not status)
+    assert workspace.note("one").exists() == bool(status)
+    assert workspace.note("two").exists() == (not status)
     assert "Apply?" not in terminal.seen
 
 
-def test_yes_does_not_give_consent(desk: Desk, sit: Sit) -> None:
-    desk.play(erase("one"))
-    desk.note("one").write_text("precious")
+def test_yes_does_not_give_consent(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(erase("one"))
+    workspace.note("one").write_text("precious")
     assert sit("apply", "--yes").end() == 5
-    assert desk.note("one").exists()
+    assert workspace.note("one").exists()
 
 
-def test_no_question_is_asked_about_a_refused_plan(desk: Desk, sit: Sit) -> None:
-    desk.play(erase("one"), write("two", how="refuse"))
-    desk.note("one").write_text("precious")
+def test_no_question_is_asked_about_a_refused_plan(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(erase("one"), write("two", how="refuse"))
+    workspace.note("one").write_text("precious")
     terminal = sit("apply")
     assert terminal.end() == 3
     assert "Type /dev/toy" not in terminal.seen
 
 
-def test_step_by_step(desk: Desk, sit: Sit) -> None:
-    desk.play(*(write(name) for name in ("one", "two", "three", "four")))
+def test_step_by_step(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(*(write(name) for name in ("one", "two", "three", "four")))
     terminal = sit("apply", "--step")
     for name, answer in (("one", "y"), ("two", "n"), ("three", "c")):
         terminal.until(f"{name}?")
         terminal.type(f"{answer}\n")
     assert terminal.end() == 0
-    assert [desk.note(name).exists() for name in ("one", "two", "three", "four")] == [True, False, True, True]
+    assert [workspace.note(name).exists() for name in ("one", "two", "three", "four")] == [True, False, True, True]
     assert "skipped       Write two (note) [declined]" in terminal.seen
 
 
-def test_the_seconds_pass_on_a_terminal_only(desk: Desk, sit: Sit) -> None:
-    desk.play(write("one", sleep=2))
+def test_the_seconds_pass_on_a_terminal_only(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(write("one", sleep=2))
     terminal = sit("apply", "--yes")
     terminal.until("(1 s)")
     assert terminal.end() == 0
     assert "\r\033[K" in terminal.seen
-    desk.play(write("two", sleep=1))
-    assert "\r" not in desk.run("apply").stdout
+    workspace.play(write("two", sleep=1))
+    assert "\r" not in workspace.run("apply").stdout
 
 
-def test_a_terminal_that_goes_away_ends_the_run_in_order_case_68(desk: Desk, sit: Sit) -> None:
-    desk.play(write("one", sleep=1400))
-    terminal = sit("apply", "--yes", "--report", str(desk.path / "report.json"))
+def test_a_terminal_that_goes_away_ends_the_run_in_order_case_68(workspace: Workspace, sit: Sit) -> None:
+    workspace.play(write("one", sleep=1400))
+    terminal = sit("apply", "--yes", "--report", str(workspace.path / "report.json"))
     wait_for(lambda: running("sleep", "1400"))
     terminal._process.send_signal(signal.SIGHUP)
     assert terminal.end() == 1
     assert not running("sleep", "1400")
-    host = json.loads((desk.path / "report.json").read_text())["hosts"]["localhost"]
+    host = json.loads((workspace.path / "report.json").read_text())["hosts"]["localhost"]
     assert host["tasks"][0]["error"]["kind"] == "Interrupted"

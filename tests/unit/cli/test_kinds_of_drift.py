@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from cli_desk import Desk, erase, write
+from cli_workspace import Workspace, erase, write
 from subfloor.cli import cli
 from subfloor.report.json import SCHEMA
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
 def document(text: str) -> dict[str, Any]:
@@ -37,12 +37,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_drift_has_its_status_and_its_words(desk: Desk, kind: str) -> None:
+def test_each_kind_of_drift_has_its_status_and_its_words(workspace: Workspace, kind: str) -> None:
     tasks, status, outcome, repair = KINDS[kind]
-    desk.play(write("done"), *tasks)
-    desk.note("done").write_text("hello")
-    desk.note("one").write_text("precious")
-    result = desk.run("check", "--format", "json")
+    workspace.play(write("done"), *tasks)
+    workspace.note("done").write_text("hello")
+    workspace.note("one").write_text("precious")
+    result = workspace.run("check", "--format", "json")
     told = document(result.stdout)
     assert (result.exit_code, told["status"], told["outcome"]) == (status, status, outcome)
     task = told["hosts"]["localhost"]["tasks"][-1]
@@ -53,40 +53,40 @@ def test_each_kind_of_drift_has_its_status_and_its_words(desk: Desk, kind: str) 
         assert difference["advice"] or repair == "in-place"
 
 
-def test_consent_alone_does_not_help_where_a_person_is_needed(desk: Desk) -> None:
-    desk.play(erase("one"), write("two", how="refuse"))
-    desk.note("one").write_text("precious")
-    assert desk.run("check").exit_code == 3
+def test_consent_alone_does_not_help_where_a_person_is_needed(workspace: Workspace) -> None:
+    workspace.play(erase("one"), write("two", how="refuse"))
+    workspace.note("one").write_text("precious")
+    assert workspace.run("check").exit_code == 3
 
 
-def test_declared_and_found_values_are_in_text_and_json(desk: Desk) -> None:
-    desk.play(write("one", says="new"))
-    desk.note("one").write_text("old")
-    said = desk.run("check").stdout
-    assert f"found note {desk.note('one')}, says: old; declared: new" in said
-    (task,) = document(desk.run("check", "--format", "json").stdout)["hosts"]["localhost"]["tasks"]
+def test_declared_and_found_values_are_in_text_and_json(workspace: Workspace) -> None:
+    workspace.play(write("one", says="new"))
+    workspace.note("one").write_text("old")
+    said = workspace.run("check").stdout
+    assert f"found note {workspace.note('one')}, says: old; declared: new" in said
+    (task,) = document(workspace.run("check", "--format", "json").stdout)["hosts"]["localhost"]["tasks"]
     (difference,) = task["differences"]
     assert (difference["found"], difference["declared"]) == ("old", "new")
-    assert task["declared"] == {"path": str(desk.note("one")), "says": "new"}
+    assert task["declared"] == {"path": str(workspace.note("one")), "says": "new"}
 
 
-def test_a_refusal_shows_found_and_declared_values(desk: Desk) -> None:
-    desk.play(write("one", how="refuse"))
-    (task,) = desk.document("check")["hosts"]["localhost"]["tasks"]
+def test_a_refusal_shows_found_and_declared_values(workspace: Workspace) -> None:
+    workspace.play(write("one", how="refuse"))
+    (task,) = workspace.document("check")["hosts"]["localhost"]["tasks"]
     (difference,) = task["differences"]
     assert difference["found"] == "nothing is written on a Sunday"
     assert difference["declared"]["says"] == "hello"
     assert difference["advice"] == "wait for Monday"
 
 
-def test_one_cause_is_reported_once_and_what_depends_on_it_is_listed(desk: Desk) -> None:
-    desk.play(write("one", how="refuse"), write("two", how="refuse"), write("three", how="refuse"))
-    result = desk.run("check")
+def test_one_cause_is_reported_once_and_what_depends_on_it_is_listed(workspace: Workspace) -> None:
+    workspace.play(write("one", how="refuse"), write("two", how="refuse"), write("three", how="refuse"))
+    result = workspace.run("check")
     assert result.exit_code == 3
     assert result.stdout.count("nothing is written on a Sunday") == 1
     assert "blocks: Write two; Write three" in result.stdout
     assert "blocked       Write three (note) [by “Write one”]" in result.stdout
-    tasks = document(desk.run("check", "--format", "json").stdout)["hosts"]["localhost"]["tasks"]
+    tasks = document(workspace.run("check", "--format", "json").stdout)["hosts"]["localhost"]["tasks"]
     assert [task.get("cause") for task in tasks] == [None, "Write one", "Write one"]
     assert tasks[0]["blocks"] == ["Write two", "Write three"]
 
@@ -102,8 +102,8 @@ def test_one_cause_is_reported_once_and_what_depends_on_it_is_listed(desk: Desk)
     ids=" ".join,
 )
 @pytest.mark.parametrize("form", [["--format", "json"], ["--format=json"]], ids="".join)
-def test_bad_usage_is_a_document_too(desk: Desk, arguments: list[str], kind: str, form: list[str]) -> None:
-    playbook = str(desk.play(write("one")))
+def test_bad_usage_is_a_document_too(workspace: Workspace, arguments: list[str], kind: str, form: list[str]) -> None:
+    playbook = str(workspace.play(write("one")))
     words = [playbook if word == "PLAYBOOK" else word for word in arguments]
     result = CliRunner().invoke(cli, ["check", *form, *words])
     told = document(result.stdout)
@@ -112,8 +112,8 @@ def test_bad_usage_is_a_document_too(desk: Desk, arguments: list[str], kind: str
     assert told["error"]["what"] and told["error"]["advice"] and result.stderr
 
 
-def test_the_document_has_a_version_and_the_time(desk: Desk) -> None:
-    desk.play(write("one"))
-    told = desk.document("check")
+def test_the_document_has_a_version_and_the_time(workspace: Workspace) -> None:
+    workspace.play(write("one"))
+    told = workspace.document("check")
     assert told["version"] == 1 and told["command"] == "check" and told["play"] == "Notes"
     assert told["time"].endswith("Z") and len(told["time"]) == len("2026-11-29T15:04:22Z")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli_desk import Desk, write
+from cli_workspace import Workspace, write
 from subfloor.cli import files
 
 
@@ -71,15 +71,15 @@ def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_determines_the_format(tmp_path: Path, name: str, begins: str, says: str) -> None:
-    desk = Desk(tmp_path)
-    desk.play(write("one"))
-    assert desk.run("check", "--report", str(tmp_path / name)).exit_code == 2
+    workspace = Workspace(tmp_path)
+    workspace.play(write("one"))
+    assert workspace.run("check", "--report", str(tmp_path / name)).exit_code == 2
     text = (tmp_path / name).read_text()
     assert text.startswith(begins) and says in text
 
 
 def test_a_mistake_in_the_playbook_is_in_the_metrics(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.play({"nott": []})
-    assert desk.run("check", "--report", str(tmp_path / "r.prom")).exit_code == 64
+    workspace = Workspace(tmp_path)
+    workspace.play({"nott": []})
+    assert workspace.run("check", "--report", str(tmp_path / "r.prom")).exit_code == 64
     assert 'subfloor_exit_status{play="",command="check"} 64\n' in (tmp_path / "r.prom").read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from simple_tasks import AnEntry, Count, Number, failing
 from subfloor.act import apply, events, host_run
 from subfloor.act.host import Host
 from subfloor.act.look import look
@@ -21,7 +22,6 @@ from subfloor.core.machine import AnySubject, Machine
 from subfloor.core.outcome import HostOutcome, HostReport, Outcome, TaskReport
 from subfloor.core.task import Command, Loss, Step
 from subfloor.report.live import Silent
-from toys import AnEntry, Count, Number, failing
 
 BLANK = Machine({Number(): 0})
 

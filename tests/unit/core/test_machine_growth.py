@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simple_tasks import AnEntry, Count, Number
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.machine import AnySubject, Machine, differences
-from toys import AnEntry, Count, Number
 
 SUBJECTS: list[AnySubject] = [Number(f"/{number}") for number in range(8)]
 _changes = st.dictionaries(st.sampled_from(SUBJECTS), st.none() | st.integers(0, 2), max_size=3)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from simple_tasks import AnEntry, failing
 from subfloor.cli import cli
 from subfloor.core.engine import converge
 from subfloor.core.errors import PluginError
 from subfloor.core.machine import Machine
 from subfloor.core.outcome import Outcome
-from toys import AnEntry, failing
 
 PLUGIN = '''
 import sys

@@ -10,7 +10,7 @@ import pytest
 
 from subfloor import rehearse
 from subfloor.core.secret import Secret
-from subfloor.rehearse.rehearsal import _LIKE_UEFI, ACTS, Run, Stage, complaint, disk_of, disks_in_words
+from subfloor.rehearse.rehearsal import _LIKE_UEFI, ACTS, BootedGuest, Run, complaint, disk_of, disks_in_words
 
 GIB = 1 << 30
 
@@ -73,7 +73,7 @@ def test_the_guest_gets_a_passphrase_on_its_standard_input() -> None:
             started.append((argv, how))
             return subprocess.CompletedProcess(argv, 0, b"{}", b"")
 
-    stage = Stage(Guest(), 1e12, lambda text: None, colour=False)  # type: ignore[arg-type]
+    stage = BootedGuest(Guest(), 1e12, lambda text: None, colour=False)  # type: ignore[arg-type]
     words = ("play.yml", "--ask-passphrase", "one", "--ask-passphrase", "two")
     ran = stage.run(("check",), words, (Secret("correct horse"), Secret("staple")))
     ((argv, how),) = [each for each in started if "subfloor" in each[0]]

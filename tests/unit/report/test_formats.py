@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from subfloor.core.errors import CommandFailed, ConsentNeeded, Refused
 from subfloor.core.machine import Difference, Machine
-from subfloor.core.outcome import AppliedBefore, HostReport, Inside, Outcome, StepRecord, Survey, TaskReport
+from subfloor.core.outcome import (
+    AppliedBefore,
+    HostReport,
+    Outcome,
+    StepRecord,
+    Survey,
+    TaskReport,
+    UnmountedFilesystem,
+)
 from subfloor.core.task import Command, Loss, Step
 from subfloor.observe.disk import Content, Disk, DiskState, PartitionState
 from subfloor.observe.path import Absent, NotYetVisible, Text
@@ -83,23 +91,23 @@ RUN = Run(
 WRONG = Run("apply", 64, "usage-error", problem=Problem("PlaybookError", NASTY, "see"), at=RUN.at, version="0.1")
 
 
-INSIDES = (
-    Inside("/dev/vda1", "/mnt", note="its journal has to be replayed"),
-    Inside("/dev/vda2", "/mnt/home", unseen="--shallow was given"),
-    Inside("/dev/vda3", "/mnt/srv"),
+UNMOUNTED = (
+    UnmountedFilesystem("/dev/vda1", "/mnt", note="its journal has to be replayed"),
+    UnmountedFilesystem("/dev/vda2", "/mnt/home", unseen="--shallow was given"),
+    UnmountedFilesystem("/dev/vda3", "/mnt/srv"),
 )
 
 
 @pytest.mark.parametrize("suffix", [".html", ".md"])
 def test_what_was_not_seen_is_said(suffix: str) -> None:
-    told = render(replace(RUN, hosts=(HostReport("web", insides=INSIDES),)), suffix).replace("\\", "")
+    told = render(replace(RUN, hosts=(HostReport("web", unmounted=UNMOUNTED),)), suffix).replace("\\", "")
     assert "not visible: the content of /dev/vda2, to be mounted at /mnt/home: --shallow was given" in told
     assert "/dev/vda1, to be mounted at /mnt: its journal has to be replayed" in told
     assert "/mnt/srv" not in told
 
 
 def test_the_document_says_of_each_filesystem_whether_it_was_seen() -> None:
-    told = document(replace(RUN, hosts=(HostReport("web", insides=INSIDES),)))
+    told = document(replace(RUN, hosts=(HostReport("web", unmounted=UNMOUNTED),)))
     jsonschema.validate(told, json.loads(SCHEMA.read_text()))
     assert [(each["source"], each["seen"], each["why_not"]) for each in told["hosts"]["web"]["not_mounted"]] == [
         ("/dev/vda1", True, ""),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from disk_values import nothing_left
+from simple_tasks import AnEntry
 from step_values import machine as written
 from subfloor.core.consent import Consent
 from subfloor.core.engine import decide, imagine, subjects
@@ -22,7 +23,6 @@ from subfloor.observe.partuuids import PartuuidNames
 from subfloor.playbook.registry import Registry
 from subfloor.steps.adoption import adoptions
 from subfloor.storage import gpt
-from toys import AnEntry
 
 ANYWHERE, HERE, THERE = (Identity("seed", "localhost", machine) for machine in ("", "this one", "that one"))
 DISK = Disk("/dev/vda")

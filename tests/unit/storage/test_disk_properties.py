@@ -14,6 +14,7 @@ from subfloor_plugins.mkfs import Mkfs
 from subfloor_plugins.wipefs import Wipefs
 
 from disk_values import nothing_left
+from simple_tasks import AnEntry
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.identity import Identity
@@ -23,7 +24,6 @@ from subfloor.core.task import Task
 from subfloor.observe.disk import Content, Disk, DiskState, Limits, OtherTable, PartitionState
 from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.storage import gpt
-from toys import AnEntry
 
 VDA = "/dev/vda"
 IDENTITY = Identity("seed", "host")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from subfloor.core.machine import Output
-from subfloor.observe.asking import BOUNDED
 from subfloor.observe.layers.layer import Layer, Part, Place, not_named, not_understood
 from subfloor.observe.layers.member import Member
 from subfloor.observe.lvm_report import Report, reports
+from subfloor.observe.time_limits import BOUNDED
 from subfloor.storage.sizes import rounded
 
 _WHAT = "the volume group"

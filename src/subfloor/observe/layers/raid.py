@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from subfloor.core.machine import Output
 from subfloor.observe import tag
-from subfloor.observe.asking import BOUNDED
 from subfloor.observe.layers.layer import Layer, Part, Place, absent, devices_in_words, relatives
 from subfloor.observe.layers.member import Member
+from subfloor.observe.time_limits import BOUNDED
 
 Facts = dict[str, str]
 

@@ -1,4 +1,4 @@
-"""A desk to test the command line at: a playbook in a directory, with plugins beside it, and ways to run it."""
+"""A workspace to test the command line at: a playbook in a directory, with plugins beside it, and ways to run it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AS_ROOT = () if os.geteuid() == 0 else ("-e", "subfloor_become=unshare --map-roo
 """Commands want root; one of a user namespace will do for files of one's own."""
 
 
-class Desk:
+class Workspace:
     """A directory with a playbook; notes are written there too."""
 
     def __init__(self, path: Path) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from disks import plays
+from simple_tasks import AnEntry
 from subfloor.act.apply import Executor, apply, preflight
 from subfloor.act.host import Host, Shell
 from subfloor.core.consent import Consent
 from subfloor.core.task import Step
-from toys import AnEntry
 
 ALONE = ("unshare", "--mount", "--propagation", "private")
 """What starts a shell in such a namespace."""
@@ -35,7 +35,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Ground:
+class MountNamespace:
     """A shell in a mount namespace of its own, and a scratch directory."""
 
     shell: Shell
@@ -101,6 +101,6 @@ def entries(play: Iterable[Mapping[str, Mapping[str, Any]]]) -> tuple[AnEntry, .
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
+def namespace(tmp_path: Path) -> Iterator[MountNamespace]:
     with Host("here", ALONE).shell() as shell:
-        yield Ground(shell, tmp_path)
+        yield MountNamespace(shell, tmp_path)

@@ -11,7 +11,7 @@ from subfloor.act.look import Look
 from subfloor.act.session import Session
 from subfloor.core.engine import Entry, claims
 from subfloor.core.machine import AnySubject, Machine
-from subfloor.core.outcome import Inside
+from subfloor.core.outcome import UnmountedFilesystem
 from subfloor.core.task import Claim
 from subfloor.observe.disk import Content, DiskState
 from subfloor.observe.mount import Mount, Mounted
@@ -21,7 +21,7 @@ from subfloor.observe.private_view import Place, PrivateView, Shown, Unmounted
 SHALLOW = "--shallow was given"
 
 
-class Insides:
+class UnmountedFilesystems:
     """What one plan saw of filesystems that exist and are not mounted. ``shallow``: it only notes which these are.
 
     After each simulated step that hides something, all that the plan has mounted so far is mounted for one look.
@@ -33,10 +33,10 @@ class Insides:
         self._shell, self._entries, self._listen, self._shallow = shell, entries, listen, shallow
         self._known = found
         self._found = found
-        self._seen: dict[str, Inside] = {}
+        self._seen: dict[str, UnmountedFilesystem] = {}
 
     @property
-    def seen(self) -> tuple[Inside, ...]:
+    def seen(self) -> tuple[UnmountedFilesystem, ...]:
         """The filesystems that the plan would mount with something on them, in the order of the play.
 
         What is bound from one that was not seen is not named again.
@@ -53,7 +53,7 @@ class Insides:
             return Machine()
         if self._shallow:
             for state in hidden.values():
-                self._seen.setdefault(state.until, Inside(state.source, state.until, SHALLOW))
+                self._seen.setdefault(state.until, UnmountedFilesystem(state.source, state.until, SHALLOW))
             return Machine()
         return self._looked(after, hidden)
 
@@ -68,7 +68,9 @@ class Insides:
         nodes = {place.path: place.filesystem.node for place in view.places if place.filesystem}
         for state in hidden.values():
             note = shown.notes.get(nodes.get(state.until, ""), "")
-            self._seen.setdefault(state.until, Inside(state.source, state.until, unseen.get(state.until, ""), note))
+            self._seen.setdefault(
+                state.until, UnmountedFilesystem(state.source, state.until, unseen.get(state.until, ""), note)
+            )
         seen = Machine({each: machine[each] for each in machine if _is_shown(each, unseen)})
         self._known = self._known.updated(seen)
         return seen

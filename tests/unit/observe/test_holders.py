@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from subfloor.core.machine import Machine, Output
-from subfloor.observe.above import Above, Upper
 from subfloor.observe.disk import Content
+from subfloor.observe.holders import Holder, Holders
 from subfloor.steps.in_use import refusal
 
 LISTED = (
@@ -23,23 +23,23 @@ ADVICE = "unmount it"
 
 
 def test_every_holder_of_a_device_is_listed_once() -> None:
-    seen = Above("/dev/vda").parse(Output(LISTED + LISTED[LISTED.index(b"\0", 1) :]), Output(MOUNTS))
+    seen = Holders("/dev/vda").parse(Output(LISTED + LISTED[LISTED.index(b"\0", 1) :]), Output(MOUNTS))
     assert seen == (
-        Upper("/dev/mapper/busy", 1015808 * 512, "CRYPT-LUKS2-0-busy", Content("LVM2_member")),
-        Upper("/dev/mapper/my--pool-root", 100 << 20, "LVM-abc", Content("ext4", "photos", "1-2"), ("/srv",)),
+        Holder("/dev/mapper/busy", 1015808 * 512, "CRYPT-LUKS2-0-busy", Content("LVM2_member")),
+        Holder("/dev/mapper/my--pool-root", 100 << 20, "LVM-abc", Content("ext4", "photos", "1-2"), ("/srv",)),
     )
 
 
 def test_a_refusal_names_what_lies_on_the_device_and_how_it_is_released_from_the_top() -> None:
-    above = Above("/dev/vda").parse(Output(LISTED), Output(MOUNTS))
-    error = refusal(Machine({Above("/dev/vda"): above}), "/dev/vda", "/dev/vda", USERS, ADVICE)
+    above = Holders("/dev/vda").parse(Output(LISTED), Output(MOUNTS))
+    error = refusal(Machine({Holders("/dev/vda"): above}), "/dev/vda", "/dev/vda", USERS, ADVICE)
     assert "/dev/vda is in use: held by busy; on it: /dev/mapper/busy (496 MiB, LVM2_member), " in error.what
     assert "/dev/mapper/my--pool-root (100 MiB, ext4 labelled 'photos', mounted at /srv)" in error.what
     assert "(`umount /srv`, `vgchange --activate n my-pool`, `cryptsetup close busy`)" in error.advice
 
 
 def test_an_array_is_stopped() -> None:
-    assert Upper("/dev/md9", 1).closes == "mdadm --stop /dev/md9"
+    assert Holder("/dev/md9", 1).closes == "mdadm --stop /dev/md9"
 
 
 def test_a_device_that_is_only_mounted_gets_the_usual_advice() -> None:
@@ -47,7 +47,7 @@ def test_a_device_that_is_only_mounted_gets_the_usual_advice() -> None:
 
 
 def test_a_device_of_an_unknown_kind_leaves_the_usual_advice() -> None:
-    above = Machine({Above("/dev/vda"): (Upper("/dev/mapper/x", 1 << 20, "mpath-1"),)})
+    above = Machine({Holders("/dev/vda"): (Holder("/dev/mapper/x", 1 << 20, "mpath-1"),)})
     error = refusal(above, "/dev/vda", "/dev/vda", ("held by x",), ADVICE)
     assert "on it: /dev/mapper/x (1 MiB)" in error.what and error.advice == ADVICE
 
@@ -69,9 +69,11 @@ def test_the_probe_follows_partitions_and_holders_upwards(shell: str, tmp_path: 
     for above in ("dm-1", "dm-2"):
         _put(block / "dm-0" / "holders" / above)
     _put(known, **{"b252:2": "E:ID_FS_TYPE=ext4\nE:ID_FS_LABEL_ENC=photos"})
-    probe = Above("/dev/vda").probes()[0].replace("/sys/class/block", str(block)).replace("/run/udev/data", str(known))
+    probe = (
+        Holders("/dev/vda").probes()[0].replace("/sys/class/block", str(block)).replace("/run/udev/data", str(known))
+    )
     probe = probe.replace('[ -b "/dev/mapper/$node" ]', "true")
     ran = subprocess.run([shell, "-euc", f"block=\n{probe}"], capture_output=True, check=True)
-    seen = Above("/dev/vda").parse(Output(ran.stdout), Output(b""))
+    seen = Holders("/dev/vda").parse(Output(ran.stdout), Output(b""))
     assert [each.node for each in seen] == ["/dev/mapper/busy", "/dev/mapper/pool-a", "/dev/mapper/pool-b"]
     assert [each.content for each in seen] == [None, None, Content("ext4", "photos")]

@@ -18,7 +18,7 @@ _WAKES = 1.0
 nothing wakes this one, which has to act on it."""
 
 
-def side_by_side(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt: Interrupt) -> tuple[R, ...]:
+def in_parallel(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt: Interrupt) -> tuple[R, ...]:
     """What ``do`` returns for each item, in their order; at most ``forks`` of them at the same time.
 
     After an interrupt it waits until those that began have ended; ``do`` is still called for the others.

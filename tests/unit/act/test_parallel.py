@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from simple_tasks import AnEntry, Count
 from subfloor.act import run
 from subfloor.act.host import Host
 from subfloor.act.watch import Watch
@@ -19,7 +20,6 @@ from subfloor.act.work import Work
 from subfloor.core.outcome import HostOutcome, HostReport
 from subfloor.report.live import Live, Silent
 from subfloor.report.screen import Screen, style_for
-from toys import AnEntry, Count
 
 TOGETHER = """
 touch "$1.begun"; n=0

@@ -27,7 +27,7 @@ _BY_CHANCE = ("DEVNAME=", "UUID_SUB=", "PART_ENTRY_DISK=")
 
 
 @dataclass(frozen=True)
-class Stand:
+class LoopCopy:
     """A disk, and where its filesystems are mounted."""
 
     disk: LoopDisk
@@ -74,15 +74,15 @@ class Stand:
 
 
 @contextmanager
-def stand(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterator[Stand]:
-    """A stand over a copy of ``start``, or a blank disk. Taken down at the end; raises where it cannot be."""
-    place = work / f"stand-{next(_numbers)}"
+def loop_copy(work: Path, start: Path | None = None, size: str = "512MiB") -> Iterator[LoopCopy]:
+    """A loop device over a copy of ``start``, or a blank disk. Taken down at the end; raises where it cannot be."""
+    place = work / f"loop_copy-{next(_numbers)}"
     place.mkdir()
     with in_memory(place.name) as images:
         image = images / "disk.img"
         if start:
             run("cp", "--sparse=always", "--reflink=auto", start, image)
-        made = Stand(attach(image, "+0" if start else size), place / "root")
+        made = LoopCopy(attach(image, "+0" if start else size), place / "root")
         made.root.mkdir()
         try:
             if start:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli_desk import Desk, write
-from subfloor.act.becoming import Password
+from cli_workspace import Workspace, write
 from subfloor.act.host import Host
+from subfloor.act.sudo import Password
 from subfloor.cli import cli
 from subfloor.core.errors import CommandFailed, Unreachable
 from subfloor.core.secret import Secret
@@ -68,17 +68,17 @@ def test_only_sudo_is_asked_for_a_prompt() -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
-def test_a_run_asks_for_it_once_for_all_hosts(desk: Desk) -> None:
-    desk.play(write("{{ inventory_hostname }}"))
-    there = {"subfloor_connection": "local", "subfloor_become": sudo(desk.path, "s3cr3t")}
-    inventory = desk.path / "hosts.yml"
+def test_a_run_asks_for_it_once_for_all_hosts(workspace: Workspace) -> None:
+    workspace.play(write("{{ inventory_hostname }}"))
+    there = {"subfloor_connection": "local", "subfloor_become": sudo(workspace.path, "s3cr3t")}
+    inventory = workspace.path / "hosts.yml"
     inventory.write_text(json.dumps({"all": {"hosts": {"one": there, "two": there}}}))
-    words = ["apply", str(desk.path / "play.yml"), "-i", str(inventory), "--ask-become-pass", "--log"]
-    result = CliRunner().invoke(cli, [*words, str(desk.path / "log")], input="s3cr3t\n")
+    words = ["apply", str(workspace.path / "play.yml"), "-i", str(inventory), "--ask-become-pass", "--log"]
+    result = CliRunner().invoke(cli, [*words, str(workspace.path / "log")], input="s3cr3t\n")
     assert result.exit_code == 0, result.output
-    assert {desk.note(name).read_text() for name in ("one", "two")} == {"hello"}
-    assert "s3cr3t" not in result.output + (desk.path / "log").read_text()
+    assert {workspace.note(name).read_text() for name in ("one", "two")} == {"hello"}
+    assert "s3cr3t" not in result.output + (workspace.path / "log").read_text()

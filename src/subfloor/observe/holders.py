@@ -20,7 +20,7 @@ from subfloor.storage.sizes import rounded
 
 
 @dataclass(frozen=True)
-class Upper:
+class Holder:
     """A device above another; ``size`` in bytes. ``uuid``: that of device-mapper; "" for a device of another kind.
 
     ``content``: as udev knows it. ``mounts``: the paths at which it is mounted.
@@ -55,7 +55,7 @@ _ARRAY = re.compile(r"/dev/md(/[A-Za-z])?[^/]*")
 
 
 @dataclass(frozen=True)
-class Above(Subject[tuple[Upper, ...]]):
+class Holders(Subject[tuple[Holder, ...]]):
     """All devices above a disk or partition, and above its partitions; by the kernel's node. The lower ones first."""
 
     node: str
@@ -67,19 +67,19 @@ class Above(Subject[tuple[Upper, ...]]):
         """The probes: the devices, and the mounts."""
         return f"n={shlex.quote(self.node)}\n{_PROBE}", mountinfo.PROBE
 
-    def parse(self, *outputs: Output) -> tuple[Upper, ...]:
+    def parse(self, *outputs: Output) -> tuple[Holder, ...]:
         """The devices, each once."""
         listed, mounts = outputs
         return tuple({each.node: each for each in _uppers(listed.text, mounts.stdout)}.values())
 
 
-def _uppers(text: str, mounts: bytes) -> Iterator[Upper]:
+def _uppers(text: str, mounts: bytes) -> Iterator[Holder]:
     for about in text.split("\0")[1:]:
         facts = ProbeOutput.of(about)
         node = facts.one("node")
         device = facts.one("dev")
         paths = (each.path for each in mountinfo.parse(mounts) if device == each.device or node == each.source)
-        yield Upper(
+        yield Holder(
             node,
             facts.number("size") * 512,
             facts.one("uuid"),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from subfloor.core.parameters import Param
 from subfloor.core.recording import Program, Recording, Unrecorded
 from subfloor.nixos import nix
-from subfloor.nixos.sources import BROUGHT
+from subfloor.nixos.sources import SELF_CHECK
 
 SelfCheck = Annotated[
     Literal["full", "playbook", "none"],
@@ -35,7 +35,7 @@ def usable(recording: Recording | Unrecorded | None, root: str) -> Recording | U
 
 
 @dataclass(frozen=True)
-class Brought:
+class SelfCheckFiles:
     """``texts``: by their names in the configuration's directory. ``program``: subfloor; None if it is not copied."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -44,23 +44,23 @@ class Brought:
     @property
     def name(self) -> str:
         """The name of the program's file in the configuration's directory; empty without one."""
-        return f"{BROUGHT}/{self.program.name}" if self.program else ""
+        return f"{SELF_CHECK}/{self.program.name}" if self.program else ""
 
 
-def brought(recording: Recording | Unrecorded | None, path: str, wanted: SelfCheck) -> Brought:
+def files_for_self_check(recording: Recording | Unrecorded | None, path: str, wanted: SelfCheck) -> SelfCheckFiles:
     """What to copy. ``path``: the configuration's directory, a path of the installed system."""
     if not isinstance(recording, Recording) or wanted == "none":
-        return Brought()
+        return SelfCheckFiles()
     program = recording.program if wanted == "full" else None
-    return Brought(_texts(recording, path, program), program)
+    return SelfCheckFiles(_texts(recording, path, program), program)
 
 
 def _texts(recording: Recording, path: str, program: Program | None) -> Mapping[str, str]:
     variables = "".join(f"{name}: {text}\n" for name, text in sorted(recording.variables.items()))
     found = {**recording.files, "inventory.yml": recording.inventory, "variables.yml": variables or "{}\n"}
     if program:
-        found |= {**recording.modules, "default.nix": _module(program, f"{path}/{BROUGHT}")}
-    return {f"{BROUGHT}/{name}": text for name, text in sorted(found.items())}
+        found |= {**recording.modules, "default.nix": _module(program, f"{path}/{SELF_CHECK}")}
+    return {f"{SELF_CHECK}/{name}": text for name, text in sorted(found.items())}
 
 
 def warnings(recording: Recording | Unrecorded | None, wanted: SelfCheck) -> tuple[str, ...]:
@@ -73,10 +73,10 @@ def warnings(recording: Recording | Unrecorded | None, wanted: SelfCheck) -> tup
     )
 
 
-def _module(brought: Program, recorded: str) -> str:
+def _module(program: Program, recorded: str) -> str:
     """The module that installs subfloor, and offers ``services.subfloor.drift``."""
     arguments = nix.render(
-        {"version": brought.version, "wheel": nix.Expression(f"./{brought.name}"), "recorded": recorded}
+        {"version": program.version, "wheel": nix.Expression(f"./{program.name}"), "recorded": recorded}
     )
     package = nix.Expression(f"lib.mkDefault (pkgs.callPackage ./package.nix {arguments})")
     said: dict[str, nix.Value] = {

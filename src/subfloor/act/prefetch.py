@@ -13,7 +13,7 @@ from subfloor.core.task import Step, Task
 
 
 @dataclass(frozen=True)
-class Ahead:
+class Prefetch:
     """The tasks of a play and their reports in the plan. ``further``: the extra subjects that each asked for there.
 
     It only predicts: what it leaves out is looked at when it is needed.

@@ -1,6 +1,6 @@
 """A program between a run and its shell: passes everything on, later, and counts the round trips.
 
-A round trip is input and then output. As a program: `far_away.py SECONDS FILE PROGRAM…` delays each way by half of
+A round trip is input and then output. As a program: `slow_link.py SECONDS FILE PROGRAM…` delays each way by half of
 SECONDS and leaves the number of round trips in FILE.
 """
 
