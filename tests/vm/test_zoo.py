@@ -25,12 +25,12 @@ EVERYDAY = (
     "iso-isohybrid-mbr-gpt-and-apple-map",
     "busy-md",
 )
-CHOSEN = [each for each in zoo.animals() if everything() or each.name in EVERYDAY]
+CHOSEN = [each for each in zoo.foreign_disks() if everything() or each.name in EVERYDAY]
 """Those that are met every day, unless all are asked for."""
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rehearse.Machine]:
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rehearse.Machine]:
     """A guest with small disks."""
     work = tmp_path_factory.mktemp("zoo")
     with rehearse.boot(
@@ -40,34 +40,34 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rehearse.Machine
 
 
 @pytest.fixture(scope="module")
-def subfloor(house: rehearse.Machine) -> Subfloor:
-    return runs(serve(house))
+def subfloor(guest: rehearse.Machine) -> Subfloor:
+    return runs(serve(guest))
 
 
 @pytest.fixture
-def sh(house: rehearse.Machine) -> zoo.Sh:
-    return shell(house)
+def sh(guest: rehearse.Machine) -> zoo.Sh:
+    return shell(guest)
 
 
-@pytest.mark.parametrize("animal", CHOSEN, ids=[f"{each.of}/{each.name}" for each in CHOSEN])
+@pytest.mark.parametrize("foreign", CHOSEN, ids=[f"{each.of}/{each.name}" for each in CHOSEN])
 def test_a_disk_that_another_tool_left(
-    animal: zoo.Animal, house: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, count: Count
+    foreign: zoo.ForeignDisk, guest: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, count: Count
 ) -> None:
-    node = animal.node
-    sh(zoo.EMPTY, *house.images, timeout=120)
-    if animal.ours is not None:
-        assert subfloor(words(node, *animal.ours))[0].status == 0
-    assert not (wrong := zoo.make(house, animal, animal.make, node)), f"the disk could not be made: {wrong}"
-    if animal.busy:
-        said = unchanged(house, subfloor, sh, node, consent=("--destroy", node), says="in use")
-        assert [word for word in animal.shows if word not in said] == [], said
+    node = foreign.node
+    sh(zoo.EMPTY, *guest.images, timeout=120)
+    if foreign.ours is not None:
+        assert subfloor(words(node, *foreign.ours))[0].status == 0
+    assert not (wrong := zoo.make(guest, foreign, foreign.make, node)), f"the disk could not be made: {wrong}"
+    if foreign.busy:
+        said = unchanged(guest, subfloor, sh, node, consent=("--destroy", node), says="in use")
+        assert [word for word in foreign.shows if word not in said] == [], said
         count("zoo", "in use: refused whatever is consented to, not one byte changed")
-        assert not (wrong := zoo.make(house, animal, animal.busy, node)), wrong
-    elif animal.asks:
-        said = unchanged(house, subfloor, sh, node, consent=("--destroy", zoo.SECOND), says=f"--destroy {node}")
-        assert [word for word in animal.shows if word not in said] == [], said
+        assert not (wrong := zoo.make(guest, foreign, foreign.busy, node)), wrong
+    elif foreign.asks:
+        said = unchanged(guest, subfloor, sh, node, consent=("--destroy", zoo.SECOND), says=f"--destroy {node}")
+        assert [word for word in foreign.shows if word not in said] == [], said
         count("zoo", "refused without consent, not one byte changed")
-    consent = ("--destroy", node) if animal.asks else ()
+    consent = ("--destroy", node) if foreign.asks else ()
     (done,) = subfloor(words(node, *consent))
     assert done.status == 0, done.said
     sh(zoo.REPLUG, node)
@@ -82,14 +82,14 @@ def words(node: str, *more: str) -> list[str]:
 
 
 def unchanged(
-    house: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, node: str, *, consent: tuple[str, str], says: str
+    guest: rehearse.Machine, subfloor: Subfloor, sh: zoo.Sh, node: str, *, consent: tuple[str, str], says: str
 ) -> str:
     """No run writes to the disk; all of them end with 3 or 5, and say why. What the first of them said."""
     sh("udevadm settle; sync; sleep 0.3")
-    before = [zoo.digest(image) for image in house.images.values()], zoo.written(sh, node)
+    before = [zoo.digest(image) for image in guest.images.values()], zoo.written(sh, node)
     ran = subfloor(["check", *words(node)[1:]], words(node, *consent))
     for each in ran:
         assert each.status in REFUSED, each.said
         assert says in each.said, each.said
-    assert ([zoo.digest(image) for image in house.images.values()], zoo.written(sh, node)) == before
+    assert ([zoo.digest(image) for image in guest.images.values()], zoo.written(sh, node)) == before
     return ran[0].said

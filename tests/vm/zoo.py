@@ -29,7 +29,7 @@ SECOND = "/dev/vdc"
 
 
 @dataclass(frozen=True)
-class Animal:
+class ForeignDisk:
     """One disk of the zoo, as README.md there says. ``of``: the file that has it, named for its makers."""
 
     name: str
@@ -49,19 +49,21 @@ class Animal:
         return ("/dev/vda", "/dev/nvme0n1")[zlib.crc32(self.name.encode()) % 2]
 
 
-def animals() -> list[Animal]:
+def foreign_disks() -> list[ForeignDisk]:
     """Every disk of the zoo, in the order of the files."""
     files = sorted(path for path in ZOO.glob("*.yml") if path.name != "play.yml")
     return [
-        _animal(name, path.stem, entry) for path in files for name, entry in yaml.safe_load(path.read_text()).items()
+        _foreign_disk(name, path.stem, entry)
+        for path in files
+        for name, entry in yaml.safe_load(path.read_text()).items()
     ]
 
 
-def _animal(name: str, of: str, entry: str | Mapping[str, Any]) -> Animal:
+def _foreign_disk(name: str, of: str, entry: str | Mapping[str, Any]) -> ForeignDisk:
     keys: dict[str, Any] = {"make": entry} if isinstance(entry, str) else dict(entry)
     for key in {"ours", "shows"} & keys.keys():
         keys[key] = tuple(keys[key])
-    return Animal(name, of, **keys)
+    return ForeignDisk(name, of, **keys)
 
 
 # In the guest.
@@ -136,8 +138,8 @@ def remains(sh: Sh, node: str) -> list[str]:
     return sh(LIST, node, timeout=120).splitlines()
 
 
-def make(guest: rehearse.Machine, animal: Animal, script: str, node: str) -> str:
-    """Run a script of the animal's in the guest; what is wrong with it, or nothing."""
+def make(guest: rehearse.Machine, foreign: ForeignDisk, script: str, node: str) -> str:
+    """Run a script of the disk's in the guest; what is wrong with it, or nothing."""
     whole = f"{(ZOO / 'prelude.sh').read_text()}\n{script}\nudevadm settle; sync"
     done = guest.run(["bash", "-c", whole, "zoo", node, SECOND], timeout=300)
     return "" if done.returncode == 0 else (done.stdout + done.stderr).decode(errors="replace")
