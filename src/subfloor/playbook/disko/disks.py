@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from subfloor.playbook.disko.contents import content, lost
 from subfloor.playbook.disko.items import Context, Item, Missing, Remark, Volume, Wanted, rest
-from subfloor.playbook.disko.partitions import of_gpt
-from subfloor.playbook.disko.tables import of_table
+from subfloor.playbook.disko.partitions import Tabled
+from subfloor.playbook.disko.tables import table_on
 from subfloor.playbook.disko.tree import Node
 from subfloor.storage.devices import whole_disk
 
@@ -33,21 +33,9 @@ def of_disk(disk: Node, name: str, context: Context) -> Iterator[Item]:
     if inside is None:
         yield Remark("Nothing is declared on it, so it stays as it is.")
     elif inside.text("type") in ("gpt", "table"):
-        yield from _table(inside, path, named, context)
+        yield from table_on(inside, Tabled(path, named, named if context.several else ""), context)
     else:
         yield from _whole(inside, path, named, context)
-
-
-def _table(table: Node, path: str, name: str, context: Context) -> Iterator[Item]:
-    yield from rest(table, ("partitions", "format", "efiGptPartitionFirst"), {path})
-    if table.text("type") == "table" and table.text("format", "gpt") != "gpt":
-        why = f"no task makes a table of this kind: {table.text('format')}{lost(table)}"
-        yield Missing.at(table.at("format"), why, "use a GPT; a BIOS starts GRUB from it with a bios-boot partition")
-        return
-    called = {"disk": name} if context.several else {}
-    yield Wanted("gpt-label", {"device": path, **called}, table, makes=path, options={"device": "device"})
-    parts = of_gpt if table.text("type") == "gpt" else of_table
-    yield from parts(table, path, name, context)
 
 
 def _whole(inside: Node, path: str, name: str, context: Context) -> Iterator[Item]:

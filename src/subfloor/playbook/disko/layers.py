@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import getopt
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from subfloor.playbook.disko import units
 from subfloor.playbook.disko.contents import content, lost
+from subfloor.playbook.disko.filesystems import words
 from subfloor.playbook.disko.items import Context, Item, Member, Missing, Remark, Volume, Wanted, rest
+from subfloor.playbook.disko.partitions import Tabled
+from subfloor.playbook.disko.tables import table_on
 from subfloor.playbook.disko.tree import Node
 from subfloor.storage.arrays import check_name, node_of
 from subfloor.storage.sizes import show
@@ -33,9 +37,10 @@ def of_array(node: Node, name: str, members: Sequence[Member], context: Context)
     needs = tuple(path for each in members for path in each.needs)
     essential = frozenset({"level", "metadata"})
     yield Wanted("raid", parameters, node, makes=path, needs=needs, options=options, essential=essential)
-    inside = node.get("content")
-    if inside:
-        names = frozenset({path, node_of(called)})
+    inside, names = node.get("content"), frozenset({path, node_of(called)})
+    if inside and inside.text("type") in ("gpt", "table"):
+        yield from table_on(inside, Tabled(path, called, f"md-{called}", "mdadm", names, (path,)), context)
+    elif inside:
         yield from content(inside, Volume(path, called, names), context)
 
 
@@ -71,28 +76,48 @@ def _logical(node: Node, name: str, group: str, context: Context, *, is_first: b
     path = f"/dev/{group}/{called}"
     yield from rest(node, ("priority", "size", "lvm_type", "pool", "extraArgs", "content"), {path})
     node.need("size")
-    if kind := node.text("lvm_type"):
-        why = f"no task makes a logical volume of the type {kind}{lost(node)}"
-        yield Missing.at(node.at("lvm_type"), why, "use a linear one; for a mirror, an array below the group")
-        return
     try:
         size = _size(node.text("size"), is_first=is_first)
     except ValueError as error:
         yield Missing.at(node.at("size"), f"{error}{lost(node)}", "write a size such as 10G, 25%VG or 100%FREE")
         return
-    if node.texts("extraArgs"):
-        yield Missing.at(node.at("extraArgs"), "no task has these options of lvcreate", "leave them out")
+    kind, refused = _kind(node)
+    yield from refused
     yield Wanted(
         "logical-volume",
-        {"group": group, "name": called, "size": size},
+        {"group": group, "name": called, "size": size, **kind},
         node,
         makes=path,
-        needs=(f"group {group}",),
-        options={"name": "name", "size": "size"},
+        needs=(f"group {group}", *((f"/dev/{group}/{kind['pool']}",) if "pool" in kind else ())),
+        options={"name": "name", "size": "size", "type": "lvm_type", "pool": "pool"},
+        essential=frozenset({"type", "pool", "stripes", "copies"}),
     )
     inside = node.get("content")
     if inside:
         yield from content(inside, Volume(path, f"{group}-{called}", frozenset({path})), context)
+
+
+def _kind(node: Node) -> tuple[dict[str, Any], list[Missing]]:
+    """The type of a volume with its images, and the words for lvcreate(8) that are something else."""
+    kind = {"thinlv": "thin"}.get(node.text("lvm_type"), node.text("lvm_type"))
+    found: dict[str, Any] = {"type": kind} if kind else {}
+    if kind == "thin":
+        found["pool"] = node.text("pool")
+    given = words(node.texts("extraArgs"))
+    try:
+        pairs, others = getopt.gnu_getopt(list(given), "i:m:", ["stripes=", "mirrors="])
+    except getopt.GetoptError:
+        pairs, others = [], list(given)
+    for option, value in pairs:
+        if value.isdigit() and kind:
+            name, more = ("stripes", 0) if option in ("-i", "--stripes") else ("copies", 1)
+            found[name] = int(value) + more
+        else:
+            others.append(option)
+    if not others:
+        return found, []
+    why = f"no task has these options of lvcreate: {' '.join(others)}"
+    return found, [Missing.at(node.at("extraArgs"), why, "leave them out")]
 
 
 def _size(text: str, *, is_first: bool) -> str:

@@ -21,6 +21,26 @@ _OPTIONS = ("priority", "label", "size", "start", "end", "content", "attributes"
 
 
 @dataclass(frozen=True)
+class Tabled:
+    """What has a table: ``device``, which disko calls ``disk``, and which the play calls ``called``.
+
+    ``kind``: disko's, ``disk`` or ``mdadm``. ``names``: other paths of it. ``needs``: what it lies on.
+    """
+
+    device: str
+    disk: str
+    called: str
+    kind: str = "disk"
+    names: frozenset[str] = frozenset()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """What its partitions need."""
+        return f"table on {self.device}"
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Size and place as parameters of a task.
 
@@ -34,15 +54,15 @@ class Geometry:
     lost: bool = False
 
 
-def of_gpt(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
-    """The partitions of a table on ``device``, which disko calls ``disk``."""
+def of_gpt(table: Node, on: Tabled, context: Context) -> Iterator[Item]:
+    """The partitions of a table."""
     found = table.get("partitions")
     sorted_ = sorted((found.options if found else {}).items(), key=lambda each: (_priority(each[1]), each[0]))
     before = Geometry(behind=MIB)
     for number, (name, part) in enumerate(sorted_, 1):
         geometry, missing = _geometry(part, before)
         yield from missing
-        yield from _partition(part, number, name, geometry, device, disk, context)
+        yield from _partition(part, number, name, geometry, on, context)
         before = geometry
 
 
@@ -51,11 +71,9 @@ def _priority(part: Node) -> int:
     return part.number("priority", usual)
 
 
-def _partition(
-    part: Node, number: int, name: str, geometry: Geometry, device: str, disk: str, context: Context
-) -> Iterator[Item]:
-    label = _label(part, disk, name)
-    yield from rest(part, _OPTIONS, _names(part, label, device, number))
+def _partition(part: Node, number: int, name: str, geometry: Geometry, on: Tabled, context: Context) -> Iterator[Item]:
+    label = _label(part, on, name)
+    yield from rest(part, _OPTIONS, _names(part, label, on, number))
     if not _is_aligned(part):
         yield Missing.at(part.at("alignment"), "subfloor aligns every partition itself", "leave it out")
     if not geometry.parameters:
@@ -75,11 +93,11 @@ def _partition(
     attributes, unknown = _attributes(part)
     for bit in unknown:
         yield Missing.at(part.at("attributes"), f"no task sets the attribute {bit}", "leave it out")
-    node = partition_node(device, number)
+    node = partition_node(on.device, number)
     yield Wanted(
         "aligned-partition",
         {
-            "device": device,
+            "device": on.device,
             "number": number,
             "name": shown,
             "type": code or "linux",
@@ -88,13 +106,13 @@ def _partition(
         },
         part,
         makes=node,
-        needs=(device,),
+        needs=(on.table,),
         options={"name": "label", "type": "type", "size": "size", "start": "start", "end": "end"},
     )
-    title = f"{disk}-{part.text('name', name)}"
+    title = f"{on.disk}-{part.text('name', name)}"
     inside = part.get("content")
     if inside:
-        yield from content(inside, Volume(node, title, _names(part, label, device, number)), context)
+        yield from content(inside, Volume(node, title, _names(part, label, on, number)), context)
 
 
 def _attributes(part: Node) -> tuple[list[str], list[object]]:
@@ -109,9 +127,9 @@ def _usual_type(part: Node) -> str:
     return "8200" if inside and inside.text("type") == "swap" else "8300"
 
 
-def _label(part: Node, disk: str, name: str) -> str:
+def _label(part: Node, on: Tabled, name: str) -> str:
     """The name in the GPT; disko's own is replaced by a hash if it is too long."""
-    usual = f"disk-{disk}-{part.text('name', name)}"
+    usual = f"{on.kind}-{on.disk}-{part.text('name', name)}"
     if len(usual) > _LABEL_LIMIT:
         usual = hashlib.sha256(usual.encode()).hexdigest()[:_LABEL_LIMIT]
     return part.text("label", usual)
@@ -125,7 +143,7 @@ def shorter(label: str, name: str) -> str:
     return f"{name[: LONGEST_NAME - 7]}-{digest}"
 
 
-def _names(part: Node, label: str, device: str, number: int) -> frozenset[str]:
+def _names(part: Node, label: str, on: Tabled, number: int) -> frozenset[str]:
     """The paths by which disko names the partition."""
     escaped = "".join(char if char.isalnum() or char in "#+-.:=@_/" else f"\\x{ord(char):02X}" for char in label)
     uuid = part.text("uuid")
@@ -134,7 +152,8 @@ def _names(part: Node, label: str, device: str, number: int) -> frozenset[str]:
             f"/dev/disk/by-partlabel/{label}",
             f"/dev/disk/by-partlabel/{escaped}",
             f"/dev/disk/by-partuuid/{uuid}",
-            partition_node(device, number),
+            f"/dev/disk/by-id/md-name-any:{on.disk}-part{number}",
+            partition_node(on.device, number),
         }
     )
 

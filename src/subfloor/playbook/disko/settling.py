@@ -14,7 +14,7 @@ from subfloor.playbook.disko.items import Expression, Item, Missing, Stage, Want
 from subfloor.playbook.registry import Plugin, Registry
 from subfloor.playbook.writing import is_literal
 
-_FILLING = ("mkfs", "luks", "raid", "volume-group")
+_FILLING = ("mkfs", "luks", "raid", "volume-group", "gpt-label")
 _FILLED = ("aligned-partition", "luks", "raid", "logical-volume")
 
 _FOLLOWS = "see why it is not made, in this list"
@@ -111,7 +111,8 @@ def _raw(items: list[Item]) -> Iterator[Item]:
     tasks = [item for item in items if isinstance(item, Wanted) and item.key in _FILLING]
     filled = {path for task in tasks for path in (task.parameters.get("device"), *task.parameters.get("devices", ()))}
     for item in items:
-        if isinstance(item, Wanted) and item.key in _FILLED and item.makes not in filled:
+        is_pool = isinstance(item, Wanted) and item.parameters.get("type") == "thin-pool"
+        if isinstance(item, Wanted) and item.key in _FILLED and item.makes not in filled and not is_pool:
             yield replace(item, parameters={**item.parameters, "raw": True})
         else:
             yield item

@@ -1,4 +1,4 @@
-"""The partitions of disko's former type ``table``: what parted is told."""
+"""Partition tables: disko's type ``gpt``, and the former ``table``, whose partitions are what parted is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from subfloor.playbook.disko import units
 from subfloor.playbook.disko.contents import content, lost
 from subfloor.playbook.disko.items import Context, Item, Missing, Remark, Volume, Wanted, rest
-from subfloor.playbook.disko.partitions import shorter
+from subfloor.playbook.disko.partitions import Tabled, of_gpt, shorter
 from subfloor.playbook.disko.tree import Node
 from subfloor.storage.devices import partition_node
 from subfloor.storage.marks import LONGEST_NAME
@@ -32,14 +32,26 @@ _KINDS |= {"ntfs": "microsoft-basic-data"}
 _OPTIONS = ("part-type", "fs-type", "start", "end", "flags", "bootable", "content", "_index")
 
 
-def of_table(table: Node, device: str, disk: str, context: Context) -> Iterator[Item]:
-    """The partitions of a table on ``device``, which disko calls ``disk``."""
+def table_on(table: Node, on: Tabled, context: Context) -> Iterator[Item]:
+    """A table and its partitions."""
+    yield from rest(table, ("partitions", "format", "efiGptPartitionFirst"), {on.device, *on.names})
+    if table.text("type") == "table" and table.text("format", "gpt") != "gpt":
+        why = f"no task makes a table of this kind: {table.text('format')}{lost(table)}"
+        yield Missing.at(table.at("format"), why, "use a GPT; a BIOS starts GRUB from it with a bios-boot partition")
+        return
+    called = {"disk": on.called} if on.called else {}
+    parameters = {"device": on.device, **called}
+    yield Wanted("gpt-label", parameters, table, makes=on.table, needs=on.needs, options={"device": "device"})
+    yield from (of_gpt if table.text("type") == "gpt" else _of_table)(table, on, context)
+
+
+def _of_table(table: Node, on: Tabled, context: Context) -> Iterator[Item]:
     parts = table.get("partitions")
     before: str | None = "0%"
     if any(each.text(name)[-1:] in "0123456789KMGTB" for each in _items(parts) for name in ("start", "end")):
         yield Remark("parted's K, M and G are decimal, and it aligns what they give: here they are rounded to MiB.")
     for number, part in enumerate(_items(parts), 1):
-        items = list(_partition(part, number, before, device, disk, context))
+        items = list(_partition(part, number, before, on, context))
         yield from items
         placed = any(isinstance(item, Wanted) and item.at is part for item in items)
         before = part.text("end", "100%") if placed else None
@@ -49,8 +61,8 @@ def _items(parts: Node | None) -> tuple[Node, ...]:
     return parts.items if parts else ()
 
 
-def _partition(part: Node, number: int, before: str | None, device: str, disk: str, context: Context) -> Iterator[Item]:
-    node = partition_node(device, number)
+def _partition(part: Node, number: int, before: str | None, on: Tabled, context: Context) -> Iterator[Item]:
+    node = partition_node(on.device, number)
     yield from rest(part, _OPTIONS, {node})
     if part.text("part-type", "primary") != "primary":
         yield Missing.at(part.at("part-type"), "a GPT has primary partitions only", "leave it out")
@@ -62,19 +74,19 @@ def _partition(part: Node, number: int, before: str | None, device: str, disk: s
     kind, attributes, unknown = _flags(part)
     for flag in unknown:
         yield Missing.at(part.at("flags"), f"no task sets the flag {flag!r}", "set it by hand, with parted(8)")
-    name = part.text("name", f"{disk}{number}")
+    name = part.text("name", f"{on.disk}{number}")
     shown = name if len(name) <= LONGEST_NAME else shorter(name, name)
     if shown != name:
         why = f"the name {name!r} is too long: {LONGEST_NAME} characters at most, so it is called {shown!r}"
         yield Missing.at(part.at("name"), why, "give it another name in the playbook")
-    parameters = {"device": device, "number": number, "name": shown, "type": kind, **place}
+    parameters = {"device": on.device, "number": number, "name": shown, "type": kind, **place}
     if attributes:
         parameters["attributes"] = attributes
     options = {"name": "name", "size": "end", "start": "start", "end": "end"}
-    yield Wanted("aligned-partition", parameters, part, makes=node, needs=(device,), options=options)
+    yield Wanted("aligned-partition", parameters, part, makes=node, needs=(on.table,), options=options)
     inside = part.get("content")
     if inside:
-        yield from content(inside, Volume(node, f"{disk}-{name}", frozenset({node})), context)
+        yield from content(inside, Volume(node, f"{on.disk}-{name}", frozenset({node})), context)
 
 
 def _flags(part: Node) -> tuple[str, list[str], list[str]]:
