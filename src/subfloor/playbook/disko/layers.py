@@ -62,8 +62,17 @@ def of_group(node: Node, name: str, members: Sequence[Member], context: Context)
     yield Wanted("volume-group", parameters, node, makes=f"group {called}", needs=needs, options={"name": "name"})
     found = node.get("lvs")
     volumes = sorted((found.options if found else {}).items(), key=lambda each: (_priority(each[1]), each[0]))
-    for at, (each, volume) in enumerate(volumes):
-        yield from _logical(volume, each, called, context, is_first=at == 0)
+    parts = [
+        (volume, list(_logical(volume, each, called, context, is_first=at == 0)))
+        for at, (each, volume) in enumerate(volumes)
+    ]
+    for _, items in sorted(parts, key=lambda part: not _has_images(part[0])):
+        yield from items
+
+
+def _has_images(volume: Node) -> bool:
+    """Whether it needs room on several physical volumes at once, so that it is made before all others."""
+    return volume.text("lvm_type").startswith(("raid", "mirror"))
 
 
 def _priority(volume: Node) -> int:
