@@ -69,7 +69,7 @@ class Raid(Task):
     name: Annotated[str, Param("Its name: /dev/md/NAME", examples=("root",))]
     level: Annotated[
         Literal[0, 1, 4, 5, 6, 10],
-        Param("The RAID level; 0 to 1 and 10 need 2 members or more, 4 and 5 need 3, and 6 needs 4"),
+        Param("The RAID level; levels 0, 1 and 10 need at least 2 members, 4 and 5 need 3, and 6 needs 4"),
     ]
     devices: Annotated[tuple[str, ...], Param("The partitions, each on another disk", examples=("/dev/vda2",))]
     chunk: Annotated[

@@ -61,19 +61,24 @@ def _examples(about: Mapping[str, object]) -> str:
 
 def _commands(program: click.Group) -> Iterator[str]:
     yield "# Commands\n\n"
+    yield from _command("subfloor", program)
     for name, command in commands_of(program):
-        context = click.Context(command, info_name=f"subfloor {name}")
-        usage = " ".join(command.collect_usage_pieces(context))
-        yield f"## subfloor {name}\n\n    subfloor {name} {usage}\n\n{_prose(command.help)}\n\n"
-        yield "| Option | What it does |\n|---|---|\n"
-        for parameter in command.get_params(context):
-            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
-                # Markdown shows a backslash in code, and needs none there.
-                yield f"| `{record[0]}` | {_cell(record[1])} |\n"
-        yield "\n"
+        yield from _command(f"subfloor {name}", command)
     yield "## Exit statuses\n\n| Status | Meaning |\n|---|---|\n"
     yield from (f"| {status} | {says} |\n" for status, says in EXIT_STATUSES.items())
     yield "\nOf several hosts the worst counts: 1, then 4, 3, 5, 2, 0.\n"
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=name)
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"## {name}\n\n    {name} {usage}\n\n{_prose(command.help)}\n\n"
+    yield "| Option | What it does |\n|---|---|\n"
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+            # Markdown shows a backslash in code, and needs none there.
+            yield f"| `{record[0]}` | {_cell(record[1])} |\n"
+    yield "\n"
 
 
 def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:

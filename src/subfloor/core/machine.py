@@ -79,7 +79,7 @@ class LookNeeded(Exception):
 
 
 _FEW = 64
-"""Changes that a machine may always have on top of its base; on top of a large base, the root of its size."""
+"""The changes that a machine may hold apart from its base; for a large base, the square root of its size."""
 
 
 class Machine(Mapping[AnySubject, Any]):

@@ -70,7 +70,7 @@ class Job:
     def without_secrets(self, text: str) -> str:
         """An argument with every secret of a task replaced by dots.
 
-        Secrets that were typed stay: if an argument contains one, that is chance, and the user needs the argument.
+        Secrets that were typed stay: an argument can contain the same text only by chance, and the user needs it.
         """
         tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
         secrets = {value for task in tasks for value in vars(task).values() if isinstance(value, Secret)} - self.typed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 from places import ROOT
 from subfloor.act.run import _SEVERITY
 from subfloor.cli import cli
-from subfloor.cli.reference import EXIT_STATUSES, commands_of, pages
+from subfloor.cli.reference import EXIT_STATUSES, pages
 from subfloor.cli.statuses import FAILED, USAGE
 from subfloor.playbook.registry import Plugin, Registry
 
@@ -28,7 +29,6 @@ def _plugins() -> list[Plugin]:
 
 
 PLUGINS = _plugins()
-COMMANDS = dict(commands_of(cli))
 PAGES = pages(PLUGINS, cli)
 
 
@@ -40,12 +40,35 @@ def test_the_reference_has_every_task_and_parameter(plugin: Plugin) -> None:
     assert f"[`{plugin.task.key}`]" in PAGES["reference/tasks/index.md"]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def test_the_reference_has_every_task_of_this_distribution() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["subfloor"]
+    files = {path.stem for path in (ROOT / "plugins").glob("*.py")} - {"__init__"}
+    assert files == {module.rpartition(".")[2] for module in listed.values()}
+    assert {f"reference/tasks/{key}.md" for key in listed} <= PAGES.keys()
+
+
+def _every_command(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner, each in command.commands.items():
+            yield from _every_command(each, f"{name} {inner}")
+
+
+EVERY = {
+    name: command
+    for name, command in _every_command(cli, "subfloor")
+    if command is cli or not isinstance(command, click.Group)
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_the_reference_has_every_command_and_option(name: str) -> None:
-    _, _, page = PAGES["reference/commands.md"].partition(f"## subfloor {name}\n")
+    _, _, page = PAGES["reference/commands.md"].partition(f"## {name}\n")
     section = page.partition("\n## ")[0]
-    options = [option for option in COMMANDS[name].params if isinstance(option, click.Option)]
-    assert section and not [each for option in options for each in option.opts if each not in section]
+    cells = "\n".join(re.findall(r"^\| `([^`]+)` \|", section, re.M))
+    options = [option for option in EVERY[name].params if isinstance(option, click.Option)]
+    named = {word for option in options for word in (*option.opts, *option.secondary_opts)} | {"--help"}
+    assert section and named == set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", cells))
 
 
 def test_the_reference_shows_prose_as_prose() -> None:
