@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from subfloor.cli import cli, importing
 from subfloor.core.consent import Consent
 from subfloor.core.engine import imagine
 from subfloor.core.outcome import Outcome
-from subfloor.playbook.positions import PlaybookError
+from subfloor.playbook.disko import imported
+from subfloor.playbook.disko.tree import from_json
+from subfloor.playbook.positions import PlaybookError, Position, Source
 from subfloor.playbook.registry import Registry
 
 CASES = sorted(path for path in (DATA / "disko").iterdir() if path.suffix in (".nix", ".json"))
@@ -141,3 +145,48 @@ def test_an_evaluation_reads_nothing_else_and_runs_nothing(tmp_path: Path) -> No
     environment = inside / "environment.nix"
     environment.write_text('{ disko.devices.disk.a.device = "/dev/x${builtins.getEnv "HOME"}"; }')
     assert "/dev/x\n" in run(environment).stdout
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    -1.5,
+    "",
+    "x",
+    "100%",
+    [],
+    [5],
+    ["x"],
+    {},
+    {"type": "btrfs"},
+    {"a": {"size": "1G"}},
+)
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each value in a document."""
+    yield path
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places_in(each, (*path, key))
+
+
+def test_a_wrong_value_anywhere_is_a_mistake_or_is_listed() -> None:
+    """One value of a whole configuration is replaced by one that may not be there: no other error."""
+    text, registry = (DATA / "disko/evaluated.json").read_text(), Registry()
+    where, told = Position(Source("x.json", "")), 0
+    for number, path in enumerate(places_in(json.loads(text))):
+        for odd in ODD if len(path) < 5 else ODD[number % 3 :: 3]:
+            document: Any = {"at": json.loads(text)}
+            inside, last = document, "at"
+            for key in path:
+                inside, last = inside[last], key
+            inside[last] = odd
+            if not isinstance(document["at"], dict):
+                continue
+            try:
+                imported(from_json(document["at"], "disko.devices", where), "x.json", None, registry)
+            except PlaybookError as error:
+                told += 1
+                assert "disko" in error.what and error.advice
+    assert told > 100

@@ -78,7 +78,11 @@ def _devices(configuration: Node) -> Node:
 def _early(configuration: Node) -> frozenset[str]:
     """The mount points that the configuration declares as needed for boot."""
     systems = configuration.get("fileSystems")
-    return frozenset(path for path, each in (systems.options if systems else {}).items() if each.value is True)
+    return frozenset(path for path, each in (systems.options if systems else {}).items() if _is_early(each))
+
+
+def _is_early(system: Node) -> bool:
+    return system.value is True or (isinstance(system.value, Mapping) and system.flag("neededForBoot"))
 
 
 def _beside(configuration: Node, devices: Node) -> Iterator[Missing]:

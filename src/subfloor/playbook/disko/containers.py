@@ -55,7 +55,8 @@ def _keys(node: Node) -> tuple[Mapping[str, Any], list[Item]]:
     settings = node.at("settings")
     file = settings.text("keyFile") if settings.value else ""
     items: list[Item] = []
-    for each in node.at("additionalKeyFiles").value or ():
+    additional = node.get("additionalKeyFiles")
+    for each in additional.items if additional else ():
         why = f"the task `luks` has one key file, and this is a further one: {each.value}"
         items.append(Missing.at(each, why, "add it with `cryptsetup luksAddKey`; subfloor leaves it alone"))
     if file:

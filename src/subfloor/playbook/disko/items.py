@@ -157,7 +157,7 @@ def rest(node: Node, known: Iterable[str], names: Iterable[str] = ()) -> Iterato
         if name in _HOOKS:
             if option.value:
                 yield Missing.at(option, "no task runs a hook", "write a `command` task, with `creates` or `unless`")
-        elif name == "device" and option.value in names:
+        elif name == "device" and isinstance(option.value, str) and option.value in names:
             continue
         elif name not in ignored and not _is_nothing(option):
             near = get_close_matches(name, ignored, n=1, cutoff=0.8)

@@ -118,7 +118,7 @@ def _partition(part: Node, number: int, name: str, geometry: Geometry, on: Table
 def _attributes(part: Node) -> tuple[list[str], list[object]]:
     """The names of its attributes, and the bits without a name."""
     given = part.get("attributes")
-    bits = [bit.value for bit in given.items] if given else []
+    bits = [bit.value if isinstance(bit.value, int) else str(bit.value) for bit in given.items] if given else []
     return [_ATTRIBUTES[bit] for bit in bits if bit in _ATTRIBUTES], [bit for bit in bits if bit not in _ATTRIBUTES]
 
 
