@@ -1,6 +1,6 @@
 # Everything starts from a fresh checkout: `make run` and `make test` install what they need first.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench docs format clean
+.PHONY: help bootstrap run test lint unit vm crash mutants fuzz bench docs collection format clean
 SHELL := /bin/sh
 PY := .venv/bin/python
 # Tests of one file stay together if they share a virtual machine, which keeps a processor busy. The others wait now and
@@ -60,10 +60,13 @@ bench: bootstrap ## Measure costs as ratios (needs root)
 docs: bootstrap ## Build the documentation as a site, in build/site
 	$(PY) -m mkdocs build --strict
 
+collection: bootstrap ## Make the Ansible collection subfloor.core, in ansible/
+	.venv/bin/subfloor export collection ansible
+
 format: bootstrap ## Format the code, and fix what ruff can fix by itself
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 clean: ## Remove generated files
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist ansible/ansible_collections .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +

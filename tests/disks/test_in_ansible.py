@@ -148,16 +148,19 @@ def test_what_users_of_ansible_expect(tmp_path: Path) -> None:
         {"name": "seedless", "subfloor.core.gpt_label": {"device": "/dev/none"}},
         {"name": "lonely", "subfloor.core.nixos_install": {}},
         {"name": "standing", key: {"path": str(made)}, "vars": {"subfloor_destroy": "/dev/vda"}},
+        {"name": "vaulted", key: {"path": "{{ vaulted }}"}},
+        {"name": "mine", "subfloor.core.play": {"tasks": [{"include": "more.yml"}]}},
         {"name": "later", "subfloor.core.play": {"playbook": str(home)}, "tags": ["left"]},
     ]
     for task in tasks:
         task.setdefault("tags", ["always"])
         task["ignore_errors"] = True
-    told = workspace.run(tasks, "--tags", "left", strategy="free")
+    (workspace.path / "more.yml").write_text(json.dumps([{"directory": {"path": f"{tmp_path}/included"}}]))
+    told = workspace.run(tasks, "--tags", "left", *workspace.vault(vaulted=f"{tmp_path}/vaulted"), strategy="free")
     assert [each["kind"] for each in told if each["host"] == "nowhere"] == ["unreachable"], workspace.output
     found = {each["name"]: each for each in told if each["host"] == "here"}
     assert {name: each["kind"] for name, each in found.items()} == {
-        **dict.fromkeys(("root", "again", "silent", "later"), "ok"),
+        **dict.fromkeys(("root", "again", "silent", "vaulted", "mine", "later"), "ok"),
         **dict.fromkeys(("unknown", "missing", "mistake", "seedless", "lonely", "standing"), "failed"),
     }, workspace.output
     results = {name: each["result"] for name, each in found.items()}
@@ -170,5 +173,5 @@ def test_what_users_of_ansible_expect(tmp_path: Path) -> None:
     assert "put it into the `tasks` of `subfloor.core.play`" in results["lonely"]["msg"]
     assert "`subfloor_destroy` is set in a playbook" in results["standing"]["msg"]
     assert (tmp_path / "left").is_dir() and not (tmp_path / "right").exists()
-    assert (tmp_path / "inside").is_dir()
+    assert all((tmp_path / name).is_dir() for name in ("inside", "included", "vaulted"))
     assert made.stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""A workspace to run Ansible at, with the collection of this checkout: what each task said, as its callbacks see it."""
+"""A workspace to run Ansible at, with the collection that this code makes: what each task said, as Ansible shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from places import ROOT
+from subfloor.ansible.collection import files, write_below
+from subfloor.playbook.registry import Plugin, Registry
 
 _CALLBACK = """
 import json
@@ -46,6 +47,13 @@ class CallbackModule(CallbackBase):
 BIN = Path(sys.executable).parent
 
 
+def built_in() -> list[Plugin]:
+    """The tasks that come with subfloor."""
+    registry = Registry()
+    found = [plugin for name in registry.names() if (plugin := registry.get(name))]
+    return [plugin for plugin in found if plugin.origin.startswith("subfloor_plugins.")]
+
+
 class AnsibleDesk:
     """A directory with an inventory, and playbooks in it."""
 
@@ -53,6 +61,8 @@ class AnsibleDesk:
         self.path = path / "ansible"
         (self.path / "callbacks").mkdir(parents=True)
         (self.path / "callbacks" / "told.py").write_text(_CALLBACK)
+        self.collections = self.path / "collections"
+        write_below(self.collections, files(built_in()))
         self.output = ""
         self._sockets = tempfile.TemporaryDirectory(prefix="ssh-", dir="/tmp")  # a socket's path must be short
 
@@ -66,7 +76,7 @@ class AnsibleDesk:
         return {
             **os.environ,
             "ANSIBLE_HOME": str(self.path / "home"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             "ANSIBLE_CALLBACK_PLUGINS": str(self.path / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "told",
             "ANSIBLE_NOCOLOR": "1",
@@ -76,6 +86,16 @@ class AnsibleDesk:
             "TOLD": str(self.path / "told"),
             "LC_ALL": "C.UTF-8",
         }
+
+    def vault(self, **variables: str) -> tuple[str, ...]:
+        """The options that give these variables, from an encrypted file."""
+        password, file = self.path / "password", self.path / "vault.json"
+        password.write_text("a password")
+        file.write_text(json.dumps(variables))
+        key = ("--vault-password-file", str(password))
+        subprocess.run([BIN / "ansible-vault", "encrypt", *key, file], env=self.environment(), check=True)
+        assert file.read_text().startswith("$ANSIBLE_VAULT")
+        return ("-e", f"@{file}", *key)
 
     def run(self, tasks: Sequence[dict[str, Any]], *options: str, **play: Any) -> list[dict[str, Any]]:
         """Runs a play; what each task said on each host."""

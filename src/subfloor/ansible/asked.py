@@ -18,10 +18,13 @@ from subfloor.playbook.positions import PlaybookError, Position, Source
 from subfloor.playbook.registry import Plugin, Registry
 from subfloor.playbook.variables import Deferred, Vars
 
+_OWN = "subfloor"
+"""Where plugins of subfloor are looked for beside a playbook of Ansible: its own plugins may be beside it, too."""
+
 
 @dataclass(frozen=True)
 class Around:
-    """What surrounds a task in Ansible: its host with its variables, all groups, and the tags of the task and of the run.
+    """What surrounds a task in Ansible: its host with its variables, all groups, the tags of the task and the run.
 
     ``local``: the connection leads to the controller itself. ``extra``: the extra variables. ``folder``: of the play.
     """
@@ -73,8 +76,8 @@ def single(plugin: Plugin, values: Mapping[str, Any], name: str, around: Around)
 
 
 def inline(arguments: Mapping[str, Any], name: str, around: Around) -> Request:
-    """The request of a play whose tasks are in the playbook of Ansible."""
-    where = _at(full("play"))
+    """The request of a play whose tasks are in the playbook of Ansible; what they include is found beside that."""
+    where = _at(str(around.folder / full("play")))
     seed = arguments.get("seed") or around.value(SEED)
     seeded = {} if seed is None else {"seed": str(seed)}
     about = {"name": arguments.get("name") or name or full("play"), **seeded}
@@ -110,7 +113,7 @@ def _inline(
 ) -> Request:
     document = literal([{"hosts": "all", **about, "tasks": tasks}], where)
     return Request(
-        around.folder / where.source.name,
+        around.folder / _OWN / "playbook",
         document=document,
         hosts=around.inventory,
         variables={**_literals(variables or {}, where), **around.extra},

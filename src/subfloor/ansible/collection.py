@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import yaml
 
@@ -86,6 +87,14 @@ def files(plugins: Iterable[Plugin]) -> Mapping[str, str]:
     }
     modules = {f"plugins/modules/{module_of(each.task.key)}.py": documentation.module(each) for each in tasks}
     return dict(sorted({**found, **modules}.items()))
+
+
+def write_below(directory: Path, texts: Mapping[str, str]) -> None:
+    """Write the files where Ansible looks for them below a directory. Raises ``OSError``."""
+    for name, text in texts.items():
+        path = directory / PLACE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _galaxy() -> str:

@@ -49,7 +49,9 @@ def result_of(report: HostReport, *, single: bool, diff: bool) -> dict[str, Any]
     if diff:
         result["diff"] = [each for task in report.tasks for each in differences(task)]
     tasks = [_task(task) for task in report.tasks]
-    return result | (tasks[0] if single and tasks else {"tasks": tasks})
+    if not single:
+        return {**result, "tasks": tasks}
+    return result | ({name: tasks[0][name] for name in ("outcome", "steps")} if tasks else {})
 
 
 def _errors(report: HostReport) -> Iterator[SubfloorError]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from subfloor.ansible.collection import PLACE, files
+from subfloor.ansible.collection import PLACE, files, write_below
 from subfloor.ansible.equivalent import playbook_for
 from subfloor.playbook import load
 from subfloor.playbook.registry import Registry
@@ -24,13 +24,11 @@ def collection(directory: Path) -> int:
     """Write the collection below a directory; returns the exit status. Raises ``UsageError``."""
     registry = Registry()
     written = files(plugin for name in registry.names() if (plugin := registry.get(name)))
-    for name, text in written.items():
-        path = directory / PLACE / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.UsageError(f"{path} cannot be written: {error.strerror}; name another directory") from None
+    try:
+        write_below(directory, written)
+    except OSError as error:
+        what = f"{error.filename} cannot be written: {error.strerror}"
+        raise click.UsageError(f"{what}; name another directory") from None
     screen = Screen(standard())
     screen.print([f"wrote {len(written)} files to {directory / PLACE}", f"  → ANSIBLE_COLLECTIONS_PATH={directory}"])
     return outcome_of(screen, 0)
