@@ -63,8 +63,8 @@ class Mkfs(Task):
     is made again, unless it is in use. vfat and f2fs keep their size, and a warning says so. Nothing shrinks. A
     filesystem that is larger than its volume is refused.
 
-    A whole disk is filled without a partition table, except for its last MiB. A mark is there until the content is
-    finished. Other content of the disk needs consent.
+    A whole disk is filled without a partition table, except for its last MiB. A mark in that MiB shows that the
+    content is unfinished. Other content of the disk needs consent.
 
     A partition of another system is taken over with consent for it, if no task of the play makes it. It keeps
     its place, number, type and name, gets a UUID of ours, and a new filesystem. The other partitions stay as

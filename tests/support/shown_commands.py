@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, frozenset[str]] = {
         "cd": "",
         "chmod": "",
         "cp": "",
+        "cryptsetup": "",
         "echo": "",
         "exit": "",
         "export": "",
@@ -30,6 +31,7 @@ PROGRAMS: Mapping[str, frozenset[str]] = {
         "jq": "-r",
         "ls": "-l",
         "make": "",
+        "mdadm": "--stop",
         "nix": "--apply --extra-experimental-features --json",
         "pass": "",
         "pip": "",
@@ -41,7 +43,10 @@ PROGRAMS: Mapping[str, frozenset[str]] = {
         "qemu-img": "-f",
         "qemu-system-x86_64": "-cdrom -cpu -drive -m -machine -nic -smp",
         "subfloor": "",
+        "swapoff": "",
         "systemctl": "--failed --now",
+        "umount": "-R",
+        "vgchange": "-an",
     }.items()
 }
 """The programs that documents use, with the options that they use of each. Those of subfloor are its own."""

@@ -48,9 +48,9 @@ _PATIENCE = 10.0
 class Plan:
     """What applying a play would do, task by task, on the machine that was seen.
 
-    ``planned``: the machine after all steps that are not refused for another reason than missing consent.
+    ``planned``: the machine after all steps, also those that lack consent, but none that is refused otherwise.
     ``further``: the extra subjects that each task asked for. ``consent``: the consent, with the kernel's nodes added.
-    ``unmounted``: the filesystems that are not mounted yet; empty if they were of no interest.
+    ``unmounted``: the filesystems that are not mounted yet; empty if the plan did not look for them.
     """
 
     machine: Machine

@@ -51,7 +51,7 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
 def end_group(start: Start, group: int) -> None:
-    """End a process group on a host. A process that survives waits in the kernel."""
+    """End a process group on a host. A process that survives SIGKILL is waiting in the kernel."""
     if group <= 1:  # kill(2) gives these another meaning: many processes
         return
     # In braces, so that a shell that receives only a part of it does nothing.

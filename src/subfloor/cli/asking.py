@@ -84,6 +84,6 @@ def _lacking(report: HostReport, consent: Consent) -> list[Loss]:
 
 
 def _is_beyond_consent(report: TaskReport, consent: Consent) -> bool:
-    """Whether a task fails, or is refused for another reason than missing consent."""
+    """Whether a task fails, or is refused and consent would not help."""
     lacking = any(consent.lacking(taken.step) for taken in report.steps)
     return report.outcome is Outcome.FAILED or (report.outcome is Outcome.REFUSED and not lacking)

@@ -43,7 +43,7 @@ class Bind:
 
     @property
     def hidden(self) -> Hidden:
-        """What the bind would hide, to look at."""
+        """The subject that shows what the bind would hide."""
         return Hidden(self.target, self.source)
 
     def subjects(self) -> frozenset[AnySubject]:
