@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from subfloor.plugin import (
+    POOL,
+    THIN,
     UNFINISHED,
     AnySubject,
     Contribution,
@@ -17,6 +19,7 @@ from subfloor.plugin import (
     Machine,
     Param,
     Refused,
+    Shape,
     Step,
     Task,
     check_group,
@@ -27,6 +30,7 @@ from subfloor.plugin import (
     hookimpl,
     is_filled_by,
     logical_volume,
+    shape,
     volume_groups,
 )
 from subfloor.plugin import LogicalVolume as Contributed
@@ -42,7 +46,11 @@ class LogicalVolume(Task):
     the task activates it again.
 
     A volume grows if it is declared larger, and its filesystem grows then. It never shrinks. One that this play did
-    not make is refused, and stays as it is. All volumes that it makes are linear.
+    not make is refused, and stays as it is, and so is one of another type: nothing is converted.
+
+    The types are those of lvcreate(8). The images of a striped or RAID volume each lie on another physical volume of
+    the group. A thin pool holds thin volumes, which take room of it as they are written to; they may be larger
+    together than the pool, and if that is full, writes fail.
     """
 
     key: ClassVar[str] = "logical-volume"
@@ -50,6 +58,10 @@ class LogicalVolume(Task):
         "logical-volume: {group: pool, name: swap, size: 8GiB}",
         "logical-volume: {group: pool, name: nix, size: rest}",
         "logical-volume: {group: pool, name: data, size: 25%, raw: true}",
+        "logical-volume: {group: pool, name: home, type: raid1, size: 100GiB}",
+        "logical-volume: {group: pool, name: fast, type: raid10, stripes: 3, size: 50%}",
+        "logical-volume: {group: pool, name: thin, type: thin-pool, size: rest}",
+        "logical-volume: {group: pool, name: vm, type: thin, pool: thin, size: 500GiB}",
     )
 
     group: Annotated[str, Param("The volume group, which a `volume-group` task of the play makes", examples=("pool",))]
@@ -57,14 +69,23 @@ class LogicalVolume(Task):
     size: Annotated[
         str,
         Param(
-            "The size, rounded up to extents of 4 MiB: `8GiB`; `25%` of the group; `rest` or `100%`: all that the "
-            "other volumes of the play leave"
+            "The size, rounded up to extents of 4 MiB: `8GiB`; `25%` of the group, with copies and metadata, or of the "
+            "pool of a thin volume; `rest` or `100%`: all that the other volumes of the play leave (linear, thin-pool)"
         ),
     ]
+    type: Annotated[
+        Literal["linear", "striped", "raid0", "raid1", "raid4", "raid5", "raid6", "raid10", "thin-pool", "thin"],
+        Param("How its data lies on the physical volumes"),
+    ] = "linear"
+    stripes: Annotated[
+        int | None, Param("Over how many images data is striped, without parity and copies; 2, or 3 for raid6")
+    ] = None
+    copies: Annotated[int | None, Param("How many copies raid1 and raid10 have; 2 unless given")] = None
+    pool: Annotated[str, Param("The thin pool of a thin volume", examples=("thin",))] = ""
     raw: Annotated[bool, Param("No task of the play fills it: it gets its final tag at once")] = False
     identity: Identity
     at: Annotated[GroupAt | None, FromPlay()] = None
-    others: Annotated[tuple[tuple[str, str], ...], FromPlay()] = ()
+    others: Annotated[tuple[tuple[str, Shape, str], ...], FromPlay()] = ()
     filled: Annotated[bool, FromPlay()] = True
 
     def __post_init__(self) -> None:
@@ -73,30 +94,49 @@ class LogicalVolume(Task):
         checked("size", declared_sizes.check_size, self.size)
         if not self.size or self.size.startswith("-"):
             raise ValueError("size: a logical volume has a size such as 8GiB, 25% or rest")
+        if declared_sizes.is_all(self.size) and self.type not in ("linear", POOL):
+            raise ValueError(f"size: a volume of type {self.type} has a size such as 8GiB or 25%")
+        if bool(self.pool) != (self.type == THIN):
+            raise ValueError("pool: a volume of type thin has one, and no other")
+        assert self.shape
 
     def within(self, play: tuple[Task, ...]) -> Task:
         same = [task for task in play if isinstance(task, LogicalVolume) and task.group == self.group]
         return replace(
             self,
             at=group_of(self.group, play),
-            others=tuple((task.name, task.size) for task in same if task.name != self.name),
+            others=tuple((task.name, task.shape, task.size) for task in same if task.name != self.name),
             filled=self.raw or any(is_filled_by(task, self._path) for task in play),
         )
+
+    @property
+    def shape(self) -> Shape:
+        """Its type, with how many images it has."""
+        return shape(self.type, self.stripes or 0, self.copies or 0)
 
     @property
     def _path(self) -> str:
         return logical_volume(self.group, self.name)
 
     def warnings(self) -> tuple[str, ...]:
-        if self.filled:
+        if self.filled or self.type == POOL:
             return ()
         return (
             f"no task of the play fills the logical volume {self.group}/{self.name}, so its tag still ends in "
             f"{UNFINISHED!r}: add `mkfs` for it, or `raw: true` if another tool fills it",
         )
 
+    def warnings_on(self, machine: Machine) -> tuple[str, ...]:
+        if not any(getattr(machine[each], "syncing", False) for each in self._declared.images):
+            return ()
+        return (
+            f"the images of {self.group}/{self.name} are synchronising: until that ends, a disk that fails may cost "
+            "data; `lvs -o +sync_percent` shows how far it is",
+        )
+
     def subjects(self) -> frozenset[AnySubject]:
-        return frozenset({Disk(self._path)}) | (self.at.subjects() if self.at else frozenset())
+        mine: frozenset[AnySubject] = frozenset() if self.type == POOL else frozenset({Disk(self._path)})
+        return mine | self._declared.images | (self.at.subjects() if self.at else frozenset())
 
     def next_step(self, machine: Machine) -> Step | None:
         if self.at is None:
@@ -111,18 +151,21 @@ class LogicalVolume(Task):
                 f"there is no volume group {self.group!r}", advice="put its `volume-group` task before this one"
             )
         declared = self._declared
+        if self.type == POOL:
+            return volume_groups.pool(machine, declared, group, below)
         return volume_groups.made(machine, declared, group, below) or volume_groups.kept(
             machine, declared, group, below
         )
 
     def contributes(self) -> tuple[Contribution, ...]:
         devices = tuple(each.path for each in self.at.devices) if self.at else ()
-        return (Contributed(self.group, self.name, devices),)
+        return (Contributed(self.group, self.name, devices, self.type),) if self.type != POOL else ()
 
     @property
     def _declared(self) -> volume_groups.Declared:
         uuid = self.identity.logical_volume(self.identity.volume_group(self.group), self.name)
-        return volume_groups.Declared(self.group, self.name, self._path, uuid, self.size, self.others, self.raw)
+        about = (self.group, self.name, self._path, uuid, self.size, self.others, self.raw, self.shape, self.pool)
+        return volume_groups.Declared(*about)
 
 
 @hookimpl

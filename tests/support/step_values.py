@@ -7,7 +7,9 @@ Every key names a subject, with defaults for all that a case does not care about
     disk /dev/mapper/pool-root:           # a logical volume of ours in a group of ours
       {logical: [pool, root], holds: ext4 nixos, users: [mounted at /mnt]}
     group pool:                           # ours, on the partitions of /dev/vda with these names; 4 MiB an extent
-      {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}   # also `tags`, `others`
+      # also `tags`, `others`; a volume may be followed by its kind and images, or `thin:POOL`: `data: 8 raid1:2`
+      {of: {1: lvm}, free: 10, volumes: {root: 256, swap: 64 .unfinished, data: 8 foreign}}
+    images /dev/mapper/pool-root: [2, 1]  # how many a RAID volume has, and how many failed; else it is not active
     physical 1 lvm: other in-use unreadable   # the group of its physical volume, or `-`; else it is in none
     luks /dev/vda1: 0 24 allow-discards from=16MiB   # key slots and flags of the header, and where its data, which
       # reaches to the end of the partition, begins; else slot 0 where a container is
@@ -86,6 +88,7 @@ from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
 from subfloor.observe.git import Repository, Tracking
 from subfloor.observe.hidden import Hidden, Hiding
 from subfloor.observe.holders import Holders
+from subfloor.observe.images import Images, ImagesOf
 from subfloor.observe.layers import Layer
 from subfloor.observe.layers.member import Member
 from subfloor.observe.luks import Header, LuksHeader
@@ -224,6 +227,7 @@ def _usual(subject: AnySubject, seen: Mapping[AnySubject, Any]) -> Any:
 _USUAL: tuple[tuple[type[AnySubject], Any], ...] = (
     (Disk, Missing(("/dev/sda (931 GiB)",))),
     (ArraysNamed, ()),
+    (ImagesOf, None),
     (SizeOn, FilesystemSize()),
     (_COMMAND.Condition, False),
     (_COMMAND.Exists, False),
@@ -395,9 +399,12 @@ def _physical(key: str, words: str) -> tuple[PhysicalVolume, Membership]:
 
 
 def _logical(group: UUID, name: str, words: str) -> Logical:
-    extents, _, stage = words.partition(" ")
+    extents, *more = words.split(" ")
+    stage = next((word for word in more if word.startswith(".") or word == "foreign"), "")
+    kind, _, detail = next((word for word in more if word != stage), "linear").partition(":")
     tags = {lvm.tag(IDENTITY.logical_volume(group, name), stage)} if stage != "foreign" else set()
-    return Logical(name, int(extents), frozenset(tags), uuid=name)
+    pool, images = (detail, 1) if kind == "thin" else ("", int(detail or 1))
+    return Logical(name, int(extents), frozenset(tags), kind, images, pool, uuid=name)
 
 
 def _luks(path: str, about: Any) -> tuple[AnySubject, Header | None]:
@@ -662,6 +669,7 @@ _KINDS: Mapping[str, Callable[[str, Any], tuple[AnySubject, Any]]] = {
     "group": _group,
     "luks": _luks,
     "array": _arrays,
+    "images": lambda path, counts: (ImagesOf(path), Images(*counts)),
     "memory": _memory,
     "account": _account,
     "hidden": _hidden,

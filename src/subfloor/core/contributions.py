@@ -94,11 +94,12 @@ class EncryptedDevice:
 
 @dataclass(frozen=True)
 class LogicalVolume:
-    """A logical volume of LVM, on a group that lies on ``devices``."""
+    """A logical volume of LVM, on a group that lies on ``devices``. ``type``: as lvcreate(8) names it."""
 
     group: str
     name: str
     devices: tuple[str, ...]
+    type: str = "linear"
 
     @property
     def path(self) -> str:

@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from subfloor.nixos import nix
 from subfloor.nixos.layout import Layout
+from subfloor.storage.lvm_kinds import RAID, THIN
+
+_MODULES = {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456"}
+"""The kernel's modules of RAID types, where the name differs. dm-raid asks for them, which stage 1 does not answer."""
 
 
 def settings(layout: Layout, *, early: bool, systemd: bool) -> dict[str, nix.Value]:
-    """The options `services.lvm` and `boot.initrd.services.lvm`. ``early``: stage 1 needs a logical volume."""
+    """The options `services.lvm` and `boot.initrd`. ``early``: stage 1 needs a logical volume."""
     if not layout.logical:
         return {}
-    found: dict[str, nix.Value] = {"services": {"lvm": {"enable": True}}}
+    types = {each.type for each in layout.logical}
+    service: dict[str, nix.Value] = {"enable": True}
+    if THIN in types:  # thin_check, which LVM runs before it activates a pool, and the kernel's module
+        service["boot"] = {"thin": {"enable": True}}
+    initrd: dict[str, nix.Value] = {}
     if early and systemd:
-        found["boot"] = {"initrd": {"services": {"lvm": {"enable": True}}}}
+        initrd["services"] = {"lvm": {"enable": True}}
+    if early and (modules := {_MODULES.get(each, each) for each in types & set(RAID)}):
+        initrd["kernelModules"] = sorted({"dm-raid", *modules})
+    found: dict[str, nix.Value] = {"services": {"lvm": service}}
+    if initrd:
+        found["boot"] = {"initrd": initrd}
     return found

@@ -14,6 +14,7 @@ from subfloor.core.errors import LookFailed
 from subfloor.core.machine import AnySubject, Output, Subject
 from subfloor.observe.lvm_report import Report, reports
 from subfloor.observe.time_limits import BOUNDED
+from subfloor.storage.lvm_kinds import LINEAR, Shape, kind_of
 from subfloor.storage.sizes import rounded
 
 
@@ -32,16 +33,23 @@ class Physical:
 
 @dataclass(frozen=True)
 class Logical:
-    """A logical volume. ``layout``: its kind, such as ``linear``; ``uuid``: as LVM chose it, "" before that."""
+    """A logical volume. ``uuid``: as LVM chose it, "" before that.
+
+    ``kind``: such as ``linear`` or ``raid1``; ``images``: on how many physical volumes it lies side by side, 1 if it is
+    not divided; ``pool``: of a thin one.
+    """
 
     name: str
     extents: int
     tags: frozenset[str] = frozenset()
-    layout: str = "linear"
+    kind: str = LINEAR
+    images: int = 1
+    pool: str = ""
     uuid: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.name} ({', '.join((f'{self.extents} extents', *sorted(self.tags)))})"
+        kind = () if self.kind == LINEAR else (self.kind,)
+        return f"{self.name} ({', '.join((f'{self.extents} extents', *kind, *sorted(self.tags)))})"
 
 
 @dataclass(frozen=True)
@@ -180,9 +188,18 @@ def _physical(report: Report) -> Iterator[Physical]:
 
 
 def _logical(report: Report, extent: int) -> Iterator[Logical]:
+    images = {str(each["lv_name"]): int(each["stripes"] or 1) for each in reversed(report["seg"])}
     for each in report["lv"]:
-        size = int(each["lv_size"]) // extent
-        yield Logical(str(each["lv_name"]), size, _tags(each["lv_tags"]), str(each["lv_layout"]), str(each["lv_uuid"]))
+        name, kind = str(each["lv_name"]), kind_of(str(each["lv_layout"]))
+        yield Logical(
+            name=name,
+            extents=int(each["lv_size"]) // extent,
+            tags=_tags(each["lv_tags"]),
+            kind=kind,
+            images=images.get(name, 1) if Shape(kind).is_divided else 1,
+            pool=str(each["pool_lv"]),
+            uuid=str(each["lv_uuid"]),
+        )
 
 
 def _tags(text: str) -> frozenset[str]:
@@ -199,9 +216,9 @@ command -v lvm >/dev/null || exit 127
 bounded 20 {_COMMAND} --reportformat json --units b --nosuffix \
     --configreport vg -o vg_name,vg_uuid,vg_tags,vg_extent_size,vg_free_count \
     --configreport pv -o pv_name,pv_uuid,pv_pe_count,pv_missing,pv_in_use,pv_mda_count \
-    --configreport lv -o lv_name,lv_uuid,lv_tags,lv_size,lv_layout \
+    --configreport lv -o lv_name,lv_uuid,lv_tags,lv_size,lv_layout,pool_lv \
     --configreport pvseg -o pvseg_start \
-    --configreport seg -o lv_name
+    --configreport seg -o lv_name,stripes
 printf '%s\n' "$answer"
 [ "$status" = 0 ]
 """

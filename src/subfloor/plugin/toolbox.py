@@ -157,6 +157,12 @@ from subfloor.storage.lvm import (
     check_group,
     check_volume,
 )
+from subfloor.storage.lvm_kinds import (
+    POOL,
+    THIN,
+    Shape,
+    shape,
+)
 from subfloor.storage.marks import (
     LONGEST_NAME,
     UNFINISHED,
@@ -263,6 +269,9 @@ __all__ = [
     "Gpt",
     "LONGEST_NAME",
     "MIB",
+    "POOL",
+    "Shape",
+    "THIN",
     "TOOLS",
     "UNFINISHED",
     "check_array_name",
@@ -280,6 +289,7 @@ __all__ = [
     "logical_volume",
     "partition_node",
     "partition_of",
+    "shape",
     "show",
     "sizes",
     "type_guid",

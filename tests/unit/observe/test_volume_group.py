@@ -45,10 +45,11 @@ ONE = {
             "lv_tags": "subfloor.x.unfinished",
             "lv_size": "41943040",
             "lv_layout": "linear",
+            "pool_lv": "",
         }
     ],
     "pvseg": [],
-    "seg": [],
+    "seg": [{"lv_name": "root", "stripes": "1"}],
 }
 ORPHAN = {
     "pv": [

@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from uuid import UUID
+from dataclasses import replace
 
 from subfloor.core.errors import Refused
 from subfloor.core.machine import Machine, Unknown
 from subfloor.core.task import Command, Step
 from subfloor.observe.disk import Disk, DiskState, Mapped, Missing, Unopened
+from subfloor.observe.images import Images
 from subfloor.observe.volume_group import Group, Logical, NamedGroup
 from subfloor.steps.partitioning import empty_ends, wipe
+from subfloor.steps.volume_groups import kinds
+from subfloor.steps.volume_groups.declared import Declared
 from subfloor.steps.volumes import Volume, locks_of
 from subfloor.steps.volumes.logical_volume import check_same, retag, retagged, with_volume
 from subfloor.steps.volumes.volume_group import ENV, SETTINGS, nodes
-from subfloor.storage import declared_sizes, lvm, sizes
+from subfloor.storage import lvm
 from subfloor.storage.marks import UNFINISHED
 from subfloor.storage.sizes import show
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A logical volume as a play declares it. ``path``: of its device; ``uuid``: in its tag.
-
-    ``reserved``: the sizes of the play's other volumes in the group, by name. ``raw``: no task of the play fills it.
-    """
-
-    group: str
-    name: str
-    path: str
-    uuid: UUID
-    size: str
-    reserved: tuple[tuple[str, str], ...] = ()
-    raw: bool = False
-
-    @property
-    def full_name(self) -> str:
-        """Its name with that of its group, as LVM's commands take it."""
-        return f"{self.group}/{self.name}"
-
-    @property
-    def stage(self) -> str:
-        """The stage of the volume when it is empty."""
-        return "" if self.raw else UNFINISHED
-
-    def extents(self, group: Group) -> int:
-        """How many extents it is to have in this group."""
-        if not declared_sizes.is_all(self.size):
-            return _extents(self.size, group)
-        there = group.volume(self.name)
-        others = (
-            _extents(size, group)
-            for name, size in self.reserved
-            if not declared_sizes.is_all(size) and not group.volume(name)
-        )
-        return max(0, group.free - sum(others)) + (there.extents if there else 0)
-
-
-def _extents(size: str, group: Group) -> int:
-    """A size in extents, rounded up; a percentage is one of the whole group, and is rounded down."""
-    part = declared_sizes.percent(size)
-    if part is not None:
-        return group.extents * part // 100
-    return -(-sizes.parse(size) // group.extent)
 
 
 def made(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step | None:
@@ -70,26 +26,32 @@ def made(machine: Machine, declared: Declared, group: Group, below: tuple[Volume
     there = group.volume(declared.name)
     stage = lvm.stage_of(there.tags, declared.uuid) if there else None
     if there and stage is None:
-        raise Refused(
-            f"the logical volume {declared.full_name} was not made by this play, and stays as it is",
-            advice=f"choose another `name`; or rename it: `lvrename {declared.group} {declared.name} NEW-NAME`",
-        )
+        raise foreign(declared)
+    if there:
+        kinds.check_same(declared, there)
     if there and stage == lvm.NEW:
         return _empty(machine, declared, group, there, below)
     return None if there else _make(machine, declared, group, below)
 
 
+def foreign(declared: Declared) -> Refused:
+    """The refusal of a volume of this name that the play did not make."""
+    return Refused(
+        f"the logical volume {declared.full_name} was not made by this play, and stays as it is",
+        advice=f"choose another `name`; or rename it: `lvrename {declared.group} {declared.name} NEW-NAME`",
+    )
+
+
 def _make(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step:
     extents = declared.extents(group)
-    _check_size(declared, group, extents, extents)
+    kinds.check_possible(declared, group)
+    check_room(declared, group, extents)
     _check_free(machine, declared)
-    how = ("--yes", "--wipesignatures", "n", "--zero", "n", "--activate", "n", "--extents", str(extents))
-    new = lvm.tag(declared.uuid, lvm.NEW)
-    create = ("lvcreate", *SETTINGS, *how, "--addtag", new, "--name", declared.name, declared.group)
-    volume = Logical(declared.name, extents, frozenset({new}))
-    emptied = _empty(machine, declared, replace(group, free=group.free - extents), volume, below)
+    volume = kinds.planned(declared, extents, lvm.NEW)
+    left = replace(group, free=group.free - declared.more(group, extents))
+    emptied = _empty(machine, declared, left, volume, below)
     says = f"Make the logical volume {declared.full_name} of {show(extents * group.extent)}"
-    return replace(emptied, says=says, commands=(Command(create, env=ENV), *emptied.commands))
+    return replace(emptied, says=says, commands=(kinds.create(declared, group, extents), *emptied.commands))
 
 
 def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, below: tuple[Volume, ...]) -> Step:
@@ -102,10 +64,11 @@ def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, b
         commands=(
             _activate(declared),
             *wipe(declared.path),
-            empty_ends(disk),
+            # What is not written to a thin volume reads as zeros; zeros would take room of its pool.
+            *([] if declared.pool else [empty_ends(disk)]),
             *retag(declared.group, declared.name, declared.uuid, declared.stage, lies_on),
         ),
-        after=machine.with_(NamedGroup(group.name), marked).with_(Disk(declared.path), disk),
+        after=_with_images(machine.with_(NamedGroup(group.name), marked).with_(Disk(declared.path), disk), declared),
         locks=locks_of(below),
     )
 
@@ -114,22 +77,23 @@ def kept(machine: Machine, declared: Declared, group: Group, below: tuple[Volume
     """A step that lets the volume grow, activates it, or sets the final tag of a raw one. Raises ``Refused``."""
     there = group.volume(declared.name)
     assert there is not None
+    _check_whole(machine, declared)
     return (
-        _grow(machine, declared, group, there, below)
+        grow(machine, declared, group, there, below)
         or _opened(machine, declared, group, there, below)
         or _tagged(machine, declared, group, there, below)
     )
 
 
-def _grow(machine: Machine, declared: Declared, group: Group, there: Logical, below: tuple[Volume, ...]) -> Step | None:
+def grow(machine: Machine, declared: Declared, group: Group, there: Logical, below: tuple[Volume, ...]) -> Step | None:
+    """A step that gives a volume more extents; None if it has as many as declared. Raises ``Refused``."""
     extents = declared.extents(group)
     if extents == there.extents:
         return None
-    _check_size(declared, group, extents, extents - there.extents)
-    larger = replace(there, extents=extents)
-    after = machine.with_(
-        NamedGroup(group.name), with_volume(replace(group, free=group.free - (extents - there.extents)), larger)
-    )
+    _check_larger(declared, group, extents, there)
+    check_room(declared, group, extents)
+    left = replace(group, free=group.free - declared.more(group, extents))
+    after = machine.with_(NamedGroup(group.name), with_volume(left, replace(there, extents=extents)))
     disk = machine[Disk(declared.path)]
     if isinstance(disk, DiskState):
         # At the new end of an empty one there may be anything.
@@ -137,7 +101,7 @@ def _grow(machine: Machine, declared: Declared, group: Group, there: Logical, be
         after = after.with_(Disk(declared.path), seen)
     grow = ("lvextend", *SETTINGS, "--yes", "--extents", str(extents), declared.full_name)
     return Step(
-        says=f"Grow the logical volume {declared.full_name} to {show(extents * group.extent)}",
+        says=f"Grow the {declared.what} {declared.full_name} to {show(extents * group.extent)}",
         commands=(Command(grow, env=ENV), Command(("sync", *nodes(below)))),
         after=after,
         locks=locks_of(below),
@@ -155,7 +119,9 @@ def _opened(
     return Step(
         says=f"Activate the logical volume {declared.full_name}",
         commands=(_activate(declared),),
-        after=machine.with_(Disk(declared.path), Unopened(f"the logical volume {declared.full_name} is active")),
+        after=_with_images(
+            machine.with_(Disk(declared.path), Unopened(f"the logical volume {declared.full_name} is active")), declared
+        ),
         locks=locks_of(below),
     )
 
@@ -173,19 +139,43 @@ def _tagged(
     )
 
 
+def _with_images(machine: Machine, declared: Declared) -> Machine:
+    """The machine when the volume is active: the kernel says then whether its images are whole."""
+    return machine.updated(dict.fromkeys(declared.images, Unknown()))
+
+
+def _check_whole(machine: Machine, declared: Declared) -> None:
+    """Raise ``Refused`` if the kernel has lost an image of the volume."""
+    for each in declared.images:
+        seen = machine[each]
+        if isinstance(seen, Images) and seen.failed:
+            raise Refused(
+                f"the logical volume {declared.full_name} is degraded: {seen.failed} of its {seen.count} images failed",
+                advice="`lvs -a -o +devices,lv_health_status` shows which; if its disk is back, `lvchange --refresh "
+                f"{declared.full_name}`; otherwise add a volume to the group, then `lvconvert --repair "
+                f"{declared.full_name}`",
+            )
+
+
 def _activate(declared: Declared) -> Command:
     return Command(("lvchange", *SETTINGS, "--yes", "--activate", "y", declared.full_name), env=ENV)
 
 
-def _check_size(declared: Declared, group: Group, extents: int, more: int) -> None:
-    """Raise ``Refused`` if the volume would shrink, or if the group has too little room."""
-    if more < 0:
+def _check_larger(declared: Declared, group: Group, extents: int, there: Logical) -> None:
+    """Raise ``Refused`` if the volume would shrink."""
+    if extents < there.extents:
+        larger = show((there.extents - extents) * group.extent)
         raise Refused(
-            f"the logical volume {declared.full_name} is larger than declared, by {show(-more * group.extent)}: it "
-            "would have to shrink, which subfloor never does",
-            advice=f"declare `size: {show((extents - more) * group.extent)}`; or shrink it yourself (`lvreduce "
+            f"the {declared.what} {declared.full_name} is larger than declared, by {larger}: it would have to shrink, "
+            "which subfloor never does",
+            advice=f"declare `size: {show(there.extents * group.extent)}`; or shrink it yourself (`lvreduce "
             "--resizefs`), with a copy of what is in it",
         )
+
+
+def check_room(declared: Declared, group: Group, extents: int) -> None:
+    """Raise ``Refused`` if the group has too little room for this size of the volume."""
+    more = declared.more(group, extents)
     if extents < 1 or more > group.free:
         raise Refused(
             f"the volume group {group.name!r} has no room for {declared.name!r}: {show(max(more, 1) * group.extent)} "
