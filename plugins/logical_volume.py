@@ -49,8 +49,8 @@ class LogicalVolume(Task):
     not make is refused, and stays as it is, and so is one of another type: nothing is converted.
 
     The types are those of lvcreate(8). The images of a striped or RAID volume each lie on another physical volume of
-    the group. A thin pool holds thin volumes, which take room of it as they are written to; they may be larger
-    together than the pool, and if that is full, writes fail.
+    the group, so such a volume comes before the others. A thin pool holds thin volumes, which take room of it as they
+    are written to; they may be larger together than the pool, and if that is full, writes fail.
     """
 
     key: ClassVar[str] = "logical-volume"
@@ -86,6 +86,7 @@ class LogicalVolume(Task):
     identity: Identity
     at: Annotated[GroupAt | None, FromPlay()] = None
     others: Annotated[tuple[tuple[str, Shape, str], ...], FromPlay()] = ()
+    later: Annotated[tuple[str, ...], FromPlay()] = ()
     filled: Annotated[bool, FromPlay()] = True
 
     def __post_init__(self) -> None:
@@ -105,6 +106,7 @@ class LogicalVolume(Task):
         return replace(
             self,
             at=group_of(self.group, play),
+            later=() if self.shape.is_divided else _divided_after(self, same),
             others=tuple((task.name, task.shape, task.size) for task in same if task.name != self.name),
             filled=self.raw or any(is_filled_by(task, self._path) for task in play),
         )
@@ -165,7 +167,14 @@ class LogicalVolume(Task):
     def _declared(self) -> volume_groups.Declared:
         uuid = self.identity.logical_volume(self.identity.volume_group(self.group), self.name)
         about = (self.group, self.name, self._path, uuid, self.size, self.others, self.raw, self.shape, self.pool)
-        return volume_groups.Declared(*about)
+        return volume_groups.Declared(*about, later=self.later)
+
+
+def _divided_after(task: LogicalVolume, same: list[LogicalVolume]) -> tuple[str, ...]:
+    """The volumes with images that tasks after this one make in the same group."""
+    names = [each.name for each in same]
+    after = same[names.index(task.name) + 1 :] if task.name in names and task.type != THIN else []
+    return tuple(each.name for each in after if each.shape.is_divided)
 
 
 @hookimpl

@@ -96,3 +96,29 @@ def test_a_foreign_group_is_there_until_all_of_its_disks_are_erased() -> None:
     one = {**given, "group pool": {"tags": [], "others": {"Ab1234": "/dev/vda1"}}}
     step = decide(tasks["volume-group"], _machine(one, tasks), step_values.look(one))
     assert step is not None and step.says == "Make a physical volume of LVM on /dev/vda1"
+
+
+def test_a_volume_with_images_comes_before_those_that_could_take_its_room() -> None:
+    entries = (
+        ("volume-group", {"name": "pool", "devices": ["/dev/vda1", "/dev/vda2"]}),
+        ("logical-volume", {"group": "pool", "name": "data", "size": "rest"}),
+        ("logical-volume", {"group": "pool", "name": "swap", "type": "raid1", "size": "64MiB"}),
+    )
+    given = {
+        "disk /dev/vda": {
+            "table": "ours",
+            "partitions": [{"name": name, "size": "1GiB", "holds": "LVM2_member"} for name in ("one", "two")],
+        },
+        "group pool": {"of": {1: "one", 2: "two"}, "free": 510},
+    }
+    found = ((Registry().get(key), values) for key, values in entries)
+    tasks = with_one_name(tuple(build(plugin.task, values, step_values.IDENTITY) for plugin, values in found if plugin))
+    play = tuple(task.within(tasks) for task in tasks)
+    machine = step_values.machine(given, frozenset().union(*(task.subjects() for task in play)))
+    with pytest.raises(Refused, match="put the task for 'swap' before this one"):
+        play[1].next_step(machine)
+    step = play[2].next_step(machine)
+    assert step is not None
+    rest: Step | None = play[1].next_step(step.after)
+    assert rest is not None
+    assert "pool/data of 1904MiB" in rest.says, rest.says

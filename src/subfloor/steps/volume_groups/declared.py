@@ -16,7 +16,8 @@ from subfloor.storage.marks import UNFINISHED
 class Declared:
     """A logical volume as a play declares it. ``path``: of its device; ``uuid``: in its tag; ``pool``: of a thin one.
 
-    ``reserved``: the play's other volumes in the group: name, shape and size. ``raw``: no task of the play fills it.
+    ``reserved``: the play's other volumes in the group: name, shape and size. ``later``: those with images that tasks
+    after this one make. ``raw``: no task of the play fills it.
     """
 
     group: str
@@ -28,6 +29,7 @@ class Declared:
     raw: bool = False
     shape: Shape = field(default_factory=Shape)
     pool: str = ""
+    later: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

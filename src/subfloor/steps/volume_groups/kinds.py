@@ -65,8 +65,13 @@ def _words(volume: Logical) -> str:
 
 
 def check_possible(declared: Declared, group: Group) -> None:
-    """Raise ``Refused`` if a new volume lacks its pool, or the group has too few physical volumes for its images."""
+    """Raise ``Refused`` if a new volume lacks its pool, or too few physical volumes have room for images."""
     shape, physical = declared.shape, len(group.physical)
+    if waiting := next((name for name in declared.later if group.volume(name) is None), None):
+        raise Refused(
+            f"{declared.full_name} could take the room that the images of {waiting!r} need on several physical volumes",
+            advice=f"put the task for {waiting!r} before this one",
+        )
     if shape.is_divided and shape.images > physical:
         raise Refused(
             f"{declared.full_name} needs {shape.images} physical volumes, and the group has {physical}",

@@ -34,6 +34,7 @@ def pool(machine: Machine, declared: Declared, group: Group, below: tuple[Volume
 
 def _make(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step:
     extents = declared.extents(group)
+    kinds.check_possible(declared, group)
     check_room(declared, group, extents)
     left = replace(group, free=group.free - declared.more(group, extents))
     return _step(
