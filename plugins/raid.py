@@ -54,8 +54,6 @@ class Raid(Task):
     added with consent for it. If the kernel has marked a member as faulty, a person must decide. An array that has
     lost more members than its level allows is refused, and never changed. So is another level, chunk, layout or
     number of members: nothing is reshaped.
-
-    `gpt-label` and `aligned-partition` take the array like a disk; its partitions are /dev/md/NAME1 and so on.
     """
 
     key: ClassVar[str] = "raid"
@@ -116,12 +114,14 @@ class Raid(Task):
             self,
             volumes=tuple(locate(each, play) for each in self.devices),
             filled=self.raw or any(is_filled_by(task, path) for task in play),
-            partitioned=any(task.key == "gpt-label" and getattr(task, "device", None) == path for task in play),
+            partitioned=any(
+                task.key in ("gpt-label", "wipefs") and getattr(task, "device", None) == path for task in play
+            ),
             twice=sum(isinstance(task, Raid) and task.name == self.name for task in play) > 1,
         )
 
     def warnings(self) -> tuple[str, ...]:
-        if self.filled or self.partitioned:
+        if self.filled:
             return ()
         return (
             f"no task of the play fills {self._declared.path}, so it stays unfinished: add `mkfs` for it, or "
@@ -169,6 +169,11 @@ class Raid(Task):
             raise Refused(
                 f"two tasks of the play make the array {self.name!r}", advice="give one of them another `name`"
             )
+        if self.partitioned:
+            raise Refused(
+                f"the play makes a partition table on {self._declared.path}, which is not supported",
+                advice="make several arrays over partitions, or put LUKS, LVM or a filesystem on the array",
+            )
 
     def _members(self, machine: Machine) -> list[Volume]:
         try:
@@ -180,7 +185,7 @@ class Raid(Task):
     @property
     def _declared(self) -> arrays.Declared:
         shape = geometry(self.level, sizes.parse(self.chunk) if self.chunk else 0, self.layout)
-        return arrays.Declared(self.name, shape, self.devices, self.raw or self.partitioned, self.metadata)
+        return arrays.Declared(self.name, shape, self.devices, self.raw, self.metadata)
 
 
 @hookimpl
