@@ -659,14 +659,21 @@ MUTANTS = (
     Mutant(
         "a new logical volume shows what its place held before",
         "src/subfloor/steps/volume_groups/logical.py",
-        "            *wipe(declared.path),\n            empty_ends(disk),\n",
+        "            *wipe(declared.path),\n",
         "",
         _steps("logical-volume"),
     ),
     Mutant(
-        "a logical volume is born finished",
+        "the ends of a new logical volume keep what its place held before",
         "src/subfloor/steps/volume_groups/logical.py",
-        'return "" if self.raw else UNFINISHED',
+        "[] if declared.pool else [empty_ends(disk)]",
+        "[]",
+        _steps("logical-volume"),
+    ),
+    Mutant(
+        "a logical volume is born finished",
+        "src/subfloor/steps/volume_groups/declared.py",
+        'return "" if self.raw or self.shape.kind == POOL else UNFINISHED',
         'return ""',
         _steps("logical-volume"),
     ),
@@ -694,7 +701,7 @@ MUTANTS = (
     Mutant(
         "a logical volume shrinks",
         "src/subfloor/steps/volume_groups/logical.py",
-        "if more < 0:",
+        "if extents < there.extents:",
         "if False:",
         _steps("logical-volume"),
     ),
