@@ -64,7 +64,7 @@ blkdiscard -f "$1" && blockdev --rereadpt "$1" && udevadm settle
 # Names the disks that have partitions.
 PARTITIONED = """
 for each in /sys/block/*; do
-  case ${each##*/} in loop*) continue ;; esac
+  case ${each##*/} in loop*|md*|dm-*) continue ;; esac
   for partition in "$each"/*/partition; do
     if [ -e "$partition" ]; then echo "/dev/${each##*/}"; break; fi
   done
