@@ -1,4 +1,4 @@
-# Arrays of each kind: striped, with a table on it, and some that no task makes.
+# Arrays of each kind: striped, and some that no task makes.
 let
   part = name: { size = "1G"; content = { type = "mdraid"; inherit name; }; };
   disk = device: {

@@ -68,8 +68,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "bcachefs_member": "no task makes a bcachefs",
     "bcache_cache": "no task makes a bcache",
     "bcache_backing": "no task makes a bcache",
-    "gpt": "no task makes a partition table there",
-    "table": "no task makes a partition table there",
+    "gpt": "no task makes a partition table on it",
+    "table": "no task makes a partition table on it",
     "verity_data": "no task makes a dm-verity volume",
     "verity_hash": "no task makes a dm-verity volume",
 }

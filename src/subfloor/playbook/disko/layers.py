@@ -11,8 +11,6 @@ from subfloor.playbook.disko import units
 from subfloor.playbook.disko.contents import content, lost
 from subfloor.playbook.disko.filesystems import words
 from subfloor.playbook.disko.items import Context, Item, Member, Missing, Remark, Volume, Wanted, rest
-from subfloor.playbook.disko.partitions import Tabled
-from subfloor.playbook.disko.tables import table_on
 from subfloor.playbook.disko.tree import Node
 from subfloor.storage.arrays import check_name, node_of
 from subfloor.storage.sizes import show
@@ -38,9 +36,7 @@ def of_array(node: Node, name: str, members: Sequence[Member], context: Context)
     essential = frozenset({"level", "metadata"})
     yield Wanted("raid", parameters, node, makes=path, needs=needs, options=options, essential=essential)
     inside, names = node.get("content"), frozenset({path, node_of(called)})
-    if inside and inside.text("type") in ("gpt", "table"):
-        yield from table_on(inside, Tabled(path, called, f"md-{called}", "mdadm", names, (path,)), context)
-    elif inside:
+    if inside:
         yield from content(inside, Volume(path, called, names), context)
 
 

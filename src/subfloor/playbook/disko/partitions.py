@@ -22,17 +22,11 @@ _OPTIONS = ("priority", "label", "size", "start", "end", "content", "attributes"
 
 @dataclass(frozen=True)
 class Tabled:
-    """What has a table: ``device``, which disko calls ``disk``, and which the play calls ``called``.
-
-    ``kind``: disko's, ``disk`` or ``mdadm``. ``names``: other paths of it. ``needs``: what it lies on.
-    """
+    """A disk with a table: ``device``, which disko calls ``disk``; ``called``: its name in the play, if it has one."""
 
     device: str
     disk: str
     called: str
-    kind: str = "disk"
-    names: frozenset[str] = frozenset()
-    needs: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -129,7 +123,7 @@ def _usual_type(part: Node) -> str:
 
 def _label(part: Node, on: Tabled, name: str) -> str:
     """The name in the GPT; disko's own is replaced by a hash if it is too long."""
-    usual = f"{on.kind}-{on.disk}-{part.text('name', name)}"
+    usual = f"disk-{on.disk}-{part.text('name', name)}"
     if len(usual) > _LABEL_LIMIT:
         usual = hashlib.sha256(usual.encode()).hexdigest()[:_LABEL_LIMIT]
     return part.text("label", usual)
@@ -152,7 +146,6 @@ def _names(part: Node, label: str, on: Tabled, number: int) -> frozenset[str]:
             f"/dev/disk/by-partlabel/{label}",
             f"/dev/disk/by-partlabel/{escaped}",
             f"/dev/disk/by-partuuid/{uuid}",
-            f"/dev/disk/by-id/md-name-any:{on.disk}-part{number}",
             partition_node(on.device, number),
         }
     )

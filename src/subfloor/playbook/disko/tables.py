@@ -34,14 +34,14 @@ _OPTIONS = ("part-type", "fs-type", "start", "end", "flags", "bootable", "conten
 
 def table_on(table: Node, on: Tabled, context: Context) -> Iterator[Item]:
     """A table and its partitions."""
-    yield from rest(table, ("partitions", "format", "efiGptPartitionFirst"), {on.device, *on.names})
+    yield from rest(table, ("partitions", "format", "efiGptPartitionFirst"), {on.device})
     if table.text("type") == "table" and table.text("format", "gpt") != "gpt":
         why = f"no task makes a table of this kind: {table.text('format')}{lost(table)}"
         yield Missing.at(table.at("format"), why, "use a GPT; a BIOS starts GRUB from it with a bios-boot partition")
         return
     called = {"disk": on.called} if on.called else {}
     parameters = {"device": on.device, **called}
-    yield Wanted("gpt-label", parameters, table, makes=on.table, needs=on.needs, options={"device": "device"})
+    yield Wanted("gpt-label", parameters, table, makes=on.table, options={"device": "device"})
     yield from (of_gpt if table.text("type") == "gpt" else _of_table)(table, on, context)
 
 
