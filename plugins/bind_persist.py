@@ -121,7 +121,11 @@ class BindPersist(Task):
         state = mounts.place(machine, bind.target, bind.node_kind)
         if state.top:
             binds.check_bound(machine, bind, state.top)
-            return parents.next_step(machine, self._parents) or binds.mend(machine, bind, also=(bind.target,))
+            return (
+                binds.writable(machine, bind, state.top)
+                or parents.next_step(machine, self._parents)
+                or binds.mend(machine, bind, also=(bind.target,))
+            )
         mounts.check_free(bind.target, state)
         hiding: Hiding = seen(machine, bind.hidden)
         if self.mode is None and (hiding.missing or self.kind == "file"):

@@ -183,13 +183,9 @@ class BtrfsSubvolume(Task):
         """What the filesystem keeps about the subvolume: whether it is the default one, and its limit."""
         if self.default and not state.default:
             return subvolumes.set_default(machine, self.path)
-        size = sizes.parse(self.limit) if self.limit else 0
-        if not size or state.limit == sizes.show(size):
+        if self.limit is None or state.limit == sizes.show(sizes.parse(self.limit)):
             return None
-        enable = () if state.quotas else (subvolumes.btrfs("quota", "enable", self.path),)
-        says = f"Limit {self.path} to {self.limit}{'' if state.quotas else ', and enable quotas'}"
-        commands = (*enable, subvolumes.btrfs("qgroup", "limit", f"{size}", self.path))
-        return self._changed(machine, says, commands, replace(state, quotas=True, limit=sizes.show(size)))
+        return subvolumes.limit(machine, self.path, state, self.limit)
 
     def _changed(self, machine: Machine, says: str, commands: tuple[Command, ...], after: SubvolumeState) -> Step:
         return Step(says, commands, machine.with_(Subvolume(self.path), after))

@@ -171,7 +171,8 @@ class NixosConfig(SystemSettings, Task):
         bring = writing.copies(machine, files, copied, program.content if program else None)
         write = writing.files(machine, files, {path: missing[path] for path in texts if path in missing}, unknown)
         describe = writing.hardware(machine, files, self.hardware, self.platform) if self._is_whole else None
-        return next((step for step in (describe, bring, *write, writing.tracking(machine, files)) if step), None)
+        rest = (writing.owned(machine, texts), writing.tracking(machine, files))
+        return next((step for step in (describe, bring, *write, *rest) if step), None)
 
     def _texts(self, machine: Machine, layout: Layout) -> Mapping[str, str]:
         """The texts of the generated files, by path."""

@@ -298,3 +298,12 @@ def test_a_look_that_is_killed_leaves_nothing(namespace: MakeGround, tmp_path: P
     while here.state() != before:
         assert time.monotonic() < deadline, here.state()
         time.sleep(0.05)
+
+
+def test_a_device_that_the_kernel_does_not_have_is_named_as_the_reason(tmp_path: Path) -> None:
+    path, node = str(tmp_path), "/dev/no-such-device"
+    view = PrivateView((Place(path, Unmounted(node, "ext4", str(uuid4()))),))
+    looked = run("sh", "-c", view.around(view.probes()[0]), check=False)
+    assert view.parse(Output(looked.stdout, looked.returncode)).missing == {
+        path: "the kernel does not have this device yet"
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
@@ -156,6 +156,21 @@ def _written(machine: Machine, directory: ConfigurationDirectory, path: str, con
 def _track(machine: Machine, directory: ConfigurationDirectory, *written: str) -> tuple[Command, ...]:
     """Commands that make git track files that were just written, if the flake is in a repository."""
     return (tracked.track(directory.here, map(directory.name, written)),) if directory.repository(machine) else ()
+
+
+def owned(machine: Machine, generated_files: Iterable[str]) -> Step | None:
+    """A step that gives a generated file back to root alone: who can write it can make root build anything.
+
+    A file that others cannot read stays so.
+    """
+    for path in generated_files:
+        there = paths.there(machine, path, FILE)
+        if isinstance(there, Node) and not (there.owner >= ROOT and there.group >= ROOT and not there.mode & 0o022):
+            return paths.mend(machine, path, there, _NODE)
+    return None
+
+
+_NODE = Node(FILE, 0o644, ROOT, ROOT)
 
 
 def _made(machine: Machine, path: str, content: Text | Unknown) -> Machine:

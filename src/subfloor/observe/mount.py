@@ -209,7 +209,8 @@ def remounting(
 ) -> Machine:
     """The machine after a mount got these options, and every mount of its filesystem the ``shared`` ones.
 
-    ``names``: the names of all options that the kernel keeps for a filesystem as a whole.
+    ``names``: the names of all options that the kernel keeps for a filesystem as a whole. If it becomes writable, it
+    is so at all of its mounts.
     """
     top = machine[Mount(at)].top
     changes: dict[AnySubject, Any] = {}
@@ -218,5 +219,7 @@ def remounting(
         if state and state.top and top and (state.top.source, state.top.type) == (top.source, top.type):
             own = frozenset(each for each in state.top.options if each.partition("=")[0] not in names)
             shown = options if subject == Mount(at) else own | shared
-            changes[subject] = replace(state, top=replace(state.top, options=shown))
+            revived = subject != Mount(at) and state.top.halted and "rw" in options
+            top_after = replace(state.top, options=shown - {"ro"} | {"rw"} if revived else shown)
+            changes[subject] = replace(state, top=replace(top_after, halted=state.top.halted and "rw" not in options))
     return machine.updated(changes)

@@ -23,15 +23,24 @@ open_fs() {
     [ "$why" ] || open_it
     [ "$why" ] || why=$(ls "$at" 2>&1 >/dev/null | head -n 1)
     [ "$why" ] || : > "$stage/ok/$number"
-    [ -z "$why" ] || printf 'unopened %s %s\n' "$number" "$(printf %s "$why" | tr '\n\t' '  ')"
+    [ -z "$why" ] || printf 'unopened %s %s\n' "$number" "$(plain "$why")"
     [ -z "$note" ] || printf 'note %s %s\n' "$number" "$note"
 }
+
+# What mount(8) printed, without its own name, the place and device of this moment, and where more may be found.
+plain() {
+    printf %s "$1" | tr '\n\t' '  ' |
+        sed "s|^mount: $at: ||; s|/dev/loop[0-9][0-9]*\([^0-9p]\)|$node\1|g; s| *dmesg(1).*||"
+}
+
 safe=ro,nosuid,nodev,noexec
 
 open_it() {
     mounted=$(mounted_at)
     if [ "$mounted" ] && [ "$type" != btrfs ]; then
         mount --bind -- "$mounted" "$at" && mount -o remount,bind,ro -- "$at" || why='its other mount cannot be used'
+    elif [ ! -b "$node" ]; then
+        why='the kernel does not have this device yet'
     elif [ -z "$uuid" ]; then
         why='it does not carry the UUID that this play gives'
     elif [ "$(blkid -p -s UUID -o value -- "$node")" != "$uuid" ]; then

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from subfloor.core.errors import LookFailed
-from subfloor.core.machine import Output, Unknown
+from subfloor.core.machine import Output, Unknown, at_least
 from subfloor.observe.path import Absent, Located, NotYetVisible
 from subfloor.storage import sizes
 
@@ -21,7 +21,8 @@ class SubvolumeState:
     """A subvolume. ``nodatacow`` and ``compression`` are those of its root directory, which new files inherit.
 
     ``compression``: one of ``COMPRESSIONS``, "" if the mount options decide. ``default``: a mount without ``subvol``
-    shows this one. ``quotas``: the filesystem counts the space that each subvolume uses. ``limit``: the most space
+    shows this one. ``quotas``: the filesystem counts the space that each subvolume uses; another program may enable
+    that at any time. ``limit``: the most space
     for this one, such as ``64MiB``; None without a limit. ``empty``: nothing is in it; other programs may change that
     at any time, so promises leave it out.
     """
@@ -32,7 +33,7 @@ class SubvolumeState:
     nodatacow: bool = False
     compression: str | Unknown = ""
     default: bool = False
-    quotas: bool = False
+    quotas: bool = at_least(default=False)
     limit: str | None = None
     empty: bool = field(default=True, compare=False)
 

@@ -88,11 +88,22 @@ class Machine:
         term = {"TERM": os.environ.get("TERM", "dumb")}
         self._ask(argv, cwd, {**term, **(env or {})}, terminal=(size.lines, size.columns))
         with _raw_terminal() as keys:
-            while True:
-                for kind, payload in self._receive(None, keys):
-                    if kind == agent.EXIT:
-                        return int(payload)
-                    os.write(1, payload)
+            return self._pass_on(keys, lambda _, payload: os.write(1, payload))
+
+    def connect(self, argv: Sequence[str], stream: int, output: Callable[[bytes, bytes], object]) -> int:
+        """Run a command whose input comes from this descriptor, without a deadline; returns its exit status.
+
+        The command must end when its input does. ``output`` receives `agent.OUTPUT` or `agent.ERROR`, and bytes.
+        """
+        self._ask(argv, "/", None)
+        return self._pass_on(stream, output)
+
+    def _pass_on(self, stream: int, output: Callable[[bytes, bytes], object]) -> int:
+        while True:
+            for kind, payload in self._receive(None, stream):
+                if kind == agent.EXIT:
+                    return int(payload)
+                output(kind, payload)
 
     def power_off(self, timeout: float = 30.0) -> None:
         """Make the guest flush its disks and end; `timeout` in seconds. Raises `GuestLost` if it does not end."""

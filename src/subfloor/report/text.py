@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from subfloor.core.errors import SubfloorError
+from subfloor.core.errors import ConsentNeeded, SubfloorError
 from subfloor.core.machine import Difference
 from subfloor.core.outcome import AppliedBefore, HostOutcome, HostReport, Outcome, Repair, StepRecord, TaskReport
 from subfloor.report.bar import both
@@ -69,7 +69,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
     about += [f"[by “{report.cause}”]"] if report.cause else []
     yield first + style.clean(" ".join(about))
     for taken in report.steps:
-        yield from step(taken, style)
+        yield from step(taken, style, losses=not isinstance(report.error, ConsentNeeded))  # which names them
     if report.repair is Repair.IN_PLACE and not style.diff:  # a loss says what was found
         yield from _found(report, style)
     if report.error and not report.cause:
@@ -89,10 +89,10 @@ def _found(report: TaskReport, style: Style) -> Iterator[str]:
             yield from style.lines(f"found {as_found(difference)}", f"{_INDENT}  ", "dim", hanging="  ")
 
 
-def step(taken: StepRecord, style: Style) -> Iterator[str]:
-    """What a step does; if the style wants it, also its commands and its changes."""
+def step(taken: StepRecord, style: Style, losses: bool = True) -> Iterator[str]:
+    """What a step does, and its ``losses``; if the style wants it, also its commands and its changes."""
     yield from style.lines(f"· {taken.step.says}", _INDENT, hanging="  ")
-    for loss in taken.step.destroys:
+    for loss in taken.step.destroys if losses else ():
         yield from style.lines(f"destroys what is on {loss.what}", f"{_INDENT}  ", "red", hanging="  ")
     if style.commands:
         for command in taken.step.commands:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from subfloor.core.machine import words_of
 from subfloor.observe.path import Mode
+from subfloor.steps.partitions.declared import attributes
 from subfloor.storage.gpt import Entry, Gpt
 from subfloor.storage.partition_types import type_name
 
@@ -98,6 +99,8 @@ def _plain(value: Any, name: str) -> str:
 def _number(value: int, name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name.startswith("partition table, entry ") and name.endswith(", attributes"):
+        return attributes(value)
     return f"{value:04o}" if is_mode(value, name) else str(value)
 
 

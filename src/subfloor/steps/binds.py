@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from subfloor.core.errors import Refused
@@ -78,6 +78,22 @@ def check_bound(machine: Machine, bind: Bind, top: Mounted) -> None:
             advice=f"its content is lost when the bind goes away; run `umount {bind.target}`, then run this again",
         )
     raise mounts.elsewhere(bind.target, top, f"{bind.source}, that is {wanted},")
+
+
+def writable(machine: Machine, bind: Bind, top: Mounted) -> Step | None:
+    """A step that makes a bind writable again, if what it lies on is; None if it is."""
+    if "ro" not in top.options:
+        return None
+    below = machine.get(Mount(machine[UnderlyingMount(bind.source)].at))
+    if below and below.top and "ro" in below.top.options:
+        return None
+    state = machine[Mount(bind.target)]
+    options = top.options - {"ro"} | {"rw"}
+    return Step(
+        says=f"Make the bind at {bind.target} writable",
+        commands=(Command(("mount", "-o", "remount,bind,rw", "--", bind.target)),),
+        after=machine.with_(Mount(bind.target), replace(state, top=replace(top, options=options))),
+    )
 
 
 def check_not_opened(machine: Machine, bind: Bind) -> None:

@@ -214,6 +214,7 @@ def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind:
             f"{disk} has no partition {number}", advice="put an `aligned-partition` task before this one, and a `mkfs`"
         )
     _check_finished(source, state, volume)
+    _check_visible(source, disk, volume)
     _check_type(source, _type(volume), kind)
     fresh = isinstance(volume.content, Content) and volume.content.fresh
     return Source(state.partition_node(number), disk, number, fresh)
@@ -241,6 +242,15 @@ def _check_finished(source: str, state: DiskState, volume: PartitionState) -> No
         )
 
 
+def _check_visible(source: str, disk: str, volume: PartitionState) -> None:
+    """Raise ``NotVisible`` for a partition that the kernel does not have yet, so nobody has seen its content."""
+    if isinstance(volume.content, Unknown):
+        raise NotVisible(
+            f"the content of {source} is unknown until the table of {disk} is repaired",
+            advice="a `gpt-label` task repairs it",
+        )
+
+
 def _unfinished(source: str, name: str, where: str = "") -> Refused:
     where = where or f"the partition is named {name!r}"
     if name.endswith(LABELLING):
@@ -265,11 +275,7 @@ def check_forgettable(machine: Machine, source: str) -> None:
             advice="put an `aligned-partition` task with `raw: true` before this one",
         )
     _check_finished(source, state, volume)
-    if isinstance(volume.content, Unknown):
-        raise NotVisible(
-            f"the content of {source} is unknown until the table of {named.disk} is repaired",
-            advice="a `gpt-label` task repairs it",
-        )
+    _check_visible(source, named.disk, volume)
     if _type(volume) not in ("", "swap"):
         raise Refused(
             f"{source} holds {volume.content}, which would be lost at the next boot",

@@ -35,7 +35,7 @@ def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) 
             *volume.mark(name),
         ),
         after=volume.holding(replace(wanted, fresh=True), name),
-        destroys=() if volume.holds_nothing_finished else volume.losses(_why(volume)),
+        destroys=() if volume.holds_nothing_finished else volume.losses(_why(volume, wanted)),
         locks=volume.locks,
     )
 
@@ -47,8 +47,24 @@ def take_over(volume: Volume) -> Step:
     return volume.take_over()
 
 
-def _why(volume: Volume) -> str:
-    return "not made by this play" if volume.is_unfinished else "finished once"
+def _why(volume: Volume, wanted: Content) -> str:
+    if volume.is_unfinished:
+        return "not made by this play"
+    found, set_back = volume.content, _SET_UUID.get(wanted.type)
+    same = isinstance(found, Content) and (found.type, found.label) == (wanted.type, wanted.label)
+    if not same or not set_back:
+        return "finished once"
+    return f"finished once; if only its UUID was changed, set it back: `{set_back} {wanted.uuid} {volume.path}`"
+
+
+_SET_UUID = {
+    "ext4": "tune2fs -U",
+    "xfs": "xfs_admin -U",
+    "btrfs": "btrfstune -U",
+    "swap": "swaplabel --uuid",
+}
+"""The commands that set the UUID of what is there, before the UUID and the device: tune2fs(8), xfs_admin(8),
+btrfstune(8), swaplabel(8)."""
 
 
 def check_unique(volume: Volume, wanted: Content) -> None:

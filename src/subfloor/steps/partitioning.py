@@ -54,12 +54,12 @@ def writable(path: str, disk: DiskState) -> DiskState:
     return disk
 
 
-def unused(machine: Machine, path: str, disk: DiskState) -> DiskState:
+def unused(machine: Machine, path: str, disk: DiskState, instead: str = "") -> DiskState:
     """The disk, if neither it nor a partition is in use. Raises ``Refused``, since consent does not help, and
-    ``LookNeeded``."""
+    ``LookNeeded``. ``instead``: the advice, if something better can be done than to release the disk."""
     if disk.is_busy:
         advice = "subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run this again"
-        raise in_use.refusal(machine, path, disk.node, disk.busy, advice)
+        raise in_use.refusal(machine, path, disk.node, disk.busy, instead or advice)
     return disk
 
 

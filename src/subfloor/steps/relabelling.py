@@ -25,7 +25,8 @@ def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
     tools, broke_off = TOOLS[kind], not volume.is_final
     if volume.in_use and not tools.relabels_in_use:
         raise Refused(
-            f"{volume.path} is {', '.join(volume.users)}, and the label of {kind} cannot be changed while it is in use",
+            f"{volume.path} is {', '.join(volume.users)}, and the label of {kind} cannot be changed while it is in use"
+            + _differs(volume, wanted),
             advice="unmount or `swapoff` it, then run this again",
         )
     return Step(
@@ -40,6 +41,13 @@ def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
         after=volume.holding(wanted, volume.final_name, known=volume.known or not volume.in_use),
         locks=volume.locks,
     )
+
+
+def _differs(volume: Volume, wanted: Content) -> str:
+    """How the label differs, in words; "" if it does not, or is not known."""
+    found = volume.content
+    known = isinstance(found, Content) and found.label != wanted.label
+    return f"; it is {found.label!r}, but {wanted.label!r} is declared" if known and isinstance(found, Content) else ""
 
 
 def _marked(volume: Volume, tools: Tools) -> tuple[Command, ...]:

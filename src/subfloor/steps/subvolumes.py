@@ -16,6 +16,7 @@ from subfloor.observe.path import DIRECTORY, Absent, Path, directory, is_below, 
 from subfloor.observe.subvolume import Subvolume, SubvolumeState
 from subfloor.observe.tool import Tool
 from subfloor.steps import mount_options, paths
+from subfloor.storage import sizes
 
 _AGAIN = "then run this again"
 _TOOLS = {"btrfs": "btrfs-progs", "chattr": "e2fsprogs", "lsattr": "e2fsprogs"}
@@ -126,7 +127,8 @@ def create(machine: Machine, path: str, wanted: Wanted, says: str) -> Step:
         subject: replace(state, empty=False) for subject, state in _states(machine) if is_below(path, subject.path)
     }
     # It inherits the compression of the subvolume around it.
-    new = wanted.applied(SubvolumeState(compression=Unknown()))
+    quotas = any(state.quotas for _, state in _on(machine, machine[UnderlyingMount(path)].source))
+    new = wanted.applied(SubvolumeState(compression=Unknown(), quotas=quotas))
     after: dict[AnySubject, Any] = {**around, Subvolume(path): new}
     above = Command(("mkdir", "-p", "--", posixpath.dirname(path)))
     return Step(
@@ -140,12 +142,29 @@ def set_default(machine: Machine, path: str) -> Step:
     """A step that makes a subvolume the default one; then no other one of its filesystem is."""
     source = machine[UnderlyingMount(path)].source
     changes: dict[AnySubject, Any] = {
-        subject: replace(state, default=subject == Subvolume(path))
-        for subject, state in _states(machine)
-        if machine[UnderlyingMount(subject.path)].source == source
+        subject: replace(state, default=subject == Subvolume(path)) for subject, state in _on(machine, source)
     }
     says = f"Make {path} the default subvolume of {source}"
     return Step(says, (btrfs("subvolume", "set-default", path),), machine.updated(changes))
+
+
+def limit(machine: Machine, path: str, state: SubvolumeState, most: str) -> Step:
+    """A step that limits the size of a subvolume; the quotas that this needs are those of its whole filesystem."""
+    size = sizes.parse(most)
+    commands = (btrfs("qgroup", "limit", f"{size}", path),)
+    counted: dict[AnySubject, Any] = {
+        subject: replace(each, quotas=True) for subject, each in _on(machine, machine[UnderlyingMount(path)].source)
+    }
+    limited: dict[AnySubject, Any] = {Subvolume(path): replace(state, quotas=True, limit=sizes.show(size))}
+    after = machine.updated({**counted, **limited})
+    if state.quotas:
+        return Step(f"Limit {path} to {most}", commands, after)
+    return Step(f"Limit {path} to {most}, and enable quotas", (btrfs("quota", "enable", path), *commands), after)
+
+
+def _on(machine: Machine, source: str) -> Iterator[tuple[Subvolume, SubvolumeState]]:
+    """The subvolumes of one filesystem."""
+    return ((each, state) for each, state in _states(machine) if machine[UnderlyingMount(each.path)].source == source)
 
 
 def _states(machine: Machine) -> Iterator[tuple[Subvolume, SubvolumeState]]:

@@ -13,6 +13,7 @@ from subfloor.core.task import Loss, Step, Task
 from subfloor.observe.disk import Disk, DiskState
 from subfloor.steps import partitioning
 from subfloor.steps.losses import loss
+from subfloor.steps.ownership import is_our_partition
 from subfloor.steps.planned import planned
 from subfloor.storage import gpt
 from subfloor.storage.sizes import show
@@ -79,24 +80,51 @@ def erase(
     ``name``: of the disk in the play. ``partitions``: the tasks that make partitions on it; their places are emptied
     too.
     """
-    partitioning.writable(path, partitioning.unused(machine, path, disk))
+    kept = _to_keep(path, disk, identity, name)
+    partitioning.writable(path, partitioning.unused(machine, path, disk, kept and f"to keep it, {kept}"))
     return Step(
         says=f"Erase every signature on {path}",
         commands=partitioning.erase(disk, planned(machine, path, identity.disk(name), partitions)),
         after=machine.with_(Disk(path), partitioning.erased(disk)),
-        destroys=(_with_maker(loss(machine, path, disk), disk, identity, name),),
+        destroys=(_with_hint(loss(machine, path, disk), kept),),
         locks=(disk.node,),
     )
 
 
-def _with_maker(lost: Loss, disk: DiskState, identity: Identity, name: str) -> Loss:
-    """The loss; it says so if this play laid the disk out on another machine."""
-    if not isinstance(disk.table, gpt.Gpt) or not identity.is_of_another_machine(disk.table.id, name):
-        return lost
-    return replace(
-        lost,
-        what=f"{lost.what} (this play laid it out on another machine; `-e {MACHINE}={ANY}` accepts it as it is)",
-    )
+def _with_hint(lost: Loss, kept: str) -> Loss:
+    """The loss, and how the disk can be kept, if this play laid it out."""
+    return replace(lost, what=f"{lost.what} ({kept})") if kept else lost
+
+
+def _to_keep(path: str, disk: DiskState, identity: Identity, name: str) -> str:
+    """What a person does to keep a disk that this play laid out; "" if it does not look like one."""
+    if disk.table is None and disk.stray:
+        again = f"printf 'label: gpt\\nlabel-id: {identity.disk(name)}\\n' | sfdisk --force --no-reread {path}"
+        return (
+            "restore its partition table, which is lost while the kernel still has the partitions: with a backup of "
+            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run this again: it puts back "
+            "every partition whose filesystem is still there"
+        )
+    if not isinstance(disk.table, gpt.Gpt):
+        return ""
+    if identity.is_of_another_machine(disk.table.id, name):
+        return f"this play laid it out on another machine; `-e {MACHINE}={ANY}` accepts it as it is"
+    if label_id := _former(disk.table, identity, name):
+        return (
+            "set its label-id back, which was changed: its partitions have the UUIDs of this play; "
+            f"`sfdisk --no-reread --disk-id {path} {label_id}`, then run this again"
+        )
+    return ""
+
+
+def _former(table: gpt.Gpt, identity: Identity, name: str) -> UUID | None:
+    """The label-id that the table had when this play made partitions in it; None if it made none."""
+    ours = (identity.disk(name), identity.disk_anywhere(name))
+    return next((each for each in ours if _has_ours(replace(table, id=each), identity)), None)
+
+
+def _has_ours(table: gpt.Gpt, identity: Identity) -> bool:
+    return any(is_our_partition(identity, table, entry) for entry in table.entries)
 
 
 def _step(says: str, machine: Machine, path: str, disk: DiskState, after: DiskState, *lost: Loss) -> Step:

@@ -59,6 +59,13 @@ def attributes_of(bits: int) -> tuple[str, ...] | None:
     return found if sum(known[name] for name in found) == bits else None
 
 
+def attributes(bits: int) -> str:
+    """The attributes in an entry of the GPT, in words; those without a name by their bits."""
+    names = {1 << bit: name for name, bit in _ATTRIBUTES.items()}
+    each = (1 << at for at in range(64) if bits >> at & 1)
+    return ", ".join(names.get(bit, f"bit {bit.bit_length() - 1}") for bit in each) or "none"
+
+
 def check_name(name: str) -> None:
     """Raise ``ValueError`` for a name that a partition cannot have."""
     if len(name) > LONGEST_NAME or not gpt.expressible(name):

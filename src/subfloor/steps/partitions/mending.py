@@ -11,7 +11,7 @@ from subfloor.observe.disk import PartitionState
 from subfloor.steps.losses import loss_of_remains, losses_of_partitions
 from subfloor.steps.ownership import holds_nothing_finished, remains
 from subfloor.steps.partitioning import check_expressible, extent, rename, rewrite, tellable, wipe, with_partition
-from subfloor.steps.partitions.declared import Partition
+from subfloor.steps.partitions.declared import Partition, attributes
 from subfloor.steps.partitions.labelled import LabelledDisk
 from subfloor.steps.partitions.places import size_of, start_of, within_bounds
 from subfloor.steps.partitions.removing import may_go, of_this_name, remove, remove_namesake
@@ -99,8 +99,8 @@ def _says(on: LabelledDisk, there: Entry, wanted: Entry) -> str:
         ("type", type_name(there.type), type_name(wanted.type)),
     )
     listed = [f"{what} from {was!r} to {now!r}" for what, was, now in changes if was != now]
-    if not listed:
-        return f"Set the attributes of {which}"
+    if there.attrs != wanted.attrs:
+        listed.append(f"attributes from {attributes(there.attrs)} to {attributes(wanted.attrs)}")
     return f"Set the {' and the '.join(listed)} of {which}"
 
 

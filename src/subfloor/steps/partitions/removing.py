@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from subfloor.core.errors import Refused
 from subfloor.core.task import Step
+from subfloor.observe.disk import Content
 from subfloor.steps import in_use, partitioning
 from subfloor.steps.losses import losses_of_partitions
-from subfloor.steps.ownership import holds_nothing_finished, is_our_partition
+from subfloor.steps.ownership import holds_nothing_finished, is_our_content, is_our_partition
 from subfloor.steps.partitioning import check_expressible, extent, tellable, without_partitions
 from subfloor.steps.partitions.declared import Partition
 from subfloor.steps.partitions.labelled import LabelledDisk
@@ -16,6 +17,12 @@ from subfloor.storage.marks import final
 _ANEW = (
     "to start over on the whole disk, give it another name with `disk:` in `wipefs` and `gpt-label`, and consent with "
     "`--destroy DEVICE`"
+)
+
+
+_OTHERWISE = (
+    "choose a free number; or remove this task, and make a filesystem on the partition as it is with `mkfs`, with "
+    f"consent for it; {_ANEW}"
 )
 
 
@@ -49,8 +56,20 @@ def replace_(on: LabelledDisk, declared: Partition, there: Entry) -> Step:
         return remove(on, declared, (there,), f"{declared.name!r} is declared in its place")
     raise Refused(
         f"{_found(on, there)} is not the {declared.name!r} that this play makes: it has another UUID",
-        advice="choose a free number; or remove this task, and make a filesystem on the partition as "
-        f"it is with `mkfs`, with consent for it; {_ANEW}",
+        advice=_back(on, declared, there) or _OTHERWISE,
+    )
+
+
+def _back(on: LabelledDisk, declared: Partition, there: Entry) -> str:
+    """How a changed UUID is set back, if the content of the partition shows that this play made it; "" otherwise."""
+    ours, volume = declared.uuid(on.table), on.disk.volume(there.number)
+    content = volume.content if volume else None
+    made = isinstance(content, Content) and content.uuid and is_our_content(declared.identity, ours, content)
+    if not made or final(there.name) != declared.name:
+        return ""
+    return (
+        "its content has the UUID that this play gives, so only that of the partition was changed; set it back with "
+        f"`sfdisk --no-reread --part-uuid {on.path} {there.number} {ours}`, then run this again"
     )
 
 
@@ -77,7 +96,10 @@ def _check_unused(on: LabelledDisk, entry: Entry, why: str) -> None:
     volume = on.disk.volume(entry.number)
     if volume and volume.in_use:
         what = f"{_found(on, entry)} would be removed ({why}), and"
-        advice = "declare the partition as it is now; or unmount or `swapoff` it, then run this again"
+        advice = (
+            "declare the partition as it is now; or, to have it made again without what it holds, unmount or `swapoff` "
+            "it, run this again, and consent"
+        )
         raise in_use.refusal(on.machine, what, on.disk.partition_node(entry.number), volume.users, advice)
 
 
