@@ -54,13 +54,13 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
 
 def _drift(each: Drift) -> Iterator[str]:
     yield f"### {each.drift}\n"
-    yield from _block("sh", each.make)
+    yield from _block("text", each.make)
     yield f"`check` ends with status {each.status}:\n"
     yield from _block("text", each.says)
     yield DOES[each.apply].format(consent=each.consent or "/dev/vda")
     if each.then:
         yield "\nA person does this, and runs `apply` again:\n"
-        yield from _block("sh", each.then)
+        yield from _block("text", each.then)
     else:
         yield ""
 
