@@ -63,16 +63,20 @@ def test_a_disk_that_another_tool_left(
         assert [word for word in foreign.shows if word not in said] == [], said
         count("zoo", "in use: refused whatever is consented to, not one byte changed")
         assert not (wrong := zoo.make(guest, foreign, foreign.busy, node)), wrong
+    elif foreign.kept:
+        unchanged(guest, subfloor, sh, node, consent=("--destroy", node), says=foreign.kept)
+        count("zoo", "refused whatever is consented to, not one byte changed")
     elif foreign.asks:
         said = unchanged(guest, subfloor, sh, node, consent=("--destroy", zoo.SECOND), says=f"--destroy {node}")
         assert [word for word in foreign.shows if word not in said] == [], said
         count("zoo", "refused without consent, not one byte changed")
     consent = ("--destroy", node) if foreign.asks else ()
-    (done,) = subfloor(words(node, *consent))
+    name = ("-e", "called=again") if foreign.kept else ()
+    (done,) = subfloor(words(node, *name, *consent))
     assert done.status == 0, done.said
     sh(zoo.REPLUG, node)
     assert zoo.remains(sh, node) == zoo.wanted(node)
-    (checked,) = subfloor(["check", *words(node)[1:]])
+    (checked,) = subfloor(["check", *words(node, *name)[1:]])
     assert checked.status == 0, checked.said
     count("zoo", "laid out by the first run with consent, nothing came back")
 

@@ -39,6 +39,7 @@ class ForeignDisk:
     asks: bool = True
     shows: tuple[str, ...] = ()
     busy: str = ""
+    kept: str = ""
     sector: int = 512
 
     @property
