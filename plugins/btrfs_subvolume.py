@@ -119,7 +119,7 @@ class BtrfsSubvolume(Task):
             raise Refused(
                 f"the subvolume {self.path} is read-only: a snapshot, or received from elsewhere",
                 advice=f"name another path, or make it writable: `btrfs property set {self._quoted} ro false`; "
-                "then run this again",
+                "then run subfloor again",
             )
         steps = (self._property(machine, state), self._make_blank(machine), self._rest(machine, state))
         return next((step for step in steps if step), None)
@@ -149,7 +149,7 @@ class BtrfsSubvolume(Task):
         if not state.empty:
             raise Refused(
                 f"{self.path} is not empty, and existing files keep their copy-on-write setting",
-                advice=f"move them out, and run this again; or for new files alone: `chattr {flag} {self._quoted}`",
+                advice=f"move them out, and run subfloor again; or for new files alone: `chattr {flag} {self._quoted}`",
             )
 
     def _make_blank(self, machine: Machine) -> Step | None:
@@ -175,7 +175,7 @@ class BtrfsSubvolume(Task):
             raise Refused(
                 f"the subvolume {self.blank} {what}",
                 advice=f"name another `blank`; or, if it is not needed, `btrfs subvolume delete "
-                f"{shlex.quote(self.blank)}`, and run this again",
+                f"{shlex.quote(self.blank)}`, and run subfloor again",
             )
         return None
 

@@ -109,7 +109,7 @@ class KeptMachineId(Task):
         wanted = Node(FILE, int(_MODE, 8), ROOT, ROOT)
         if state == "invalid":
             raise Refused(
-                f"{self._file} holds no valid machine id", advice="inspect the file, remove it, and run this again"
+                f"{self._file} holds no valid machine id", advice="inspect the file, remove it, and run subfloor again"
             )
         if state == "valid" and isinstance(there, Node):
             return paths.mend(machine, self._file, there, wanted)

@@ -187,7 +187,7 @@ class MountFilesystem(Task):
         places = " ".join(shlex.quote(path) for path in (self.path, *others))
         return Refused(
             f"{self.path} is mounted {how}, which a remount cannot change{also}",
-            advice=f"`umount {places}`, then run this again; or, if the kernel drops an option that the device or "
+            advice=f"`umount {places}`, then run subfloor again; or, if the kernel drops an option that the device or "
             "filesystem does not support, remove it from `options`",
         )
 

@@ -141,7 +141,7 @@ class SshHostKeys(Task):
         if state != "private":
             raise Refused(
                 f"{path} is {'empty' if state == 'empty' else 'no private key'}, and sshd cannot use it",
-                advice="inspect the file, move it elsewhere, and run this again; subfloor never overwrites it",
+                advice="inspect the file, move it elsewhere, and run subfloor again; subfloor never overwrites it",
             )
         return paths.mend(machine, path, there, _PRIVATE) if isinstance(there, Node) else None
 
@@ -158,7 +158,8 @@ class SshHostKeys(Task):
             )
         if state != "public":
             raise Refused(
-                f"{path} is not a public key", advice="move it elsewhere, and run this again: subfloor derives it again"
+                f"{path} is not a public key",
+                advice="move it elsewhere, and run subfloor again: subfloor derives it again",
             )
         return paths.mend(machine, path, there, _PUBLIC) if isinstance(there, Node) else None
 

@@ -42,7 +42,7 @@ from subfloor.plugin import (
 )
 
 _TYPES = ("btrfs", "ext4", "xfs")
-_AGAIN = "then run this again"
+_AGAIN = "then run subfloor again"
 
 
 @dataclass(frozen=True, kw_only=True)

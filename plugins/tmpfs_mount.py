@@ -134,7 +134,7 @@ class TmpfsMount(Task):
             raise Refused(
                 f"the tmpfs at {self.path} holds {sizes.show(used.size)}, which is more than {self._says}",
                 advice="declare a larger `size`, or remove what is not needed (`du -x` shows what is large), "
-                "then run this again",
+                "then run subfloor again",
             )
 
     def _chmod(self, machine: Machine) -> Step | None:

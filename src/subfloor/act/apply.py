@@ -160,13 +160,13 @@ def _lacking(commands: tuple[Command, ...], seen: Machine) -> Refused | None:
         return Refused(
             f"{', '.join(missing)} is not installed",
             advice="install the package that has it (on Debian `apt install PACKAGE`, on NixOS "
-            "`nix-shell -p PACKAGE`), then run this again",
+            "`nix-shell -p PACKAGE`), then run subfloor again",
         )
     for command in commands:
         for why in filter(None, (seen[demand] for demand in command.demands)):
             return Refused(
                 f"`{shlex.join(command.argv)}` would fail: {why}",
-                advice="change what the task declares (its size, its options), then run this again",
+                advice="change what the task declares (its size, its options), then run subfloor again",
             )
     return None
 

@@ -24,7 +24,7 @@ def check_same_disks(planned: Machine, now: Machine) -> None:
                 f"{subject} is not the disk that the plan was made for: expected {before.describe()}, "
                 f"found {state.describe()}",
                 advice="this disk was not changed; find out why the name changed (dmesg, ls -l /dev/disk/by-id), "
-                "then run this again to see the plan for it",
+                "then run subfloor again to see the plan for it",
             )
 
 
@@ -51,7 +51,7 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
         raise Refused(
             f"the content of {loss.device} has changed since consent was given: expected "
             f"{before.describe()}, found {after.describe()}",
-            advice="find out what changed it; then run this again to see what would be lost now",
+            advice="find out what changed it; then run subfloor again to see what would be lost now",
         )
 
 

@@ -121,7 +121,7 @@ def gone(lock: Lock) -> Refused:
     """The error for a step whose disk no longer exists."""
     return Refused(
         f"{lock} can no longer be opened",
-        advice="check that the disk is still attached (lsblk, and the kernel's log: dmesg), then run this again",
+        advice="check that the disk is still attached (lsblk, and the kernel's log: dmesg), then run subfloor again",
     )
 
 
@@ -131,5 +131,5 @@ def refusal(lock: Lock, holders: Sequence[str]) -> Refused:
     return Refused(
         f"{lock} is locked by another program{by}",
         advice="another run, or a tool of an interrupted run, is still working: wait until it ends "
-        f"(fuser {lock.path} shows it), then run this again",
+        f"(fuser {lock.path} shows it), then run subfloor again",
     )

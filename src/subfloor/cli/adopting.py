@@ -94,7 +94,7 @@ class Asking:
     def confirm(self, step: Step) -> bool:
         """Whether the step is one that was shown. Raises ``Refused`` if not: the disk has changed since."""
         if step.commands not in self._agreed:
-            raise Refused(f"“{step.says}” was not shown: the disk has changed since", advice="run this again")
+            raise Refused(f"“{step.says}” was not shown: the disk has changed since", advice="run subfloor again")
         return True
 
     def _show(self, reports: Sequence[HostReport]) -> None:

@@ -137,8 +137,9 @@ def _open_swaps(layout: Layout) -> Iterator[str]:
     for swap in layout.swaps:
         if names and not swap.random_key and not layout.containers(swap.device):
             yield (
-                f"{swap.device} is unencrypted swap: parts of the memory are written to it, and at hibernation all "
-                f"of it, including the keys of {names}; put it into a container, or set `encryption: random`"
+                f"{swap.device} is unencrypted swap: the kernel writes parts of the memory to it, and at hibernation "
+                f"the whole memory, including the keys of {names}; put the swap into a container, or "
+                "set `encryption: random`"
             )
 
 

@@ -22,14 +22,14 @@ def check_persistent(machine: Machine, target: InstallTarget) -> None:
         if not machine[Mount(path)].stack:
             raise Refused(
                 f"nothing is mounted at {path}",
-                advice="put a `mount` or `tmpfs-mount` task for it before this one, and run this again",
+                advice="put a `mount` or `tmpfs-mount` task for it before this one, and run subfloor again",
             )
     for path in (target.at("/nix/store"), target.at(target.state)):
         cover: MountLocation = machine[UnderlyingMount(path)]
         if cover.type in _IN_MEMORY:
             raise Refused(
                 f"{path} would be in memory, on {cover}, and lost at the next boot",
-                advice=f"mount a disk's filesystem at {target.at('/nix')} or give another `state`; run this again",
+                advice=f"mount a disk's filesystem at {target.at('/nix')} or give another `state`; run subfloor again",
             )
 
 
@@ -41,7 +41,7 @@ def check_configured(target: InstallTarget, files: Files) -> None:
     if name not in files:
         raise Refused(
             f"there is no {posixpath.join(target.configuration, name)} to install from",
-            advice="the task `nixos-config` writes it; or put your own there, and run this again",
+            advice="the task `nixos-config` writes it; or put your own there, and run subfloor again",
         )
 
 

@@ -17,14 +17,15 @@ def check(repository: Repository | None, folder: str, own: Iterable[str] = ()) -
     if not repository.readable:
         raise Refused(
             f"{folder} is in a git repository, but the program git is missing, so its tracked files are unknown",
-            advice="install git (on a NixOS installer: `nix-shell -p git`) and run this again in its shell",
+            advice="install git, then run subfloor again; on a NixOS installer, run it in the shell that "
+            "`nix-shell -p git` opens",
         )
     if names := sorted(repository.untracked - set(own)):
         raise Refused(
             f"git does not track {', '.join(names)} in {folder}, and Nix reads only tracked files of a flake: it "
-            "would ignore this without an error",
-            advice=f"`git -C {shlex.quote(folder)} add --intent-to-add --force -- {shlex.join(names)}` and run this "
-            "again; or move what does not belong to the system elsewhere",
+            "ignores the others without an error",
+            advice=f"`git -C {shlex.quote(folder)} add --intent-to-add --force -- {shlex.join(names)}` and run "
+            "subfloor again; or move what does not belong to the system elsewhere",
         )
 
 

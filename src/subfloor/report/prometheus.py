@@ -35,7 +35,9 @@ def _lines(run: Run) -> Iterator[str]:
 def _of_hosts(run: Run) -> Iterator[str]:
     hosts = run.hosts
     outcomes = [(_of(host, "outcome", each), int(host.outcome is each)) for host in hosts for each in HostOutcome]
-    yield from _metric("subfloor_host_outcome", "1 for the outcome of the host.", outcomes)
+    yield from _metric(
+        "subfloor_host_outcome", "1 for the host's outcome, which the label names; 0 for the other outcomes.", outcomes
+    )
     states = [
         (_of(host, "before", each), int(_applied_before(host) is each)) for host in hosts for each in AppliedBefore
     ]

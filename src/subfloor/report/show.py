@@ -120,7 +120,7 @@ def _notes_on(disk: DiskState, volume: PartitionState) -> Iterator[str]:
     if start + size > disk.size:
         yield f"{which} reaches beyond the end of the disk"
     if not volume.known:
-        yield f"{which}: the kernel's entry differs from the table"
+        yield f"{which}: the kernel has another start or size than the partition table"
     if entry and unfinished(entry):
         yield f"{which} {entry.name!r}: an apply was interrupted; run it again to finish the partition"
 

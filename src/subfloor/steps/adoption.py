@@ -22,7 +22,8 @@ from subfloor.storage.devices import device
 from subfloor.storage.gpt import Entry, Gpt
 
 _DECLARE = (
-    "declare what is there (`subfloor draft` writes it), or change the disk by hand, without loss; then run this again"
+    "declare what is there (`subfloor draft` writes it), or change the disk by hand, without loss; then run subfloor "
+    "again"
 )
 
 
@@ -93,7 +94,7 @@ class Adoption(Task):
         if step and step.destroys:
             raise Refused(
                 f"repairing the GPT of {self.device} would overwrite unknown data: {step.destroys[0].what}",
-                advice="copy the disk first; then repair its table with sgdisk or gdisk, and run this again",
+                advice="copy the disk first; then repair its table with sgdisk or gdisk, and run subfloor again",
             )
         return step
 
@@ -154,7 +155,7 @@ class Adoption(Task):
                 f"the next boot would not find a partition of {self.device}: its PARTUUID changes, and is named in "
                 f"{listed}",
                 advice="name the filesystem there instead, by UUID= or LABEL=, which stay (in the boot loader's "
-                "configuration, for the kernel's command line, and then reboot); then run this again",
+                "configuration, for the kernel's command line, and then reboot); then run subfloor again",
             )
 
     def _stale(self, machine: Machine, table: Gpt, stamped: Gpt) -> list[Naming]:

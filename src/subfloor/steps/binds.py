@@ -75,7 +75,7 @@ def check_bound(machine: Machine, bind: Bind, top: Mounted) -> None:
         was = top.root.removesuffix("//deleted")
         raise Refused(
             f"the directory that is bound to {bind.target} was deleted: {was} in {top.source}",
-            advice=f"its content is lost when the bind goes away; run `umount {bind.target}`, then run this again",
+            advice=f"its content is lost when the bind goes away; run `umount {bind.target}`, then run subfloor again",
         )
     raise mounts.elsewhere(bind.target, top, f"{bind.source}, that is {wanted},")
 

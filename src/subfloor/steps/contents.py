@@ -78,5 +78,6 @@ def check_unique(volume: Volume, wanted: Content) -> None:
                 raise Refused(
                     f"{node} has the same UUID that {volume.path} would get, {wanted.uuid}: "
                     "it is a copy of content that this play made",
-                    advice="give the copy another UUID, detach its disk, or choose another `seed`; then run this again",
+                    advice="give the copy another UUID, detach its disk, or choose another `seed`; then run "
+                    "subfloor again",
                 )

@@ -80,7 +80,7 @@ def warnings(volume: Volume, kind: str, subject: SizeOn) -> tuple[str, ...]:
 
 
 _BY_HAND = {
-    "swap": "it is in use, so it keeps its size; `swapoff` it, then run this again",
+    "swap": "it is in use, so it keeps its size; `swapoff` it, then run subfloor again",
     "vfat": "it keeps its size; copy its files elsewhere and make it again to use the rest",
     "f2fs": "it keeps its size, because an interruption of `resize.f2fs` could destroy it; with a copy of its files, "
     "unmount it and use that program yourself",

@@ -24,4 +24,4 @@ def _release(above: tuple[Holder, ...]) -> str:
     unmount = [f"umount {path}" for each in above for path in each.mounts]
     close = [each.closes for each in reversed(above) if each.closes]
     commands = ", ".join(f"`{each}`" for each in dict.fromkeys((*unmount, *close)))
-    return f"subfloor never destroys what is in use; release it ({commands}), then run this again" if close else ""
+    return f"subfloor never destroys what is in use; release it ({commands}), then run subfloor again" if close else ""

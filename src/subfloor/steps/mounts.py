@@ -49,7 +49,7 @@ def place(machine: Machine, path: str, kind: str = DIRECTORY) -> MountState:
     return state
 
 
-_AGAIN = "then run this again"
+_AGAIN = "then run subfloor again"
 
 
 def check_way(path: str, there: object, real: str = "") -> None:

@@ -58,7 +58,7 @@ def unused(machine: Machine, path: str, disk: DiskState, instead: str = "") -> D
     """The disk, if neither it nor a partition is in use. Raises ``Refused``, since consent does not help, and
     ``LookNeeded``. ``instead``: the advice, if something better can be done than to release the disk."""
     if disk.is_busy:
-        advice = "subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run this again"
+        advice = "subfloor never destroys what is in use; unmount, `swapoff` or detach it, then run subfloor again"
         raise in_use.refusal(machine, path, disk.node, disk.busy, instead or advice)
     return disk
 
@@ -74,7 +74,7 @@ def tellable(path: str, disk: DiskState) -> DiskState:
     for node, users in (*stale, *used):
         raise Refused(
             f"the kernel's partitions of {path} differ from its table, and {node} is in use: {', '.join(users)}",
-            advice="unmount, `swapoff` or detach it, or reboot; then run this again",
+            advice="unmount, `swapoff` or detach it, or reboot; then run subfloor again",
         )
     return disk
 

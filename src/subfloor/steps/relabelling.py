@@ -27,7 +27,7 @@ def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
         raise Refused(
             f"{volume.path} is {', '.join(volume.users)}, and the label of {kind} cannot be changed while it is in use"
             + _differs(volume, wanted),
-            advice="unmount or `swapoff` it, then run this again",
+            advice="unmount or `swapoff` it, then run subfloor again",
         )
     return Step(
         says=f"Label {volume.path} {wanted.label!r}" + (", after an interrupted change" if broke_off else ""),

@@ -18,7 +18,7 @@ from subfloor.observe.tool import Tool
 from subfloor.steps import mount_options, paths
 from subfloor.storage import sizes
 
-_AGAIN = "then run this again"
+_AGAIN = "then run subfloor again"
 _TOOLS = {"btrfs": "btrfs-progs", "chattr": "e2fsprogs", "lsattr": "e2fsprogs"}
 
 
@@ -101,7 +101,7 @@ def found(machine: Machine, path: str) -> SubvolumeState | None:
     quoted = shlex.quote(path)
     raise Refused(
         f"{path} is a plain directory, but must be a subvolume",
-        advice=f"`rmdir {quoted}` if it is empty; else rename it, run this again, and move back what is in it",
+        advice=f"`rmdir {quoted}` if it is empty; else rename it, run subfloor again, and move back what is in it",
     )
 
 

@@ -102,7 +102,7 @@ def _to_keep(path: str, disk: DiskState, identity: Identity, name: str) -> str:
         again = f"printf 'label: gpt\\nlabel-id: {identity.disk(name)}\\n' | sfdisk --force --no-reread {path}"
         return (
             "restore its partition table, which is lost while the kernel still has the partitions: with a backup of "
-            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run this again: it puts back "
+            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run subfloor again: it puts back "
             "every partition whose filesystem is still there"
         )
     if not isinstance(disk.table, gpt.Gpt):
@@ -112,7 +112,7 @@ def _to_keep(path: str, disk: DiskState, identity: Identity, name: str) -> str:
     if label_id := _former(disk.table, identity, name):
         return (
             "set its label-id back, which was changed: its partitions have the UUIDs of this play; "
-            f"`sfdisk --no-reread --disk-id {path} {label_id}`, then run this again"
+            f"`sfdisk --no-reread --disk-id {path} {label_id}`, then run subfloor again"
         )
     return ""
 

@@ -73,7 +73,10 @@ def test_oddities_of_a_disk_are_shown() -> None:
         (replace(DISK, stray=(7,)), "the table does not have: 7"),
         (replace(DISK, users=("held by md0",)), "in use: held by md0"),
         (replace(DISK, size=GIB), "partition 1 reaches beyond the end"),
-        (replace(DISK, volumes=(PartitionState(1, known=False),)), "the kernel's entry differs from the table"),
+        (
+            replace(DISK, volumes=(PartitionState(1, known=False),)),
+            "the kernel has another start or size than the partition table",
+        ),
         (DiskState("/dev/vdb", GIB, signatures=(UNKNOWN_DATA,)), "not blank"),
     ],
     ids=["damaged", "read-only", "stray", "in-use", "beyond", "unknown-to-kernel", "unknown-data"],

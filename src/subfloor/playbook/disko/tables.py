@@ -130,7 +130,7 @@ def _read(part: Node, option: str, text: str) -> units.Place | int:
     try:
         return units.parted(text)
     except ValueError as error:
-        raise part.at(option).malformed(error, "write it as parted(8) reads it") from None
+        raise part.at(option).malformed(error, "write it in the syntax of parted(8), such as 512MiB or 100%") from None
 
 
 def _not_zero(text: str) -> bool:

@@ -86,7 +86,7 @@ def without(declared: Declared, nodes: tuple[str, ...], stopped: str) -> str:
     stop = f"`mdadm --stop {stopped}`, then " if stopped else ""
     return (
         f"{stop}start it without that member, `mdadm --assemble --run {declared.path} {' '.join(nodes)}`; then run "
-        "this again, which adds the member"
+        "subfloor again, which adds the member"
     )
 
 

@@ -41,7 +41,7 @@ def check_as_declared(volumes: Sequence[Volume], declared: Declared, array: Arra
         raise Refused(
             f"{declared.path} is degraded: the kernel has marked {', '.join(failed)} as faulty",
             advice=f"look at the disk (dmesg, `smartctl --all`); if it is sound, `mdadm {declared.path} --remove "
-            f"{failed[0]}`, and run this again; otherwise replace it",
+            f"{failed[0]}`, and run subfloor again; otherwise replace it",
         )
 
 
@@ -68,9 +68,9 @@ def _check_alive(declared: Declared, array: Array) -> None:
         missing = f"{lost} of its {array.count} members are missing or faulty"
         raise Refused(
             f"{declared.path} has failed: {missing if lost else 'the kernel cannot reach all of its members'}",
-            advice=f"write nothing to it; look at the disks (dmesg, `smartctl --all`), then stop it (`mdadm --stop "
-            f"{declared.path}`), attach what is missing and run this again; if the members differ, copy them before "
-            "you use `mdadm --assemble --force`",
+            advice="do not write to the array; check the disks (dmesg, `smartctl --all`), stop the array (`mdadm "
+            f"--stop {declared.path}`), attach the missing members, then run subfloor again; if the members have different "
+            "event counts (`mdadm --examine`), copy the members before you use `mdadm --assemble --force`",
         )
 
 
@@ -106,7 +106,7 @@ def _added(machine: Machine, volume: Volume, declared: Declared, array: Array) -
             Command(
                 ("mdadm", declared.path, "--re-add", volume.node),
                 advice="if its content is too old for that, erase it with `mdadm --zero-superblock "
-                f"{volume.node}`; then run this again, which asks before it adds it as a new member",
+                f"{volume.node}`; then run subfloor again, which asks before it adds it as a new member",
             ),
             *(() if volume.is_final else volume.mark(volume.final_name)),
         ),

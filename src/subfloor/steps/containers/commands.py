@@ -76,6 +76,6 @@ def resize(name: str, key: Key) -> Command:
 
 
 _WRONG_KEY = (
-    "a status of 2 means that {} does not open it: give the right one, or add it with `cryptsetup luksAddKey`; "
-    "`cryptsetup luksDump` lists the key slots"
+    "exit status 2 means that {} does not open the container: give a key that does, or add this key with "
+    "`cryptsetup luksAddKey`; `cryptsetup luksDump` lists the key slots"
 )

@@ -111,5 +111,5 @@ def check_uuid(declared: Partition, table: gpt.Gpt) -> None:
                 f"partition {entry.number} of {declared.device} has the UUID of partition {declared.number} "
                 f"{declared.name!r}, {entry.uuid}",
                 advice="if it was renumbered, give it its old number again (sgdisk --transpose); if it is a copy, "
-                "give it another UUID (sfdisk --part-uuid); then run this again",
+                "give it another UUID (sfdisk --part-uuid); then run subfloor again",
             )

@@ -69,7 +69,7 @@ def _back(on: LabelledDisk, declared: Partition, there: Entry) -> str:
         return ""
     return (
         "its content has the UUID that this play gives, so only that of the partition was changed; set it back with "
-        f"`sfdisk --no-reread --part-uuid {on.path} {there.number} {ours}`, then run this again"
+        f"`sfdisk --no-reread --part-uuid {on.path} {there.number} {ours}`, then run subfloor again"
     )
 
 
@@ -98,7 +98,7 @@ def _check_unused(on: LabelledDisk, entry: Entry, why: str) -> None:
         what = f"{_found(on, entry)} would be removed ({why}), and"
         advice = (
             "declare the partition as it is now; or, to have it made again without what it holds, unmount or `swapoff` "
-            "it, run this again, and consent"
+            "it, run subfloor again, and consent"
         )
         raise in_use.refusal(on.machine, what, on.disk.partition_node(entry.number), volume.users, advice)
 

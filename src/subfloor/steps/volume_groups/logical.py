@@ -180,7 +180,8 @@ def check_room(declared: Declared, group: Group, extents: int) -> None:
         raise Refused(
             f"the volume group {group.name!r} has no room for {declared.name!r}: {show(max(more, 1) * group.extent)} "
             f"is needed, and {show(group.free * group.extent)} is free",
-            advice="declare a smaller `size`; or give the group another volume, or a larger one",
+            advice="declare a smaller `size`, add a volume to the group, or replace one of its volumes with a larger "
+            "one",
         )
 
 

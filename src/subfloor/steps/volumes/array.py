@@ -53,7 +53,7 @@ class ArrayAt(Location):
         if disk.table is not None:
             raise Refused(
                 f"{self.path} is partitioned, and this play makes no partitions on it",
-                advice=f"if nothing on it is needed, `wipefs --all {self.path}`, then run this again",
+                advice=f"if nothing on it is needed, `wipefs --all {self.path}`, then run subfloor again",
             )
         members = [found for each in self.below if (found := each.own(machine, identity))]
         mark = disk.mark if disk.mark == EndMark(uuid, disk.mark.stage if disk.mark else "") else None

@@ -52,7 +52,7 @@ class EndMarked(Volume):
             raise Refused(
                 f"the filesystem on {self.path} fills the disk to its end, so there is no place for the mark "
                 "that subfloor needs while it changes a label",
-                advice="change the label with the filesystem's own program, then run this again",
+                advice="change the label with the filesystem's own program, then run subfloor again",
             )
 
 

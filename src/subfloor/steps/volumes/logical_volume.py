@@ -103,7 +103,7 @@ def check_same(path: str, disk: DiskState, group: Group, logical: Logical) -> No
     if isinstance(found, str) and logical.uuid and found != group.dm_uuid(logical):
         raise Refused(
             f"{path} is not the logical volume {group.name}/{logical.name}",
-            advice="`dmsetup ls --tree` shows what it is; remove it, then run this again",
+            advice="`dmsetup ls --tree` shows what it is; remove it, then run subfloor again",
         )
 
 

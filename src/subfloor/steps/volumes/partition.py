@@ -77,7 +77,7 @@ class PartitionAt(Location):
         if is_partition(identity, table.id, entry, self.declared):
             return Refused(
                 f"{self.path} is the {self.declared!r} of this play, but was renamed to {entry.name!r}",
-                advice="run the `aligned-partition` task before this one too: it sets the name back",
+                advice="also run the `aligned-partition` task before this one: it restores the name",
             )
         return Refused(
             f"{self.path} ({entry.name!r}) was not made by this play, and stays as it is",

@@ -132,12 +132,12 @@ class Volume(ABC):
     def check_unused(self) -> None:
         """Raise ``Refused`` for a volume in use, since consent does not help, and ``LookNeeded``."""
         if self.in_use:
-            advice = "subfloor never destroys what is in use; unmount or `swapoff` it, then run this again"
+            advice = "subfloor never destroys what is in use; unmount or `swapoff` it, then run subfloor again"
             if self.is_unfinished:
                 by_hand = "; ".join(shlex.join(command.argv) for command in self.mark(self.final_name))
                 advice = (
                     f"its name says that it is unfinished, and then it is made again: if it holds data, keep it with "
-                    f"`{by_hand}`; if not, unmount or `swapoff` it; then run this again"
+                    f"`{by_hand}`; if not, unmount or `swapoff` it; then run subfloor again"
                 )
             raise in_use.refusal(self.machine, self.path, self.node, self.users, advice)
 
