@@ -22,6 +22,7 @@ mkShell {
   packages = callPackage ../src/subfloor/nixos/installed/tools.nix { } ++ [
     (python3.withPackages (
       packages: with packages; [
+        ansible-core
         click
         hypothesis
         jinja2

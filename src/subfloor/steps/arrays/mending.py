@@ -69,8 +69,8 @@ def _check_alive(declared: Declared, array: Array) -> None:
         raise Refused(
             f"{declared.path} has failed: {missing if lost else 'the kernel cannot reach all of its members'}",
             advice="do not write to the array; check the disks (dmesg, `smartctl --all`), stop the array (`mdadm "
-            f"--stop {declared.path}`), attach the missing members, then run subfloor again; if the members have different "
-            "event counts (`mdadm --examine`), copy the members before you use `mdadm --assemble --force`",
+            f"--stop {declared.path}`), attach the missing members, then run subfloor again; if the members have "
+            "different event counts (`mdadm --examine`), copy the members before you use `mdadm --assemble --force`",
         )
 
 

@@ -32,6 +32,7 @@
   ];
   python = [
     "click"
+    "ansible-core"
     "hypothesis"
     "mkdocs-material"
     "jinja2"
