@@ -18,6 +18,7 @@ EXIT_STATUSES: Mapping[int, str] = {
     3: "drift that needs a person: `apply` refuses it; or you declined the plan",
     4: "a host could not be reached",
     5: "drift that `apply` repairs by destroying data, which needs consent (`--destroy`)",
+    6: "`import` wrote a playbook, and listed what no task can describe",
     64: "bad usage, or an error in a playbook or inventory",
 }
 """What each exit status means. Of several hosts the worst counts: 1, then 4, 3, 5, 2, 0."""

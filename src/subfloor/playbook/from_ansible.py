@@ -23,7 +23,7 @@ _TASKS: Mapping[str, str] = {
     "crypttab": "write `luks`; `nixos-config` declares what the installed system must open",
     "lvg": "write `volume-group: {name: …, devices: […]}`",
     "lvol": "write `logical-volume: {group: …, name: …, size: …}`",
-    "mdadm": "write `raid: {name: …, level: 1, devices: […]}` for a mirror; other levels are not supported",
+    "mdadm": "write `raid: {name: …, level: 1, devices: […]}`",
     "zfs": "ZFS is not supported: use `mkfs: {type: btrfs}` and `btrfs-subvolume`",
     "copy": _FILES,
     "template": _FILES,

@@ -102,8 +102,8 @@ def _to_keep(path: str, disk: DiskState, identity: Identity, name: str) -> str:
         again = f"printf 'label: gpt\\nlabel-id: {identity.disk(name)}\\n' | sfdisk --force --no-reread {path}"
         return (
             "restore its partition table, which is lost while the kernel still has the partitions: with a backup of "
-            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run subfloor again: it puts back "
-            "every partition whose filesystem is still there"
+            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run subfloor again: it puts "
+            "back every partition whose filesystem is still there"
         )
     if not isinstance(disk.table, gpt.Gpt):
         return ""
