@@ -48,7 +48,7 @@ _PATIENCE = 10.0
 class Plan:
     """What applying a play would do, task by task, on the machine that was seen.
 
-    ``planned``: the machine after all steps, also those that lack consent, but none that is refused otherwise.
+    ``planned``: the machine after all steps; steps without consent are included, steps refused otherwise are not.
     ``further``: the extra subjects that each task asked for. ``consent``: the consent, with the kernel's nodes added.
     ``unmounted``: the filesystems that are not mounted yet; empty if the plan did not look for them.
     """
@@ -62,12 +62,12 @@ class Plan:
 
     @property
     def stands(self) -> bool:
-        """Whether no task in it is refused or fails."""
+        """Whether no task of the plan is refused or fails."""
         return not any(report.outcome in (Outcome.REFUSED, Outcome.FAILED) for report in self.reports)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """The losses of all its steps."""
+        """The losses of all steps of the plan."""
         return tuple(loss for report in self.reports for taken in report.steps for loss in taken.step.destroys)
 
 
@@ -83,8 +83,8 @@ def _seen(look: Look, result: Result, listen: Listen) -> Machine:
 
 
 Depth = Literal["mounted", "shallow", "deep"]
-"""What a plan reads: ``mounted``: filesystems that are mounted; ``shallow``: these too, and it reports which others it
-left out; ``deep``: also filesystems that exist and are not mounted yet."""
+"""What a plan reads. ``mounted``: only mounted filesystems. ``shallow``: the same, and the plan lists the filesystems
+that it left out. ``deep``: also filesystems that exist and are not mounted yet."""
 
 
 def preflight(
@@ -110,7 +110,7 @@ def preflight(
 
 
 def _for_the_whole_play(entries: Sequence[Entry], consent: Consent, carriers: BlockUuids) -> set[AnySubject]:
-    """What is looked at besides the tasks' subjects: the nodes of the consent, and UUIDs if a task may claim any."""
+    """The subjects besides those of the tasks: nodes of devices with consent, and UUIDs if a task may claim any."""
     claims = any(type(entry.task).claims is not Task.claims for entry in entries if entry.task)
     return {*map(DeviceNode, consent.devices), *((carriers,) if claims else ())}
 
@@ -122,14 +122,14 @@ def _resolved(consent: Consent, seen: Machine) -> Consent:
 
 
 def _wanted(reports: Iterable[TaskReport]) -> set[AnySubject]:
-    """What the commands of these reports need; it is looked at before the first command runs."""
+    """The subjects that show whether the commands of these reports can run; empty if there are no commands."""
     commands = [command for report in reports for command in _commands(report)]
     demands = {demand for command in commands for demand in command.demands}
     return {Privilege(), *demands, *(Tool(command.argv[0]) for command in commands)} if commands else set()
 
 
 def _remembering(shell: Session, listen: Listen) -> Callable[[Iterable[AnySubject]], Machine]:
-    """Looks at what a task asks for, each subject once: nothing changes while a plan is made."""
+    """A look that reads each subject only once, since nothing changes while a plan is made."""
     seen = Machine()
 
     def look(subjects: Iterable[AnySubject]) -> Machine:
@@ -176,7 +176,7 @@ def apply(
     machine: Machine,
     executor: Executor,
 ) -> Iterator[TaskReport]:
-    """Apply the play, task by task, from what was seen; it ends at the first task that does not succeed."""
+    """Apply the play from this machine; yields a report for each task, and ends at the first one with an error."""
     for at, entry in enumerate(entries):
         executor.listen(TaskStarted(entry.name))
         try:
@@ -198,11 +198,11 @@ def apply(
 
 class Executor:
     """Takes steps on a host. Remembers which subjects were seen since the last command ran.
-    Everything seen before is out of date, since no promise describes everything that a command does.
+    Whatever was seen before that command is out of date, since no promise describes everything that a command does.
 
     A step takes two round trips: the locks and a look; the commands and the look that verifies them. The second look
-    is at what the next task needs, too. A step that writes to no disk keeps the lock of such a step before it, and does
-    not look again: what was seen after the last command was seen under that lock.
+    also reads what the next task needs. If two steps in a row write to no disk, the second one keeps the lock of the
+    first. It does not read again what was seen after the first, since that was seen under the same lock.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Executor:
         planned: Machine | None = None,
         ahead: Prefetch | None = None,
     ) -> None:
-        """``planned``: the machine that was seen when the plan was made and shown. ``confirm`` may ask a person."""
+        """``planned``: the machine that was seen for the plan. ``confirm`` returns whether a step may be taken."""
         self.shell, self.consent, self.listen, self.confirm = shell, consent, listen, confirm
         self._planned = Machine() if planned is None else planned
         self._ahead, self._at = ahead or Prefetch(), 0
@@ -225,7 +225,7 @@ class Executor:
         self._further = Machine()  # the extra subjects that the task asked for to decide on its next step
 
     def look(self, subjects: Iterable[AnySubject]) -> Machine:
-        """The current state of the subjects. Raises as ``act.look.look``."""
+        """The current state of the subjects. Raises what ``act.look.look`` raises."""
         return _looked(self.shell, subjects, self.listen)
 
     def look_at_all(self, entries: Sequence[Entry]) -> Machine:
@@ -244,9 +244,9 @@ class Executor:
         return seen
 
     def up_to_date(self, at: int, task: Task | None, machine: Machine) -> Machine:
-        """The machine, with a new look at those subjects of the task of this number that a command may have changed.
+        """The machine, after a new look at those subjects of task number ``at`` that a command may have changed.
 
-        Raises ``Refused`` if one of its disks is not the disk that was planned for.
+        Raises ``Refused`` if a disk of the task is not the disk that the plan was made for.
         """
         self._at, self._further = at, Machine()
         if task is None:
@@ -262,8 +262,9 @@ class Executor:
     def take(self, task: Task, step: Step, machine: Machine) -> tuple[Machine, bool]:
         """Take the step, unless the machine has changed since the step was decided.
 
-        Raises ``Refused`` (no consent; not what was shown; locked by another program), ``CommandFailed``,
-        ``Unverified``, ``Declined``, ``Interrupted``.
+        Returns the machine as it is now, and whether the step was taken. Raises ``Refused`` (consent is lacking, the
+        disk differs from the plan, or its lock is held), ``CommandFailed``, ``Unverified``, ``Declined``,
+        ``Interrupted``.
         """
         if lacking := self.consent.lacking(step):
             raise self.consent.refusal(lacking)
@@ -293,7 +294,7 @@ class Executor:
         self.listen(LockAwaited(what, tuple(holders)))
 
     def _taken(self, task: Task, step: Step, machine: Machine, further: Machine, seen: Machine) -> tuple[Machine, bool]:
-        """``seen``: what was seen under the locks."""
+        """Take the step under its locks, unless ``seen``, the look under the locks, shows a change; as ``take``."""
         now = machine.updated(remembering(machine, seen.only(task.subjects())))
         check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine or seen.only(further) != further:
@@ -309,7 +310,7 @@ class Executor:
         return machine.updated(remembering(step.after, self._seen.only(concerned))), True
 
     def _put_off(self, task: Task, step: Step, machine: Machine) -> Machine:
-        """The machine as it is now, for a step whose commands did not run."""
+        """Report a step whose commands did not run; returns the machine as it is now."""
         self.listen(StepPutOff(step))
         self._seen = self.look(task.subjects())
         self._fresh = task.subjects()

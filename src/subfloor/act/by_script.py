@@ -1,8 +1,8 @@
-"""Run commands on a host by one script for each request, where no shell stays open, as on an Ansible connection.
+"""Run commands on a host where no shell can stay open, such as an Ansible connection: each request is one script.
 
-A script runs to its end, whatever happens to the connection, so its locks end with it. What a step is decided on
-was looked at under its locks, in another script. So the script with the step's commands takes the locks, makes the
-same look again, and compares the output, before any of them runs: if it differs, the step is decided again.
+A script runs to its end, whatever happens to the connection, and its locks end with it. The look that a step is
+decided on is made under the step's locks, but by an earlier script. So the script with the step's commands takes the
+locks again, makes the same look, and compares the outputs. If they differ, no command runs: the step is decided again.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ Send = Callable[[bytes], Said]
 """Runs a script by ``sh`` on the host and returns what it printed. Raises ``Unreachable``."""
 
 _OFTEN = 10
-"""How many times in a row a step is decided again because something has changed."""
+"""After this many changes in a row, a step is refused, not decided again."""
 
 _DONE = 77
-"""The exit status of the part of a script that runs apart, if all of it ran."""
+"""The exit status of the subshell in a script, if all pieces in it succeeded."""
 
 
 @dataclass(frozen=True)
 class ScriptHost:
-    """A host on which a script can be run by ``send``."""
+    """A host on which ``send`` runs scripts."""
 
     name: str
     send: Send
@@ -59,7 +59,7 @@ class ScriptHost:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A look that a step was decided on: its sh, and the digest of what it printed."""
+    """The look that a step was decided on: the sh that makes it, and the digest of its output."""
 
     text: str
     digest: str
@@ -71,7 +71,7 @@ class _Seen:
 
     @property
     def compare(self) -> Piece:
-        """sh that makes the look again, and fails if it shows anything else."""
+        """sh that makes the look again, and fails if the output is not the same."""
         return pieces.script(f'[ "$({self.print})" = "{self.digest}  -" ]', timeout=0.0, name="look")
 
 
@@ -81,13 +81,15 @@ class ScriptSession:
     def __init__(self, name: str, send: Send) -> None:
         self._name, self._send = name, send
         self._locks: tuple[Lock, ...] = ()  # the locks of the step that is being taken
-        self._seen: _Seen | None = None  # what it was decided on
+        self._seen: _Seen | None = None  # the look that this step was decided on
         self._moved = 0
 
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
-        """Run pieces of sh one after another; the results of those that ran. In a step, one that writes is guarded.
+        """Run pieces of sh one after another; returns the results of those that ran.
 
-        Raises ``Unreachable``, ``Refused`` for a lock, and ``Moved`` if what the step was decided on is no longer so.
+        In a step, pieces that write run only if the step's look still shows the same. Raises ``Unreachable``,
+        ``Refused`` (a lock is held, a disk is gone, or the machine changes all the time), and ``Moved`` if the machine
+        has changed since the step was decided.
         """
         if not self._locks or all(piece.reads_only for piece in asked):
             return self._run([], asked)
@@ -97,10 +99,11 @@ class ScriptSession:
     def locked(
         self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None, then: Sequence[Piece] = ()
     ) -> Iterator[Sequence[Result]]:
-        """Look at the host under the locks of a step, and guard what follows in the context by that look.
+        """Run ``then``, the look of a step, under the step's locks; the value is its results.
 
-        The locks are held while a request runs, and not between two of them. Raises ``Refused`` if another program
-        holds one for longer than 20 s.
+        In the context, pieces that write run only if this look still shows the same. The locks are held while a
+        request runs, but not between two requests. Raises ``Refused`` if another program holds a lock for longer
+        than 20 s.
         """
         wanted = locks.of_step(devices)
         try:
@@ -127,7 +130,7 @@ class ScriptSession:
     def _under(
         self, wanted: Sequence[Lock], asked: Sequence[Piece], compare: Sequence[Piece] = (), seen: _Seen | None = None
     ) -> list[Result]:
-        """Run pieces under locks, and after a comparison with what was seen."""
+        """Take the locks, compare the machine with ``seen``, then run the pieces; returns the pieces' results."""
         takes = [pieces.script(lock.take_or_wait, timeout=0.0, name="flock") for lock in wanted]
         results = self._run([*takes, *compare], asked, seen)
         for lock, result in zip(wanted, results, strict=False):
@@ -155,7 +158,7 @@ class ScriptSession:
         )
 
     def _run(self, first: Sequence[Piece], asked: Sequence[Piece], seen: _Seen | None = None) -> list[Result]:
-        """Run pieces for the shell itself, and then others. After a failure, what is seen then guards the next try."""
+        """Run ``first`` in the shell itself, then ``asked`` apart. If these fail, renew ``seen`` for the next try."""
         every, mark, began = [*first, *asked], token_hex(16), time.monotonic()
         framed = [replace(piece.frame, alone=True) for piece in every]
         answers = [piece.answer(frame) for piece, frame in zip(every, framed, strict=True)]
@@ -185,7 +188,7 @@ def _seen(piece: Piece, result: Result) -> _Seen:
 
 
 def _script(first: Sequence[Frame], apart: Sequence[Frame], after: str) -> bytes:
-    """One compound command, so that half of a script does nothing. ``after`` runs unless all pieces succeed."""
+    """The script, as one compound command: if its end is lost, nothing runs. ``after`` runs if ``apart`` fails."""
     text = "".join(map(frames.or_exit, first))
     if apart:
         chain = "".join(map(frames.or_exit, apart))

@@ -15,7 +15,7 @@ _STOPPED = (Outcome.REFUSED, Outcome.NOT_VISIBLE)
 
 
 def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tuple[TaskReport, ...]:
-    """The reports; one that an earlier one explains has it as its ``cause``, and is among those that it ``stops``."""
+    """The reports. If an earlier task stops a later one, ``cause`` and ``stops`` of their reports name each other."""
     roots: dict[int, int] = {}
     stopped: list[int] = []
     for at, (entry, report) in enumerate(zip(entries, reports, strict=True)):
@@ -29,7 +29,7 @@ def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tupl
 
 
 def _linked(reports: Sequence[TaskReport], roots: Mapping[int, int]) -> tuple[TaskReport, ...]:
-    """``roots``: the number of the task that explains another one, by the number of that one."""
+    """The reports with ``cause`` and ``stops``. ``roots``: for the number of a task, that of the task that stops it."""
     found = list(reports)
     stops: dict[int, list[str]] = {}
     for at, root in roots.items():
@@ -45,13 +45,13 @@ def _explains(earlier: Task | None, cause: TaskReport, task: Task | None, report
     """Whether an earlier task, which is stopped, is the reason why this one cannot be done."""
     if not (earlier and task):
         return False
-    if report.outcome is Outcome.WOULD_CHANGE:  # from what is there now, which the earlier task would have changed
+    if report.outcome is Outcome.WOULD_CHANGE:  # decided on the current state, which the earlier task would change
         return _needs(task, earlier)
     return _is_stopped(report) and (_words(cause) == _words(report) or _needs(task, earlier))
 
 
 def _is_stopped(report: TaskReport) -> bool:
-    """Whether it is refused or not visible. A plan continues after missing consent, so that stops nothing else."""
+    """Whether the task is refused or not visible. Missing consent does not count, since a plan continues after it."""
     return report.outcome in _STOPPED and not isinstance(report.error, ConsentNeeded)
 
 
@@ -60,8 +60,8 @@ def _words(report: TaskReport) -> tuple[str, str]:
 
 
 def _needs(task: Task, earlier: Task) -> bool:
-    """Whether the task works on what the earlier one makes: on the same partition, on its disk, in the
-    container that it opens, or below its path."""
+    """Whether the task works on something that the earlier task makes: the same partition, a disk that it lays out,
+    a device that it makes appear, or a path below its mounts."""
     own = targets.partitions(task)
     disks = {disk for disk, _ in own} | targets.whole_disks(task)
     if own & targets.partitions(earlier) or disks & targets.laid_out(earlier):

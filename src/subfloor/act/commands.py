@@ -22,8 +22,8 @@ _ANOTHER_TRY = 0.5
 """Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _TRIES = 4
-"""The number of tries in a row in that case, however long they take: on a busy machine several programs may open the
-device one after another, and each may have closed it before subfloor looks for it."""
+"""The number of tries in a row in that case, even if they take longer. On a busy machine several programs may open the
+device one after another, and each may have closed it before subfloor looks for the program."""
 
 
 class Commands:
@@ -34,9 +34,9 @@ class Commands:
         self._runs: Command | None = None
 
     def carry_out(self, commands: Sequence[Command], then: Look) -> Result:
-        """Run the commands and make a look after them; returns the answer to the look.
+        """Run the commands, then make the look ``then``; returns the result of the look.
 
-        A command that fails is repeated for the seconds of its ``patience``. Raises ``CommandFailed``, ``Interrupted``,
+        A command that fails is repeated for up to ``patience`` seconds. Raises ``CommandFailed``, ``Interrupted``,
         and what ``Session.perform`` raises.
         """
         left, failing = tuple(commands), None
@@ -86,22 +86,23 @@ class Commands:
         self._listen(CommandEnded(command, result))
 
     def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
-        """The programs that have open what the command needs, as far as that can be seen."""
+        """The programs that have partitions of the disk open that the command needs, as far as they can be seen."""
         subject = DeviceUsers(command.needs)
         return look(self._shell, {subject})[subject] if command.needs else ()
 
 
 class _Failing:
-    """A command that has failed since ``began``, and whether it is worth another try."""
+    """A command that fails, and whether to try it again. ``began``: when the first try started."""
 
     def __init__(self, command: Command, began: float) -> None:
         self.pauses = pauses()
         self._patience, self._since, self._unseen = command.patience, began, 0
 
     def is_tried_again(self, began: float, openers: Sequence[DeviceUser]) -> bool:
-        """Whether to try again after a failure of the run that ``began`` then.
+        """Whether to try again, after the try that started at ``began`` has failed.
 
-        What had the device open may have closed it since the command failed. So the time counts to the command's start.
+        The time is counted up to the start of this try, since a program that had the device open may have closed it
+        after the failure.
         """
         self._unseen = 0 if openers else self._unseen + 1
         is_disturbed = openers or self._unseen < _TRIES

@@ -16,7 +16,7 @@ from subfloor.storage.devices import device
 
 
 def check_same_disks(planned: Machine, now: Machine) -> None:
-    """Raise ``Refused`` if a disk is not the disk that was planned for."""
+    """Raise ``Refused`` if a disk is not the disk that the plan was made for."""
     for subject, state in now.items():
         before = planned.get(subject)
         if isinstance(state, DiskState) and isinstance(before, DiskState) and _which(before) != _which(state):
@@ -29,9 +29,9 @@ def check_same_disks(planned: Machine, now: Machine) -> None:
 
 
 def _which(disk: DiskState) -> tuple[object, ...]:
-    """What identifies a disk: its node, its own data, and the sequence number of its attachment.
+    """What identifies a disk: its node, size, sector size, model and serial, and the sequence number of its attachment.
 
-    A mapped device has the size that this run may give it.
+    The size of a mapped device is left out, since this run may change it.
     """
     size = None if disk.mapped else disk.size
     return disk.node, disk.seq, size, disk.limits.sector, disk.model, disk.serial
@@ -56,7 +56,7 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
 
 
 def remembering(promised: Machine, seen: Machine) -> Machine:
-    """What was seen, plus for each disk the parts that this run may destroy: consent to them is not on the disk."""
+    """``seen``, with the parts of each disk that this run emptied with consent: no look at the disk can show these."""
     disks = {
         subject: replace(state, cleared=before.cleared)
         for subject, state in seen.items()

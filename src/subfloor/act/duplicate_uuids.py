@@ -14,7 +14,7 @@ from subfloor.observe.block_uuids import UuidHolder
 
 
 def claimed(entries: Sequence[Entry], machine: Machine, reports: Sequence[TaskReport]) -> tuple[tuple[Claim, ...], ...]:
-    """The claims of each task on the machine that the steps of the play promise. Raises ``PluginError``."""
+    """The claims of each task, on the machine that the last step of the play promises. Raises ``PluginError``."""
     for report in reports:
         if report.steps:
             machine = report.steps[-1].step.after

@@ -1,4 +1,4 @@
-"""What happens in a run, as events for the screen and the log; and the errors that end one without a fault."""
+"""What happens in a run, as events for the screen and the log; and the errors that end a run without a fault."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class StepPutOff:
-    """A step was not taken after all: the machine changed before its commands ran. It is decided again."""
+    """A step was not taken after all: the machine changed before its commands ran. The task decides again."""
 
     step: Step
 

@@ -40,7 +40,7 @@ class Stream:
 
     @property
     def ended(self) -> bool:
-        """Whether the end has been read."""
+        """Whether the end mark has been read."""
         return self._status is not None
 
     @property
@@ -121,7 +121,7 @@ class Answer:
 
 
 _STALLED = 1.0
-"""Seconds after the end of a frame in which the next one begins, if no program keeps the relays from ending."""
+"""Seconds after the end of a frame. If the next frame has not begun by then, a program keeps the relays from ending."""
 
 
 class Exchange:
@@ -145,10 +145,10 @@ class Exchange:
         """The stream with the latest output."""
 
     def run(self, advanced: Callable[[], None], each_second: Callable[[float], None]) -> None:
-        """Continue until the last frame has ended, or one after which no other runs.
+        """Continue until the last frame has ended, or a frame has ended with a status that it does not accept.
 
         ``advanced`` is called when a frame has ended. ``each_second`` is called at least once per second with the
-        seconds since the current frame began. An exception from them ends this. Raises ``Gone``.
+        seconds since the current frame began. An exception from either function ends the exchange. Raises ``Gone``.
         """
         self._since = time.monotonic()
         with selectors.DefaultSelector() as selector:
@@ -168,7 +168,7 @@ class Exchange:
                     each_second(time.monotonic() - self._since)
 
     def rest(self) -> list[bytes]:
-        """What can still be read from a shell that has closed a stream: the reason is often on the other one."""
+        """The output that can still be read after the shell closed a stream: the other one often shows the reason."""
         read: list[bytes] = []
         for pipe in (self._stdout, self._stderr):
             with selectors.DefaultSelector() as selector:
@@ -189,7 +189,7 @@ class Exchange:
         advanced()
 
     def _end_stall(self, selector: selectors.BaseSelector) -> None:
-        """End the relays of the last frame if the next one does not begin: a program was left behind."""
+        """End the relays of the last frame if the next frame does not begin: a program that runs on keeps them open."""
         last = self._answers[self.at - 1] if self.at else None
         if not last or self._stall_ended or self._answers[self.at].out.begun or self._left:
             return

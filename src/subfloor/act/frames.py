@@ -3,12 +3,12 @@
 A frame is one compound command, ``{ … }``. A shell parses a compound command to its end before it runs any of
 it (POSIX.1, XCU 2.9.4). So a frame that lost its end with the connection is a syntax error and does nothing.
 
-Several frames may be sent as one request, which is one compound command too. Then nothing has to be decided between
-them: the next one runs if the one before ended with a status that it accepts.
+Several frames may be sent as one request, which is one compound command too. The shell runs each frame only if the
+frame before has succeeded: it ended with 0, or with another status that it accepts.
 
-A command's output goes to its own pipes. Each is read by a ``cat`` that passes it on: the relay. The next frame
-starts when the relays have ended. A program that a command has left running keeps them from ending; then the runner
-ends them. So its output never gets into the output of a later command.
+A command writes to pipes of its own. From each pipe a ``cat``, the relay, reads the output and passes it on. The next
+frame starts when the relays have ended. A program that a command has left running keeps the relays from ending; then
+the runner kills the relays. So the output of that program never gets into the output of a later command.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ _RELAY = (
 )
 
 Way = Literal["in_shell", "apart", "looking"]
-"""How a frame runs: in the shell itself, which it may change, and without processes that it leaves behind; in a
-subshell with relays for both output streams; in one with a relay for standard output, without standard error."""
+"""How a frame runs. ``in_shell``: in the shell itself, which it may change; it must leave no process behind.
+``apart``: in a subshell, with relays for both output streams. ``looking``: in a subshell, with a relay for standard
+output; standard error is discarded."""
 
 
 @dataclass(frozen=True)
@@ -104,20 +105,21 @@ class Frame:
 
     @property
     def begin(self) -> bytes:
-        """What both streams contain before the relay's process id, which comes before the output."""
+        """The bytes at the beginning of both streams. The relay's process id follows them, then the output."""
         return f"\n{self.mark} begin\n".encode()
 
     @property
     def end(self) -> bytes:
-        """What both streams contain after the output and before the exit status."""
+        """The bytes after the output on both streams. The exit status follows them."""
         return f"\n{self.mark} ".encode()
 
 
 def request(frames: Sequence[Frame], relays: Sequence[int] = (), first: str = "") -> bytes:
     """The bytes that run frames one after another, until one ends with a status that it does not accept.
 
-    Those that run in the shell itself come first. The others run in the background, so the shell can read the next
-    request meanwhile. ``relays``: the process ids of the last request's relays. ``first``: sh that runs before all.
+    Frames that run in the shell itself must come first. The others run in the background, so the shell can read the
+    next request meanwhile. ``relays``: the process ids of the last request's relays, which are ended at the start.
+    ``first``: sh that runs before all frames.
     """
     apart = [frame for frame in frames if frame.way != "in_shell"]
     text = f"{{ {''.join(map(or_exit, apart))}}} &\n" if apart else ":\n"
@@ -136,7 +138,7 @@ def _accepted(frame: Frame) -> str:
 
 
 def ending(relays: Sequence[int]) -> bytes:
-    """The bytes that end relays while a request runs: programs that were left behind keep them from ending."""
+    """The bytes that kill relays while a request runs, because programs that were left behind keep them from ending."""
     return _encoded(f"{{ kill_relays {' '.join(map(str, relays))}\n}}\n")
 
 

@@ -43,7 +43,7 @@ class Host:
 
     @contextlib.contextmanager
     def shell(self, interrupt: Event | None = None) -> Iterator[Shell]:
-        """A shell on the host, closed at the end. ``interrupt`` ends what it runs. Raises ``Unreachable``."""
+        """A shell on the host, closed at the end. ``interrupt`` ends the running command. Raises ``Unreachable``."""
         with one_connection(self.prefix) as prefix:
             shell = Shell(self, prefix, interrupt)
             try:
@@ -53,11 +53,11 @@ class Host:
 
 
 class Shell:
-    """An open ``sh`` on a host. ``kill`` also ends what it runs: no command outlives an interrupted run."""
+    """An open ``sh`` on a host. ``kill`` also ends the running command: no command outlives an interrupted run."""
 
     def __init__(self, host: Host, prefix: tuple[str, ...], interrupt: Event | None = None) -> None:
-        """``prefix``: the host's, for this run. ``interrupt``: if it is set, what runs is ended within a second, with
-        ``KeyboardInterrupt``: only the main thread gets a signal. Raises ``Unreachable``."""
+        """``prefix``: the argv that leads to the host in this run. ``interrupt``: if it is set, the running command is
+        ended within a second, and ``KeyboardInterrupt`` is raised. Raises ``Unreachable``."""
         self.host, self._prefix, self._interrupt = host, prefix, interrupt
         self._relays: tuple[int, ...] = ()
         self._due: tuple[Lock, ...] = ()  # the locks of the last step: the next request releases them first
@@ -76,10 +76,10 @@ class Shell:
         return start(self.host.name, self._prefix, self.host.password, _ANSWER)
 
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
-        """Run pieces of sh one after another, in one request; the results of those that ran.
+        """Run pieces of sh one after another, in one request; returns the results of those that ran.
 
-        A piece runs if the one before ended with a status that it accepts. Pieces for the shell itself come first.
-        Raises ``CommandFailed`` if one does not end in time (its process group is ended, and this shell with it),
+        A piece runs only if the piece before has succeeded. Pieces for the shell itself must come first.
+        Raises ``CommandFailed`` if a piece does not end in time (the shell and all of its processes are ended),
         ``Unreachable`` if the shell has ended, and what the functions of the pieces raise.
         """
         framed = [piece.frame for piece in asked]
@@ -139,10 +139,10 @@ class Shell:
     ) -> Iterator[Sequence[Result]]:
         """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; every command inherits it.
 
-        ``then`` runs in the same request, once the locks are taken; its results are the value. The next request
-        releases the locks before it does anything else, unless these locks are wanted again; ``release`` does so at
-        once. The descriptors are read-only, since closing a writable one makes udev probe the disk again.
-        Raises ``Refused`` if another program holds a lock for longer than 20 s.
+        The pieces of ``then`` run in the same request, once the locks are taken; the value is their results. After the
+        context, the next request first releases the locks, unless it takes the same locks again. ``release`` releases
+        them at once. The descriptors are read-only, since closing a writable one makes udev probe the disk again.
+        Raises ``Refused`` if another program holds a lock for longer than 20 s, or if a device is gone.
         """
         wanted, held = locks.of_step(devices), self.holds(devices)
         self._due, self._held = (() if held else self._due), False
@@ -154,11 +154,11 @@ class Shell:
             self._due = wanted
 
     def holds(self, devices: Sequence[str]) -> bool:
-        """Whether the locks of the last step are those that ``locked`` would take, and nothing has released them."""
+        """Whether the locks that ``locked`` would take are still held from the last step."""
         return self._held and self._due == locks.of_step(devices) and not self._ended
 
     def release(self) -> None:
-        """Release the locks of the last step now: nothing follows it for a while."""
+        """Release the locks of the last step now, because no step follows for a while."""
         if self._due and not self._ended:
             self.script(":", timeout=GRACE)
 

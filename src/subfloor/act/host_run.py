@@ -19,11 +19,11 @@ from subfloor.core.outcome import HostReport, Outcome, TaskReport
 from subfloor.core.task import Step
 
 Confirm = Callable[[Step], bool] | None
-"""Asks about each step; None: nothing is asked."""
+"""Asks the user whether to take a step. None: all steps are taken without a question."""
 
 
 class HostRun:
-    """One host's part of a run. ``ended``: its report, once its work has ended."""
+    """One host's part of a run. ``ended``: the report of the host; None until its work has ended."""
 
     def __init__(self, planned: Planned, watch: Watch, confirm: Confirm) -> None:
         self._planned, self._work, self._watch = planned, planned.work, watch
@@ -45,9 +45,9 @@ class HostRun:
         return self.ended or self._planned.report
 
     def advance(self, play: int, check: Callable[[], None]) -> None:
-        """Apply the tasks up to the end of this play. ``check`` is called before each one, and may raise ``Stopped``.
+        """Apply the tasks up to the end of this play. ``check`` is called before each task, and may raise ``Stopped``.
 
-        The work ends after its last task, at an error, and at once if the host could not be looked at.
+        The work ends after the host's last task, at an error, or at once if the host could not be looked at.
         """
         error: SubfloorError | None = None
         try:
@@ -79,7 +79,7 @@ class HostRun:
             self.ended = replace(self.ended, error=Interrupted())
 
     def _release(self) -> None:
-        """Release the locks: nothing follows on this host for a while."""
+        """Release the locks, because no step follows on this host for a while."""
         if self._executor:
             with contextlib.suppress(SubfloorError, KeyboardInterrupt):
                 self._executor.shell.release()
@@ -90,7 +90,7 @@ class HostRun:
         return failed or not self._executor or len(self._reports) == len(self._work.entries)
 
     def _apply(self, executor: Executor, plan: Plan, end: int, check: Callable[[], None]) -> None:
-        """Apply the tasks before this number, then verify all of them if none is left."""
+        """Apply the tasks with numbers below ``end``. After the host's last task, verify all of its tasks."""
         if self._applied is None:
             self._applied = apply(self._work.entries, self._now(executor, plan), executor)
         while len(self._reports) < end and not self._is_over:
@@ -114,7 +114,7 @@ class HostRun:
             self._listen(report)
 
     def _now(self, executor: Executor, plan: Plan) -> Machine:
-        """The machine, looked at again if time has passed with questions or with the work on other hosts."""
+        """The machine to start from: a new look if the plan has steps, since time may have passed since the plan."""
         if any(report.steps for report in plan.reports):
             return executor.look_at_all(self._work.entries)
         return plan.machine

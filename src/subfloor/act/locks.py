@@ -44,7 +44,7 @@ done
 
 @dataclass(frozen=True)
 class Lock:
-    """A file to lock, with the shell's descriptor for it; ``machine``: it is the lock of the whole machine."""
+    """A file to lock, with the shell's descriptor for it. ``machine``: whether it is the lock of the whole machine."""
 
     path: str
     descriptor: str
@@ -54,7 +54,7 @@ class Lock:
         return f"this machine ({self.path})" if self.machine else self.path
 
     def found(self, path: bytes) -> Lock:
-        """The lock with the path that ``take`` printed: the one of the machine is known only there."""
+        """This lock with the path that ``take`` printed: the path of the machine's lock is known only on the host."""
         return replace(self, path=path.decode("utf-8", "surrogateescape"))
 
     @property
@@ -78,15 +78,15 @@ class Lock:
 
     @property
     def take_or_wait(self) -> str:
-        """sh that takes the lock as ``take`` does, but waits for it as ``wait`` does; if that is in vain, it prints the
-        processes that hold it, on further lines."""
+        """sh that takes the lock like ``take``, and waits like ``wait`` if another program has it. If that program
+        still has it afterwards, the sh prints the processes that hold the lock, on further lines."""
         waits = f"echo; {self.wait} || {{ ({_HOLDERS}); false; }}"
         return f"{self.take}\ncase $? in 0) ;; {GONE}) (exit {GONE}) ;; *) {waits} ;; esac"
 
     @property
     def release(self) -> str:
-        """sh that releases the lock. A service that a step has started must not keep the machine locked; a tool that
-        still writes to a disk must keep the disk locked."""
+        """sh that releases the lock. The machine's lock is also taken from services that a step has started. A disk
+        stays locked while a tool that has inherited the lock still writes to it."""
         unlock = f"flock --unlock {self.descriptor}; " if self.machine else ""
         return f"{unlock}exec {self.descriptor}<&-"
 
@@ -108,7 +108,7 @@ def of_machine() -> Lock:
 
 
 def of_step(nodes: Sequence[str]) -> tuple[Lock, ...]:
-    """The locks of a step that writes to these disks: the one of the machine if there are none."""
+    """The locks of a step that writes to these disks; the lock of the machine if there are no disks."""
     return of_disks(nodes) or (of_machine(),)
 
 
