@@ -40,11 +40,11 @@ class Look:
 
     @property
     def piece(self) -> Piece:
-        """The sh that looks, watched from probe to probe."""
+        """The piece of sh that makes the look; time and output of each probe are limited."""
         return self._watched(script(self._askers, self._mark) or ":", tuple(self._askers.values()))
 
     def within(self, view: PrivateView) -> Piece:
-        """The same sh where the view is shown; what it prints is for ``machine_within``."""
+        """The piece of sh that makes the look inside the view. ``machine_within`` reads its output."""
         (shows,) = view.probes()
         text = f"{shows}\n{_end(self._mark)}\n{script(self._askers, self._mark)}"
         return self._watched(view.around(text), (view, *self._askers.values()))
@@ -63,7 +63,7 @@ class Look:
         return self._machine(split(said, self._mark, len(self._askers)))
 
     def machine_within(self, said: bytes, view: PrivateView) -> tuple[Machine, Shown]:
-        """The state of each subject where the view is shown, and what of that could be shown. Raises ``LookFailed``."""
+        """The state of each subject inside the view, and which places could not be shown. Raises ``LookFailed``."""
         if self._mark.encode() not in said:
             return Machine(), view.not_shown(said.decode("utf-8", "replace"))
         first, *others = split(said, self._mark, len(self._askers) + 1)
@@ -79,7 +79,7 @@ class Look:
 
 
 def look(shell: Session, subjects: Iterable[AnySubject]) -> Machine:
-    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and as ``Session.perform``."""
+    """The current state of each subject. Raises ``LookFailed``, ``PluginError``, and whatever ``perform`` raises."""
     one = Look(subjects)
     if not one.subjects:
         return Machine()
@@ -92,7 +92,7 @@ def _probes(subject: AnySubject) -> tuple[str, ...]:
 
 
 class _Watch:
-    """Follows a look from probe to probe. Raises ``LookFailed`` if one takes too long or prints too much."""
+    """Follows the output of a look. Raises ``LookFailed`` if a probe takes too long or prints too much."""
 
     def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
         self._frame, self._askers = b"\n" + mark.encode() + b" ", askers

@@ -14,14 +14,14 @@ Interrupt = Event
 """Set when the run is interrupted. Only the main thread gets a signal; every shell looks at this once a second."""
 
 _WAKES = 1.0
-"""Seconds after which the main thread wakes. The kernel may give a signal to any thread; if it gives it to another,
-nothing wakes this one, which has to act on it."""
+"""Seconds after which the main thread wakes. It must act on signals, but the kernel may deliver a signal to another
+thread, and then nothing else wakes the main thread."""
 
 
 def in_parallel(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt: Interrupt) -> tuple[R, ...]:
-    """What ``do`` returns for each item, in their order; at most ``forks`` of them at the same time.
+    """The results of ``do`` for each item, in the order of the items. At most ``forks`` calls run at the same time.
 
-    After an interrupt it waits until those that began have ended; ``do`` is still called for the others.
+    After an interrupt, ``do`` is still called for the items that are left, and every call is waited for.
     """
     if forks == 1 or len(items) == 1:
         return tuple(map(do, items))

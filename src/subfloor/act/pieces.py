@@ -14,7 +14,7 @@ Tick = Callable[[float, str], None]
 """Called about once a second with the seconds since the start and the last line that the command printed."""
 
 Watch = Callable[[bytearray], None]
-"""Called about once a second, and on new output, with all output of a piece of sh. An exception from it ends the sh."""
+"""Called about once a second, and on new output, with all output of a piece of sh. If it raises, the sh is ended."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Piece:
     """One piece of sh of a request.
 
     ``timeout``: seconds that it may take. ``accepts``: the exit statuses besides 0 after which the next piece runs.
-    ``most``: how many bytes of the beginning and of the end of its output are kept; None: all. ``reads_only``: it need
-    not be waited for. ``begun`` is called before it runs, or when the piece before it has ended; ``ended`` at its end.
+    ``most``: how many bytes of the beginning and of the end of its output are kept; None: all. ``reads_only``: if it is
+    ended early, nothing waits until it has ended. ``begun`` and ``ended`` are called when it begins and when it has
+    ended, or both after the end, if the whole request is one script.
     """
 
     name: str
@@ -58,16 +59,16 @@ class Piece:
 
     @property
     def frame(self) -> Frame:
-        """A frame for it, with a new mark."""
+        """A new frame for this piece, with a new mark."""
         return Frame(self.text, self.way, self.accepts)
 
     def answer(self, frame: Frame) -> Answer:
-        """The answer to the frame, to be read."""
+        """An empty answer, which receives the output of the frame."""
         out, err = (Stream(frame.begin, frame.end, self.most) for _ in range(2))
         return Answer(out, err, self.accepts)
 
     def hold(self, seconds: float, latest: Stream, out: Stream) -> None:
-        """Call ``watch`` and ``tick``. Raises ``CommandFailed`` if it takes too long, and what ``watch`` raises."""
+        """Call ``watch`` and ``tick``. Raises ``CommandFailed`` if the piece takes too long, and ``watch``'s errors."""
         if seconds > self.timeout:
             raise _overdue(self.name, self.timeout, latest.said)
         if self.watch and out.begun:
@@ -93,7 +94,7 @@ def command(
 
 
 def _spaced(tick: Tick) -> Tick:
-    """Calls ``tick`` once a second, however much output there is."""
+    """A function that calls ``tick`` at most once a second, even if it is called more often."""
     told = 0.0
 
     def spaced(seconds: float, says: str) -> None:
@@ -111,8 +112,8 @@ def script(text: str, *, timeout: float, name: str = "sh") -> Piece:
 
 
 def reading(text: str, *, timeout: float, watch: Watch) -> Piece:
-    """sh that changes nothing. Its end is not waited for if ``watch`` raises an error or anything else ends it: a read
-    from a device that no longer answers cannot be ended, and does no harm."""
+    """sh that changes nothing. If an error or an interrupt ends it, nothing waits until it has ended: a read from a
+    device that no longer answers cannot be ended, and does no harm."""
     return Piece("the look", text, "looking", timeout, watch=watch, reads_only=True)
 
 
@@ -125,6 +126,6 @@ def _overdue(name: str, timeout: float, said: bytearray) -> CommandFailed:
 
 
 def last_line(said: bytes | bytearray) -> str:
-    """The last line that is not empty; a program that shows progress returns to the start of the line."""
+    """The last line that is not empty. A carriage return ends a line too, since it separates messages of progress."""
     lines = bytes(said[-4096:]).decode("utf-8", "replace").replace("\r", "\n").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""What the tasks after a step look at: seen in the same request as the step's result, it costs no round trip."""
+"""Predict what the tasks after a step look at. Subjects that are read together with its result cost no round trip."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from subfloor.core.task import Step, Task
 
 @dataclass(frozen=True)
 class Prefetch:
-    """The tasks of a play and their reports in the plan. ``further``: the extra subjects that each asked for there.
+    """The tasks of a play and their reports in the plan. ``further``: the extra subjects of each task there.
 
-    It only predicts: what it leaves out is looked at when it is needed.
+    This is only a prediction: a subject that it leaves out is looked at when a task needs it.
     """
 
     entries: Sequence[Entry] = ()
@@ -24,15 +24,15 @@ class Prefetch:
     further: Sequence[frozenset[AnySubject]] = ()
 
     def after(self, at: int, task: Task, step: Step) -> frozenset[AnySubject]:
-        """What is probably looked at after this step of the task of this number, besides its own subjects."""
+        """The subjects that are probably needed after ``step`` of task number ``at``, besides that task's own."""
         return self.up_to_change(at + 1) if _is_last(task, step) else self.of(at)
 
     def of(self, at: int) -> frozenset[AnySubject]:
-        """The extra subjects that the task of this number asked for."""
+        """The extra subjects that task number ``at`` asked for in the plan."""
         return self.further[at] if at < len(self.further) else frozenset()
 
     def up_to_change(self, start: int) -> frozenset[AnySubject]:
-        """What the tasks from this number on look at, through the first that the plan changes."""
+        """The subjects of the tasks from number ``start`` to the first one that takes a step in the plan, inclusive."""
         found: set[AnySubject] = set()
         for at in range(start, len(self.reports)):
             task = self.entries[at].task
@@ -43,7 +43,7 @@ class Prefetch:
 
 
 def _is_last(task: Task, step: Step) -> bool:
-    """Whether the task is satisfied after this step, as far as that is known without another look."""
+    """Whether the task is satisfied after this step. False if only another look could show it."""
     try:
         return decide(task, step.after) is None
     except SubfloorError:

@@ -1,7 +1,7 @@
 """End the whole process group of a shell, on any host: first SIGTERM, then SIGKILL.
 
 A shell ends at once on SIGTERM. A tool may ignore it and continue to write to a disk that the next run works on.
-So the end of the group is waited for, not only that of the shell.
+So subfloor waits until the whole group has ended, not only the shell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GRACE = 5.0
 _CONNECTING = 20.0
 _AT_ONCE = 2.0
 
-# A zombie has ended, but stays in its group if the first process does not collect it.
+# A zombie has ended, but stays in its group if process 1 does not collect it.
 # The fields after the name in /proc/PID/stat: the state, the parent, the group (proc_pid_stat(5)).
 _SCRIPT = """
 alive() {
@@ -51,7 +51,7 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
 def end_group(start: Start, group: int) -> None:
-    """End a process group on a host. A process that survives SIGKILL is waiting in the kernel."""
+    """End a process group on a host. A process that waits in the kernel survives even SIGKILL, and is left."""
     if group <= 1:  # kill(2) gives these another meaning: many processes
         return
     # In braces, so that a shell that receives only a part of it does nothing.

@@ -30,7 +30,7 @@ def roll_out(batches: Sequence[Batch], runs: Mapping[str, HostRun], forks: int, 
 
 
 class _Stop:
-    """Why the run stops on all hosts; the first reason counts."""
+    """Why the run stops on all hosts; empty if it does not stop. The first reason counts."""
 
     def __init__(self) -> None:
         self.why = ""
@@ -39,13 +39,13 @@ class _Stop:
         self.why = self.why or why
 
     def check(self) -> None:
-        """Raise ``Stopped`` if the run stops."""
+        """Raise ``Stopped`` if there is a reason."""
         if self.why:
             raise Stopped(self.why)
 
 
 class _Turn:
-    """The turn of each host of a batch, and how many of them failed in it."""
+    """Applies one batch to each of its hosts, and counts the hosts that failed."""
 
     def __init__(self, batch: Batch, stop: _Stop, interrupt: Interrupt) -> None:
         self._batch, self._stop, self._interrupt = batch, stop, interrupt

@@ -57,7 +57,7 @@ def worst(reports: Sequence[HostReport]) -> HostOutcome:
 
 
 def check(works: Sequence[Work], consents: Consents, watch: Watch, forks: int = 1) -> tuple[HostReport, ...]:
-    """What applying would do on each host; ``forks`` hosts are looked at at the same time."""
+    """The plan of each host, as a report. ``forks``: how many hosts are planned at the same time."""
     interrupt = Interrupt()
     with ExitStack() as open_shells:
 
@@ -71,7 +71,7 @@ def check(works: Sequence[Work], consents: Consents, watch: Watch, forks: int = 
 
 
 def _in_turn(works: Sequence[Work], watch: Watch) -> list[Watch]:
-    """A watch for each host, which know the order of the hosts."""
+    """A watch for each host. Calling ``host`` on all of them first fixes the order in which the hosts are shown."""
     found = [watch.on(work.host.name) for work in works]
     for own, work in zip(found, works, strict=True):
         own.host(work.host.name)
@@ -80,7 +80,7 @@ def _in_turn(works: Sequence[Work], watch: Watch) -> list[Watch]:
 
 @dataclass(frozen=True)
 class Applied:
-    """The result of an apply. ``begun``: it started to apply; ``declined``: the user declined the plan."""
+    """The result of an apply. ``begun``: whether a plan was carried out. ``declined``: the user declined the plan."""
 
     reports: tuple[HostReport, ...]
     begun: bool = False
@@ -96,9 +96,10 @@ def carry_out(
     forks: int = 1,
     batches: Sequence[Batch] = (),
 ) -> Applied:
-    """Apply the plays to the hosts, ``forks`` at the same time, unless anything in any of them is refused.
+    """Plan all hosts, ask for approval, and apply; ``forks`` hosts at the same time.
 
-    ``batches``: which hosts are applied to one after another; none: all of them in one batch.
+    If any task on any host is refused or fails in its plan, nothing is applied. ``batches``: the batches, one after
+    another; if there are none, all hosts are one batch.
     """
     interrupt = Interrupt()
     with ExitStack() as open_shells:

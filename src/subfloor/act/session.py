@@ -1,4 +1,4 @@
-"""What the work on a host needs of the way to it: pieces of sh that run there, and locks around them.
+"""The interface to a host: run pieces of sh there, and hold locks while they run.
 
 There are two ways: a shell that stays open (``host``), and a script for each request (``by_script``).
 """
@@ -18,7 +18,7 @@ Waiting = Callable[[str, Sequence[str]], None]
 
 
 class Moved(SubfloorError):
-    """What a step was decided on is no longer so. None of its commands ran: it is decided again."""
+    """The machine has changed since a step was decided. None of the step's commands ran; the step is decided again."""
 
     def __init__(self) -> None:
         super().__init__("the machine changed before the step began", advice="run the same command again")
@@ -28,33 +28,34 @@ class Session(Protocol):
     """Runs pieces of sh on a host, one request after another."""
 
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
-        """Run pieces of sh one after another, in one request; the results of those that ran.
+        """Run pieces of sh one after another, in one request; returns the results of those that ran.
 
-        A piece runs if the one before ended with a status that it accepts. Raises ``CommandFailed``, ``Unreachable``,
+        A piece runs only if the piece before has succeeded. Raises ``CommandFailed``, ``Unreachable``,
         and ``Moved`` in a session that holds no lock between two requests.
         """
 
     def locked(
         self, devices: Sequence[str], waiting: Waiting = ..., then: Sequence[Piece] = ...
     ) -> AbstractContextManager[Sequence[Result]]:
-        """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; the results of ``then``.
+        """Hold an exclusive flock(2) on device nodes, or on the machine if there are none.
 
-        Raises ``Refused`` if another program holds a lock for longer than 20 s.
+        The pieces of ``then`` run under the locks; the value is their results. Raises ``Refused`` if another program
+        holds a lock for longer than 20 s, or if a device is gone.
         """
 
     def holds(self, devices: Sequence[str]) -> bool:
-        """Whether the locks of the last step are those that ``locked`` would take, and nothing has released them."""
+        """Whether the locks that ``locked`` would take are still held from the last step."""
 
     def release(self) -> None:
-        """Release the locks of the last step now: nothing follows it for a while."""
+        """Release the locks of the last step now, because no step follows for a while."""
 
 
 class Reach(Protocol):
-    """A host by its name, and the way to it."""
+    """A host: its name, and how to open a session on it."""
 
     @property
     def name(self) -> str:
-        """Its name in the inventory."""
+        """The name of the host in the inventory."""
 
     def shell(self, interrupt: Event | None = None) -> AbstractContextManager[Session]:
-        """A session on the host. ``interrupt`` ends what it runs. Raises ``Unreachable``."""
+        """A session on the host. ``interrupt`` ends the running command. Raises ``Unreachable``."""

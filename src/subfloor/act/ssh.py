@@ -1,4 +1,4 @@
-"""The way to a host through OpenSSH: its argv, and one connection for all that a run does there."""
+"""Reach a host through OpenSSH: the argv of ssh, and one connection for all that a run does on the host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def over_ssh(
     port: int | None = None,
     key: str | None = None,
 ) -> tuple[str, ...]:
-    """The argv that leads to a host; all other settings come from ssh_config(5). ``arguments`` are ssh's own."""
+    """The argv that leads to a host; all other settings come from ssh_config(5). ``arguments``: more for ssh."""
     options = [word for option in _OPTIONS for word in ("-o", option)]
     to = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ()), *(("-i", key) if key else ())]
     return ("ssh", "-T", *arguments, *options, *to, "--", address)
@@ -40,10 +40,10 @@ def is_ssh(prefix: Sequence[str]) -> bool:
 
 @contextlib.contextmanager
 def one_connection(prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The prefix, with one connection for all its uses: the first ssh makes it, and it ends with that one.
+    """The prefix, changed so that all its uses share one connection. The connection ends with the ssh that makes it.
 
     Its socket is in a directory that only this user can enter. If the user's own ssh_config(5) has a socket for this
-    host, that one is used.
+    host, that socket is used.
     """
     if not is_ssh(prefix) or _has_socket(prefix):
         yield prefix
@@ -54,12 +54,12 @@ def one_connection(prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def _short() -> str | None:
-    """A directory for sockets, if the usual one has too long a path."""
+    """A directory for sockets; None for the usual one, if its path is short enough."""
     return "/tmp" if len(tempfile.gettempdir()) > _LONGEST - len("/subfloor-12345678/ssh") else None
 
 
 def _has_socket(prefix: Sequence[str]) -> bool:
-    """Whether the user's configuration has a socket for this host; ssh itself says (ssh(1), -G)."""
+    """Whether the user's configuration has a socket for this host, according to ``ssh -G`` (ssh(1))."""
     ask = ["ssh", "-G", *prefix[1:]]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         asked = subprocess.run(ask, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)

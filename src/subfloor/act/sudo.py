@@ -1,7 +1,7 @@
 """Start a shell on a host; if sudo asks for a password there, answer it.
 
-sudo reads the password from its standard input, which then is that of the shell. So it is sent only after sudo has
-asked for it: a sudo that asks nothing would leave it to the shell, as a command.
+sudo reads the password from its standard input, and the shell that it starts reads from the same input. So the
+password is sent only after sudo has asked for it. If sudo does not ask, the shell would run the password as a command.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from subfloor.core.secret import Secret
 
 @dataclass(frozen=True)
 class Password:
-    """A password for sudo, and the words by which sudo asks for it: nothing else prints them."""
+    """A password for sudo, and the prompt by which sudo asks for it. It is random, so no other program prints it."""
 
     secret: Secret
     prompt: str = field(default_factory=lambda: f"subfloor-{token_hex(8)}:")
 
     def asking(self, become: Sequence[str]) -> tuple[str, ...]:
-        """The arguments that become root, with this prompt for sudo. Other programs read no password from a pipe."""
+        """``become``, with this prompt if it runs sudo. Other programs read no password from a pipe."""
         if not become or become[0].rpartition("/")[2] != "sudo":
             return tuple(become)
         others = (word for word in become[1:] if word not in ("-n", "--non-interactive"))
@@ -38,9 +38,9 @@ class Password:
 
 
 def start(name: str, prefix: Sequence[str], password: Password | None, seconds: float) -> subprocess.Popen[bytes]:
-    """A ``sh``, started by the prefix in a process group of its own. ``name``: the host's.
+    """Start ``sh`` by the prefix, in a process group of its own. ``name``: the name of the host.
 
-    With a password, waits up to ``seconds`` until the sh runs. Raises ``OSError``, ``Unreachable``.
+    With a password, wait up to ``seconds`` until the sh runs. Raises ``OSError``, ``Unreachable``.
     """
     ready = f"subfloor-{token_hex(8)}-ready"
     greeting = f"echo {ready}; exec sh"
@@ -93,7 +93,7 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _output(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
-    """What it prints, until it closes both streams or the time is over."""
+    """The output of the process, until it closes both streams or the seconds have passed."""
     deadline = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):

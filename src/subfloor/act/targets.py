@@ -30,7 +30,7 @@ def partitions(task: Task) -> frozenset[tuple[str, int]]:
 
 
 def devices(task: Task) -> frozenset[str]:
-    """The devices that a task works on: its parameters ``device`` and ``devices``, and those that it contributes."""
+    """The devices that a task works on: its parameters ``device`` and ``devices``, and those in its contributions."""
     contributed = (each.device for each in _contributions(task) if isinstance(each, FileSystem | SwapDevice))
     several = getattr(task, "devices", ())
     named = (getattr(task, "device", None), *(several if isinstance(several, tuple) else ()), *contributed)
@@ -59,7 +59,7 @@ def whole_disks(task: Task) -> frozenset[str]:
 
 
 def laid_out(task: Task) -> frozenset[str]:
-    """The paths of the disks that a task lays out as a whole; one that names a partition works within a layout."""
+    """The paths of the disks that a task lays out as a whole. A disk of which it names a partition is left out."""
     return whole_disks(task) - {disk for disk, _ in partitions(task)}
 
 

@@ -13,9 +13,9 @@ without SMBIOS, the serial number in the device tree (Devicetree Specification, 
 
 
 def this_machine(sys: Path = Path("/sys")) -> str:
-    """A UUID that is derived from what identifies the hardware; empty if nothing does, or if it cannot be read.
+    """A UUID derived from the identity of the hardware; empty if there is none, or if it cannot be read.
 
-    /etc/machine-id would not do: an installer has another one at every start.
+    /etc/machine-id cannot be used, since an installer has another one at every start.
     """
     found = next(filter(None, (_text(sys / place) for place in _PLACES)), "")
     return str(uuid5(_NAMESPACE, found)) if found else ""

@@ -1,4 +1,4 @@
-"""Look into filesystems that a plan would mount, while it is made, so that what lies on them is compared too."""
+"""Look into filesystems that a plan would mount, while the plan is made, so that their content is compared too."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ SHALLOW = "--shallow was given"
 
 
 class UnmountedFilesystems:
-    """What one plan saw of filesystems that exist and are not mounted. ``shallow``: it only notes which these are.
+    """What one plan saw of filesystems that exist and are not mounted. ``shallow``: only note which ones these are.
 
-    After each simulated step that hides something, all that the plan has mounted so far is mounted for one look.
+    After each simulated step that makes subjects not visible, everything that the plan has mounted so far is really
+    mounted for one look.
     """
 
     def __init__(
@@ -39,14 +40,14 @@ class UnmountedFilesystems:
     def seen(self) -> tuple[UnmountedFilesystem, ...]:
         """The filesystems that the plan would mount with something on them, in the order of the play.
 
-        What is bound from one that was not seen is not named again.
+        A bind from a filesystem that was not seen is left out, since that filesystem is listed.
         """
         unseen = [each.path for each in self._seen.values() if each.unseen]
         bound = {each for each in self._seen.values() if not each.source.startswith("/dev/")}
         return tuple(each for each in self._seen.values() if each not in bound or not _upper(unseen, each.source))
 
     def __call__(self, before: Machine, after: Machine) -> Machine:
-        """The values of what the step between these machines has hidden, as far as they can be seen."""
+        """The values of the subjects that the step between these machines hides, as far as they can be seen."""
         changed = sorted(after.changed_since(before), key=str)
         hidden = {each: after[each] for each in changed if _is_hidden(after[each])}
         if not hidden:
@@ -76,7 +77,7 @@ class UnmountedFilesystems:
         return seen
 
     def _places(self, after: Machine) -> Iterator[Place]:
-        """What the plan has mounted so far, the upper ones first."""
+        """The places where the plan has mounted something so far; a place comes before the places below it."""
         own = {claim.node: claim.uuid for claim in self._claims(after)}
         for subject in sorted((each for each in after if isinstance(each, Mount)), key=lambda each: each.path):
             top, was = after[subject].top, self._found[subject].top if subject in self._found else None
@@ -88,7 +89,7 @@ class UnmountedFilesystems:
         return (claim for claim in every if claim.kind == "UUID")
 
     def _unseen(self, place: Place, shown: Shown, after: Machine, on: Mapping[Located[Any], str]) -> str:
-        """Why what is at a place does not count as seen; empty if it does. ``on``: the place that each lies on."""
+        """Why a place does not count as seen; empty if it does. ``on``: the path of the place that a subject is on."""
         if place.path in shown.missing:
             return shown.missing[place.path]
         if place.filesystem is None:
@@ -97,7 +98,7 @@ class UnmountedFilesystems:
         return "this plan changes what is in it" if self._is_changed(place, after) else ""
 
     def _is_changed(self, place: Place, after: Machine) -> bool:
-        """Whether the plan has changed anything that the place shows: there, it would be seen as it was before."""
+        """Whether the plan changes anything that the place shows. The look would show the state before the change."""
         located = (each for each in after if isinstance(each, Located) and not _is_hidden(after[each]))
         changed = (each.path for each in located if after[each] != self._known.get(each, after[each]))
         return any(_is_behind(after, path, place) for path in changed)
@@ -114,7 +115,7 @@ def _place(path: str, top: Mounted, own: Mapping[str, str], machine: Machine) ->
 
 
 def _is_fresh(machine: Machine, node: str) -> bool:
-    """Whether the plan makes the filesystem on a device, so that nothing is there to look into."""
+    """Whether the plan makes the filesystem on a device, so that there is nothing to look into yet."""
     disks = (value for value in machine.values() if isinstance(value, DiskState))
     contents = (each for disk in disks for each in _contents(disk, node))
     return any(isinstance(content, Content) and content.fresh for content in contents)
@@ -127,26 +128,26 @@ def _contents(disk: DiskState, node: str) -> Iterator[object]:
 
 
 def _is_shown(subject: AnySubject, unseen: Mapping[str, str]) -> bool:
-    """Whether everything that a value depends on was seen as it will be: no place that it lies on is missing."""
+    """Whether every place that the subject's value depends on counts as seen."""
     places = subject.places if isinstance(subject, Located) else ()
     return not any(unseen.get(_upper(unseen, path), "") for path in places)
 
 
 def _upper(paths: Iterable[str], path: str) -> str:
-    """The nearest of these paths at or above a path."""
+    """The nearest of these paths at or above a path; empty if there is none."""
     above = [each for each in paths if each == path or is_below(path, each)]
     return max(above, key=len, default="")
 
 
 def _is_bare(machine: Machine, subject: Located[Any]) -> bool:
-    """Whether a subject on a new filesystem shows nothing but directories."""
+    """Whether a subject on a new filesystem is only a directory, absent, not visible, or as on an empty filesystem."""
     value = machine[subject]
     is_directory = isinstance(value, Node) and value.kind == DIRECTORY
     return is_directory or isinstance(value, Absent | NotYetVisible) or bool(value == subject.in_empty())
 
 
 def _is_behind(machine: Machine, path: str, place: Place) -> bool:
-    """Whether a path is also shown below a place, because both lie on one filesystem."""
+    """Whether the file at a path is also shown below a place, because both are on one filesystem."""
     tops = {each.path: machine[each].top for each in machine if isinstance(each, Mount) and machine[each].top}
     at = _upper(tops, path)
     top = tops.get(at)

@@ -60,7 +60,7 @@ class CombinedWatch:
 
 
 def tell(report: HostReport, watch: Watch) -> None:
-    """Tell all about a host at once."""
+    """Pass all reports of a host to the watch at once."""
     watch.host(report.host)
     for each in report.tasks:
         watch.event(each)

@@ -13,10 +13,10 @@ from subfloor.core.outcome import HostReport
 
 @dataclass(frozen=True)
 class Work:
-    """The entries of all plays that concern one host, in their order, and the number of each one's play.
+    """The entries of all plays that concern one host, in order. ``plays``: for each entry, the number of its play.
 
-    Without these numbers all entries belong to one play. ``depth``: what its plan reads. An apply reads again
-    before each step, and decides from that.
+    If ``plays`` is empty, all entries belong to one play. ``depth``: what the plan reads. An apply looks again before
+    each step, and decides from that look.
     """
 
     host: Reach
