@@ -35,12 +35,12 @@ class Consent:
         return bool(self.names_for(loss))
 
     def names_for(self, loss: Loss) -> frozenset[str]:
-        """The names given that consent to this loss."""
+        """The names from the user that cover this loss."""
         lost = names_of(loss)
         return (self.devices & lost) | {name for name, node in self.nodes if node in lost}
 
     def needed_for(self, losses: Iterable[Loss]) -> frozenset[str]:
-        """The names given that consent to any of these losses."""
+        """The names from the user that cover any of these losses."""
         return frozenset(name for loss in losses for name in self.names_for(loss))
 
     def and_for(self, loss: Loss) -> Consent:
@@ -52,7 +52,7 @@ class Consent:
         return f"{self.host}:{name}" if self.host else name
 
     def to(self, shown: Iterable[Loss]) -> Agreed:
-        """This consent, limited to the losses that were shown: nobody has agreed to any that appear later."""
+        """This consent, limited to the losses that were shown: the user has not agreed to losses that appear later."""
         agreed = frozenset((loss.device, loss.node) for loss in shown)
         return Agreed(self.devices, self.nodes, self.host, agreed)
 

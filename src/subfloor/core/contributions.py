@@ -1,9 +1,9 @@
 """What tasks contribute to the configuration of the installed system.
 
-A layout and a configuration must never disagree. So tasks that mount, swap or persist something say what the
-installed system must know about it, and a task that writes a configuration reads that. All paths are as seen
-during the installation, under the install root. Devices have the names that the play uses. ``label`` is the
-label that the play gives to the content of the device.
+A layout and a configuration must never disagree. So a task that mounts, persists or swaps to something
+contributes what the installed system must know about it, and the task that writes the configuration reads these
+contributions. All paths are as seen during the installation, under the install root. Devices have the names that
+the play uses. ``label`` is the label that the play gives to the content of the device.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class SwapFile:
 class EncryptedDevice:
     """A LUKS container, of ``device``, that the installed system opens as ``/dev/mapper/NAME``.
 
-    ``key_file``: what opens it without a question; without it, a passphrase is asked for at the boot. ``header``: its
-    detached header, a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware
+    ``key_file``: the file that opens it; None: a passphrase is asked for at the boot. ``header``: its detached header,
+    a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware
     that was enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header. ``pbkdf``:
     how its keys are derived, as cryptsetup-luksFormat(8) names it; None for cryptsetup's default.
     """
@@ -88,7 +88,7 @@ class EncryptedDevice:
 
     @property
     def path(self) -> str:
-        """Where it is once it is open."""
+        """The path of the open container."""
         return f"/dev/mapper/{self.name}"
 
 
@@ -103,7 +103,7 @@ class LogicalVolume:
 
     @property
     def path(self) -> str:
-        """Where it is once it is active."""
+        """The path of the active volume."""
         return logical_volume(self.group, self.name)
 
 
@@ -117,7 +117,7 @@ class ArrayDevice:
 
     @property
     def path(self) -> str:
-        """Where it is once it is assembled."""
+        """The path of the assembled array."""
         return f"/dev/md/{self.name}"
 
 
@@ -126,7 +126,7 @@ class Rollback:
     """A btrfs subvolume that the installed system replaces at every boot by a snapshot of another one, ``blank``.
 
     ``device``: as in the ``FileSystem`` that mounts it; ``subvolume``, ``blank``: paths from the filesystem's top
-    level, without a slash at their start. ``keep``: how many former ones are kept.
+    level, without a slash at their start. ``keep``: how many former subvolumes are kept.
     """
 
     device: str

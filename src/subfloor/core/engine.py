@@ -25,7 +25,7 @@ MOST_LOOKS = 500
 
 
 class Entry(Protocol):
-    """An entry of a play: a named task, or None if it is skipped."""
+    """An entry of a play: its name and its task; the task is None if the entry is skipped."""
 
     @property
     def name(self) -> str:
@@ -45,8 +45,8 @@ class Entry(Protocol):
 
 
 Take = Callable[[Task, Step, Machine], tuple[Machine, bool]]
-"""Takes a step: returns the machine afterwards, and whether the step was taken. If the machine has changed since the
-step was decided, it is returned as it is now, and the task decides again."""
+"""Takes a step: returns the machine afterwards, and True. If the machine has changed since the step was decided, the
+step is not taken: returns the machine as it is now, and False. Then the task decides again."""
 
 
 Look = Callable[[Iterable[AnySubject]], Machine]
@@ -54,7 +54,8 @@ Look = Callable[[Iterable[AnySubject]], Machine]
 
 
 Reveal = Callable[[Machine, Machine], Machine]
-"""Looks into what a simulated step has mounted: from the machines before and after it, the values that can be seen."""
+"""Looks into filesystems that a simulated step mounts. Gets the machines before and after the step, and returns the
+values that can be seen."""
 
 
 def unrevealed(before: Machine, after: Machine) -> Machine:
@@ -125,14 +126,17 @@ def _endless(entry: Entry, steps: Sequence[StepRecord]) -> PluginError:
 
 
 def _with_steps(report: TaskReport, steps: Sequence[StepRecord], before: Machine, after: Machine) -> TaskReport:
-    """The report with its steps, and with all that they change together."""
+    """The report with its steps, and with the differences that they make together."""
     if not steps:
         return report
     return replace(report, steps=tuple(steps), differences=differences(before, after))
 
 
 def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
-    """The task's next step, after all extra looks that it asks for; those are not part of the step's promise."""
+    """The task's next step, after all extra looks that it asks for; None if it is satisfied.
+
+    The extra subjects are not part of the step's promise.
+    """
     seen = machine
     for _ in range(MOST_LOOKS):
         try:
@@ -152,7 +156,7 @@ def warnings(task: Task, machine: Machine) -> tuple[str, ...]:
 
 
 def next_step(task: Task, machine: Machine) -> Step | None:
-    """The task's next step. Raises ``PluginError`` if the plugin breaks the contract."""
+    """The task's next step; None if it is satisfied. Raises ``PluginError`` if the plugin breaks the contract."""
     return asked(task, "failed to decide on its next step", lambda: task.next_step(machine), _is_step)
 
 
@@ -203,8 +207,8 @@ def foresee(
 ) -> Imagined:
     """What applying the play would do, starting from this machine.
 
-    It continues after a refusal, so that one report is complete: after a step without consent as if consent were
-    given, after any other refusal from the machine as it is.
+    It continues after a refusal, so that the reports are complete. If only consent is lacking, it continues as if
+    consent were given; after any other refusal, it continues from the machine as it is then.
     """
     reports, machines, further, found = [], [], [], machine
     for entry in entries:
@@ -220,7 +224,7 @@ def foresee(
 
 
 class _Imagined:
-    """Takes steps by believing their promises; ``revealed`` is what was seen of what they mount."""
+    """Takes steps by believing their promises. ``revealed``: what was seen on the filesystems that the steps mount."""
 
     def __init__(self, reveal: Reveal) -> None:
         self._reveal, self.revealed = reveal, Machine()
@@ -232,14 +236,14 @@ class _Imagined:
 
 
 def _except(report: TaskReport, revealed: Machine, before: Machine, after: Machine) -> TaskReport:
-    """The report without the state that a mount of the task only made visible: it existed before."""
+    """The report without the differences that only exist because a mount of the task made existing state visible."""
     if not revealed or not report.steps:
         return report
     return replace(report, differences=differences(before.updated(revealed), after))
 
 
 def _as_found(report: TaskReport, found: Machine, changed: Machine) -> tuple[Difference, ...]:
-    """The differences from what was found before the play; none for what an earlier task of the play makes."""
+    """The differences of a report; ``before`` is None if that value was not found, but made by an earlier task."""
     if not report.differences:
         return ()
     real = differences(found, changed)
@@ -268,7 +272,7 @@ def _without_conflicts(
 
 
 def _wants(task: Task, machine: Machine, look: Look) -> str:
-    """What a task lacks on a simulated machine; empty if that cannot be seen."""
+    """What a task lacks on a simulated machine; empty if it is satisfied, or if that cannot be seen."""
     try:
         return _lacks(task, machine, look)
     except NotVisible:
@@ -292,7 +296,7 @@ def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
 def held_to_the_end(
     entries: Sequence[Entry], reports: Sequence[TaskReport], machine: Machine
 ) -> tuple[TaskReport, ...]:
-    """The reports of a whole run. A task that was satisfied but is not on the final machine is marked as failed."""
+    """The reports of a whole run. A task that was satisfied, but is not on the final machine, is failed."""
     return tuple(_held(entry, report, machine) for entry, report in zip(entries, reports, strict=True))
 
 
@@ -303,7 +307,7 @@ def _held(entry: Entry, report: TaskReport, machine: Machine) -> TaskReport:
 
 
 def _seen_to_lack(task: Task, machine: Machine) -> str:
-    """What a task lacks on a machine that was looked at; at the end of a run everything must be visible."""
+    """What a task lacks at the end of a run; empty if it is satisfied. There, everything must be visible."""
     try:
         return _lacks(task, machine)
     except NotVisible as error:

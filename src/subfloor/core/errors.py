@@ -21,7 +21,7 @@ class SubfloorError(Exception):
 
 
 class Refused(SubfloorError):
-    """A policy forbids it; nothing was changed."""
+    """A rule forbids the step; nothing was changed."""
 
 
 class ConsentNeeded(Refused):
@@ -51,7 +51,7 @@ class CommandFailed(SubfloorError):
 
 
 class Unreachable(SubfloorError):
-    """A shell on a host could not be started, or ended."""
+    """A shell on a host could not be started, or it ended during the run."""
 
 
 class Unverified(SubfloorError):

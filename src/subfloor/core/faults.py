@@ -50,7 +50,7 @@ def _fault(asker: object, what: str) -> PluginError:
 
 
 def _called(asker: object) -> str:
-    """A task by its key, a subject by its class and the place of that class."""
+    """The name of a plugin's object in a message: a task's key, or a subject's class with its file and line."""
     key = getattr(type(asker), "key", None)
     return (
         f"the task {key}" if isinstance(key, str) else f"the subject {type(asker).__name__} of {_source(type(asker))}"

@@ -1,8 +1,8 @@
 """UUIDs derived from the play's seed, the host and the machine, by which a rerun recognises its own work.
 
 No UUID is random. So a plan is fully known before apply, two runs agree, and the disk itself shows which play
-made it. UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host. Those that
-consist of two halves, which say two things, are version 8 (section 5.8).
+made it. UUIDs are version 5 (RFC 9562, section 5.5), in a namespace made of the play's seed and the host. UUIDs of
+two halves, each with its own meaning, are version 8 (section 5.8).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _NAMESPACE = UUID("7ab5d0b6-3a5a-5c0c-9e0e-5bf100f5eed5")
 class Identity:
     """The play's seed and the host's name. With another seed every disk is foreign.
 
-    ``machine``: which machine it is, if the host's name does not say that ("localhost"); empty if it is not known, or
-    does not count. Then a disk of any machine is ours.
+    ``machine``: identifies the machine, if the host's name does not ("localhost"). It is empty if the machine is not
+    known, or does not count; then a disk of any machine is ours.
     """
 
     seed: str
@@ -41,8 +41,8 @@ class Identity:
         return _of_halves(anywhere, uuid5(self._own, f"disk {name} of the machine {self.machine}"))
 
     def disk_anywhere(self, name: str) -> UUID:
-        """The label-id of that disk without the machine, which earlier versions wrote; and what identifies a disk
-        that is filled as a whole."""
+        """The label-id of this disk on any machine. Earlier versions wrote it, and it identifies a disk that is filled
+        as a whole."""
         return uuid5(self._own, f"disk {name}")
 
     def is_disk(self, label_id: UUID, name: str) -> bool:
@@ -59,7 +59,7 @@ class Identity:
         return label_id.bytes[:8] == _of_halves(self.disk_anywhere(name), label_id).bytes[:8]
 
     def name_of(self, label_id: UUID, names: Iterable[str]) -> str | None:
-        """The disk among those with these names in the play that has this label-id."""
+        """The first of these names of disks in the play that this label-id belongs to; None if there is none."""
         return next((name for name in names if self.is_disk(label_id, name)), None)
 
     def partition(self, table: UUID, number: int, name: str) -> UUID:
@@ -79,7 +79,7 @@ class Identity:
         return _of_halves(ours, uuid5(self._own, f"adopted content {table} {number} {name} {content}"))
 
     def is_adopted(self, uuid: UUID, table: UUID, number: int, name: str) -> bool:
-        """Whether a PARTUUID shows that the partition was taken over, with whatever content."""
+        """Whether a PARTUUID shows that the partition was taken over, with any content."""
         return uuid.bytes[:8] == self.adopted(table, number, name, "").bytes[:8]
 
     def swap_file(self, path: str) -> UUID:
@@ -104,6 +104,6 @@ class Identity:
 
 
 def _of_halves(first: UUID, second: UUID) -> UUID:
-    """A version 8 UUID of the first half of one and the second half of another."""
+    """A version 8 UUID: the first half of ``first``, then the second half of ``second``."""
     ours = first.bytes
     return UUID(bytes=bytes((*ours[:6], ours[6] & 0x0F | 0x80, ours[7], *second.bytes[8:])))

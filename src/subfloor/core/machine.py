@@ -79,15 +79,15 @@ class LookNeeded(Exception):
 
 
 _FEW = 64
-"""The changes that a machine may hold apart from its base; for a large base, the square root of its size."""
+"""How many changes a machine may hold apart from its base. A large base allows more: the square root of its size."""
 
 
 class Machine(Mapping[AnySubject, Any]):
     """The state of each subject, seen or simulated: an immutable value.
 
-    A machine that was made from another one shares its base and has only the changes of its own. So a plan with many
-    steps, each of which promises a machine, stays small, and two machines of one plan are compared by their changes.
-    If there are too many changes, they become part of a new base.
+    A machine that was made from another one shares the base of that one, and holds only its own changes. So a plan
+    stays small, although each of its steps promises a machine, and two machines of one plan are compared by their
+    changes. If there are too many changes, base and changes are merged into a new base.
     """
 
     def __init__(self, seen: Mapping[AnySubject, Any] | None = None) -> None:
@@ -96,7 +96,7 @@ class Machine(Mapping[AnySubject, Any]):
 
     @classmethod
     def _on(cls, base: dict[AnySubject, Any], own: dict[AnySubject, Any]) -> Machine:
-        """A machine with changes of its own on a base, which nothing may change from now on."""
+        """A machine of a base and changes to it. Nothing may change the base from now on."""
         if len(own) > max(_FEW, isqrt(len(base))):
             base, own = {**base, **own}, {}
         machine = cls.__new__(cls)
@@ -117,7 +117,7 @@ class Machine(Mapping[AnySubject, Any]):
     __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
     def further(self, subject: Subject[V]) -> V:
-        """The state of a subject that is known only from the state of others. Raises ``LookNeeded`` if not seen yet."""
+        """The state of a subject that only the state of others leads to. Raises ``LookNeeded`` if it was not seen."""
         if subject not in self:
             raise LookNeeded(subject)
         return self[subject]
@@ -147,7 +147,7 @@ class Machine(Mapping[AnySubject, Any]):
         return Machine({subject: self[subject] for subject in subjects if subject in self})
 
     def changed_since(self, other: Machine) -> frozenset[AnySubject]:
-        """The subjects of this machine whose state is another one on ``other``, or is not known there."""
+        """The subjects of this machine that have another state on ``other``, or none."""
         return frozenset(
             subject
             for subject in self._that_may_differ(other)
@@ -172,7 +172,7 @@ def at_least(default: frozenset[str] | int = frozenset()) -> Any:
 
 
 ESTIMATED: Mapping[str, bool] = MappingProxyType({"estimated": True})
-"""The metadata of a dataclass field that a promise only estimates: any seen value keeps it."""
+"""The metadata of a dataclass field that a promise only estimates: any seen value keeps the promise."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, prom
 
 
 def words_of(class_: type[Any], name: str) -> str:
-    """The name of a field for people: from the class's ``WORDS``, or its own; "" if it is left out."""
+    """The name of a field for people: from the class's ``WORDS``, else the field's own; "" if reports omit it."""
     words: Mapping[str, str] = getattr(class_, "WORDS", {})
     return words.get(name, name.replace("_", " "))
 

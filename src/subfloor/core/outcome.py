@@ -38,7 +38,8 @@ class Repair(StrEnum):
     """What it takes to bring one task to its declared state.
 
     ``DESTROYS``: apply does it, and destroys data, so it needs consent. ``PERSON``: apply refuses it. ``BLOCKED``:
-    another task of the play must be resolved first. ``UNKNOWN``: the state cannot be seen yet. ``ERROR``: it failed.
+    another task of the play must be resolved first. ``UNKNOWN``: the state cannot be seen yet. ``ERROR``: the task
+    failed.
     """
 
     NONE = "none"
@@ -81,7 +82,7 @@ class Survey:
 class UnmountedFilesystem:
     """A filesystem that is not mounted where the play mounts it, and whether a check looked into it.
 
-    ``unseen``: why it was not looked into; empty if it was. ``note``: what to know of its content as it was seen.
+    ``unseen``: why it was not looked into; empty if it was. ``note``: a warning about the content that was seen.
     """
 
     source: str
@@ -92,7 +93,7 @@ class UnmountedFilesystem:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step that was taken or simulated, and the changes that it promises; both read the same."""
+    """A step, taken or simulated, and the changes that it promises. Reports show both kinds in the same words."""
 
     step: Step
     differences: tuple[Difference, ...]
@@ -103,7 +104,7 @@ class TaskReport:
     """One task's outcome; ``note`` says why it was skipped, ``warnings`` are the task's warnings.
 
     ``differences``: all that its steps change, from the state before the first to the state after the last.
-    ``cause``: the name of the task that must be resolved before this one can be. ``repeats``: its error is the same
+    ``cause``: the name of the task that must be resolved before this one. ``repeats``: this task's error is the same
     as that of its cause. ``stops``: the names of the tasks that it blocks. ``declared``: the task itself.
     """
 
@@ -146,8 +147,8 @@ class HostReport:
 
     ``unreached``: the tasks that an interrupted run did not start. ``broke_off``: the step that was interrupted, so
     that its result may be incomplete. ``needed``: the words of consent (``--destroy WORD``) that a resumed run needs
-    again. ``unused``: those that no step needed. ``survey``: what the plan saw; None if the host was not looked at.
-    ``unmounted``: the filesystems that exist and are not mounted yet, if the run was one that looks into them.
+    again. ``unused``: the words of consent that no step needed. ``survey``: what the plan saw; None if the host was
+    not looked at. ``unmounted``: the filesystems that exist and are not mounted yet, if the run looked for them.
     """
 
     host: str

@@ -71,7 +71,10 @@ class FromPlaybook(FromPlay):
 
 
 def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
-    """Check a parameter's value with ``check``; adds the parameter's name to the ``ValueError`` that it raises."""
+    """Check a parameter's value with ``check``, and put the parameter's name before the message of its ``ValueError``.
+
+    Inside ``complaints`` the message is collected, and nothing is raised.
+    """
     found = _complaints.get()
     try:
         check(value)
@@ -103,10 +106,11 @@ UNKNOWN = Unknown()
 
 
 def complaints(task: type[Task], values: Mapping[str, Any], identity: Any) -> tuple[str, ...]:
-    """All reasons for which a class refuses these values, some of which may be ``UNKNOWN``.
+    """All messages with which a class refuses these values; some values may be ``UNKNOWN``.
 
-    ``build`` raises only the first. Every ``checked`` is made; the first ``ValueError`` beside them counts if it starts
-    with the name of a parameter that has no complaint yet, or if it is the only one.
+    ``build`` raises only the first one. Here the messages of all ``checked`` calls are collected. A ``ValueError`` from
+    other code is added if it starts with the name of a parameter that has no message yet, or if it is the only message
+    and no value is ``UNKNOWN``.
     """
     found: list[str] = []
     token = _complaints.set(found)
@@ -136,7 +140,7 @@ def schema_of(task: type[Task]) -> dict[str, Any]:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    """What JSON Schema checks of the fields of a dataclass: a task, or a record among its parameters."""
+    """The JSON Schema keywords for the fields of a dataclass: a task, or a record among its parameters."""
     hints = _hints(record)
     given = {item.name: item for item in fields(record) if not is_given_by_play(hints[item.name])}
     return {
@@ -265,5 +269,5 @@ def _thawed(value: Any) -> Any:
 
 
 def parameters(task: type[Task]) -> tuple[str, ...]:
-    """The names of a task's parameters; fields that the play fills are none."""
+    """The names of a task's parameters. A field that the play fills is not a parameter."""
     return tuple(schema_of(task)["properties"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Program:
-    """subfloor itself, as a wheel. ``name``: its file name, which contains a digest of what is in it.
+    """subfloor itself, as a wheel. ``name``: its file name, which contains a digest of its content.
 
     ``content`` makes the file. Its bytes depend on the compression library, so they are never compared.
     """
@@ -26,7 +26,7 @@ class Recording:
     """What a play was read from. ``files``: texts of the playbook and of its parts, by their relative names.
 
     ``variables``: the values that were given beside the playbook, as YAML texts; ``inventory``: the text of an
-    inventory of only this host. ``set_by``: the variable that alone sets a parameter of the task, by parameter.
+    inventory of only this host. ``set_by``: for a parameter of the task, the only variable that sets it.
     ``modules``: NixOS modules of this version of subfloor, by file name.
     """
 

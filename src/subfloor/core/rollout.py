@@ -18,24 +18,24 @@ class Share:
     percent: bool = False
 
     def of(self, hosts: int) -> int:
-        """The size of the batch in hosts, of this total. A percentage is rounded down, but is one host at least."""
+        """The number of hosts in a batch, of ``hosts`` in the play. A percentage is rounded down, to one at least."""
         return hosts * self.number // 100 or 1 if self.percent else self.number
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """A play's ``serial``, and its ``max_fail_percentage`` in percent, None if it has none."""
+    """A play's ``serial``, and its ``max_fail_percentage`` in percent; None if the play does not set the latter."""
 
     serial: tuple[Share, ...] = ()
     most_failed: float | None = None
 
     @property
     def plain(self) -> bool:
-        """Whether the play has neither."""
+        """Whether the play sets neither of the two."""
         return not self.serial and self.most_failed is None
 
     def parts(self, hosts: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """The hosts of each batch. The last size counts for all batches after it; without one there is one batch."""
+        """The hosts of each batch. The last size is that of all later batches too; without sizes there is one batch."""
         sizes, rest, at = self.serial or (Share(100, percent=True),), tuple(hosts), 0
         while rest:
             size = sizes[min(at, len(sizes) - 1)].of(len(hosts))
@@ -45,9 +45,9 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Batch:
-    """Hosts that are applied to until each has ended the play ``play``, by its number. Then the next batch begins.
+    """Hosts that a run works on until each of them has ended play number ``play``. Then the next batch begins.
 
-    ``most_failed``: if more percent of its hosts fail, the run stops; None: it does not.
+    ``most_failed``: the percentage of hosts that may fail; if more fail, the run stops. None: there is no limit.
     """
 
     hosts: tuple[str, ...]
@@ -62,7 +62,7 @@ class Batch:
 def batches(plays: Sequence[tuple[Rollout, Collection[str]]]) -> tuple[Batch, ...]:
     """The batches of a run, from the hosts of each play.
 
-    Plays that say nothing about batches are one if they follow each other: no host waits for another one there.
+    Plays without settings for batches that follow each other become one batch: in it, no host waits for another one.
     """
     found: list[Batch] = []
     for plain, some in groupby(enumerate(plays), key=lambda each: each[1][0].plain):

@@ -27,7 +27,7 @@ class Secret:
 
     @property
     def bytes(self) -> bytes:
-        """The text as it was typed or read, also where that was not UTF-8."""
+        """The bytes of the text as it was typed or read, even if these are not UTF-8."""
         return self._text.encode("utf-8", "surrogateescape")
 
     def __repr__(self) -> str:

@@ -63,8 +63,8 @@ class Command:
 class Loss:
     """What a step destroys: data on ``device``; ``what`` describes it so that a person recognises it.
 
-    ``device`` is the path in the play, ``node`` the kernel's own; consent may name either, or one of the ``disks``
-    that the device lies on, where its own name does not show that.
+    ``device`` is the path in the play, ``node`` the kernel's name. Consent may name either of them, or one of
+    ``disks``: the disks that the device lies on, if its name does not show these.
     """
 
     device: str
@@ -78,8 +78,8 @@ class Step:
     """One promise: run these commands, and the machine will look like ``after``.
 
     ``says``: what it does, one line in the imperative. ``destroys``: the data that it destroys, which needs
-    consent. ``locks``: the device nodes of whole disks that it writes to; the commands themselves hold them with
-    flock(2), from the last look before them to the end of the last command.
+    consent. ``locks``: the device nodes of whole disks that it writes to; they are locked with flock(2) from the
+    last look before the commands to the end of the last command.
     ``patience``: the seconds until the promise must be seen, if the usual ten are too few.
     """
 
@@ -120,7 +120,7 @@ class Task(ABC):
     """Playbook entries in YAML that show how to use the task; a test loads each."""
 
     alone: ClassVar[str] = ""
-    """Why it cannot be right without the other tasks of its play, as the rest of a sentence; empty if it can."""
+    """Why the task is wrong without the other tasks of its play, as the rest of a sentence; empty if it is not."""
 
     @abstractmethod
     def subjects(self) -> frozenset[AnySubject]:
@@ -130,11 +130,11 @@ class Task(ABC):
     def next_step(self, machine: Machine) -> Step | None:
         """What to do next on this machine, or None if the task is satisfied. Pure.
 
-        Raises ``Refused`` if a policy forbids it, ``NotVisible`` if a subject cannot be seen yet.
+        Raises ``Refused`` if a rule forbids that, ``NotVisible`` if a subject cannot be seen yet.
         """
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        """This task as part of the play that these tasks make up, itself included."""
+        """This task, completed with what it needs from the play. ``play``: all of its tasks, including this one."""
         return self
 
     def contributes(self) -> tuple[Contribution, ...]:
