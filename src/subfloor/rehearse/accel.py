@@ -24,7 +24,7 @@ _BOOT_SECTOR = bytes.fromhex("ba0105b010eef4ebfd").ljust(510, b"\0") + b"\x55\xa
 
 
 def choose(wanted: Literal["auto", "kvm", "tcg"] = "auto") -> Accelerator:
-    """The accelerator to use: the wanted one (also from $SUBFLOOR_ACCEL), or KVM if it works. Raises `VmError`."""
+    """The accelerator to use. For `auto`: that of $SUBFLOOR_ACCEL, else KVM if it works, else TCG. Raises `VmError`."""
     asked = os.environ.get("SUBFLOOR_ACCEL", "auto") if wanted == "auto" else wanted
     match asked:
         case "kvm":

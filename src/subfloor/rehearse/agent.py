@@ -5,8 +5,8 @@ The host imports the protocol from here, so it is defined once. A serial console
 with that of commands, so the agent has its own virtio port.
 
 A frame is a kind (one byte), a length (four bytes, big-endian), and that many bytes.
-From the host: RUN (JSON), INPUT (an empty one ends it), KILL (one byte: the signal).
-From the guest: HELLO, OUTPUT, ERROR, EXIT (a decimal status), and one EXIT for every RUN.
+From the host: RUN (JSON), INPUT (an empty frame ends the input), KILL (one byte: the signal).
+From the guest: HELLO, OUTPUT, ERROR, EXIT (a decimal status). Every RUN is answered by exactly one EXIT.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Frames:
 
 
 class Port:
-    """The guest's end of the connection, and the received frames that were not taken yet."""
+    """The guest's end of the connection. ``frames``: those that were received and not taken yet."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -140,7 +140,7 @@ class Job:
             self._pending += _END_OF_FILE if self._terminal else b""
 
     def wants_to_write(self) -> list[int]:
-        """The descriptor to wait for, if there is input to pass on; closes it after the last input."""
+        """The descriptor to wait for; none if there is no input to pass on. Closes it after the last input."""
         if not self._pending and self._input_ended and not self._terminal:
             self._close_input()
         return [self._input] if self._pending and self._input >= 0 else []
@@ -151,7 +151,7 @@ class Job:
             del self._pending[: os.write(self._input, self._pending)]
         except BlockingIOError:
             pass
-        except OSError:  # it reads no more: the rest of the input is dropped
+        except OSError:  # the command reads no more: the rest of the input is dropped
             self._pending.clear()
             self._input_ended = True
 
@@ -162,7 +162,7 @@ class Job:
             self._input = -1
 
     def read(self, descriptor: int) -> bytes | None:
-        """What the command has written; None if there is nothing now, or the stream has ended."""
+        """The bytes that the command has written; None if there are none now, or the stream has ended."""
         try:
             data = os.read(descriptor, CHUNK)
         except BlockingIOError:
@@ -174,7 +174,7 @@ class Job:
         return data or None
 
     def finish(self) -> int:
-        """Wait for the process and close everything; its exit status, or minus the signal that ended it."""
+        """Wait for the process and close everything; returns its exit status, or minus the number of its signal."""
         status = self.process.wait()
         self._close_all([*self._mine, self.ended])
         return status

@@ -31,7 +31,7 @@ def vmlinux(image: bytes) -> bytes | None:
 
 
 def _unpacked(payload: bytes) -> bytes:
-    """The payload, unpacked; empty if that is not possible. The length that follows it is ignored."""
+    """The unpacked payload; empty if it cannot be unpacked. The length after the compressed data is ignored."""
     try:
         if payload.startswith(b"\xfd7zXZ"):
             return lzma.LZMADecompressor().decompress(payload)

@@ -25,7 +25,7 @@ _FETCH_DEADLINE = 600  # seconds
 
 
 def find(image: Path | None = None) -> Kernel:
-    """The kernel for guests. Raises `NoKernel`, or `NoTool` if a program to fetch one is missing."""
+    """The kernel for guests. Raises `NoKernel`, or `NoTool` if a program that fetches a kernel is missing."""
     if image is not None:
         return given(image)
     return running() or cached() or fetch()
@@ -98,7 +98,7 @@ def early_modules(kernel: Kernel) -> tuple[str, ...]:
 
 
 def quick_start(kernel: Kernel) -> Path:
-    """The file to start the kernel from without firmware: unpacked in the cache if possible, else its image."""
+    """The file to start the kernel from without firmware: an unpacked copy in the cache, or else its image."""
     of = kernel.image.stat()
     kept = cache() / "vmlinux" / f"{kernel.release}-{of.st_size}-{of.st_mtime_ns}"
     if kept.exists():
@@ -152,7 +152,7 @@ def _alone() -> Iterator[None]:
 
 
 def _download(apt: Path, work: Path) -> Path:
-    """The kernel's package as a file in `work`; if apt's lists do not have it, with freshly fetched lists."""
+    """Download the kernel's package into `work`; returns the file. If apt's lists lack it, fetch new lists first."""
     try:
         return _download_with([], apt, work)
     except NoKernel:

@@ -33,7 +33,7 @@ class NoKernel(VmError):
 
 
 class GuestLost(VmError):
-    """The guest hung or ended; the error has the end of its console output."""
+    """The guest hung or ended; the error contains the end of the guest's console output."""
 
     def __init__(self, what: str, console: str, *, advice: str) -> None:
         tail = console or "(the console is empty)"
@@ -60,7 +60,7 @@ class CommandTimeout(VmError):
 class Disk:
     """A disk of the guest. Sizes are in bytes; an I/O hint of 0 means that the disk has no such hint.
 
-    With `image` an existing raw image is used unchanged, otherwise a sparse file is made.
+    `image`: an existing raw image, used with the content that it has. None: a blank sparse file is made.
     """
 
     size: int = 0

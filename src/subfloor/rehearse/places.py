@@ -22,7 +22,7 @@ _PACKAGES = {
 
 
 def cache() -> Path:
-    """The directory for what can be fetched or computed again; made if it is missing."""
+    """The directory for files that can be fetched or computed again. It is made if it is missing."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     path = (Path(base) if base else Path.home() / ".cache") / "subfloor"
     path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def tool(name: str) -> Path:
 
 
 def install(package: str) -> str:
-    """The advice for a missing package. NixOS has no apt: there the flake's package includes it."""
+    """The advice for a missing package. NixOS has no apt, but the package of subfloor's flake includes all programs."""
     if NIXOS.exists():
         return "Run the package of subfloor's flake, which includes it: `nix run PATH-TO-SUBFLOOR -- rehearse …`"
     return f"Install it (on Debian: apt-get install {package}) and try again"

@@ -11,8 +11,8 @@ from subfloor.rehearse.scripts import AGENT_PORT
 
 QEMU = "qemu-system-x86_64"
 
-# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that runs for minutes, and
-# only what its user runs anyway, needs no mitigations, which are slow under emulation.
+# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that runs for a few minutes, and
+# only programs that its user trusts, needs no mitigations, and these are slow under emulation.
 _KERNEL_OPTIONS = (
     "console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "nokaslr", "no_timer_check",
     "cryptomgr.notests", "random.trust_cpu=on", "audit=0", "net.ifnames=0",
@@ -31,7 +31,7 @@ class Wiring:
 
 
 def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> list[str]:
-    """QEMU that starts the guest's kernel directly from this file, with shared root and modules."""
+    """The argv of QEMU that starts the file `kernel` directly, with shared root and modules."""
     return [
         *machine_argv(guest.memory_mib, guest.cpus, wiring),
         *disks_argv(guest.disks, wiring.images),
@@ -46,7 +46,7 @@ def kernel_argv(guest: Guest, kernel: Path, initrd: Path, wiring: Wiring) -> lis
 def disk_argv(
     disks: Sequence[Disk], memory_mib: int, cpus: int, wiring: Wiring, shares: Mapping[str, Path] | None = None
 ) -> list[str]:
-    """QEMU whose firmware boots from the disks, in their order; `shares`: directories to share, by tag."""
+    """The argv of QEMU whose firmware boots from the disks, in their order. `shares`: directories to share, by tag."""
     return [
         *machine_argv(memory_mib, cpus, wiring),
         *disks_argv(disks, wiring.images, bootable=True),
@@ -55,7 +55,7 @@ def disk_argv(
 
 
 def machine_argv(memory_mib: int, cpus: int, wiring: Wiring) -> list[str]:
-    """The machine without its disks: processor, memory, firmware, console, the agent's port."""
+    """The arguments for the machine without its disks: processor, memory, firmware, console, the agent's port."""
     return [
         QEMU,
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),

@@ -116,7 +116,7 @@ ACTS = (
 
 
 def complaint(act: Act, run: Run) -> str | None:
-    """What is wrong with a run, None if it succeeded. A run without a report did not."""
+    """What is wrong with a run; None if it succeeded. A run without a report has failed."""
     return act.judge(run) or (None if run.report else "it left no report")
 
 

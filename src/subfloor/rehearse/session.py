@@ -1,7 +1,7 @@
 """Run commands in a started guest, and end it.
 
-One boot is enough for any number of commands, one after another. Every wait has a deadline, and a guest that misses
-one is ended; the error then has the end of its console output.
+One boot is enough for any number of commands, one after another. Every wait has a deadline. A guest that misses a
+deadline is ended, and the error contains the end of the guest's console output.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Machine:
         """Run a command as root and wait for its end; `timeout` in seconds.
 
         `output` receives standard output and error as they come. `env` is added to a minimal environment.
-        A negative status is a signal; 127 means that the command could not be started. Raises `CommandTimeout`
-        after the command's process group was killed, and `GuestLost`.
+        A negative status is a signal; 127 means that the command could not be started. Raises `CommandTimeout` if the
+        command takes too long (its process group is killed first), and `GuestLost`.
         """
         self._ask(argv, cwd, env)
         for start in range(0, len(stdin), agent.CHUNK):
@@ -157,13 +157,13 @@ class Machine:
         self._unsent += agent.frame(agent.RUN, json.dumps(request).encode())
 
     def _put(self, data: bytes) -> None:
-        """Send input to the command; empty input is the end of it."""
+        """Send input to the command; empty data ends the input."""
         self._unsent += agent.frame(agent.INPUT, data)
 
     def _until_exit(
         self, timeout: float, argv: Sequence[str], said: Mapping[bytes, list[bytes]]
     ) -> Iterator[tuple[bytes, bytes]]:
-        """The frames of the running command until its exit, whose status is kept. Kills it at its deadline."""
+        """The frames of the running command until its exit; sets `_status`. Kills the command at its deadline."""
         deadline = time.monotonic() + timeout
         killed = False
         while True:
@@ -185,7 +185,7 @@ class Machine:
             self._unsent += agent.frame(agent.KILL, bytes([signal.SIGKILL]))
 
     def _receive(self, deadline: float | None, keys: int | None = None) -> list[tuple[bytes, bytes]]:
-        """Send unsent data and return the received frames; none at the deadline. Raises `GuestLost`."""
+        """Send unsent data, or wait for frames until the deadline; returns the received frames. Raises `GuestLost`."""
         waiting: list[socket.socket | int] = [self._wire] if keys is None else [self._wire, keys]
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:

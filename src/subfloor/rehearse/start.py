@@ -37,7 +37,7 @@ def boot(
 ) -> Iterator[Machine]:
     """A booted guest, which ends with the `with` block. Its images and console log are in `workdir`, or temporary.
 
-    If a `workdir` is used again, the disks are blank again (see `Disk.image`), but the firmware's variables are kept.
+    If a `workdir` is used again, disks without `Disk.image` are blank again, but the firmware's variables are kept.
     `deadline`, in seconds, is for the boot. `python` starts the agent's interpreter in the guest. Raises `VmError`.
     """
     with _workdir(workdir) as work:
@@ -61,9 +61,9 @@ def boot_from_disk(
     accelerator: Literal["auto", "kvm", "tcg"] = "auto",
     shares: Mapping[str, Path] | None = None,
 ) -> Iterator[Machine]:
-    """A machine that its UEFI firmware boots from its own disks, like a reboot after an installation.
+    """A machine that UEFI firmware boots from the disks, like a reboot after an installation.
 
-    `shares`: directories that it may mount read-only by 9p, by their tags.
+    `shares`: directories that the machine may mount read-only by 9p, by their tags.
     Whether an agent answers depends on the installed system: see `Machine.wait_for_agent`, `Machine.wait`.
     Raises `VmError`.
     """
@@ -106,7 +106,7 @@ def make_initrd(guest: Guest, python: Sequence[str]) -> bytes:
 
 
 def find_firmware(work: Path) -> Firmware:
-    """UEFI firmware, with the machine's own variables in `work`. Raises `VmError` if there is no firmware.
+    """UEFI firmware, with a copy of its variables in `work` for this machine. Raises `VmError` if there is none.
 
     SUBFLOOR_OVMF names a directory with OVMF_CODE.fd and OVMF_VARS.fd; the flake's package sets it.
     """
@@ -171,6 +171,6 @@ def _started(argv: Callable[[Wiring], list[str]], wiring: Wiring, disks: Sequenc
 
 
 def _dies_with_us() -> list[str]:
-    """A prefix that ends QEMU when this process is killed. Without it, only a guest with a running agent ends."""
+    """A prefix that ends QEMU when this process is killed. Without it, only a guest with a running agent would end."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
