@@ -24,14 +24,14 @@ COLOURS = {
 
 
 def both(disk: Drawn, style: Style, indent: str = "  ") -> Iterator[str]:
-    """A disk as it was found and as it will be after apply."""
+    """Two bars: a disk as it was found, and as it will be after apply."""
     yield indent + style.paint(f"{disk.path} ({disk.found.about})", "bold")
     for label, state in (("found", disk.found), ("declared", disk.planned)):
         yield f"{indent}  {label:<{_LABEL}}{bar(state, columns(style, len(indent) + 2 + _LABEL), style)}"
 
 
 def columns(style: Style, taken: int) -> int:
-    """How many columns a bar has."""
+    """The width of a bar in columns. ``taken``: the columns that are used by other text in its line."""
     return max(20, min(style.width or _WIDTH, _WIDTH) - taken)
 
 
@@ -58,7 +58,7 @@ def cells(sizes: Sequence[int], width: int) -> list[int]:
     total = sum(sizes)
     shares = [max(1, size * width // total) for size in sizes]
     while (spare := width - sum(shares)) != 0 and (spare > 0 or max(shares) > 1):
-        # The one that is farthest below, or above, its exact share.
+        # The share that is farthest below its exact value, or above it.
         errors = [size * width / total - share for size, share in zip(sizes, shares, strict=True)]
         at = errors.index(max(errors) if spare > 0 else _least(errors, shares))
         shares[at] += 1 if spare > 0 else -1

@@ -12,12 +12,12 @@ from subfloor.report.values import as_json, as_text
 
 
 def declaration(task: Task | None) -> dict[str, Any]:
-    """The parameters of a task that are not their defaults, as JSON values. Secrets are dots."""
+    """The parameters of a task that differ from their defaults, as JSON values. Secrets are shown as dots."""
     return {name: as_json(value, name) for name, value in _given(task).items()}
 
 
 def in_words(task: Task | None) -> str:
-    """The same in one line of text."""
+    """The parameters of a task that differ from their defaults, in one line of text."""
     return ", ".join(f"{name} {as_text(value, name)}" for name, value in _given(task).items())
 
 

@@ -44,12 +44,12 @@ def is_something(value: object) -> bool:
 
 
 def where(difference: Difference) -> str:
-    """What differs, in words."""
+    """The subject and the property of a difference, in words."""
     return ", ".join(filter(None, (difference.subject, difference.property)))
 
 
 def as_found(difference: Difference) -> str:
-    """A difference as what was found, and what is declared."""
+    """A difference in words: what was found, and what is declared."""
     if content(difference.before) is not None:
         return f"{where(difference)}: other content"
     found, declared = (as_text(value, difference.property) for value in (difference.before, difference.after))

@@ -64,7 +64,7 @@ def _hosts(run: Run) -> Iterator[str]:
 
 
 def _table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    """A table that scrolls by itself where the page is narrow; the first cell of a row is its heading."""
+    """A table. On a narrow page only the table scrolls. The first cell of each row is the row's heading."""
     yield '<div class="table" tabindex="0" role="group" aria-label="table"><table>\n<thead><tr>'
     yield from (f'<th scope="col">{column}</th>' for column in columns)
     yield "</tr></thead>\n<tbody>"

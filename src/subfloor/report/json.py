@@ -84,7 +84,7 @@ def _inside(each: UnmountedFilesystem) -> dict[str, Any]:
 
 
 Sectors = Mapping[str, int]
-"""The bytes of a sector by the name of the subject, a disk."""
+"""The size of a disk's sectors in bytes, by the name of the disk as a subject."""
 
 
 def _sectors(host: HostReport) -> Sectors:

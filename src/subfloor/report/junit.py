@@ -15,7 +15,7 @@ _FAILURES = (Outcome.WOULD_CHANGE, Outcome.REFUSED)
 _SKIPPED = (Outcome.SKIPPED, Outcome.NOT_VISIBLE)
 
 Case = tuple[str, str]
-"""What a test case is: ``failure``, ``error``, ``skipped`` or "", and its lines of XML."""
+"""A test case: its result (``failure``, ``error``, ``skipped``, or "" if it passed), and its lines of XML."""
 
 
 def render(run: Run) -> str:

@@ -30,7 +30,7 @@ class Use(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a disk, in bytes. ``number`` is the partition's, 0 for free space."""
+    """A part of a disk, in bytes. ``number``: that of the partition; 0 for free space."""
 
     start: int
     size: int
@@ -79,7 +79,7 @@ def _partitions(disk: DiskState) -> Iterator[Span]:
 
 
 def held(volume: PartitionState) -> str:
-    """What a partition holds, in words; "" if nothing recognisable."""
+    """The content of a partition, in words; empty if no content is recognised."""
     if isinstance(volume.content, Unknown):
         return "what cannot be seen"
     return volume.content.named if volume.content else ""

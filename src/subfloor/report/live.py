@@ -1,6 +1,6 @@
 """The live output of a run: a line for each finished task, and a progress line for the current step.
 
-Hosts that are worked on side by side are shown one after another: what happens on a later one waits for its turn.
+Hosts that are worked on side by side are shown one after another: the output of a later host waits for its turn.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Live:
 
 
 class _Turn:
-    """One host's part of the live output. Its turn is set by ``host``, and comes when those before it have ended."""
+    """The live output of one host. ``host`` puts it into a queue; its turn comes when the hosts before have ended."""
 
     def __init__(self, live: Live, turns: deque[_Turn], lock: Lock) -> None:
         self._live, self._turns, self._lock = live, turns, lock
@@ -67,7 +67,7 @@ class _Turn:
         self._queued = self._over = False
 
     def on(self, name: str) -> _Turn:
-        """Enter the context; returns itself."""
+        """Returns itself, since it is the watch of one host."""
         return self
 
     def planning(self, name: str) -> None:
@@ -109,7 +109,7 @@ class Silent:
     """Writes nothing: the whole report is written at the end."""
 
     def on(self, name: str) -> Self:
-        """Enter the context; returns itself."""
+        """Returns itself: it writes nothing for any host."""
         return self
 
     def planning(self, name: str) -> None:

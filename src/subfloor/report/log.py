@@ -35,11 +35,11 @@ from subfloor.report.values import as_json, spelt
 SCHEMA = Path(__file__).with_name("log.schema.json")
 
 _STDERR = 4096
-"""Bytes of the end of a command's standard error that are kept."""
+"""How many bytes of a command's standard error are kept, from its end."""
 
 
 class Log:
-    """Writes the events of a run to a file. It never fails: ``complaint`` is the reason of a failed write."""
+    """Writes the events of a run to a file. A failed write raises no error: ``complaint`` is the reason of it."""
 
     def __init__(self, descriptor: int) -> None:
         """``descriptor``: the file, opened for appending."""

@@ -55,7 +55,7 @@ def _host(host: HostReport) -> Iterator[str]:
 
 
 def _mounts(tree: tuple[Branch, ...]) -> Iterator[str]:
-    """The mount points as a block of text, with what is there and, if that differs, what is declared."""
+    """The mount points as a block of text: what is mounted at each, and what is declared, if that differs."""
     width = max((2 * each.depth + len(each.name) for each in tree), default=0)
     lines = (f"{'  ' * each.depth}{each.name}".ljust(width) + f"  {_mounted(each)}" for each in tree)
     yield from ("\nMounts:\n", *_block(lines)) if tree else ()

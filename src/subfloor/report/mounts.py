@@ -15,7 +15,7 @@ _NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Branch:
-    """A mount point. ``depth``: how many others it lies below; ``name``: its path from the nearest of them."""
+    """A mount point. ``depth``: how many mount points it lies below. ``name``: its path from the nearest of these."""
 
     path: str
     depth: int
@@ -25,12 +25,12 @@ class Branch:
 
     @property
     def differs(self) -> bool:
-        """Whether something else is mounted there than the play declares."""
+        """Whether the mount that was found is not the one that the play declares."""
         return self.found != self.declared
 
 
 def branches(survey: Survey | None) -> tuple[Branch, ...]:
-    """The mount points where something is mounted or will be, each after the one that it lies below."""
+    """The mount points where something is mounted or will be. Each follows the mount point that it lies below."""
     return tuple(_branches(survey)) if survey else ()
 
 
@@ -53,7 +53,7 @@ def _top(machine: Machine, path: str) -> Mounted | None:
 
 
 def _words(mount: Mounted | None) -> str:
-    """What is mounted, without options: differences in them are shown with their task."""
+    """A mount in words, without its options: the report of its task shows differences in these."""
     if mount is None:
         return _NOTHING
     inside = f", {mount.root} in it" if mount.root != "/" else ""

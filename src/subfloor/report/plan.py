@@ -26,7 +26,7 @@ VERSION = 1
 
 
 def dumps(run: Run, *, deep: bool = True) -> str:
-    """The plan of a check as text. ``deep``: it looked into filesystems that are not mounted."""
+    """The plan of a check as text. ``deep``: whether the check looked into filesystems that are not mounted."""
     return json.dumps(document(run, deep=deep), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -98,11 +98,11 @@ class SavedPlan:
 
     @property
     def is_deep(self) -> bool:
-        """Whether it was made with a look into filesystems that are not mounted."""
+        """Whether the check that made the plan looked into filesystems that are not mounted."""
         return bool(self.told.get("deep", False))
 
     def changes(self, hosts: Sequence[HostReport]) -> tuple[str, ...]:
-        """What these hosts would do now that is not in the plan, or on another disk, as lines of text.
+        """The steps of these hosts that are not in the plan, and the disks that are not those of the plan, as text.
 
         Steps of the plan that are no longer needed do not count as a change: an interrupted apply can be resumed.
         """
@@ -142,7 +142,7 @@ def _key(told: Any) -> str:
 
 
 def _as_change(host: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
-    """The lines that differ, with - for the plan and + for now."""
+    """The lines that differ: - is a line of the saved plan, + a line of the current one."""
     old, new = list(before), list(after)
     yield f"{host}:"
     yield from (f"  - {line}" for line in old if line not in new)

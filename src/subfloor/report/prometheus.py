@@ -1,6 +1,6 @@
 """A run as metrics for the textfile collector of Prometheus' node exporter.
 
-The format is the text-based exposition format 0.0.4. There are no timestamps, which the collector refuses.
+The format is the text-based exposition format 0.0.4. There are no timestamps, because the collector refuses them.
 """
 
 from __future__ import annotations

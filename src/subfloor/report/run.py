@@ -21,7 +21,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: BaseException) -> Problem:
-        """The error in these words. Errors of the command line (click) have no advice of their own."""
+        """The problem that an error describes. Errors of the command line (click) get a general advice."""
         if isinstance(error, PlaybookError):
             every = [f"{each.where}: {each.what}" for each in error.all]
             return cls(type(error).__name__, "\n".join(every), "\n".join(dict.fromkeys(e.advice for e in error.all)))
@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of ``command`` that ended at ``at`` with this exit status. ``problem``: why it has no hosts.
+    """A run of ``command`` that ended at ``at`` with this exit status. ``problem``: the error, if it has no hosts.
 
     ``outcome``: the worst outcome of any host, ``declined``, or ``usage-error``.
     """
@@ -49,5 +49,5 @@ class Run:
 
     @property
     def time(self) -> str:
-        """When it ended, in UTC (RFC 3339), to the second."""
+        """When the run ended, in UTC (RFC 3339), to the second."""
         return self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,9 +25,9 @@ took over (section 5.8). Partitioning programs make random ones."""
 
 @dataclass(frozen=True)
 class Shown:
-    """A disk, and how full the filesystems on it are and when they were last used, in words, by their first byte.
+    """A disk to show. ``use``: how full a filesystem is and when it was last used, in words, by its first byte.
 
-    ``part_of``: the groups and arrays that it or its partitions are a part of, in words.
+    ``part_of``: the groups and arrays that the disk or its partitions belong to, in words.
     """
 
     disk: DiskState
@@ -36,12 +36,12 @@ class Shown:
 
     @classmethod
     def of(cls, disk: DiskState, holdings: tuple[Remains, ...], part_of: tuple[str, ...] = ()) -> Shown:
-        """The disk with what a closer look found at the starts of its partitions, and what it is a part of."""
+        """The disk to show. ``holdings``: what a closer look found at the starts of its partitions."""
         return cls(disk, {each.start: each.content.use for each in holdings if each.content.use}, part_of)
 
 
 def extents(disk: DiskState) -> tuple[tuple[int, int], ...]:
-    """Where its partitions lie, as pairs of bytes, as far as they lie on the disk."""
+    """The first byte and the end of each partition, without any part beyond the end of the disk."""
     places = (disk.place(volume) for volume in disk.volumes)
     return tuple((start, min(start + size, disk.size)) for start, size in places if 0 <= start < disk.size and size > 0)
 
@@ -63,7 +63,7 @@ def lines(shown: Shown, style: Style) -> Iterator[str]:
 
 
 def _table(shown: Shown, style: Style) -> Iterator[str]:
-    """A row for each part. Its usage is on a line of its own, since lines are short on a console."""
+    """A row for each part. The usage of a part is on another line, since the lines of a console are short."""
     found = spans(shown.disk)
     rows = [("", "name", "size", "type", "holds", "used as"), *(_row(shown.disk, span) for span in found)]
     rows = [tuple(map(style.clean, row)) for row in rows]
@@ -137,7 +137,7 @@ def unfinished(entry: Entry) -> bool:
 
 
 def is_derived(uuid: UUID) -> bool:
-    """Whether a UUID is derived from a name, as those of subfloor are. Only a playbook says from which."""
+    """Whether a UUID is derived from a name, as subfloor's UUIDs are. Only a playbook shows from which name."""
     return uuid.version in _DERIVED
 
 

@@ -32,7 +32,7 @@ _CONTROLS |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range
 
 @dataclass(frozen=True)
 class Style:
-    """What the user wants to see, and the terminal can show. ``width`` None: no line breaks (a pipe, a file)."""
+    """What the user wants to see, and what the terminal can show. ``width`` None: no line breaks (a pipe, a file)."""
 
     width: int | None = None
     colour: bool = False

@@ -12,10 +12,10 @@ from subfloor.storage.sizes import rounded
 _WIDTH = 1000
 _HEIGHT = 44
 _HAIRLINE = 2
-"""The least width of a part: one that is smaller would not be seen."""
+"""The least width of a part, since a smaller part would not be visible."""
 
 _LEAST_LABEL = 24
-"""The least width of a part that has its number in it."""
+"""The least width of a part in which its number is written."""
 
 
 def pictures(disk: Drawn, name: str) -> Iterator[str]:
@@ -27,7 +27,7 @@ def pictures(disk: Drawn, name: str) -> Iterator[str]:
 
 
 def picture(disk: DiskState, title: str, name: str) -> Iterator[str]:
-    """One disk; ``name``: the identifier of its title."""
+    """The picture of one disk. ``name``: the identifier of its title element."""
     yield f'<svg class="disk" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="{name}">'
     yield f'<title id="{name}">{escaped(title)}</title>'
     yield f'<rect class="free" x="0" y="0" width="{_WIDTH}" height="{_HEIGHT}"/>'

@@ -83,7 +83,7 @@ def task(report: TaskReport, style: Style) -> Iterator[str]:
 
 
 def _found(report: TaskReport, style: Style) -> Iterator[str]:
-    """What was found in place of what is declared; nothing if nothing was found."""
+    """A line for each difference: what was found, and what is declared; none where nothing was found."""
     for difference in shown(report):
         if is_something(difference.before):
             yield from style.lines(f"found {as_found(difference)}", f"{_INDENT}  ", "dim", hanging="  ")
@@ -154,7 +154,7 @@ def recap(report: HostReport, style: Style) -> Iterator[str]:
 
 
 def about_unmounted(report: HostReport) -> Iterator[str]:
-    """What a check did not see, or not as it will be, of filesystems that are not mounted: one line each."""
+    """A line for each filesystem that is not mounted, if the check did not see its content, or has a note about it."""
     for each in report.unmounted:
         if each.unseen:
             yield f"not visible: the content of {each.source}, to be mounted at {each.path}: {each.unseen}"

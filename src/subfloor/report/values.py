@@ -17,8 +17,8 @@ from subfloor.storage.partition_types import type_name
 def as_json(value: Any, name: str = "", sector: int | None = None) -> Any:
     """The value in JSON's types. Bytes that are not UTF-8, and text that is not valid Unicode, are escaped.
 
-    ``name`` is the property's: permission bits are text in octal. ``sector``: the bytes of a sector of the disk that
-    the value is about; the places and sizes of its partitions are then given in bytes.
+    ``name``: the name of the property. Permission bits are recognised by it, and become text in octal. ``sector``: the
+    size of a sector in bytes, if the value is about a disk; then places and sizes of partitions are given in bytes.
     """
     if value is None or isinstance(value, bool | int | float):
         return _number_as_json(value, name, sector)
@@ -44,7 +44,7 @@ _IN_SECTORS = {
     "first usable sector": "first usable byte",
     "last usable sector": "last usable sector, first byte",
 }
-"""The properties of a partition table that are numbers of sectors, and what they are called in bytes."""
+"""The properties of a partition table that are given in sectors, and their names when they are given in bytes."""
 
 
 def in_bytes(property: str) -> str:
@@ -59,7 +59,7 @@ def _object(value: Any, sector: int | None) -> dict[str, Any]:
 
 
 def _words(value: Any, name: str) -> str:
-    """The name of a field, by which its unit is known."""
+    """The name of a field, which shows whether its unit is sectors."""
     return words_of(type(value), name) if isinstance(value, Entry | Gpt) else name
 
 
@@ -77,7 +77,7 @@ def spelt(value: Any) -> str:
 
 
 def as_text(value: Any, name: str = "") -> str:
-    """The value as text for people; ``name`` is the property's, since permission bits are shown in octal."""
+    """The value as text for people. ``name``: that of the property, by which permission bits are shown in octal."""
     if value is None or value in ((), "", frozenset()):
         return "none"
     if isinstance(value, int):
@@ -105,7 +105,7 @@ def _number(value: int, name: str) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a dataclass without its own ``__str__``."""
+    """Whether the value is a dataclass without its own ``__str__``."""
     return is_dataclass(value) and type(value).__str__ is object.__str__
 
 
