@@ -294,7 +294,7 @@ class Executor:
         self.listen(LockAwaited(what, tuple(holders)))
 
     def _taken(self, task: Task, step: Step, machine: Machine, further: Machine, seen: Machine) -> tuple[Machine, bool]:
-        """Take the step under its locks, unless ``seen``, the look under the locks, shows a change; as ``take``."""
+        """Take the step, unless ``seen``, the state under its locks, has changed; returns the same as ``take``."""
         now = machine.updated(remembering(machine, seen.only(task.subjects())))
         check_same_disks(self._planned, now.only(task.subjects()))
         if now != machine or seen.only(further) != further:

@@ -38,7 +38,7 @@ Send = Callable[[bytes], Said]
 """Runs a script by ``sh`` on the host and returns what it printed. Raises ``Unreachable``."""
 
 _OFTEN = 10
-"""After this many changes in a row, a step is refused, not decided again."""
+"""After this many changes in a row, a step is refused, and not decided again."""
 
 _DONE = 77
 """The exit status of the subshell in a script, if all pieces in it succeeded."""
@@ -87,9 +87,9 @@ class ScriptSession:
     def perform(self, asked: Sequence[Piece]) -> list[Result]:
         """Run pieces of sh one after another; returns the results of those that ran.
 
-        In a step, pieces that write run only if the step's look still shows the same. Raises ``Unreachable``,
-        ``Refused`` (a lock is held, a disk is gone, or the machine changes all the time), and ``Moved`` if the machine
-        has changed since the step was decided.
+        In a step, pieces that write run only if a new look has the same output as the look that the step was decided
+        on. Raises ``Unreachable``, ``Refused`` (a lock is held, a disk is gone, or the machine changes all the time),
+        and ``Moved`` if the machine has changed since the step was decided.
         """
         if not self._locks or all(piece.reads_only for piece in asked):
             return self._run([], asked)
@@ -99,9 +99,9 @@ class ScriptSession:
     def locked(
         self, devices: Sequence[str], waiting: Waiting = lambda path, holders: None, then: Sequence[Piece] = ()
     ) -> Iterator[Sequence[Result]]:
-        """Run ``then``, the look of a step, under the step's locks; the value is its results.
+        """Run ``then``, the look of a step, under the step's locks; the value of the context is the results.
 
-        In the context, pieces that write run only if this look still shows the same. The locks are held while a
+        In the context, pieces that write run only if a new look has the same output. The locks are held while a
         request runs, but not between two requests. Raises ``Refused`` if another program holds a lock for longer
         than 20 s.
         """

@@ -15,7 +15,8 @@ _STOPPED = (Outcome.REFUSED, Outcome.NOT_VISIBLE)
 
 
 def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tuple[TaskReport, ...]:
-    """The reports. If an earlier task stops a later one, ``cause`` and ``stops`` of their reports name each other."""
+    """Link the reports. ``cause`` of a report names the earlier task that must be resolved first; ``stops`` in the
+    report of that task names the tasks that wait for it."""
     roots: dict[int, int] = {}
     stopped: list[int] = []
     for at, (entry, report) in enumerate(zip(entries, reports, strict=True)):
@@ -29,7 +30,7 @@ def with_causes(entries: Sequence[Entry], reports: Sequence[TaskReport]) -> tupl
 
 
 def _linked(reports: Sequence[TaskReport], roots: Mapping[int, int]) -> tuple[TaskReport, ...]:
-    """The reports with ``cause`` and ``stops``. ``roots``: for the number of a task, that of the task that stops it."""
+    """The reports with ``cause`` and ``stops``. ``roots``: a task's number → the number of the task that stops it."""
     found = list(reports)
     stops: dict[int, list[str]] = {}
     for at, root in roots.items():

@@ -22,8 +22,8 @@ _ANOTHER_TRY = 0.5
 """Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _TRIES = 4
-"""The number of tries in a row in that case, even if they take longer. On a busy machine several programs may open the
-device one after another, and each may have closed it before subfloor looks for the program."""
+"""How many tries in a row are made if no program is seen, even if they take longer than that. On a busy machine several
+programs may open the device one after another, and each may have closed it before subfloor looks for the program."""
 
 
 class Commands:
@@ -86,7 +86,7 @@ class Commands:
         self._listen(CommandEnded(command, result))
 
     def _openers(self, command: Command) -> tuple[DeviceUser, ...]:
-        """The programs that have partitions of the disk open that the command needs, as far as they can be seen."""
+        """The programs that are seen to have a partition of ``command.needs`` open; empty if it needs no disk."""
         subject = DeviceUsers(command.needs)
         return look(self._shell, {subject})[subject] if command.needs else ()
 
@@ -136,7 +136,7 @@ _SHOWN = 6
 
 
 def _how_it_ended(status: int) -> str:
-    """For a program ended by a signal, the shell's status is 128 and the signal's number (POSIX.1, XCU 2.8.2)."""
+    """The end of a program in words. If a signal ended it, its status is 128 plus the signal (POSIX.1, XCU 2.8.2)."""
     with contextlib.suppress(ValueError):
         return f"was ended by {signal.Signals(status - 128).name} (status {status})"
     return f"ended with status {status}"

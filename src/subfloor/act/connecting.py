@@ -13,7 +13,7 @@ from subfloor.core.errors import Unreachable
 
 @dataclass(frozen=True)
 class _Cause:
-    """``pattern`` is searched in what was printed; ``{way}`` in the advice is the command that leads to the host."""
+    """A known cause. ``pattern``: to search in the output. ``{way}`` in ``advice``: the command to reach the host."""
 
     pattern: str
     what: str
@@ -83,7 +83,7 @@ _OF_BECOMING_ROOT = (
 
 
 def not_reached(name: str, prefix: Sequence[str], said: bytes) -> Unreachable:
-    """The error for a host on which no shell could be started. ``said``: what was printed instead."""
+    """The error for a host on which no shell could be started. ``said``: the output of ssh, sudo and login shell."""
     text = said.decode("utf-8", "replace")
     for cause in (*(_OF_SSH if is_ssh(prefix) else ()), *_OF_BECOMING_ROOT):
         if re.search(cause.pattern, text):

@@ -56,7 +56,7 @@ def check_as_shown(loss: Loss, shown: Machine, now: Machine) -> None:
 
 
 def remembering(promised: Machine, seen: Machine) -> Machine:
-    """``seen``, with the parts of each disk that this run emptied with consent: no look at the disk can show these."""
+    """``seen``, plus the parts of each disk that this run has emptied with consent: a look cannot show these."""
     disks = {
         subject: replace(state, cleared=before.cleared)
         for subject, state in seen.items()

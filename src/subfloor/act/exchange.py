@@ -121,7 +121,7 @@ class Answer:
 
 
 _STALLED = 1.0
-"""Seconds after the end of a frame. If the next frame has not begun by then, a program keeps the relays from ending."""
+"""Seconds in which the next frame must begin. If not, a program keeps the relays of the last frame from ending."""
 
 
 class Exchange:

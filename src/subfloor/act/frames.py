@@ -41,8 +41,8 @@ end_relays() { kill_relays "$@"; wait; }
 """
 """Prepares the shell; afterwards ``$group`` is its process group, 0 if that is in another PID namespace."""
 
-# Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets it may
-# still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
+# Relays hold no lock: descriptors 5 to 9 are those of locks. They ignore SIGTERM, since a command that gets
+# SIGTERM may still print while it cleans up. /proc/self is the process that opens it: the subshell that becomes cat.
 _RELAY = (
     "{{ trap '' TERM; read -r relay _ < /proc/self/stat; echo $relay; exec {passes_on}; }} "
     "2>/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
@@ -59,7 +59,7 @@ class Frame:
     """One piece of sh, and a random mark that separates its output from everything else.
 
     ``accepts``: the exit statuses besides 0 after which the next frame of the same request runs. ``alone``: nobody can
-    end its relays, so they end at its end mark, even if a program that it has left running could still print.
+    end the frame's relays. So they end at the end mark, even if a program that was left running could still print.
     """
 
     text: str

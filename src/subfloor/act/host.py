@@ -139,10 +139,10 @@ class Shell:
     ) -> Iterator[Sequence[Result]]:
         """Hold an exclusive flock(2) on device nodes, or on the machine if there are none; every command inherits it.
 
-        The pieces of ``then`` run in the same request, once the locks are taken; the value is their results. After the
-        context, the next request first releases the locks, unless it takes the same locks again. ``release`` releases
-        them at once. The descriptors are read-only, since closing a writable one makes udev probe the disk again.
-        Raises ``Refused`` if another program holds a lock for longer than 20 s, or if a device is gone.
+        The pieces of ``then`` run in the same request, once the locks are taken; the value of the context is their
+        results. After the context, the next request first releases the locks, unless it takes the same locks again.
+        ``release`` releases them at once. The descriptors are read-only, since closing a writable one makes udev probe
+        the disk again. Raises ``Refused`` if another program holds a lock for longer than 20 s, or if a device is gone.
         """
         wanted, held = locks.of_step(devices), self.holds(devices)
         self._due, self._held = (() if held else self._due), False

@@ -85,8 +85,8 @@ class Lock:
 
     @property
     def release(self) -> str:
-        """sh that releases the lock. The machine's lock is also taken from services that a step has started. A disk
-        stays locked while a tool that has inherited the lock still writes to it."""
+        """sh that releases the lock. The machine is unlocked even if a service that a step has started has inherited
+        the lock. A disk stays locked while a tool that has inherited the lock still writes to the disk."""
         unlock = f"flock --unlock {self.descriptor}; " if self.machine else ""
         return f"{unlock}exec {self.descriptor}<&-"
 

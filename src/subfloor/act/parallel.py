@@ -21,7 +21,7 @@ thread, and then nothing else wakes the main thread."""
 def in_parallel(items: Sequence[T], do: Callable[[T], R], forks: int, interrupt: Interrupt) -> tuple[R, ...]:
     """The results of ``do`` for each item, in the order of the items. At most ``forks`` calls run at the same time.
 
-    After an interrupt, ``do`` is still called for the items that are left, and every call is waited for.
+    After an interrupt, ``do`` is still called for the items that are left. This returns when all calls have ended.
     """
     if forks == 1 or len(items) == 1:
         return tuple(map(do, items))

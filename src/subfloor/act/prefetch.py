@@ -1,4 +1,4 @@
-"""Predict what the tasks after a step look at. Subjects that are read together with its result cost no round trip."""
+"""Predict which subjects the tasks after a step need: read together with the step's result, they cost no round trip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subfloor.core.task import Step, Task
 
 @dataclass(frozen=True)
 class Prefetch:
-    """The tasks of a play and their reports in the plan. ``further``: the extra subjects of each task there.
+    """The tasks of a play and their reports in the plan. ``further``: the extra subjects of each task.
 
     This is only a prediction: a subject that it leaves out is looked at when a task needs it.
     """
@@ -24,7 +24,7 @@ class Prefetch:
     further: Sequence[frozenset[AnySubject]] = ()
 
     def after(self, at: int, task: Task, step: Step) -> frozenset[AnySubject]:
-        """The subjects that are probably needed after ``step`` of task number ``at``, besides that task's own."""
+        """The subjects that are probably needed after ``step`` of task number ``at``, besides those of that task."""
         return self.up_to_change(at + 1) if _is_last(task, step) else self.of(at)
 
     def of(self, at: int) -> frozenset[AnySubject]:

@@ -80,7 +80,7 @@ def _in_turn(works: Sequence[Work], watch: Watch) -> list[Watch]:
 
 @dataclass(frozen=True)
 class Applied:
-    """The result of an apply. ``begun``: whether a plan was carried out. ``declined``: the user declined the plan."""
+    """The result of an apply. ``begun``: whether work on the hosts began. ``declined``: the user declined the plan."""
 
     reports: tuple[HostReport, ...]
     begun: bool = False

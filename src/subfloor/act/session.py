@@ -39,8 +39,8 @@ class Session(Protocol):
     ) -> AbstractContextManager[Sequence[Result]]:
         """Hold an exclusive flock(2) on device nodes, or on the machine if there are none.
 
-        The pieces of ``then`` run under the locks; the value is their results. Raises ``Refused`` if another program
-        holds a lock for longer than 20 s, or if a device is gone.
+        The pieces of ``then`` run under the locks; the value of the context is their results. Raises ``Refused`` if
+        another program holds a lock for longer than 20 s, or if a device is gone.
         """
 
     def holds(self, devices: Sequence[str]) -> bool:

@@ -27,7 +27,7 @@ def over_ssh(
     port: int | None = None,
     key: str | None = None,
 ) -> tuple[str, ...]:
-    """The argv that leads to a host; all other settings come from ssh_config(5). ``arguments``: more for ssh."""
+    """The argv that leads to a host; all other settings come from ssh_config(5). ``arguments``: options for ssh."""
     options = [word for option in _OPTIONS for word in ("-o", option)]
     to = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ()), *(("-i", key) if key else ())]
     return ("ssh", "-T", *arguments, *options, *to, "--", address)

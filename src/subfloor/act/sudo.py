@@ -24,13 +24,13 @@ from subfloor.core.secret import Secret
 
 @dataclass(frozen=True)
 class Password:
-    """A password for sudo, and the prompt by which sudo asks for it. It is random, so no other program prints it."""
+    """A password for sudo, and the prompt of sudo. The prompt is random, so no other program prints it."""
 
     secret: Secret
     prompt: str = field(default_factory=lambda: f"subfloor-{token_hex(8)}:")
 
     def asking(self, become: Sequence[str]) -> tuple[str, ...]:
-        """``become``, with this prompt if it runs sudo. Other programs read no password from a pipe."""
+        """``become``, with this prompt if it runs sudo, else unchanged: other programs read no password from a pipe."""
         if not become or become[0].rpartition("/")[2] != "sudo":
             return tuple(become)
         others = (word for word in become[1:] if word not in ("-n", "--non-interactive"))

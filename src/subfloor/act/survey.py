@@ -28,7 +28,7 @@ def survey(entries: Sequence[Entry], plan: Plan) -> Survey:
 
 
 def applied_before(tasks: Iterable[Task], found: Machine, planned: Machine) -> AppliedBefore:
-    """Whether these tasks were applied before: whether the disks carry the UUIDs that they assign."""
+    """Whether these tasks were applied before: whether the disks carry the UUIDs that the tasks assign."""
     wanted = _assigned(tasks, planned) & _uuids(planned)
     held = wanted & _uuids(found)
     if not held:

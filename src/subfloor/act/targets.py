@@ -38,7 +38,7 @@ def devices(task: Task) -> frozenset[str]:
 
 
 def opened(task: Task) -> frozenset[str]:
-    """The devices that a task makes appear: containers, once they are open, logical volumes and arrays."""
+    """The devices that a task makes appear: open containers, logical volumes and arrays."""
     made = (each for each in _contributions(task) if isinstance(each, EncryptedDevice | LogicalVolume | ArrayDevice))
     return frozenset(each.path for each in made)
 
@@ -59,7 +59,7 @@ def whole_disks(task: Task) -> frozenset[str]:
 
 
 def laid_out(task: Task) -> frozenset[str]:
-    """The paths of the disks that a task lays out as a whole. A disk of which it names a partition is left out."""
+    """The paths of the disks that a task lays out as a whole. A disk is excluded if the task names its partition."""
     return whole_disks(task) - {disk for disk, _ in partitions(task)}
 
 

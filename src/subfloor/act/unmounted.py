@@ -47,7 +47,7 @@ class UnmountedFilesystems:
         return tuple(each for each in self._seen.values() if each not in bound or not _upper(unseen, each.source))
 
     def __call__(self, before: Machine, after: Machine) -> Machine:
-        """The values of the subjects that the step between these machines hides, as far as they can be seen."""
+        """The values of the subjects that the step from ``before`` to ``after`` hides, as far as they can be seen."""
         changed = sorted(after.changed_since(before), key=str)
         hidden = {each: after[each] for each in changed if _is_hidden(after[each])}
         if not hidden:
@@ -140,7 +140,7 @@ def _upper(paths: Iterable[str], path: str) -> str:
 
 
 def _is_bare(machine: Machine, subject: Located[Any]) -> bool:
-    """Whether a subject on a new filesystem is only a directory, absent, not visible, or as on an empty filesystem."""
+    """Whether a subject on a new filesystem has no content: a directory, absent, not visible, or its empty value."""
     value = machine[subject]
     is_directory = isinstance(value, Node) and value.kind == DIRECTORY
     return is_directory or isinstance(value, Absent | NotYetVisible) or bool(value == subject.in_empty())

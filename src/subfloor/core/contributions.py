@@ -72,9 +72,9 @@ class EncryptedDevice:
     """A LUKS container, of ``device``, that the installed system opens as ``/dev/mapper/NAME``.
 
     ``key_file``: the file that opens it; None: a passphrase is asked for at the boot. ``header``: its detached header,
-    a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware
-    that was enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header. ``pbkdf``:
-    how its keys are derived, as cryptsetup-luksFormat(8) names it; None for cryptsetup's default.
+    a file or a path below /dev. ``allow_discards``: discards reach the device. ``tokens``: hardware that was
+    enrolled with systemd-cryptenroll(1), and is tried first. ``label``: the label in its header. ``pbkdf``: how its
+    keys are derived, as cryptsetup-luksFormat(8) names it; None for cryptsetup's default.
     """
 
     name: str
@@ -147,7 +147,7 @@ class PasswordFile:
 class Administrators:
     """The users who may become root on the installed system, as the configuration in directory ``path`` declares.
 
-    ``by_ssh``: those who have ssh keys, if sshd runs. ``password_files``: the files that are declared there.
+    ``by_ssh``: those who have ssh keys, if sshd runs. ``password_files``: those that it declares.
     ``excused``: the configuration declares that nobody needs to log in.
     """
 

@@ -71,7 +71,7 @@ def blind(subjects: Iterable[AnySubject]) -> Machine:
 
 @dataclass(frozen=True)
 class Converged:
-    """A task's report, the machine after the task, and the extra subjects that it asked for."""
+    """A task's report, the machine after the task, and the extra subjects that the task asked for."""
 
     report: TaskReport
     machine: Machine
@@ -89,7 +89,7 @@ def subjects(entries: Sequence[Entry]) -> frozenset[AnySubject]:
 
 
 def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Look = blind) -> Converged:
-    """Take a task's steps until it is satisfied, refused or fails. ``done``: its outcome if it took any step."""
+    """Take a task's steps until the task is satisfied, refused or failed. ``done``: its outcome after any step."""
     steps: list[StepRecord] = []
     report = TaskReport(entry.name, entry.key, Outcome.SKIPPED, note=entry.why_skipped, declared=entry.task)
     if entry.task is None:
@@ -190,7 +190,7 @@ def outcome_of(error: SubfloorError) -> Outcome:
 
 @dataclass(frozen=True)
 class Imagined:
-    """What applying a play would do, task by task, the machine at its end, and the extra subjects of each task."""
+    """A simulated play: the reports of its tasks, the machine after the last task, and the extra subjects of each."""
 
     reports: tuple[TaskReport, ...]
     machine: Machine
@@ -296,7 +296,7 @@ def _with_consent(report: TaskReport, consent: Consent) -> TaskReport:
 def held_to_the_end(
     entries: Sequence[Entry], reports: Sequence[TaskReport], machine: Machine
 ) -> tuple[TaskReport, ...]:
-    """The reports of a whole run. A task that was satisfied, but is not on the final machine, is failed."""
+    """The reports of a whole run. A task that was satisfied, but is not on the final machine, becomes failed."""
     return tuple(_held(entry, report, machine) for entry, report in zip(entries, reports, strict=True))
 
 
@@ -307,7 +307,7 @@ def _held(entry: Entry, report: TaskReport, machine: Machine) -> TaskReport:
 
 
 def _seen_to_lack(task: Task, machine: Machine) -> str:
-    """What a task lacks at the end of a run; empty if it is satisfied. There, everything must be visible."""
+    """What a task lacks on the final machine, where everything must be visible; empty if it is satisfied."""
     try:
         return _lacks(task, machine)
     except NotVisible as error:

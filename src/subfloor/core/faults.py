@@ -17,7 +17,7 @@ RAISED = (Exception, SystemExit)
 
 
 def asked(asker: object, what: str, question: Callable[[], T], fits: Callable[[T], bool]) -> T:
-    """The answer of a plugin's object. Raises ``PluginError`` if it does not fit, or if the plugin raises an error.
+    """The answer of a plugin's object. Raises ``PluginError`` if the answer does not fit, or if the plugin raises.
 
     ``what``: what failed, such as “failed to decide on its next step”. A ``SubfloorError`` is passed on unchanged.
     """

@@ -59,7 +59,7 @@ class Identity:
         return label_id.bytes[:8] == _of_halves(self.disk_anywhere(name), label_id).bytes[:8]
 
     def name_of(self, label_id: UUID, names: Iterable[str]) -> str | None:
-        """The first of these names of disks in the play that this label-id belongs to; None if there is none."""
+        """The first of ``names``, the play's names of disks, that this label-id belongs to; None if there is none."""
         return next((name for name in names if self.is_disk(label_id, name)), None)
 
     def partition(self, table: UUID, number: int, name: str) -> UUID:
@@ -70,7 +70,7 @@ class Identity:
         return uuid5(self._own, f"partition {table} {number} {name}")
 
     def adopted(self, table: UUID, number: int, name: str, content: str) -> UUID:
-        """The PARTUUID of a partition that was made elsewhere and taken over with this content, in words.
+        """The PARTUUID of a partition that was made elsewhere and taken over. ``content``: its content, in words.
 
         A version 8 UUID (RFC 9562, section 5.8). Its first half shows that the partition is ours, its second half
         which content was taken over. So the content itself need not change.

@@ -45,7 +45,7 @@ class Subject(ABC, Generic[V]):
     """Seconds that each of the probes may take. A probe that takes longer is ended, and the look fails."""
 
     follows: ClassVar[bool] = False
-    """Whether its value is derived from other subjects; a report then leaves out its differences."""
+    """Whether the subject's value is derived from other subjects. Then reports leave out its differences."""
 
     @abstractmethod
     def probes(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ AnySubject = Subject[Any]
 
 
 class LookNeeded(Exception):
-    """A task must see one more subject before it can decide: the engine looks at it and asks the task again."""
+    """A task must see one more subject before it can decide: the engine looks at that subject and asks again."""
 
     def __init__(self, subject: AnySubject) -> None:
         super().__init__(f"{subject} has not been read yet")
@@ -117,7 +117,7 @@ class Machine(Mapping[AnySubject, Any]):
     __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
     def further(self, subject: Subject[V]) -> V:
-        """The state of a subject that only the state of others leads to. Raises ``LookNeeded`` if it was not seen."""
+        """The state of an extra subject, which depends on what others show. Raises ``LookNeeded`` if not seen yet."""
         if subject not in self:
             raise LookNeeded(subject)
         return self[subject]
@@ -147,7 +147,7 @@ class Machine(Mapping[AnySubject, Any]):
         return Machine({subject: self[subject] for subject in subjects if subject in self})
 
     def changed_since(self, other: Machine) -> frozenset[AnySubject]:
-        """The subjects of this machine that have another state on ``other``, or none."""
+        """The subjects of this machine whose state on ``other`` is different or missing."""
         return frozenset(
             subject
             for subject in self._that_may_differ(other)

@@ -54,7 +54,7 @@ class Repair(StrEnum):
 class AppliedBefore(StrEnum):
     """Whether a play was applied to a machine before, as far as the UUIDs on its disks show it.
 
-    ``PARTLY``: something of it is there, and something is missing or unfinished. ``UNKNOWN``: the play writes no UUIDs.
+    ``PARTLY``: some of its UUIDs are missing, or a partition is unfinished. ``UNKNOWN``: the play writes no UUIDs.
     """
 
     NEVER = "never"

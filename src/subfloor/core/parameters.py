@@ -67,7 +67,7 @@ class FromPlay:
 
 @dataclass(frozen=True)
 class FromPlaybook(FromPlay):
-    """Marks a field for the ``Recording`` of what the play was read from, or for why there is none."""
+    """Marks a field that gets the ``Recording`` of the play, or ``Unrecorded`` with the reason why there is none."""
 
 
 def checked(parameter: str, check: Callable[[T], object], value: T) -> None:
@@ -121,7 +121,7 @@ def complaints(task: type[Task], values: Mapping[str, Any], identity: Any) -> tu
         alone = not found and not any(value is UNKNOWN for value in values.values())
         if alone or str(error).partition(":")[0] in {*parameters(task)} - named:
             found.append(str(error))
-    except Exception:  # it uses a value that is unknown or wrong
+    except Exception:  # the class uses a value that is unknown or wrong
         pass
     finally:
         _complaints.reset(token)

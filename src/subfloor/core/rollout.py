@@ -24,7 +24,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A play's ``serial``, and its ``max_fail_percentage`` in percent; None if the play does not set the latter."""
+    """A play's ``serial``. ``most_failed``: its ``max_fail_percentage``; None if the play does not set that."""
 
     serial: tuple[Share, ...] = ()
     most_failed: float | None = None

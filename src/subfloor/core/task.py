@@ -95,8 +95,8 @@ class Step:
 class Claim:
     """A UUID that a task assigns, and that no other device of the machine may have.
 
-    ``node``: the kernel's node of the device that gets it; ``disk``: the node of its disk. ``kind``: ``label-id`` (of
-    a partition table), ``PARTUUID`` (of its entry) or ``UUID`` (of a filesystem); ``uuid``: as blkid shows it.
+    ``node``: the kernel's node of the device that gets the UUID; ``disk``: the node of its disk. ``kind``: ``label-id``
+    (of a partition table), ``PARTUUID`` (of its entry) or ``UUID`` (of a filesystem); ``uuid``: as blkid shows it.
     """
 
     node: str

@@ -3,7 +3,7 @@
 It boots a kernel with the host's own root under an overlay in memory: it has all programs of the host, and
 everything that is written outside the guest's own disks is lost at the end. The pure parts (`initrd`, `qemu`,
 `scripts`) describe what to boot; `kernel` and `accel` find what this host has; `start` boots the guest and `session`
-talks to it; `agent` is the only part that runs inside.
+talks to it; `agent` is the only part that runs in the guest.
 """
 
 from subfloor.rehearse.kernel import find as find_kernel

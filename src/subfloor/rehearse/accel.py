@@ -1,8 +1,8 @@
 """Test whether KVM works on this host.
 
 A /dev/kvm that can be opened may still hang, or be far slower than emulation (nested without hardware support).
-So a guest of a few bytes is run under it with a short deadline, and the result is remembered until the next boot
-of this host.
+So a guest of a few bytes is run under KVM with a short deadline. The result is remembered until the next boot of
+this host.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Build the guest's initrd in memory. Pure.
 
-An initrd is only a cpio archive, so it is written here without tools that the host may lack. It has busybox, a few
-kernel modules, and two scripts.
+An initrd is only a cpio archive, so it is written here without tools that the host may lack. The initrd contains
+busybox, a few kernel modules, and two scripts.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def early_modules(kernel: Kernel) -> tuple[str, ...]:
 
 
 def quick_start(kernel: Kernel) -> Path:
-    """The file to start the kernel from without firmware: an unpacked copy in the cache, or else its image."""
+    """The file to start the kernel from without firmware: an unpacked copy in the cache, or the kernel's image."""
     of = kernel.image.stat()
     kept = cache() / "vmlinux" / f"{kernel.release}-{of.st_size}-{of.st_mtime_ns}"
     if kept.exists():

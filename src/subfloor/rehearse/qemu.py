@@ -11,8 +11,8 @@ from subfloor.rehearse.scripts import AGENT_PORT
 
 QEMU = "qemu-system-x86_64"
 
-# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. A guest that runs for a few minutes, and
-# only programs that its user trusts, needs no mitigations, and these are slow under emulation.
+# `panic=-1` with -no-reboot ends QEMU at once when the guest's kernel panics. Mitigations are slow
+# under emulation. A guest needs none: it runs for minutes, and only programs that its user also runs on the host.
 _KERNEL_OPTIONS = (
     "console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "nokaslr", "no_timer_check",
     "cryptomgr.notests", "random.trust_cpu=on", "audit=0", "net.ifnames=0",
@@ -78,7 +78,7 @@ def disks_argv(disks: Sequence[Disk], images: Sequence[Path], bootable: bool = F
         device = _disk_device(disk, number)
         if bootable:
             device += f",bootindex={number}"
-        # A crash of the host is not rehearsed, so its page cache may hold what the guest has flushed.
+        # A crash of the host is not rehearsed, so data that the guest has flushed may stay in the host's page cache.
         drive = f"file={_escape(image)},if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap"
         argv += ["-drive", drive, "-device", device]
     return argv

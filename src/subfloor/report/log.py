@@ -39,7 +39,7 @@ _STDERR = 4096
 
 
 class Log:
-    """Writes the events of a run to a file. A failed write raises no error: ``complaint`` is the reason of it."""
+    """Writes the events of a run to a file. A failed write raises no error: ``complaint`` gives the reason."""
 
     def __init__(self, descriptor: int) -> None:
         """``descriptor``: the file, opened for appending."""

@@ -102,7 +102,7 @@ class SavedPlan:
         return bool(self.told.get("deep", False))
 
     def changes(self, hosts: Sequence[HostReport]) -> tuple[str, ...]:
-        """The steps of these hosts that are not in the plan, and the disks that are not those of the plan, as text.
+        """The steps of these hosts that are not in the plan, and the disks that differ from the plan, as lines.
 
         Steps of the plan that are no longer needed do not count as a change: an interrupted apply can be resumed.
         """

@@ -132,7 +132,7 @@ def is_aligned(disk: DiskState, start: int) -> bool:
 
 
 def unfinished(entry: Entry) -> bool:
-    """Whether the name says that a run was interrupted while it made or labelled the partition."""
+    """Whether the entry's name shows that a run was interrupted while it made or labelled the partition."""
     return entry.name.endswith((UNFINISHED, LABELLING))
 
 

@@ -168,7 +168,7 @@ def counts(found: Counter[Outcome]) -> str:
 
 
 def _survey(report: HostReport, style: Style) -> Iterator[str]:
-    """Whether the play was applied before, and what no task declares."""
+    """Whether the play was applied before, the disks that would change, and the partitions that no task declares."""
     if report.survey and report.outcome in _OPEN and report.survey.applied_before in APPLIED_BEFORE:
         yield from style.lines(APPLIED_BEFORE[report.survey.applied_before], "  ", hanging="  ")
     for disk in drawn(report.survey):

@@ -77,7 +77,7 @@ def spelt(value: Any) -> str:
 
 
 def as_text(value: Any, name: str = "") -> str:
-    """The value as text for people. ``name``: that of the property, by which permission bits are shown in octal."""
+    """The value as text for people. ``name``: the name of the property; for ``mode`` a number is shown in octal."""
     if value is None or value in ((), "", frozenset()):
         return "none"
     if isinstance(value, int):
