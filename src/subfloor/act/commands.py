@@ -22,8 +22,8 @@ _ANOTHER_TRY = 0.5
 """Seconds in which a failed command is repeated if no program is seen to have its devices open."""
 
 _TRIES = 4
-"""How many tries in a row are made if no program is seen, even if they take longer than that. On a busy machine several
-programs may open the device one after another, and each may have closed it before subfloor looks for the program."""
+"""How many tries are made if no such program is seen, even if they take longer than ``_ANOTHER_TRY``. On a busy machine
+several programs may open the device one after another, and each may have closed it before subfloor looks."""
 
 
 class Commands:
@@ -136,7 +136,7 @@ _SHOWN = 6
 
 
 def _how_it_ended(status: int) -> str:
-    """The end of a program in words. If a signal ended it, its status is 128 plus the signal (POSIX.1, XCU 2.8.2)."""
+    """How a program ended, in words. After a signal the status is 128 plus the signal's number (POSIX.1, XCU 2.8.2)."""
     with contextlib.suppress(ValueError):
         return f"was ended by {signal.Signals(status - 128).name} (status {status})"
     return f"ended with status {status}"

@@ -121,7 +121,7 @@ class Answer:
 
 
 _STALLED = 1.0
-"""Seconds in which the next frame must begin. If not, a program keeps the relays of the last frame from ending."""
+"""Seconds in which the next frame must begin. If it does not, a program keeps the relays of the one before open."""
 
 
 class Exchange:

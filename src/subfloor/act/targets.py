@@ -59,7 +59,7 @@ def whole_disks(task: Task) -> frozenset[str]:
 
 
 def laid_out(task: Task) -> frozenset[str]:
-    """The paths of the disks that a task lays out as a whole. A disk is excluded if the task names its partition."""
+    """The paths of the disks that a task lays out as a whole: it names the disk, and no partition of the disk."""
     return whole_disks(task) - {disk for disk, _ in partitions(task)}
 
 
