@@ -117,7 +117,10 @@ class Machine(Mapping[AnySubject, Any]):
     __hash__ = None  # type: ignore[assignment]  # as of every mapping
 
     def further(self, subject: Subject[V]) -> V:
-        """The state of an extra subject, which depends on what others show. Raises ``LookNeeded`` if not seen yet."""
+        """The state of an extra subject: one that a task can name only after it has seen other subjects.
+
+        Raises ``LookNeeded`` if the extra subject was not seen yet.
+        """
         if subject not in self:
             raise LookNeeded(subject)
         return self[subject]

@@ -120,7 +120,7 @@ class Task(ABC):
     """Playbook entries in YAML that show how to use the task; a test loads each."""
 
     alone: ClassVar[str] = ""
-    """Why the task is wrong without the other tasks of its play, as the rest of a sentence; empty if it is not."""
+    """Why the task is wrong without the other tasks of its play, as the rest of a sentence; empty if it is right."""
 
     @abstractmethod
     def subjects(self) -> frozenset[AnySubject]:
