@@ -1,7 +1,7 @@
-"""The command line: its commands. The options that they share are in `options`, the exit statuses in `program`.
+"""The commands of the command line. The options that they share are in `options`, the exit statuses in `program`.
 
-Each command imports what it needs, except click: the start of the program is most of the time of a check of a
-machine that is in sync.
+Each command imports its modules when it runs, except click: if a machine is in sync, starting the program takes most
+of the time of a check.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def check(argv: list[str], /, **given: Any) -> int:
     """Report what apply would change; change nothing.
 
-    Without PLAYBOOK it takes the one that this machine was installed from, with the variables given then.
+    Without PLAYBOOK it checks the playbook that this machine was installed from, with the variables of that
+    installation.
     """
     from subfloor.cli import running
 
@@ -55,7 +56,8 @@ def check(argv: list[str], /, **given: Any) -> int:
 def apply(argv: list[str], /, only_check: bool, **given: Any) -> int:
     """Bring the machine to the state that the playbook describes; verify each step.
 
-    Without PLAYBOOK it takes the one that this machine was installed from.
+    Without PLAYBOOK it applies the playbook that this machine was installed from, with the variables of that
+    installation.
 
     On a terminal it shows the plan and asks once. It destroys data only if --destroy names the device, or
     you type its name when asked. On Ctrl-C, SIGTERM or SIGHUP it stops the running command and reports
@@ -103,7 +105,10 @@ def _only_lists(given: Mapping[str, Any]) -> bool:
 
 
 def _list(given: dict[str, Any]) -> int:
-    """List what is wanted. It asks for no secret and reads none, since no list shows its value."""
+    """Print the lists that the options name; returns the exit status.
+
+    Secrets are neither asked for nor read, since no list shows the value of a variable.
+    """
     from subfloor.cli import listing
     from subfloor.cli.secrets import name_of
     from subfloor.core.secret import Secret
@@ -177,7 +182,7 @@ def rehearse(argv: list[str], /, **given: Any) -> int:
 
 
 def _for_guest(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The arguments of a run in the guest, from those of the rehearsal."""
+    """The arguments of subfloor in the guest, made from the options of the rehearsal."""
     words = [str(given["playbook"])]
     for option, value in (("--inventory", given["inventory"]), ("--limit", given["limit"])):
         words += [option, str(value)] if value is not None else []
@@ -212,8 +217,8 @@ def draft(devices: tuple[str, ...], root: str | None) -> int:
     """Write the playbook that describes the disks as they are; change nothing.
 
     It describes partition tables, partitions, filesystems, swap and mounts. What no task can describe is a
-    comment. Without DEVICE it describes all disks. `subfloor adopt` takes the disks over by that playbook;
-    then a check of it is in sync.
+    comment. Without DEVICE it describes all disks. Run `subfloor adopt` with this playbook to take over the
+    disks; after that, `subfloor check` finds no drift.
     """
     from subfloor.cli import drafting
 
@@ -239,7 +244,8 @@ def import_disko(file: Path, root: str | None, include: tuple[Path, ...], **give
     """Write the playbook for a disko configuration; change nothing.
 
     FILE is in Nix, which `nix-instantiate` evaluates, or in JSON (.json). The playbook declares the same disks,
-    filesystems, mounts and options. What no task can describe is listed with its place, and the exit status is 6.
+    filesystems, mounts and options. If no task can describe a part of FILE, that part is listed with its place, and
+    the exit status is 6.
     """
     from subfloor.cli import importing
 
@@ -356,9 +362,9 @@ def export_collection(directory: Path) -> int:
 
 
 def _request(given: dict[str, Any], secrets: Mapping[str, Secret] | None = None, *, twice: bool = False) -> Request:
-    """The request of a command. ``twice``: passphrases are typed twice, since they may become keys.
+    """The request of a command. ``twice``: the user types each passphrase twice, since it may become a key.
 
-    ``secrets``: instead of those that the user gives.
+    ``secrets``: use these, and do not ask the user for any.
     """
     from subfloor.playbook.job import Request
 
@@ -418,7 +424,7 @@ def _manner(argv: Sequence[str], given: dict[str, Any]) -> RunOptions:
 
 
 def _names(lists: Sequence[str]) -> tuple[str, ...]:
-    """Names that are given one by one, or separated by commas."""
+    """All names in ``lists``; commas separate the names of one list."""
     return tuple(name.strip() for names in lists for name in names.split(",") if name.strip())
 
 

@@ -38,12 +38,15 @@ class Disk:
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """The name of this entry in reports."""
         return f"Take over {self.task.device}"
 
 
 def adopt(request: Request, manner: RunOptions, stamp: Sequence[str]) -> int:
-    """Take over the disks that a playbook lays out; returns the exit status. ``stamp``: the words of consent."""
+    """Take over the disks that a playbook lays out; returns the exit status.
+
+    ``stamp``: the disks that the user consents to, as ``[HOST:]DEVICE``.
+    """
     return to_its_end("adopt", manner, lambda log: _adopt(request, manner, stamp, log))
 
 
@@ -65,7 +68,7 @@ def _work(work: Work) -> Work:
 
 
 def _consents(stamp: Sequence[str], job: Job) -> Consents:
-    """The consent of the command line, by host. Raises ``click.UsageError``."""
+    """The consent that ``--stamp`` gives, by host. Raises ``click.UsageError``."""
     try:
         found = given(stamp, [work.host.name for work in job.works])
     except ValueError as error:
@@ -92,7 +95,7 @@ class Asking:
         return consents
 
     def confirm(self, step: Step) -> bool:
-        """Whether the step is one that was shown. Raises ``Refused`` if not: the disk has changed since."""
+        """True for a step that was shown. Raises ``Refused`` for any other step: the disk has changed since."""
         if step.commands not in self._agreed:
             raise Refused(f"“{step.says}” was not shown: the disk has changed since", advice="run subfloor again")
         return True
@@ -121,7 +124,10 @@ class Asking:
 
 
 def _devices(report: HostReport) -> Iterator[Loss]:
-    """The disks that will be stamped, by each name that agrees to it, and what is on them. Nothing of that is lost."""
+    """The disks that will be stamped, with the names that consent may use, and a description of their content.
+
+    They are of the class ``Loss``, but no content is lost.
+    """
     for each in report.tasks:
         if each.steps and isinstance(each.declared, Adoption):
             disk = disk_at(each.steps[0].step.after, each.declared.device)

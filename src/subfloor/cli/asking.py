@@ -15,7 +15,7 @@ from subfloor.report.screen import Screen
 from subfloor.report.style import Style
 
 Read = Callable[[], str]
-"""A line that was typed; empty at the end of input."""
+"""Reads one line that the user types; returns an empty text at the end of input."""
 
 
 class Terminal:
@@ -51,11 +51,11 @@ class Terminal:
         return consents
 
     def has_typed(self, question: str, words: frozenset[str]) -> bool:
-        """Whether the user answers a question with one of these words."""
+        """Ask a question; returns whether the answer is one of these words."""
         return self._ask(question) in words
 
     def confirm(self, step: Step) -> bool:
-        """Ask about one step."""
+        """Whether to take this step: ask the user if every step is asked about, otherwise True."""
         if not self._every_step:
             return True
         self._screen.print(self._style.lines(f"{step.says}?", "", hanging="  "))
@@ -75,7 +75,7 @@ class Terminal:
 
 
 def answers(consent: Consent, loss: Loss) -> frozenset[str]:
-    """The accepted answers: the device as the play names it, the kernel's node, or the disk of either."""
+    """The accepted answers: the device as the play names it, its node in the kernel, or the disk of either name."""
     return frozenset(map(consent.word, names_of(loss)))
 
 

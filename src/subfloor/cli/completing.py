@@ -1,4 +1,4 @@
-"""What a shell completes: playbooks, hosts, tags, tasks, and disks with size and model. Errors complete to nothing."""
+"""What a shell completes: playbooks, hosts, tags, tasks, and disks with size and model. No error is ever shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def script(program: click.Command, shell: str) -> str:
 
 
 def _quiet(function: Callable[[click.Context, str], Iterable[CompletionItem]]) -> Complete:
-    """The function as click calls it. An error completes to nothing: it must not disturb what is being typed."""
+    """The function as click calls it. If it fails, there are no completions: a message would disturb the typing."""
 
     @wraps(function)
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,7 +69,7 @@ def hosts(context: click.Context, _: str) -> Iterator[CompletionItem]:
 
 @_quiet
 def tags(context: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    """The tags of the playbook; after a comma, one more of them."""
+    """The tags of the playbook, each after those that were typed before a comma, as in ``disk,boot``."""
     from subfloor.playbook import command_line, load
     from subfloor.playbook.positions import Problems
     from subfloor.playbook.registry import Registry
@@ -82,7 +82,7 @@ def tags(context: click.Context, incomplete: str) -> Iterator[CompletionItem]:
 
 @_quiet
 def entries(context: click.Context, _: str) -> Iterator[CompletionItem]:
-    """The names of the playbook's tasks, with the variables that were typed."""
+    """The names of the playbook's tasks. The options that were typed select hosts and set variables."""
     from subfloor.playbook.job import Request, read_job
 
     given = context.params

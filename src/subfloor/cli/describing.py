@@ -14,7 +14,7 @@ from subfloor.report import tasks as text
 from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 _PROSE = 100
-"""The most columns of a line of prose."""
+"""The greatest width of a line of prose, in columns."""
 
 
 def tasks(name: str | None, playbook: Path | None) -> int:

@@ -22,7 +22,11 @@ from subfloor.storage.devices import device
 
 
 def draft(paths: Sequence[str], root: str | None) -> int:
-    """Print the playbook for these disks, or for those of what is mounted below ``root``; returns the exit status."""
+    """Print the playbook for the disks at ``paths``; returns the exit status.
+
+    Without ``paths``, for the disks of all filesystems that are mounted at or below ``root``; without either, for all
+    disks.
+    """
     named, root = tuple(dict.fromkeys(map(disk_named, paths))), _clean(root)
     screen = Screen(standard())
     with interruptible(), Host().shell() as shell:
@@ -39,7 +43,7 @@ def _clean(root: str | None) -> str | None:
 
 
 def _seen(shell: Shell, named: Sequence[str], root: str | None) -> Drafted:
-    """What the playbook describes. Raises ``Refused`` for a disk that does not exist, and ``LookFailed``."""
+    """The disks, mounts and swap areas to describe. Raises ``Refused`` if there is no such disk, and ``LookFailed``."""
     in_use = look(shell, {DevicesMounted()})[DevicesMounted()]
     within = mounted_within((path for _, path, _ in in_use.mounts), root)
     found = named or (present(shell) if root is None else _disks_of(in_use, within))
@@ -61,7 +65,7 @@ def _disks_of(in_use: InUse, paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def _below(disks: Mapping[str, DiskState]) -> tuple[str, ...]:
-    """The disks that mapped devices lie on, such as that of an open container."""
+    """The disks that mapped devices lie on, such as the disk of an open container. ``disks`` are left out."""
     nodes = [node for disk in disks.values() if disk.mapped for node in disk.mapped.below]
     return tuple(dict.fromkeys(device(node).disk for node in nodes if device(node).disk not in disks))
 

@@ -1,6 +1,6 @@
 """The files that a run writes: its log and its report.
 
-If they cannot be written, that is reported before anything is looked at or changed.
+A file that cannot be written is reported before any disk is looked at or changed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _beside(path: Path) -> tuple[int, Path]:
-    """A new file in the directory of another one, open for writing. Collectors of metrics ignore its name."""
+    """A new file in the directory of ``path``, open for writing. Collectors of metrics ignore such a name."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
     return descriptor, Path(name)
 

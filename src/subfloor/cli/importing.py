@@ -22,8 +22,8 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 def disko(path: Path, root: str | None, arguments: Mapping[str, str], include: Sequence[Path]) -> int:
     """Print the playbook for the configuration in a file; returns the exit status.
 
-    ``arguments``: those of the configuration's function, as Nix expressions. ``include``: further directories that it
-    may read. Raises ``PlaybookError`` and ``click.UsageError``.
+    ``arguments``: the arguments of the function in the file, as Nix expressions. ``include``: further directories that
+    the configuration may read. Raises ``PlaybookError`` and ``click.UsageError``.
     """
     configuration = _json(path) if path.suffix == ".json" else _nix(path, arguments, include)
     if root is not None and not root.startswith("/"):
@@ -36,12 +36,12 @@ def disko(path: Path, root: str | None, arguments: Mapping[str, str], include: S
 
 
 def as_nix(text: str) -> str:
-    """A text as Nix writes it."""
+    """A text as a string of the Nix language, with quotes."""
     return json.dumps(text, ensure_ascii=False).replace("${", "\\${")
 
 
 def _report(found: Imported) -> None:
-    """What is not imported, on standard error."""
+    """Print on standard error what is not imported."""
     if not found.missing:
         return
     lines = ["Not imported, since no task can describe it:"]
@@ -52,7 +52,7 @@ def _report(found: Imported) -> None:
 
 
 def _json(path: Path) -> Node:
-    """The configuration in JSON, such as `nix eval --json` prints it."""
+    """The configuration in a JSON file, such as `nix eval --json` prints. Raises ``PlaybookError``, ``UsageError``."""
     text = _text(path)
     try:
         value = json.loads(text)

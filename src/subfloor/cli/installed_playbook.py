@@ -15,9 +15,10 @@ _USUAL = "/etc/nixos/subfloor"
 
 
 def given_or_own(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a command without a playbook, with this machine's own; what is given overrides the variables.
+    """The options of a command that names no playbook, completed with the installed playbook and its variables.
 
-    Raises ``click.UsageError`` if it has none.
+    Variables of the command line override the installed ones; an inventory replaces the installed one. Raises
+    ``click.UsageError`` if this machine has no installed playbook.
     """
     folder = Path(os.environ.get("SUBFLOOR_RECORDED") or _USUAL)
     files = {name: folder / name for name in (PLAYBOOK, INVENTORY, VARIABLES)}

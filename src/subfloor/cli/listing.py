@@ -1,4 +1,4 @@
-"""What a playbook would do, without a look at any disk: its hosts, tasks and tags, and whether it has errors."""
+"""Lists of the hosts, tasks and tags of a playbook, and its errors. No disk is looked at."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to list. Without any of them, only errors are reported."""
+    """Which lists to print. If all are False, only errors of the playbook are reported."""
 
     hosts: bool = False
     tasks: bool = False
@@ -21,7 +21,7 @@ class Wanted:
 
 
 def show(request: Request, wanted: Wanted) -> int:
-    """Print what is wanted; returns the exit status. Raises ``PlaybookError`` with all errors of the playbook."""
+    """Print these lists; returns the exit status. Raises ``PlaybookError`` with all errors of the playbook."""
     job = read_job(request)
     screen = Screen(standard())
     style = style_for(standard())

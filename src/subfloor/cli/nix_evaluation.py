@@ -1,7 +1,7 @@
 """Evaluation of a disko configuration by ``nix-instantiate``.
 
-Nix builds nothing, writes nothing and fetches nothing for it, and reads only the directory of the file, those that
-the user names, and what NIX_PATH leads to (``restrict-eval``, nix.conf(5)). It needs no store.
+During the evaluation, Nix builds, writes and fetches nothing. It reads only the directory of the file, the directories
+that the user names, and the paths in NIX_PATH (``restrict-eval``, nix.conf(5)). No Nix store is needed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _error(path: Path, told: str) -> PlaybookError:
 
 
 def _position(path: Path, told: str) -> Position:
-    """The last position in the file that Nix names; the file if there is none."""
+    """The last position in a file that Nix reports; if there is none, ``path`` without a line."""
     found = [each for each in _AT.finditer(told) if Path(each["file"]).is_file()]
     if not found:
         return Position(Source(str(path), ""))

@@ -149,7 +149,7 @@ ask_become_pass = click.option(
 )
 
 job = _all_of(playbook_if_not_own, what, forks, ask_become_pass, ask_password, ask_passphrase, secret, lists)
-"""What `check` and `apply` are asked to do: the same for both."""
+"""The arguments and options of both `check` and `apply`: what to work on, and how hosts and secrets are reached."""
 
 may = _all_of(
     click.option(

@@ -28,7 +28,7 @@ def read_plan(path: Path) -> SavedPlan:
 
 
 def approving(plan: SavedPlan) -> Callable[[Sequence[HostReport], Consents], Consents]:
-    """An ``approve`` that asks nothing, since the plan was reviewed. It raises ``Refused`` for anything else."""
+    """An ``approve`` that asks nothing, since the plan was reviewed. It raises ``Refused`` if the new plan differs."""
 
     def approve(reports: Sequence[HostReport], consents: Consents) -> Consents:
         if changes := plan.changes(reports):

@@ -1,4 +1,4 @@
-"""The documents of a run that ended before it had any host: a mistake in the command line or in a playbook."""
+"""Reports of a run that ended before it reached any host, such as for a mistake in the command line or playbook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def save_problem(path: Path, command: str, error: Exception) -> None:
 
 
 def print_problem(error: Exception, argv: Sequence[str]) -> None:
-    """Print the report of a command line that ended with this error, as JSON; for commands that print JSON."""
+    """Print the error as the JSON document of its command. Print nothing if the command has no JSON output."""
     command = next((word for word in argv if not word.startswith("-")), "")
     if command not in ("check", "apply", "adopt", "rehearse", "show"):
         return

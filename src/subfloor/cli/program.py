@@ -18,10 +18,10 @@ and needs consent; 6 imported in part; 64 bad usage or playbook. Of several host
 
 
 class Completable(click.Command):
-    """A command whose arguments are known to the completion of an option's value."""
+    """A command that also parses a line whose last option has no value yet, so that the value can be completed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words. While a shell completes, the last option may lack its value: an error for click."""
+        """Parse the words. During a completion, leave out a last word that is an option: click would need its value."""
         ends_open = ctx.resilient_parsing and args and args[-1].startswith("-")
         return super().parse_args(ctx, args[:-1] if ends_open else args)
 
@@ -57,7 +57,7 @@ def _status(run: Callable[[], Any], argv: Sequence[str]) -> int:
 
 
 def _document(error: Exception, argv: Sequence[str]) -> None:
-    """The error as a JSON document on standard output, if the command line asks for JSON."""
+    """Print the error as a JSON document on standard output, if the command line asks for JSON."""
     if {"json", "--format=json", "--json"} & set(argv):
         from subfloor.cli.problems import print_problem
 

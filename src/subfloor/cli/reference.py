@@ -77,13 +77,13 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield "| Option | What it does |\n|---|---|\n"
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
-            # Markdown shows a backslash in code, and needs none there.
+            # In code, Markdown shows a backslash as it is. So `record[0]` is not escaped.
             yield f"| `{record[0]}` | {_cell(record[1])} |\n"
     yield "\n"
 
 
 def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    """The commands by name; those of a group, such as `new task`, instead of the group."""
+    """The commands, each after its name. A group is left out; its commands have names such as `new task`."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, click.Group):
             yield from ((f"{name} {inner}", each) for inner, each in commands_of(command))

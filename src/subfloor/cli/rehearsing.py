@@ -24,7 +24,9 @@ from subfloor.report.screen import Screen, outcome_of, standard, style_for
 
 @dataclass(frozen=True)
 class RehearsalOptions:
-    """The options of a rehearsal. ``arguments``: for subfloor in the guest; ``again``: the command to repeat it.
+    """The options of a rehearsal. ``arguments``: for subfloor in the guest.
+
+    ``again``: the command line that repeats the rehearsal.
 
     ``passphrases``: lines of standard input for subfloor in the guest, which has no terminal.
     """
@@ -40,7 +42,10 @@ class RehearsalOptions:
 
 
 def run(request: Request, setting: Setting, wishes: RehearsalOptions) -> int:
-    """Rehearse; returns the exit status, 0 only if all three runs succeeded. Raises ``VmError``, ``PlaybookError``."""
+    """Rehearse; returns the exit status, which is 1 if there is a complaint.
+
+    Raises ``VmError``, ``PlaybookError`` and ``click.UsageError``.
+    """
     check_writable(wishes.report, "--report")
     job = read_job(request, lambda: rehearsal.disks_in_words(setting.disks))
     if len(job.works) != 1:
@@ -63,7 +68,7 @@ class _Rehearsal:
         self._names = rehearse.device_names(setting.disks)
 
     def perform(self) -> Sequence[str]:
-        """Run the whole rehearsal; returns the complaints."""
+        """Run the whole rehearsal; returns the complaints, none if it succeeded."""
         runs: list[Run] = []
         bootable = False
         self._say(f"Booting a virtual machine with {', '.join(rehearsal.disks_in_words(self._setting.disks))} …")
@@ -84,7 +89,7 @@ class _Rehearsal:
         return complaints
 
     def _acts(self, stage: BootedGuest, runs: list[Run]) -> list[str]:
-        """Do the three runs, one after another, until one fails; returns the complaint."""
+        """Do the three runs, one after another, until one fails; returns its complaint, none if all succeed."""
         for act in ACTS:
             self._headline(act.title)
             runs.append(stage.run(act.command, self._wishes.arguments, self._wishes.passphrases))
@@ -163,7 +168,7 @@ def _as_json(run: Run) -> dict[str, object]:
 
 
 def _mounts(stage: BootedGuest) -> dict[str, str]:
-    """The mounts by their ID, and the header line."""
+    """The lines of findmnt, by the ID of the mount. The header line comes first, under ``ID``."""
     lines = stage.say("findmnt", "--list", "--output", "ID,TARGET,SOURCE,FSTYPE,OPTIONS").splitlines()
     cut = len(lines[0]) - len(lines[0].lstrip()) + len("ID ") if lines else 0
     return {line.split()[0]: line[cut:].rstrip() for line in lines if line.strip()}

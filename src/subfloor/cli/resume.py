@@ -1,7 +1,7 @@
 """The command line to resume an interrupted run: as it was typed, without secrets and without used consent.
 
-Consent is for one run and for what was shown in it. So it is left out, unless the run has not yet destroyed that
-data: a user who runs the line much later must not lose data that was written to the disk in between.
+Consent is for one run, and for the data that this run showed. So the command line contains consent only for data that
+the run has not yet destroyed. A user who runs it much later must not lose data that was written in between.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 from subfloor.core.secret import MASK
 
 REHEARSED = "SUBFLOOR_REHEARSED_BY"
-"""Environment variable of a rehearsal's runs: the command line that repeats the rehearsal. Such a run never prints its
-own command line, which would work on the user's own disk when pasted."""
+"""Environment variable of the runs in a rehearsal: the command line that repeats the rehearsal. These runs print it
+instead of the command line of the guest, which would work on the user's own disks when pasted."""
 
 _CONSENT = ("--destroy", "--stamp")
 
@@ -39,17 +39,17 @@ def _kept(words: Iterator[str], needed: Collection[str]) -> Iterator[str]:
 
 
 def _is_needed(word: str, needed: Collection[str]) -> bool:
-    """Whether this consent is needed again; with one host, the word may have the host's name or not."""
+    """Whether this consent is needed again. ``word`` may name the host even if ``needed`` does not."""
     return word in needed or word[max(word.find(":/") + 1, 0) :] in needed
 
 
 def _is_secret_inside(word: str) -> bool:
-    """Whether one of several variables of an argument, in whichever form, is a secret by its name."""
+    """Whether an argument sets a variable whose name suggests a secret, as NAME=VALUE or NAME: VALUE."""
     return any(_SECRET.search(name) for name in _NAMES.findall(word))
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
-    """The words; the value of a variable is masked if its name or its form shows that it is secret."""
+    """The words. The value of a variable is masked if it looks like a password hash, or its name suggests a secret."""
     before = ""
     for word in argv:
         found = _VARIABLE.fullmatch(word)

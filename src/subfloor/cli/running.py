@@ -97,7 +97,7 @@ class _RunOutput:
             self.screen.print(self.style.lines(line, ""))
 
     def outcome(self, status: int) -> int:
-        """The exit status; an output or log that could not be written is a failure."""
+        """The exit status. If the output or the log could not be written, it shows a failure."""
         return outcome_of(self.screen, status, self._log.complaint if self._log else "")
 
 
@@ -121,7 +121,7 @@ def _check(request: Request, manner: RunOptions, log: Log | None) -> Ended:
 
 
 def _save_plan(path: Path, run: Run, *, deep: bool) -> None:
-    """Save the plan of a check, if all hosts could be looked at. Raises ``OSError``."""
+    """Save the plan of a check. If the check failed, save nothing and print that. Raises ``OSError``."""
     from subfloor.report import plan
 
     if run.outcome in (HostOutcome.FAILED, HostOutcome.UNREACHABLE):
@@ -153,7 +153,7 @@ def _apply(request: Request, manner: RunOptions, log: Log | None) -> Ended:
 def carried_out(
     command: str, job: Job, manner: RunOptions, log: Log | None, approve: Approve, confirm: Confirm
 ) -> Ended:
-    """Carry out a job after ``approve``, and report it as the command that was typed."""
+    """Carry out a job if ``approve`` agrees to its plan, and report it. ``command``: its name in the reports."""
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
         telling = _RunOutput(manner, log)
@@ -165,7 +165,10 @@ def carried_out(
 
 
 def to_its_end(command: str, manner: RunOptions, run: Callable[[Log | None], Ended]) -> int:
-    """Run a command with its log and its reports, whatever ends it; returns the exit status."""
+    """Run a command with its log and its reports, which are written even if it fails; returns the exit status.
+
+    Raises ``click.UsageError`` if a file cannot be written, before the command runs.
+    """
     for path in manner.reports:
         check_writable(path, "--report")
     check_writable(manner.save_plan, "--save-plan")
@@ -227,7 +230,10 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
 
 
 def terminal_of(manner: RunOptions) -> Terminal | None:
-    """The terminal to ask on: standard input, if the question can also be seen; None if there is none."""
+    """The terminal to ask on. None with JSON output, or if standard input or the output is no terminal.
+
+    Raises ``click.UsageError`` if there is none, and each step is to be asked about.
+    """
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):
         if manner.step:

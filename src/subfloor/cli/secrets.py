@@ -15,11 +15,11 @@ from subfloor.core.secret import Secret
 _FORM = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<kind>[a-z]+):(?P<place>.+)", re.DOTALL)
 _LONGEST = 1 << 16
 _PATIENCE = 120.0
-"""Seconds for a command, which may ask for a PIN."""
+"""Seconds that a command may take: it may ask for a PIN."""
 
 
 def name_of(argument: str) -> str:
-    """The variable that an argument sets. Raises ``UsageError``."""
+    """The name of the variable that an argument of ``--secret`` sets. Raises ``UsageError``."""
     found = _FORM.fullmatch(argument)
     if not found or found["kind"] not in _KINDS:
         raise click.UsageError(
@@ -30,7 +30,7 @@ def name_of(argument: str) -> str:
 
 
 def secrets(arguments: Iterable[str]) -> Mapping[str, Secret]:
-    """The secrets by the names of their variables; one line end is removed. Raises ``UsageError``."""
+    """The secrets by the names of their variables, each without a line end at its end. Raises ``UsageError``."""
     found = {}
     for argument in arguments:
         name = name_of(argument)
@@ -64,7 +64,7 @@ def _from_environment(name: str, place: str) -> str:
 
 
 def _from_command(name: str, place: str) -> str:
-    """The standard output of a command of sh; it may ask on the terminal."""
+    """The standard output of a shell command, which may ask on the terminal. Raises ``UsageError``."""
     try:
         done = subprocess.run(["sh", "-c", place], stdout=subprocess.PIPE, check=False, timeout=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:

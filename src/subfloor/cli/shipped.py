@@ -40,7 +40,7 @@ def list_all() -> int:
 def copy(chosen: tuple[str, ...], target: Path) -> int:
     """Copy playbooks, and the parts that they include, into a directory; returns the exit status.
 
-    Raises ``UsageError``, also for files that are there already with other content; then nothing is copied.
+    Raises ``UsageError``, also if a file exists there with other content; then nothing is copied.
     """
     wanted = chosen or names()
     for name in wanted:

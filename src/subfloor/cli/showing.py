@@ -20,7 +20,7 @@ from subfloor.steps.layers import memberships
 from subfloor.storage.devices import device
 
 _NOWHERE = Disk("/dev/disk/none")
-"""A disk that does not exist. A look at it lists the disks that do."""
+"""A disk that does not exist. A look at it returns the disks that exist."""
 
 Seen = Shown | SubfloorError
 
@@ -41,7 +41,7 @@ def show(paths: Sequence[str], *, as_json: bool) -> int:
 
 
 def disk_named(path: str) -> str:
-    """The disk that a path names, also if it names a partition. Raises ``click.UsageError``."""
+    """The path of the disk that ``path`` names; for a partition, the path of its disk. Raises ``click.UsageError``."""
     import click
 
     try:
