@@ -1,4 +1,4 @@
 """subfloor inside Ansible: the collection ``subfloor.core``, whose tasks work through Ansible's connections.
 
-Only what the action plugin calls imports Ansible, and only when it runs.
+Ansible is imported only by functions that the action plugin calls, and only when they run.
 """

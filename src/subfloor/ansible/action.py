@@ -1,4 +1,4 @@
-"""What the action plugin does: read what its task asks for, check or apply it on the task's host, and report."""
+"""The work of the action plugin: read the arguments of a task, check or apply it on its host, return the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ HIDDEN = frozenset({"tasks", "vars"})
 
 
 def act(action: Any, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the task of an action plugin; its result. Raises what Ansible's connection and its checks raise."""
+    """Run the task of an action plugin; returns its result, which also reports errors of subfloor.
+
+    Raises the errors of Ansible, such as for wrong arguments.
+    """
     task = _Task(action, task_vars)
     try:
         return task.run()
@@ -45,7 +48,7 @@ class _Task:
         self.invocation: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
-        """Read, plan, and apply unless this is check mode."""
+        """Read and plan the task, and apply it unless this is check mode; returns the result for Ansible."""
         key = key_of(self._task.action)
         single = None if key == PLAY else _plugin(key)
         request = self._play() if single is None else self._single(single)
@@ -66,7 +69,7 @@ class _Task:
         return asked.from_file(given, Path(self._action._find_needle("files", given["playbook"])), self._around)
 
     def _validated(self, spec: arguments.Spec, rules: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
-        """The arguments as Ansible has checked and converted them; those without a value are left out."""
+        """The arguments as Ansible has checked and converted them, without arguments that have no value."""
         self.invocation = {"invocation": invocation(variables.plain(self._task.args), secret)}
         _, given = self._action.validate_argument_spec(spec, **rules)
         return {name: _without_nothing(each) for name, each in variables.plain(given).items() if each is not None}
@@ -104,7 +107,7 @@ class _Task:
         return consents(variables.plain(self._extra), DESTROY in self._vars, hosts)
 
     def _report(self, request: Request) -> HostReport | None:
-        """The report on the host; None if no play is for it."""
+        """The report on the host of the task; None if no play is for this host."""
         consent = self._consents()
         try:
             job = read_job(request, this_machine=this_machine)
@@ -133,7 +136,7 @@ def _plugin(key: str) -> Plugin:
 
 
 def _without_nothing(value: Any) -> Any:
-    """The value without entries that are nothing: Ansible adds them for options that are not given."""
+    """The value without entries that are None, at any depth: Ansible adds them for options that are not set."""
     if isinstance(value, dict):
         return {name: _without_nothing(each) for name, each in value.items() if each is not None}
     return [_without_nothing(each) for each in value] if isinstance(value, list) else value

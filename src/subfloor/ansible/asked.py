@@ -1,4 +1,4 @@
-"""What a task of Ansible asks for, as the request that subfloor reads on the command line otherwise."""
+"""The request of a task of Ansible. Without Ansible, subfloor makes such a request from the command line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from subfloor.playbook.registry import Plugin, Registry
 from subfloor.playbook.variables import Deferred, Vars
 
 _OWN = "subfloor"
-"""Where plugins of subfloor are looked for beside a playbook of Ansible: its own plugins may be beside it, too."""
+"""A directory beside a playbook of Ansible; its ``plugins`` holds plugins of subfloor. The ``plugins`` beside the
+playbook itself may hold plugins of Ansible."""
 
 
 @dataclass(frozen=True)
 class Around:
-    """What surrounds a task in Ansible: its host with its variables, all groups, the tags of the task and the run.
+    """The context of a task in Ansible: its host with groups and variables, all groups, the tags of task and run.
 
-    ``local``: the connection leads to the controller itself. ``extra``: the extra variables. ``folder``: of the play.
+    ``folder``: the directory of the playbook. ``extra``: the extra variables of the run. ``local``: the connection
+    runs programs on the controller itself.
     """
 
     host: str
@@ -42,19 +44,19 @@ class Around:
 
     @property
     def inventory(self) -> Inventory:
-        """The only host of this request, under the names of its groups."""
+        """An inventory of this host only, with its groups. The names of all other groups are known, too."""
         ways = {"subfloor_connection": "local" if self.local else "ssh"}
         target = Target(self.host, {**self.variables, **ways}, tuple(sorted({"all", *self.groups})))
         return Inventory((target,), frozenset({"all", *self.every_group}))
 
     def value(self, name: str) -> Any:
-        """The value of one of its variables; None if it is not defined."""
+        """The value of a variable of the host, or of an extra variable; None if it is not defined."""
         found = {**self.variables, **self.extra}.get(name)
         return found.fetch() if isinstance(found, Deferred) else found
 
 
 def single(plugin: Plugin, values: Mapping[str, Any], name: str, around: Around) -> Request:
-    """The request of one task, which is a play of its own. Raises ``PlaybookError``."""
+    """The request for a play that contains only this task. Raises ``PlaybookError``."""
     key = plugin.task.key
     where = _at(full(key))
     if plugin.task.alone:
@@ -76,7 +78,10 @@ def single(plugin: Plugin, values: Mapping[str, Any], name: str, around: Around)
 
 
 def inline(arguments: Mapping[str, Any], name: str, around: Around) -> Request:
-    """The request of a play whose tasks are in the playbook of Ansible; what they include is found beside that."""
+    """The request for a play whose tasks are written in the playbook of Ansible.
+
+    The paths of included files are relative to the directory of that playbook.
+    """
     where = _at(str(around.folder / full("play")))
     seed = arguments.get("seed") or around.value(SEED)
     seeded = {} if seed is None else {"seed": str(seed)}
@@ -85,10 +90,10 @@ def inline(arguments: Mapping[str, Any], name: str, around: Around) -> Request:
 
 
 def from_file(arguments: Mapping[str, Any], path: Path, around: Around) -> Request | None:
-    """The request of a playbook of subfloor; None if the tags of the run select nothing in it.
+    """The request for a playbook of subfloor; None if the tags of the run select nothing in it.
 
-    Tags of the run that entries of the playbook have select among these. Without any, all of it is selected if the task
-    itself has a tag of the run, and none of it if the task was selected only because it has `always`.
+    If the playbook knows some tags of the run, these select among its entries. Otherwise, all entries are selected if
+    the task of Ansible has a tag of the run, and none if Ansible selected the task only for its tag `always`.
     """
     several = {*around.run_tags, *around.skip_tags} - {"all"}
     known = known_tags(load(path, Registry([path.parent / "plugins"]))) | SPECIAL if several else SPECIAL

@@ -13,7 +13,7 @@ from subfloor.ansible.names import COLLECTION, PLAY, module_of
 from subfloor.playbook.registry import Plugin
 
 PLACE = "/".join(("ansible_collections", *COLLECTION.split(".")))
-"""Where Ansible looks for it, below a directory of ANSIBLE_COLLECTIONS_PATH."""
+"""The path where Ansible looks for the collection, below a directory of ANSIBLE_COLLECTIONS_PATH."""
 
 _README = """\
 # subfloor.core
@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
 
 
 def files(plugins: Iterable[Plugin]) -> Mapping[str, str]:
-    """The files of the collection with these tasks, by their paths."""
+    """The texts of all files of the collection with these tasks, by path."""
     tasks = sorted(plugins, key=lambda plugin: plugin.task.key)
     names = [module_of(plugin.task.key) for plugin in tasks]
     found = {
@@ -118,7 +118,7 @@ def _runtime(names: Iterable[str]) -> str:
 
 
 def _ignored(names: Iterable[str]) -> str:
-    """What ``ansible-test sanity`` must not expect: the license is MIT."""
+    """The list of checks that ``ansible-test sanity`` has to skip: the license is MIT, not GPLv3."""
     return "".join(f"plugins/modules/{name}.py validate-modules:missing-gplv3-license\n" for name in sorted(names))
 
 

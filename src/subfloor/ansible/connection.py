@@ -19,21 +19,24 @@ class NoPipelining(SubfloorError):
 
 
 def host_of(action: Any, name: str) -> ScriptHost:
-    """The host of a task, reached through its connection, with `become` as it is set for the task.
+    """The host of a task, reached through the task's connection, with `become` as it is set for the task.
 
-    ``action``: the action plugin that runs it. Raises ``NoPipelining``.
+    ``action``: the action plugin that runs the task. Raises ``NoPipelining``.
     """
     connection = action._connection
     if not connection.has_pipelining:
         raise NoPipelining(connection.transport)
-    # Without it, a password for become takes a terminal, which would also get the script.
+    # Without pipelining, Ansible opens a terminal to enter the password for become, and the script would go there, too.
     if "pipelining" in getattr(connection, "option_definitions", {"pipelining": None}):
         connection.set_option("pipelining", True)
     return ScriptHost(name, lambda script: _sent(action, script))
 
 
 def _sent(action: Any, script: bytes) -> Said:
-    """Run a script on the host. Ansible gives the output as text; every byte is in it. Raises ``Unreachable``."""
+    """Run a script on the host; returns its output. Raises ``Unreachable``.
+
+    Ansible returns the output as text. With surrogates, this text encodes to exactly the bytes that the script wrote.
+    """
     from ansible.errors import AnsibleConnectionFailure
 
     try:

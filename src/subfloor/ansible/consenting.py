@@ -1,4 +1,4 @@
-"""Consent in Ansible: an extra variable of the run that names the devices, with their hosts if it has several."""
+"""Consent in Ansible: an extra variable of the run names the devices, with their hosts if the play has several."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _WHEREFROM = (
 
 
 class WrongConsent(SubfloorError):
-    """Consent that is not given as it must be."""
+    """The variable for consent has a wrong value, or is set in the wrong place."""
 
 
 def consents(extra: Mapping[str, Any], is_set: bool, hosts: Sequence[str]) -> Consents:
-    """The consent of a run, by host. ``is_set``: the variable has a value for this task, from wherever.
+    """The consent of a run, by host. ``is_set``: whether the variable for consent has a value, set in any place.
 
-    ``extra``: the extra variables of the run. Raises ``WrongConsent``, also if the variable is set anywhere else: what
-    is written in a playbook or an inventory counts for every run.
+    ``extra``: the extra variables of the run. Raises ``WrongConsent``, also if that variable is set but is no extra
+    variable: a playbook or an inventory would give consent to every run.
     """
     if is_set and DESTROY not in extra:
         raise WrongConsent(f"`{DESTROY}` is set in a playbook, a role or an inventory", advice=_WHEREFROM)
@@ -34,7 +34,7 @@ def consents(extra: Mapping[str, Any], is_set: bool, hosts: Sequence[str]) -> Co
 
 
 def _words(value: Any) -> list[str]:
-    """The devices: a list, or a text in which commas separate them."""
+    """The devices in a value: a list, or a text with commas between them. Raises ``ValueError``."""
     words = [] if value is None else value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError("it must be a device or a list of devices")
@@ -42,5 +42,5 @@ def _words(value: Any) -> list[str]:
 
 
 def advice(error: ConsentNeeded) -> str:
-    """How consent to this loss is given."""
+    """How to give the consent that is missing."""
     return f"to destroy it, run the same command again with `-e {DESTROY}={','.join(error.words)}`"

@@ -132,7 +132,7 @@ _PLAY_EXAMPLES = """\
 
 
 def module(plugin: Plugin) -> str:
-    """The file of a task, which holds its documentation."""
+    """The text of the module file of a task, which contains only documentation."""
     return _MODULE.format(
         documentation=_yaml(_documentation(plugin)),
         examples=_yaml(list(_examples(plugin))),
@@ -141,7 +141,7 @@ def module(plugin: Plugin) -> str:
 
 
 def play() -> str:
-    """The file of ``subfloor.core.play``."""
+    """The text of the module file of ``subfloor.core.play``."""
     options = {name: {"description": _PLAY_OPTIONS[name], **option} for name, option in PLAY.items()}
     about = {"module": "play", **_ABOUT_PLAY, "options": options, **_common([_DESTROY_NOTE])}
     return _MODULE.format(documentation=_yaml(about), examples=_PLAY_EXAMPLES, returned=_yaml(_PLAY_RETURNED))
@@ -190,7 +190,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _marked(text: str) -> str:
-    """Prose with Ansible's marks for code instead of Markdown's."""
+    """The text with Ansible's marks for code, such as ``V(ext4)``, in place of Markdown's backquotes."""
     return re.sub(r"`([^`]*)`", lambda code: f"V({_escaped(code[1])})", text)
 
 

@@ -20,7 +20,7 @@ _HEAD = """\
 
 
 def playbook_for(plays: Sequence[Play], path: Path) -> str:
-    """The text of a playbook of Ansible. It contains one play, since a plan is for all plays of a host.
+    """The text of a playbook of Ansible. It contains one play, since subfloor plans all plays of a host together.
 
     Raises ``PlaybookError`` if one of several plays is applied in batches.
     """

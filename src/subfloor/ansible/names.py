@@ -4,7 +4,7 @@ from __future__ import annotations
 
 COLLECTION = "subfloor.core"
 PLAY = "play"
-"""The task that takes a whole play; also the action plugin that all tasks are."""
+"""The name of the task that runs a whole play, and of the action plugin, which runs all tasks of the collection."""
 
 DESTROY, SEED = "subfloor_destroy", "subfloor_seed"
 """The extra variable that gives consent, and the variable with the seed of a task that stands alone."""

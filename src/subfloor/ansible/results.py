@@ -22,17 +22,17 @@ _WORDS: Sequence[tuple[str, str]] = (
     ("run this as root", "set `become: true` for the task"),
     ("-e subfloor_machine=any", "`-e subfloor_machine=any`"),
 )
-"""What messages call a thing on subfloor's command line, and what Ansible's users call it."""
+"""Texts that messages contain for users of subfloor's command line, each with the text that replaces it in Ansible."""
 
 
 _ABOUT_OTHERS = "no task of the play"
-"""How warnings begin that are about the tasks of a play, of which a single task knows none."""
+"""The beginning of warnings that another task of the play is missing. A single task knows no other tasks."""
 
 
 def result_of(report: HostReport, *, single: bool, diff: bool) -> dict[str, Any]:
     """The result: `changed`, `failed`, `msg`, `diff`, `warnings`, and the outcome of each task.
 
-    ``single``: the report is on one task; its outcome and steps are not in a list then.
+    ``single``: the report is on one task; then the result has its outcome and steps, and no list of tasks.
     """
     errors = tuple(_errors(report))
     result: dict[str, Any] = {
@@ -61,7 +61,7 @@ def _errors(report: HostReport) -> Iterator[SubfloorError]:
 
 
 def words(error: SubfloorError) -> str:
-    """An error and its advice, in the words of Ansible."""
+    """An error and the errors found together with it, each with its advice, in the words of Ansible's users."""
     told = error.all if isinstance(error, PlaybookError) else (error,)
     return "\n".join(map(_in_words, told))
 
@@ -131,6 +131,6 @@ def _ended(text: str) -> str:
 
 
 def invocation(arguments: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
-    """The arguments of the task, as results repeat them. ``secret``: the names of those that nobody may see."""
+    """The arguments of the task, as its result repeats them. ``secret``: the arguments whose values are hidden."""
     hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     return {"module_args": {name: hidden if name in secret else each for name, each in arguments.items()}}

@@ -11,14 +11,17 @@ from subfloor.playbook.positions import PlaybookError, Position, Source
 from subfloor.playbook.variables import Deferred, Vars
 
 _LEFT_OUT = frozenset({"hostvars", "vars", "omit", "environment", "group_names", "inventory_hostname"})
-"""Those that Ansible adds and that subfloor has in its own way, or not at all."""
+"""Variables that Ansible adds, and that subfloor defines itself or does not have."""
 
 _OWN = frozenset({"subfloor_machine"})
 """Variables about the connection that mean the same in Ansible."""
 
 
 def of_task(templar: Any, task_vars: Mapping[str, Any], names: Iterable[str] | None = None) -> Vars:
-    """The variables of a task; ``names``: only these. How the host is reached is left out: that is Ansible's."""
+    """The variables of a task, or only those in ``names``.
+
+    Variables about the connection are left out, since Ansible connects to the host.
+    """
     kept = (name for name in (task_vars if names is None else names) if name in task_vars)
     return {name: Deferred(partial(_value, templar, task_vars, name)) for name in kept if _is_for_playbooks(name)}
 
@@ -41,7 +44,7 @@ def _value(templar: Any, task_vars: Mapping[str, Any], name: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The value without Ansible's additions, such as where it comes from. What YAML cannot hold becomes text."""
+    """The value without Ansible's additions, such as its origin. What YAML cannot hold becomes text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
