@@ -1,4 +1,4 @@
-"""disko configurations as playbooks: the same disks, filesystems, mounts and options, and a list of the rest. Pure."""
+"""disko configurations as playbooks: the same disks, filesystems, mounts and options; the rest is listed. Pure."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ _NOT_DEVICES = ("rootMountPoint", "devices")
 
 @dataclass(frozen=True)
 class Imported:
-    """The text of a playbook, and what of the configuration is not in it."""
+    """The text of a playbook, and the parts of the configuration that are missing in this playbook."""
 
     text: str
     missing: tuple[Missing, ...]
 
 
 def imported(configuration: Node, name: str, root: str | None, registry: Registry) -> Imported:
-    """The playbook for a configuration. Raises ``PlaybookError`` for one that disko refuses, too.
+    """The playbook for a configuration. Raises ``PlaybookError`` for a configuration that disko refuses as well.
 
-    ``name``: that of its file. ``root``: where the system is mounted; None: as the configuration says, or /mnt.
+    ``name``: the name of its file. ``root``: where the system is mounted; None: at the configuration's
+    ``rootMountPoint``, or at /mnt.
     """
     devices = _devices(configuration)
     disko = configuration.get("disko")
@@ -61,7 +62,10 @@ def imported(configuration: Node, name: str, root: str | None, registry: Registr
 
 
 def _devices(configuration: Node) -> Node:
-    """The devices in a file, as an option of NixOS or alone. Raises ``PlaybookError`` if there are none."""
+    """The devices in a file: its ``disko.devices``, its ``devices``, or the whole file.
+
+    Raises ``PlaybookError`` if there are none.
+    """
     disko = configuration.get("disko")
     for found in (disko and disko.get("devices"), configuration.get("devices"), configuration):
         if found and isinstance(found.value, Mapping) and any(kind in found.value for kind in KINDS):
@@ -86,7 +90,7 @@ def _is_early(system: Node) -> bool:
 
 
 def _beside(configuration: Node, devices: Node) -> Iterator[Missing]:
-    """What a file declares beside the devices."""
+    """The options beside the devices in a file. None of them is imported."""
     if configuration is devices:
         return
     disko = configuration.get("disko")

@@ -18,7 +18,7 @@ _SWAP_OPTIONS = ("size", "path", "priority", "discardPolicy", "options", "mountp
 
 @dataclass(frozen=True)
 class _Top:
-    """The filesystem on ``on``, whose top level is mounted at ``path``."""
+    """The btrfs on the volume ``on``. Its top level is mounted at ``path``."""
 
     on: Volume
     path: str
@@ -26,7 +26,7 @@ class _Top:
 
 
 def of_btrfs(node: Node, on: Volume, context: Context) -> Iterator[Item]:
-    """A btrfs of one device."""
+    """The items for a btrfs of one device, with its subvolumes, mounts and swap files."""
     yield from rest(node, ("extraArgs", "mountpoint", "mountOptions", "subvolumes", "swap"), on.names)
     given = words(node.texts("extraArgs"))
     if others := [word for word in given if word.startswith("/")]:
@@ -89,7 +89,7 @@ def _subvolume(node: Node, name: str, parent: str, top: _Top) -> Iterator[Item]:
 
 
 def _swap_files(node: Node, mountpoint: str, top: _Top) -> Iterator[Item]:
-    """The swap files of a filesystem or subvolume that is mounted there."""
+    """The swap files of a filesystem or subvolume. ``mountpoint``: where it is mounted; empty if nowhere."""
     found = node.get("swap")
     for name, each in sorted(found.options.items()) if found else ():
         if not isinstance(each.value, dict):

@@ -31,7 +31,7 @@ _LONG = (
 
 
 def of_luks(node: Node, on: Volume) -> Iterator[Item]:
-    """The container, without what is in it."""
+    """The items for a LUKS container, without its content."""
     yield from rest(node, (*_KNOWN, *_ARGUMENTS), on.names)
     node.need("name")
     keys, items = _keys(node)
@@ -51,7 +51,10 @@ def of_luks(node: Node, on: Volume) -> Iterator[Item]:
 
 
 def _keys(node: Node) -> tuple[Mapping[str, Any], list[Item]]:
-    """The key by which disko makes the container: a key file, or a passphrase that is typed or in a file."""
+    """The parameter for the key by which disko makes the container, and the items that this key needs.
+
+    The key is a key file, or a passphrase that is typed or in a file. Other keys become ``Missing``.
+    """
     settings = node.at("settings")
     file = settings.text("keyFile") if settings.value else ""
     items: list[Item] = []
@@ -112,7 +115,7 @@ def _formatting(node: Node) -> tuple[Mapping[str, Any], list[Missing]]:
 
 
 def _read(node: Node, name: str) -> tuple[list[tuple[str, str]], list[Missing]]:
-    """The options in the words for cryptsetup, and what is none."""
+    """The options of cryptsetup in the option ``name``, with their values; and a ``Missing`` for each other word."""
     try:
         pairs, others = getopt.gnu_getopt(list(words(node.texts(name))), _SHORT, list(_LONG))
     except getopt.GetoptError as error:

@@ -14,7 +14,7 @@ Kind = Callable[[Node, Volume, Context], Iterator[Item]]
 
 
 def content(node: Node, on: Volume, context: Context) -> Iterator[Item]:
-    """What the content of a volume becomes. Raises ``PlaybookError`` for a type that disko does not have."""
+    """The items for the content of a volume. Raises ``PlaybookError`` for a type that disko does not have."""
     kind = node.need("type")
     if not isinstance(kind.value, str):
         raise kind.wrong("a text in quotes is required")
@@ -73,11 +73,11 @@ _ELSEWHERE: Mapping[str, str] = {
     "verity_data": "no task makes a dm-verity volume",
     "verity_hash": "no task makes a dm-verity volume",
 }
-"""Types of which no task makes anything."""
+"""Types that no task makes, each with the reason in a message."""
 
 
 def lost(node: Node) -> str:
-    """What is not mounted without this part of the configuration, for a message; empty if nothing is."""
+    """The end of a message that this part is not imported: the paths that are then not mounted; empty if none."""
     paths = sorted(set(_mountpoints(node)))
     return f"; so it does not mount {listed(paths)}" if paths else ""
 

@@ -26,7 +26,7 @@ KINDS = ("disk", *_LAYERS, "nodev", *_ELSEWHERE)
 
 
 def of_devices(devices: Node, context: Context) -> Iterator[Item]:
-    """What a configuration becomes: disks first, then what lies on them."""
+    """The items for a configuration: disks first, then arrays and volume groups, then mounts without a device."""
     yield from rest(devices, KINDS)
     items = [item for name, disk in _each(devices, "disk") for item in of_disk(disk, name, context)]
     yield from items
@@ -44,7 +44,10 @@ def _each(devices: Node, kind: str) -> list[tuple[str, Node]]:
 
 
 def _layers(devices: Node, members: list[Member], context: Context) -> Iterator[Item]:
-    """Arrays and volume groups, each after all that it lies on, and what is wrong with the rest."""
+    """The items for arrays and volume groups, each after the layers that it lies on.
+
+    A layer without members, and a member of a layer that does not exist, become ``Missing``.
+    """
     waiting = [(kind, name, node) for kind in _LAYERS for name, node in _each(devices, kind)]
     known = {(kind, node.text("name", name)) for kind, name, node in waiting}
     while waiting:
@@ -77,7 +80,7 @@ def _lies_on(layer: tuple[str, str, Node], others: list[tuple[str, str, Node]]) 
 
 
 def _parts(node: Node) -> Iterator[tuple[str, str]]:
-    """The layers that parts of this one belong to."""
+    """The layers to which volumes inside ``node`` belong, as kind and name."""
     if isinstance(node.value, Mapping):
         if "type" in node.value and node.value["type"].value == "lvm_pv":
             yield "lvm_vg", node.text("vg")

@@ -18,7 +18,7 @@ _LINKS = ("/dev/disk/by-id/", "/dev/disk/by-path/")
 
 
 def of_disk(disk: Node, name: str, context: Context) -> Iterator[Item]:
-    """What a disk becomes."""
+    """The items for a disk."""
     yield from rest(disk, ("device", "content", "destroy", *_IMAGE))
     named, device = disk.text("name", name.replace("/", "_")), disk.need("device")
     try:
@@ -39,7 +39,7 @@ def of_disk(disk: Node, name: str, context: Context) -> Iterator[Item]:
 
 
 def _whole(inside: Node, path: str, name: str, context: Context) -> Iterator[Item]:
-    """Content without a partition table: subfloor leaves the last MiB of the disk free."""
+    """The items for a disk whose content needs no partition table. The last MiB of the disk stays free."""
     called = name if context.several else None
     if inside.text("type") == "lvm_pv":
         yield Wanted("wipefs", {"device": path, **({"disk": called} if called else {})}, inside, makes=path)

@@ -15,7 +15,7 @@ _SWAP_OPTIONS = ("discardPolicy", "extraArgs", "mountOptions", "priority", "rand
 
 
 def of_filesystem(node: Node, on: Volume, context: Context) -> Iterator[Item]:
-    """A filesystem, and where it is mounted."""
+    """The items for a filesystem and its mount."""
     yield from rest(node, ("format", "mountpoint", "mountOptions", "extraArgs"), on.names)
     kind = node.need("format")
     if node.text("format") not in TOOLS:
@@ -33,7 +33,7 @@ def of_filesystem(node: Node, on: Volume, context: Context) -> Iterator[Item]:
 
 
 def made(node: Node, on: Volume, kind: str, words: Iterable[str]) -> Iterator[Item]:
-    """The filesystem or swap area on a volume."""
+    """The task that makes the filesystem or swap area on a volume, and its options that are not imported."""
     read = mkfs_words.read(kind, tuple(words))
     for why in read.refused.values():
         yield Missing.at(node.at("extraArgs"), why, "leave it out, or make it by hand")
@@ -53,7 +53,7 @@ def made(node: Node, on: Volume, kind: str, words: Iterable[str]) -> Iterator[It
 
 
 def options(node: Node, name: str = "mountOptions") -> tuple[str, ...]:
-    """The mount options, one by one; ``defaults`` says nothing."""
+    """The mount options, one by one, without ``defaults``."""
     words = (word.strip() for text in node.texts(name) for word in text.split(","))
     return tuple(word for word in words if word and word != "defaults")
 
@@ -61,7 +61,7 @@ def options(node: Node, name: str = "mountOptions") -> tuple[str, ...]:
 def mount(
     node: Node, mountpoint: str, on: Volume, kind: str, given: tuple[str, ...], context: Context, needs: str = ""
 ) -> Wanted:
-    """A filesystem, mounted below the root. ``needs``: what it lies on beside the filesystem."""
+    """The task that mounts a filesystem below the root. ``needs``: what must be made first; empty: the filesystem."""
     path = context.below_root(mountpoint)
     parameters: dict[str, Any] = {"source": on.path, "path": path, "type": kind}
     if given:
@@ -80,7 +80,7 @@ def mount(
 
 
 def of_swap(node: Node, on: Volume, _: Context) -> Iterator[Item]:
-    """A swap area, active; or one with a new key at every boot."""
+    """The items for an active swap area; with ``randomEncryption``, it gets a new key at every boot."""
     yield from rest(node, _SWAP_OPTIONS, on.names)
     if node.flag("resumeDevice"):
         why = "no task lets a system hibernate to a partition"
@@ -109,7 +109,7 @@ def of_swap(node: Node, on: Volume, _: Context) -> Iterator[Item]:
 
 
 def words(texts: Iterable[str]) -> tuple[str, ...]:
-    """Words that disko hands to a shell."""
+    """The words in texts that disko passes to a shell."""
     return tuple(word for text in texts for word in _split(text))
 
 

@@ -1,4 +1,4 @@
-"""What a part of a disko configuration becomes: tasks, members of layers, comments, and what no task can describe."""
+"""Items, which a disko configuration is turned into: tasks, members of layers, comments, and parts without a task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subfloor.playbook.positions import Position
 
 
 class Stage(IntEnum):
-    """In which part of the playbook a task stands."""
+    """The part of the playbook that contains a task."""
 
     LAYOUT = 0
     SUBVOLUMES = 1
@@ -30,10 +30,11 @@ class Expression(str):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A task. ``at``: the options that it was made from.
+    """A task. ``at``: the node that it was made from.
 
-    ``makes`` and ``needs``: what it makes and what it lies on, by their paths. ``options``: where each parameter was
-    read, as a name in ``at``. ``essential``: without these parameters the task would make something else.
+    ``makes``: the path or name of what it makes. ``needs``: the paths or names of what other tasks must make before.
+    ``options``: for each parameter, the name of the option in ``at`` that gave its value. ``essential``: without these
+    parameters the task would make something else.
     """
 
     key: str
@@ -46,7 +47,7 @@ class Wanted:
     essential: frozenset[str] = frozenset()
 
     def place_of(self, parameter: str) -> Node:
-        """Where a parameter was read."""
+        """The node that gave a parameter its value."""
         return self.at.at(self.options[parameter]) if parameter in self.options else self.at
 
 
@@ -61,7 +62,7 @@ class Missing:
 
     @classmethod
     def at(cls, node: Node, why: str, advice: str) -> Missing:
-        """The one at this node."""
+        """The missing part at this node."""
         return cls(node.place, node.where, why, advice)
 
     def __str__(self) -> str:
@@ -72,7 +73,7 @@ class Missing:
 class Member:
     """A volume that belongs to an array (``mdadm``) or to a volume group (``lvm_vg``).
 
-    ``needs``: what must be made for it; nothing for a whole disk.
+    ``needs``: the paths that other tasks must make before; none for a whole disk.
     """
 
     layer: str
@@ -112,15 +113,15 @@ class Context:
     early: frozenset[str]
 
     def below_root(self, mountpoint: str) -> str:
-        """A mount point on the machine that runs subfloor."""
+        """The path of a mount point of the system, on the machine that runs subfloor."""
         return ("" if self.root == "/" else self.root) + ("" if mountpoint == "/" else mountpoint) or "/"
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A place that has content. ``names``: other paths of the same, as disko writes them. ``title``: for people.
+    """A place that has content. ``names``: all paths that disko may write for it. ``title``: its name for people.
 
-    ``disk``: the name of the disk in the play, if it is a whole disk.
+    ``disk``: the name of the disk in the play, if the volume is a whole disk and needs a name.
     """
 
     path: str
@@ -131,12 +132,12 @@ class Volume:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What must be made for it; nothing for a whole disk."""
+        """The path of the volume, which another task must make before; empty for a whole disk."""
         return () if self.is_disk else (self.path,)
 
     @property
     def named(self) -> Mapping[str, str]:
-        """The parameter that names a whole disk in the play."""
+        """The parameter that names a whole disk in the play; empty if there is no name."""
         return {"disk": self.disk} if self.disk else {}
 
 
@@ -151,7 +152,10 @@ _WHY = {
 
 
 def rest(node: Node, known: Iterable[str], names: Iterable[str] = ()) -> Iterator[Missing]:
-    """The options that are not ``known``, and that no task describes; ``names``: paths that say nothing new."""
+    """The options that no task describes, since they are not ``known``.
+
+    ``names``: paths of the node itself. An option ``device`` with one of them is left out.
+    """
     ignored = {*known, "type", "name", "_parent"}
     for name, option in node.options.items():
         if name in _HOOKS:

@@ -1,4 +1,4 @@
-"""``disko.devices.mdadm`` and ``disko.devices.lvm_vg``: what lies on several volumes."""
+"""``disko.devices.mdadm`` and ``disko.devices.lvm_vg``: arrays and volume groups, which lie on several volumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USUAL_METADATA = ("", "default", "1.2", "1")
 
 
 def of_array(node: Node, name: str, members: Sequence[Member], context: Context) -> Iterator[Item]:
-    """An md array of these members, in their order."""
+    """The items for an md array of these members, in their order, and for its content."""
     yield from rest(node, ("level", "metadata", "content"))
     yield Remark(f"{node.place}:")
     called, shown = node.text("name", name), _array_name(node.text("name", name))
@@ -49,7 +49,7 @@ def _array_name(name: str) -> str:
 
 
 def of_group(node: Node, name: str, members: Sequence[Member], context: Context) -> Iterator[Item]:
-    """A volume group on these members, in their order, and its volumes."""
+    """The items for a volume group on these members, in their order, and for its volumes."""
     yield from rest(node, ("lvs",))
     yield Remark(f"{node.place}:")
     called = node.text("name", name)
@@ -67,7 +67,7 @@ def of_group(node: Node, name: str, members: Sequence[Member], context: Context)
 
 
 def _has_images(volume: Node) -> bool:
-    """Whether it needs room on several physical volumes at once, so that it is made before all others."""
+    """Whether a volume needs room on several physical volumes at once. Then it is made before all others."""
     return volume.text("lvm_type").startswith(("raid", "mirror"))
 
 
@@ -103,7 +103,10 @@ def _logical(node: Node, name: str, group: str, context: Context, *, is_first: b
 
 
 def _kind(node: Node) -> tuple[dict[str, Any], list[Missing]]:
-    """The type of a volume with its images, and the words for lvcreate(8) that are something else."""
+    """The parameters for the type, pool, stripes and copies of a volume.
+
+    Other words for lvcreate(8) become a ``Missing``.
+    """
     kind = {"thinlv": "thin"}.get(node.text("lvm_type"), node.text("lvm_type"))
     found: dict[str, Any] = {"type": kind} if kind else {}
     if kind == "thin":

@@ -11,7 +11,7 @@ from subfloor.storage.mkfs_options import allowed, check_options
 
 @dataclass(frozen=True)
 class Words:
-    """``label``: empty if there is none. ``refused``: why an option cannot be kept, by option."""
+    """The words, sorted. ``label``: empty if there is none. ``refused``: options that are not kept, with the reason."""
 
     label: str = ""
     options: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Words:
 
 @dataclass(frozen=True)
 class _Own:
-    """Options that the task sets itself. ``implied``: with these values they change nothing."""
+    """Options that the task sets itself. ``implied``: options with the values that the task uses anyway."""
 
     label: tuple[str, ...]
     uuid: tuple[str, ...]
@@ -42,7 +42,7 @@ _OWN: Mapping[str, _Own] = {
 
 
 def read(kind: str, words: Sequence[str]) -> Words:
-    """What the words say to the mkfs program of this type."""
+    """The label, the options and the refused options in the words for the mkfs program of type ``kind``."""
     own = _OWN[kind]
     short, long = allowed(kind)
     try:

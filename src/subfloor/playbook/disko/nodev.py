@@ -16,7 +16,7 @@ _BINDS = frozenset({"bind", "rbind"})
 
 
 def of_nodev(node: Node, name: str, context: Context) -> Iterator[Item]:
-    """What is mounted at a path."""
+    """The item for one mount; none if disko does not mount it."""
     yield from rest(node, ("fsType", "device", "mountpoint", "mountOptions"))
     node.need("fsType")
     if "mountpoint" in node.options and node.get("mountpoint") is None:

@@ -30,16 +30,16 @@ class Tabled:
 
     @property
     def table(self) -> str:
-        """What its partitions need."""
+        """The name of the table in ``Wanted.needs`` of the partitions."""
         return f"table on {self.device}"
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Size and place as parameters of a task.
+    """Size and place of a partition, as parameters of a task.
 
-    ``behind``: where the next partition starts, in bytes; None if that depends on the disk. ``gap``: that is not where
-    this one ends. ``lost``: it could not be determined.
+    ``behind``: where the next partition starts, in bytes; None if that depends on the disk. ``gap``: whether there is
+    room between this partition and the next one. ``lost``: size and place could not be determined.
     """
 
     parameters: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Geometry:
 
 
 def of_gpt(table: Node, on: Tabled, context: Context) -> Iterator[Item]:
-    """The partitions of a table."""
+    """The items for the partitions of a table."""
     found = table.get("partitions")
     sorted_ = sorted((found.options if found else {}).items(), key=lambda each: (_priority(each[1]), each[0]))
     before = Geometry(behind=MIB)
@@ -110,7 +110,7 @@ def _partition(part: Node, number: int, name: str, geometry: Geometry, on: Table
 
 
 def _attributes(part: Node) -> tuple[list[str], list[object]]:
-    """The names of its attributes, and the bits without a name."""
+    """The names of the partition's attributes, and the bits that have no name."""
     given = part.get("attributes")
     bits = [bit.value if isinstance(bit.value, int) else str(bit.value) for bit in given.items] if given else []
     return [_ATTRIBUTES[bit] for bit in bits if bit in _ATTRIBUTES], [bit for bit in bits if bit not in _ATTRIBUTES]
@@ -130,7 +130,7 @@ def _label(part: Node, on: Tabled, name: str) -> str:
 
 
 def shorter(label: str, name: str) -> str:
-    """A name that fits, and that no other partition of the disk has."""
+    """A name that is short enough: ``name``, or its start with a hash of ``label``, so that names stay different."""
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(label.encode()).hexdigest()[:6]
@@ -152,14 +152,14 @@ def _names(part: Node, label: str, on: Tabled, number: int) -> frozenset[str]:
 
 
 def _is_aligned(part: Node) -> bool:
-    """Whether the alignment is that of sgdisk, or is not used."""
+    """Whether the option ``alignment`` has sgdisk's default, or has no effect."""
     value = part.number("alignment")
     in_sectors = any(part.text(name).endswith("s") for name in ("start", "end"))
     return value in (0, 2048) or (value == 1 and in_sectors)
 
 
 def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
-    """``before``: that of the partition before this one."""
+    """The geometry of a partition, and the options that are not imported. ``before``: the previous partition's."""
     size, missing = part.text("size", "0"), list[Missing]()
     begin = _read(part, "start", part.text("start", "0"))
     given = part.text("end")
@@ -182,7 +182,10 @@ def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
 def _ending(
     part: Node, start: dict[str, str], here: int | None, end: units.Place, missing: list[Missing]
 ) -> tuple[Geometry, list[Missing]]:
-    """``here``: where the partition starts, in bytes, if it is known."""
+    """The geometry of a partition that ends at ``end``, and what is missing.
+
+    ``start``: the parameter for its start, if it needs one; ``here``: its start in bytes, None if that is not known.
+    """
     if not end.size:
         return Geometry({**start, "size": "rest"}), missing
     if end.sign == "+":

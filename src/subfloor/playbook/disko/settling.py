@@ -1,4 +1,4 @@
-"""Which of the tasks can be written: a task must accept its parameters, and what it lies on must be made."""
+"""Decide which tasks are written: a task must accept its parameters, and other tasks must make what it lies on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INSTEAD = "change it, or do it by hand"
 
 @dataclass(frozen=True)
 class _Complaint:
-    """``parameter``: empty if it is about the whole task."""
+    """Why a task cannot have a parameter. ``parameter``: its name; empty if the reason is about the whole task."""
 
     parameter: str
     why: str
@@ -41,7 +41,7 @@ def settled(items: Iterable[Item], registry: Registry) -> list[Item]:
 
 
 def _once(items: Iterable[Item]) -> Iterator[Item]:
-    """The items; what follows from the same lack at the same place is listed once."""
+    """The items. If several ``Missing`` at one place only follow from another, the first of them is kept."""
     told: set[tuple[str, str]] = set()
     for item in items:
         key = (item.place, item.advice) if isinstance(item, Missing) and item.advice == _FOLLOWS else None
@@ -51,7 +51,7 @@ def _once(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _order(item: Item) -> tuple[int, str]:
-    """Layout as it was read; then mounts by their paths, so that none hides another."""
+    """The key for sorting: the layout as it was read, then mounts by path, so that no mount hides another."""
     if not isinstance(item, Wanted) or item.stage in (Stage.LAYOUT, Stage.SUBVOLUMES):
         return (item.stage if isinstance(item, Wanted) else Stage.LAYOUT, "")
     return item.stage, str(item.parameters.get("path", ""))
@@ -80,7 +80,7 @@ def _called(paths: list[str]) -> str:
 
 
 def _complaints(plugin: Plugin, given: Mapping[str, Any]) -> list[_Complaint]:
-    """All that the task refuses of its parameters."""
+    """The reasons for which the task refuses parameters: at most one for each parameter, and one for the whole task."""
     known = plugin.schema["properties"]
     found = [_Complaint(name, f"it has no parameter {name!r}") for name in given if name not in known]
     plain = {name: _plain(value) for name, value in given.items() if name in known}
@@ -107,7 +107,7 @@ def _is_odd(value: Any) -> bool:
 
 
 def _raw(items: list[Item]) -> Iterator[Item]:
-    """The items; what no task fills is declared as such."""
+    """The items. A volume that no task fills gets the parameter ``raw``."""
     tasks = [item for item in items if isinstance(item, Wanted) and item.key in _FILLING]
     filled = {path for task in tasks for path in (task.parameters.get("device"), *task.parameters.get("devices", ()))}
     for item in items:

@@ -1,4 +1,4 @@
-"""Partition tables: disko's type ``gpt``, and the former ``table``, whose partitions are what parted is told."""
+"""Partition tables: disko's type ``gpt``, and the older ``table``, whose partitions are declared in words of parted."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _partition(part: Node, number: int, before: str | None, on: Tabled, context:
 
 
 def _flags(part: Node) -> tuple[str, list[str], list[str]]:
-    """The type, the attributes, and the flags that are neither."""
+    """The type of a partition, its attributes, and its flags that are neither type nor attribute."""
     flags = (*(("boot",) if part.flag("bootable") else ()), *part.texts("flags"))
     usual = _KINDS.get(part.text("fs-type"), "linux")
     kinds = [_FLAGS[flag] for flag in flags if flag in _FLAGS]
@@ -100,9 +100,9 @@ def _flags(part: Node) -> tuple[str, list[str], list[str]]:
 
 
 def _place(part: Node, before: str | None) -> dict[str, str]:
-    """Size and place as parameters. ``before``: the end of the partition before this one, if that has a place.
+    """Size and place as parameters. ``before``: the end of the previous partition; None if it was not imported.
 
-    Raises ``ValueError`` if they depend on the disk, and ``PlaybookError``.
+    Raises ``ValueError`` if size or place depends on the disk, and ``PlaybookError`` if a text is malformed.
     """
     start, end = part.text("start", "0%"), part.text("end", "100%")
     begin, stop = _read(part, "start", start), _read(part, "end", end)
@@ -126,7 +126,7 @@ def _place(part: Node, before: str | None) -> dict[str, str]:
 
 
 def _read(part: Node, option: str, text: str) -> units.Place | int:
-    """A place. Raises ``PlaybookError``."""
+    """A place, or the number before ``%``. Raises ``PlaybookError``."""
     try:
         return units.parted(text)
     except ValueError as error:

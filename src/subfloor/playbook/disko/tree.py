@@ -1,4 +1,4 @@
-"""A disko configuration as it was evaluated: a tree in which every value knows its place."""
+"""A disko configuration after its evaluation: a tree in which every value has a place and a position."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Other:
 class Node:
     """A value: a text, a number, a truth value, None, a mapping or a tuple of nodes, or ``Other``.
 
-    ``place``: the names that lead to it, such as ``disko.devices.disk.main``. ``where``: where it is written; of JSON
-    only the file is known.
+    ``place``: the names that lead to the value, such as ``disko.devices.disk.main``. ``where``: the position at which
+    the value is written; for JSON, only the file.
     """
 
     value: Any
@@ -35,34 +35,34 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The last name of its place."""
+        """The last name in ``place``."""
         return _last(self.place)
 
     @property
     def options(self) -> Mapping[str, Node]:
-        """What it contains. Raises ``PlaybookError`` if it is not a set of options."""
+        """The options in this node, by name. Raises ``PlaybookError`` if the node is not a set of options."""
         if not isinstance(self.value, Mapping):
             raise self.wrong("a set of options is required, such as { type = …; }")
         return self.value
 
     @property
     def items(self) -> tuple[Node, ...]:
-        """What it contains. Raises ``PlaybookError`` if it is not a list."""
+        """The nodes in this list. Raises ``PlaybookError`` if the node is not a list."""
         if not isinstance(self.value, tuple):
             raise self.wrong("a list is required")
         return self.value
 
     def get(self, name: str) -> Node | None:
-        """The option of this name; None if it is not given, or null."""
+        """The option of this name; None if the option is missing or null."""
         found = self.options.get(name)
         return None if found is None or found.value is None else found
 
     def at(self, name: str) -> Node:
-        """The option of this name; if it is not given, the place where it would be."""
+        """The option of this name; if it is missing, a node with the value None at its place."""
         return self.options.get(name) or Node(None, join(self.place, name), self.where)
 
     def need(self, name: str) -> Node:
-        """The option of this name. Raises ``PlaybookError`` if it is not given."""
+        """The option of this name. Raises ``PlaybookError`` if the option is missing or null."""
         found = self.get(name)
         if found is None:
             raise PlaybookError(
@@ -71,19 +71,19 @@ class Node:
         return found
 
     def text(self, name: str, default: str = "") -> str:
-        """The text of an option. Raises ``PlaybookError`` if it is something else."""
+        """The text of an option; ``default`` if it is missing. Raises ``PlaybookError`` if it is no text."""
         return self._plain(name, str, default, "a text in quotes is required")
 
     def number(self, name: str, default: int = 0) -> int:
-        """The number of an option. Raises ``PlaybookError`` if it is something else."""
+        """The number of an option; ``default`` if it is missing. Raises ``PlaybookError`` if it is no whole number."""
         return self._plain(name, int, default, "a whole number is required")
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """The truth value of an option. Raises ``PlaybookError`` if it is something else."""
+        """The truth value of an option; ``default`` if it is missing. Raises ``PlaybookError`` for any other type."""
         return self._plain(name, bool, default, "`true` or `false` is required")
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """The texts of an option, none if it is not given. Raises ``PlaybookError`` if it is something else."""
+        """The texts of an option; none if it is missing. Raises ``PlaybookError`` if it is no list of texts."""
         found = self.get(name)
         for each in found.items if found else ():
             if not isinstance(each.value, str):
@@ -103,7 +103,7 @@ class Node:
         return PlaybookError(f"{self.place}: {why}", advice=advice, where=self.where)
 
     def wrong(self, required: str) -> PlaybookError:
-        """The error for a value of another kind than the option has."""
+        """The error for a value of a wrong type. ``required``: the end of the message, which names the right type."""
         return PlaybookError(
             f"{self.place} is {_kind(self.value)}, but {required}", advice="correct it", where=self.where
         )
@@ -132,7 +132,7 @@ def _kind(value: Any) -> str:
 
 
 def from_json(value: Any, place: str, where: Position) -> Node:
-    """The tree of plain JSON. Names that begin with ``_`` are disko's own."""
+    """The tree of plain JSON. Names that begin with ``_`` are internal to disko, and are left out."""
     if isinstance(value, Mapping):
         kept = {name: each for name, each in value.items() if not name.startswith("_")}
         return Node({name: from_json(each, join(place, name), where) for name, each in kept.items()}, place, where)
@@ -142,7 +142,7 @@ def from_json(value: Any, place: str, where: Position) -> Node:
 
 
 def decoded(encoded: Mapping[str, Any], place: str, where: Position, source: SourceOf) -> Node:
-    """The tree of what ``evaluate.nix`` returns."""
+    """The tree that ``evaluate.nix`` returns in its encoding."""
     if at := encoded.get("at"):
         where = Position(source(at["file"]), at["line"], at["column"])
     if "table" in encoded:
@@ -161,7 +161,7 @@ def decoded(encoded: Mapping[str, Any], place: str, where: Position, source: Sou
 
 
 def _merged(nodes: list[Node], place: str, where: Position) -> Node:
-    """Definitions of one option that belong together: sets are united, lists are joined."""
+    """Several definitions of one option as one node: sets are united, lists are joined; otherwise the last one."""
     nodes = [node for node in nodes if node.value != Other("nothing")]
     if nodes and all(isinstance(node.value, tuple) for node in nodes):
         return Node(tuple(item for node in nodes for item in node.value), place, where)

@@ -24,12 +24,12 @@ class Place:
 
     @property
     def text(self) -> str:
-        """As a playbook writes it."""
+        """The place as a playbook writes it."""
         return f"{'-' if self.sign == '-' else ''}{show(self.size)}"
 
 
 def sgdisk(text: str) -> Place:
-    """A place or size for sgdisk(8): units are binary, and a number without one counts sectors (of 512 bytes).
+    """A place or size for sgdisk(8): units are binary, and a number without a unit counts sectors of 512 bytes.
 
     Raises ``ValueError``.
     """
@@ -42,7 +42,9 @@ def sgdisk(text: str) -> Place:
 
 
 def binary(text: str, default: str = "") -> int:
-    """Bytes of a size with a binary unit, as LVM, btrfs and the kernel read it; ``default``: the unit without one.
+    """A size in bytes, with binary units, as LVM, btrfs and the kernel read it.
+
+    ``default``: the unit of a number that has none; empty: bytes.
 
     Raises ``ValueError``.
     """
@@ -60,8 +62,8 @@ def binary(text: str, default: str = "") -> int:
 def parted(text: str) -> Place | int:
     """A place for parted(8), or the number before ``%``. Raises ``ValueError``.
 
-    Units are decimal unless they end in ``iB``, and a number without one counts megabytes. parted moves a place in
-    decimal units to the next alignment; so it is rounded to MiB here.
+    Units are decimal unless they end in ``iB``, and a number without a unit counts megabytes. parted moves a place in
+    decimal units to the next aligned sector. So such a place is rounded to MiB here.
     """
     found = _PARTED.fullmatch(text.strip())
     if not found:
