@@ -19,7 +19,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def names_read(plays: Iterable[Play], layers: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The names in all expressions of plays and of layers of variables, which include every variable that is read."""
+    """All words in the expressions of plays and of layers of variables, among them every variable that is read."""
     return {word for node in _nodes(plays, layers) for word in words(node)}
 
 
@@ -40,7 +40,7 @@ def _below(play: Play, items: Iterable[Item], files: set[str]) -> Iterator[Item]
             files.add(path)
             try:
                 part = play.files.part(path)
-            except PlaybookError:  # the include is skipped, or the error was already reported there
+            except PlaybookError:  # the include is skipped, or its error was already reported
                 continue
             yield from _below(play, part.items, files)
 
@@ -78,7 +78,7 @@ def _conditions(when: Node | None) -> Iterator[Node]:
 
 
 def words(node: Node | None) -> Iterator[str]:
-    """The words of all expressions below a node, which include the names of variables."""
+    """The words of all expressions in a node and below it, among them the names of variables."""
     if isinstance(node, Listing):
         yield from (word for item in node.items for word in words(item))
     elif isinstance(node, Table):

@@ -1,4 +1,4 @@
-"""The entries ``assert`` and ``fail``: a playbook's own errors, before anything is looked at."""
+"""The entries ``assert`` and ``fail``: errors that a playbook declares. They are raised before any disk is read."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ MEMORY = 256 << 20
 
 
 _AGAIN = 0.5
-"""Seconds of processor time after which it is raised again: an exception in a finalizer is printed, and lost."""
+"""Seconds of processor time after which ``Overdue`` is raised again. The first one may be lost: Python only prints an
+exception in a finalizer, and continues."""
 
 
 class Overdue(BaseException):
@@ -31,7 +32,8 @@ _bounded = False
 
 @contextlib.contextmanager
 def bounds() -> Iterator[None]:
-    """In this context too much time raises ``Overdue``, too much memory ``MemoryError``. Inner contexts do nothing.
+    """In this context, too much time raises ``Overdue``, and too much memory ``MemoryError``. A context inside another
+    one changes nothing.
 
     Only the main thread receives signals; in other threads there are no limits.
     """

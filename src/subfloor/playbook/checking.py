@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Any]
 
 _MANY = 100
-"""The most errors to report: nobody reads more, and each takes time."""
+"""The greatest number of errors to report. Nobody reads more, and each one takes time."""
 
 _TYPES: Mapping[str, str] = {
     "string": "text",
@@ -74,7 +74,10 @@ def check(plugin: Plugin, values: Any, node: Node, where: Position, without: fro
 
 
 def _masked(plugin: Plugin, values: Any) -> Any:
-    """The values, with dots as a text in place of secrets, where a secret is allowed: only their type is checked."""
+    """The values, with a text of dots in place of the secret of each secret parameter.
+
+    So only the type of a secret is checked there. A secret in any other parameter stays, and is an error.
+    """
     if not isinstance(values, Mapping):
         return values
     return {
@@ -128,11 +131,11 @@ _AS_A_WHOLE: Mapping[str, Callable[..., Iterator[PlaybookError]]] = {
     "required": _missing,
     "additionalProperties": _unknown,
 }
-"""The errors of a task's parameters as a whole, by the keyword that they violate."""
+"""Functions that report errors of a task's parameters as a whole, by the keyword of JSON Schema that is violated."""
 
 
 def _no_field(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
-    """The unknown names in a record among the parameters."""
+    """The errors for unknown names in a parameter that is a record."""
     known = _schema(error)["properties"]
     for name in _names(error):
         if name not in known:
@@ -156,7 +159,7 @@ def _wrong_name(error: ValidationError, node: Node) -> Iterator[PlaybookError]:
 
 
 def _of_record(error: ValidationError) -> Callable[[ValidationError, Node], Iterator[PlaybookError]] | None:
-    """The function that reports wrong names in a mapping among the parameters; None if the names are right."""
+    """The function that reports wrong or missing names in a parameter's mapping; None if the error is another one."""
     if "propertyNames" in error.schema_path:
         return _wrong_name
     return {"additionalProperties": _no_field, "required": _lacking_field}.get(str(error.validator))
@@ -173,12 +176,12 @@ def _names(error: ValidationError) -> Mapping[str, Any]:
 
 
 def _key(node: Node, name: str) -> Position:
-    """The position of a name in a mapping."""
+    """The position of a name in a mapping; the position of the node if it is not there."""
     return node.keys.get(name, node.where) if isinstance(node, Table) else node.where
 
 
 def _called(error: ValidationError) -> str:
-    """The place of a value in the parameters."""
+    """The place of the wrong value in the parameters, such as ``devices[0]``."""
     name, *inner = error.absolute_path
     return f"{name}{''.join(f'[{each}]' for each in inner)}"
 
@@ -206,7 +209,7 @@ def _wrong(validator: Validator, error: ValidationError, node: Node) -> Playbook
 
 
 def _child(node: Node, key: str | int) -> Node:
-    """The part of a node for a part of its value; the whole node if an expression made the value."""
+    """The node of the part ``key``; the whole node if it has no such part, because an expression made the value."""
     if isinstance(node, Table) and isinstance(key, str):
         return node.items.get(key, node)
     if isinstance(node, Listing) and isinstance(key, int) and key < len(node.items):
@@ -261,7 +264,7 @@ def _end(doc: str) -> str:
 
 
 def _doc(schema: Schema, what: str) -> str:
-    """What to do, with examples and the description of the parameter."""
+    """The advice ``what``, extended by examples and the description of the parameter."""
     examples = schema.get("examples")
     what += f", for example {_listed(examples)}" if examples else ""
     doc = _end(schema.get("description", ""))

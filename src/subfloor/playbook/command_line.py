@@ -17,7 +17,7 @@ from subfloor.playbook.strict_yaml import Node
 from subfloor.playbook.variables import Deferred
 
 SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
-"""Tags that select by other tags, and that no task needs to have."""
+"""Tags with a special meaning on the command line. No task needs to have them."""
 
 
 def known_tags(plays: Iterable[Play]) -> frozenset[str]:
@@ -50,9 +50,9 @@ def _partial(plays: Iterable[Play]) -> bool:
 def check_variables(
     plays: Sequence[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
 ) -> None:
-    """Raise ``PlaybookError`` for unused variables that were given one by one; those of a file may stay unused.
+    """Raise ``PlaybookError`` for unused variables of ``-e NAME=VALUE``. Variables of a file may stay unused.
 
-    ``hosts``: the variables of each host. ``known``: names that are read elsewhere, such as a connection's.
+    ``hosts``: the variables of each host. ``known``: names that subfloor itself reads, such as those for connections.
     """
     read = set(known) | names_read(plays, (*hosts, extra))
     problems = Problems()

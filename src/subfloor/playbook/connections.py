@@ -1,4 +1,4 @@
-"""How a host is reached: the variables of an inventory that say so, in subfloor's words and in Ansible's."""
+"""How a host is reached: variables of an inventory, with subfloor's names and with Ansible's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHARED: Mapping[str, str] = {
     "ssh_common_args": "more arguments for ssh, such as `-o ProxyJump=gate`",
     "ssh_extra_args": "more arguments for ssh, after `ssh_common_args`",
 }
-"""Variables that exist with the prefix ``subfloor_`` and, as in Ansible, with ``ansible_``. The first one wins."""
+"""Variables that exist with the prefix ``subfloor_`` and, as in Ansible, with ``ansible_``. ``subfloor_`` wins."""
 
 _ANSIBLE: Mapping[str, str] = {
     "ansible_become": "true or false: whether commands run as root by `ansible_become_method`",
@@ -46,7 +46,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 class Connection:
     """How to reach a host. ``become``: the words of an argv that are put before every command.
 
-    ``key_file`` and ``arguments`` are for ssh. ``machine``: which machine it is, if that is declared.
+    ``key_file`` and ``arguments`` are for ssh. ``machine``: the value of ``subfloor_machine``, None if it is not set.
     """
 
     kind: Literal["local", "ssh"]
@@ -59,12 +59,15 @@ class Connection:
     machine: str | None = None
 
     def names_machine(self, name: str) -> bool:
-        """Whether a host's name says which machine it is: every machine is the `localhost` of its own."""
+        """Whether the host's name identifies a machine. `localhost` does not: each machine calls itself that."""
         return self.kind != "local" or name not in _HERE
 
 
 def connection_of(name: str, declared: Mapping[str, Any], where: Position, scope: Scope) -> Connection:
-    """How to reach the host of this name, whose variables are ``declared``, at ``where``. Raises ``PlaybookError``."""
+    """How to reach the host ``name``. Raises ``PlaybookError``.
+
+    ``declared``: the host's variables in the inventory; ``where``: the host's position there.
+    """
     return _Read(name, declared, where, scope).connection()
 
 
@@ -99,7 +102,10 @@ class _Read:
             raise self._wrong(name, f"cannot be read: {error}", "close the quotes, as for a shell") from error
 
     def _become(self) -> tuple[str, ...]:
-        """The words that become root. The first kind of variable that is set counts: an empty one is set, too."""
+        """The words before a command that run it as root; empty if there are none.
+
+        ``subfloor_become`` overrides the variables of Ansible, even if it is an empty list.
+        """
         words: Any = self._value("subfloor_become", (str, list), None)
         if words is not None:
             return tuple(map(str, words.split() if isinstance(words, str) else words))

@@ -34,14 +34,14 @@ _HEAD = """\
 """
 
 _SEEN_OPTIONS = re.compile(r"ro|noatime|nodiratime|lazytime|nosuid|nodev|noexec|(compress|fmask|dmask)=\S+")
-"""Options that a mount shows and that a person chose. The others are mostly the kernel's defaults."""
+"""Options of a mount that a person probably chose. Most other options are the kernel's defaults."""
 
 
 @dataclass(frozen=True)
 class Drafted:
-    """What was seen: disks by the paths to write, mounts by their paths, swap areas by their nodes.
+    """What was seen: disks by their paths in the playbook, mounts by mount point, swap areas by the kernel's node.
 
-    ``mounts``: what is visible at each path.
+    ``mounts``: the mount that is visible at each mount point.
     """
 
     disks: Mapping[str, DiskState]
@@ -49,7 +49,7 @@ class Drafted:
     swaps: Mapping[str, SwapState] = field(default_factory=dict)
 
     def paths(self) -> Mapping[str, str]:
-        """The path to write for each node of a partition."""
+        """The paths of all partitions in the playbook, by the kernel's node."""
         return {
             disk.partition_node(volume.number): partition_node(path, volume.number)
             for path, disk in self.disks.items()
@@ -94,7 +94,7 @@ def _disk(seen: Drafted, path: str, disk: DiskState, number: int) -> Iterator[st
 
 
 def _why_no_layout(disk: DiskState) -> str:
-    """Why no task describes how the disk is laid out; empty if they can."""
+    """Why no task can describe the layout of the disk; empty if tasks can describe it."""
     if disk.kind != "disk":
         return f"it is a {disk.kind}, and no task lays one out"
     if disk.mapped:
@@ -111,7 +111,7 @@ def _why_no_layout(disk: DiskState) -> str:
 
 
 def _why_left(seen: Drafted, disk: DiskState, table: Gpt, entry: Entry) -> str:
-    """Why a partition is not declared; empty if it is."""
+    """Why the playbook cannot declare a partition; empty if it can."""
     names = [each.name for each in table.entries]
     boots_another = any(_is_foreign(disk, each) for each in table.entries)
     checks: tuple[tuple[bool, str], ...] = (
@@ -130,7 +130,10 @@ def _why_left(seen: Drafted, disk: DiskState, table: Gpt, entry: Entry) -> str:
 
 
 def _is_foreign(disk: DiskState, entry: Entry) -> bool:
-    """Whether another system uses the partition. Older programs gave Linux data the type of Microsoft's."""
+    """Whether another system uses the partition: by its type, unless it has content of Linux.
+
+    Older programs gave partitions with Linux data the type of Microsoft's data.
+    """
     volume = disk.volume(entry.number)
     content = volume.content if volume else None
     for_linux = isinstance(content, Content) and content.type in {*TOOLS, LUKS} - {"vfat"}
@@ -174,7 +177,7 @@ def _partition(seen: Drafted, path: str, disk: DiskState, entry: Entry) -> Itera
 
 
 def _filled(seen: Drafted, content: Content | Unknown | None) -> tuple[Content | None, str]:
-    """The content that `mkfs` describes; or None, and why it describes none."""
+    """The content if `mkfs` can describe it, and an empty text; otherwise None and the reason."""
     if not isinstance(content, Content):
         return None, "It holds nothing recognisable."
     if content.type == LUKS:

@@ -71,7 +71,7 @@ def _values(item: Item, scope: Scope, plugin: Plugin, problems: Problems) -> tup
 def _add_refusals(
     item: Item, scope: Scope, plugin: Plugin, values: Any, wrong: frozenset[str], problems: Problems
 ) -> None:
-    """Note what the class refuses in the other parameters, if some of them are ``wrong`` or missing."""
+    """Add to ``problems`` what the task class refuses, although some parameters are ``wrong`` or missing."""
     if not isinstance(values, dict):
         return
     known = {name: value for name, value in values.items() if name in plugin.schema["properties"]}
@@ -82,7 +82,7 @@ def _add_refusals(
 
 
 def _blamed(error: PlaybookError, params: Node, scope: Scope) -> PlaybookError:
-    """The error; if the value comes from an argument of the command line, it points there."""
+    """The error. If an argument of the command line gave the value, the error points to that argument."""
     node = _node_at(error.where, params)
     given = scope.argument_of(node) if node else None
     if given:
@@ -92,7 +92,7 @@ def _blamed(error: PlaybookError, params: Node, scope: Scope) -> PlaybookError:
 
 
 def _node_at(where: Position, node: Node) -> Scalar | None:
-    """The scalar at this position."""
+    """The scalar at this position, in ``node`` or below it; None if there is none."""
     if isinstance(node, Scalar):
         return node if node.where == where else None
     inner = node.items if isinstance(node, Listing) else node.items.values()
@@ -100,12 +100,12 @@ def _node_at(where: Position, node: Node) -> Scalar | None:
 
 
 def skipped(item: Item, scope: Scope, tags: frozenset[str], plugin: Plugin | None, why: str) -> Entry:
-    """An entry without a task. The variables of its expressions may be undefined."""
+    """The entry without its task, which is skipped. Its expressions may use undefined variables."""
     return Entry(_name_of_skipped(item, scope, plugin), item.key, None, tags, item.where, why)
 
 
 def recorded(entry: Entry, record: Callable[[], Recording | Unrecorded]) -> Entry:
-    """The entry whose task has the recording of its play, if it wants one."""
+    """The entry. If its task has a field for the recording of the play, that field is filled with ``record()``."""
     wanted = recording_fields(type(entry.task)) if entry.task else ()
     if not entry.task or not wanted:
         return entry
@@ -124,7 +124,10 @@ def within(entry: Entry, item: Item, plugin: Plugin | None, play: tuple[Task, ..
 def _answer(
     plugin: Plugin, item: Item, scope: Scope, question: Callable[[], Task], values: Mapping[str, Any] | None = None
 ) -> Task:
-    """The task that a task class returns. Raises ``PlaybookError`` for all values that the class refuses."""
+    """The task that ``question`` returns, which calls code of the plugin.
+
+    Raises ``PlaybookError`` with all values that the task class refuses, and ``PluginError`` for a mistake in its code.
+    """
     try:
         task = question()
     except ValueError as error:
@@ -145,7 +148,7 @@ def _answer(
 
 
 def _refused_value(message: str, item: Item, scope: Scope, plugin: Plugin) -> PlaybookError:
-    """The error of the class, at the parameter that its message starts with."""
+    """The error for a message of the task class, at the parameter whose name starts the message."""
     name = message.partition(":")[0]
     written = item.params.items if isinstance(item.params, Table) else {}
     where = written[name].where if name in written else item.where

@@ -38,14 +38,14 @@ class Around:
 
 
 _Expanded = tuple[Entry, Item]
-"""An entry, and how it is written."""
+"""An entry, and the item of the playbook that it was made from."""
 
 
 class Expansion:
-    """Expands one play for one host. ``identity`` is called for the tasks that derive UUIDs, ``record`` for those
-    that want to know what the play was read from.
+    """Expands one play for one host. ``identity`` is called for tasks that derive UUIDs, ``record`` for tasks with a
+    field for the recording of the play.
 
-    ``problems`` gets all mistakes; it may hold earlier ones.
+    All mistakes are added to ``problems``, which may hold earlier ones.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Expansion:
     def entries(self, items: tuple[Item, ...], around: Around) -> tuple[Entry, ...]:
         """The entries, as far as they can be read.
 
-        What a task needs of its play is checked only in a play without mistakes: a mistake may be the reason why it
-        is missing.
+        What a task needs of other tasks (``Task.within``) is checked only in a play without mistakes. Otherwise, the
+        other task may be missing because of a mistake.
         """
         found = tuple(self._all(items, around))
         return tuple(entry for entry, _ in found) if self._problems else self._within(self._recorded(found))
@@ -100,7 +100,7 @@ class Expansion:
             yield from self._once(item, replace(around, scope=around.scope.inside({"item": value})))
 
     def _loop(self, item: Item, scope: Scope) -> list[Any] | None:
-        """The values of the loop; None if they are undefined and the condition is false anyway."""
+        """The values of the loop; None if a variable in it is undefined and the condition of the entry is false."""
         assert item.loop is not None
         try:
             values = scope.render(item.loop)
@@ -177,7 +177,7 @@ class Expansion:
             raise
 
     def _plugin(self, item: Item) -> Plugin | None:
-        """The plugin of the task; None for an include."""
+        """The plugin of the task; None if the entry is no task, such as an include."""
         return self._files.registry.get(item.key)
 
     def _entry(self, item: Item, around: Around) -> Entry:
@@ -196,7 +196,7 @@ class Expansion:
         return tuple((entries.recorded(entry, partial(record, item.params, tasks)), item) for entry, item in found)
 
     def _within(self, found: tuple[_Expanded, ...]) -> tuple[Entry, ...]:
-        """Each entry after ``Task.within``."""
+        """The entries, each with the task that ``Task.within`` returns. Mistakes are added to the problems."""
         play = with_one_name(tuple(entry.task for entry, _ in found if entry.task is not None))
         tasks, after = iter(play), list[Entry]()
         for expanded, item in found:

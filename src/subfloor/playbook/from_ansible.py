@@ -86,7 +86,7 @@ KEYS: Mapping[str, str] = {
     "any_errors_fatal": "write `max_fail_percentage: 0` in the play: no host may fail",
     "collections": "remove it: `subfloor tasks` lists the tasks",
 }
-"""Keys of plays and of entries."""
+"""What to write instead of keys of plays and of entries in Ansible."""
 
 _PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "mount": {
@@ -141,7 +141,7 @@ def bare(key: str) -> str:
 
 
 def parameter(key: str, name: str) -> str:
-    """What to write instead of a parameter that the task of the same name has in Ansible; empty if it has none."""
+    """What to write instead of a parameter of Ansible's task of the same name; empty for any other parameter."""
     return _PARAMETERS.get(key, {}).get(name, "")
 
 

@@ -26,7 +26,7 @@ def is_ini(path: Path, text: str) -> bool:
 
 @dataclass
 class _Place:
-    """A mapping of which a part has been read."""
+    """A mapping while it is being read."""
 
     where: Position
     items: dict[str, Node] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def _line(line: str, where: Position, part: str, place: _Place, problems: Proble
 def _values(
     line: str, start: int, where: Position, problems: Problems, *, whole: bool = False
 ) -> Iterator[tuple[str, Scalar]]:
-    """The assignments on a line; ``whole``: the line is a single one."""
+    """The assignments on a line; ``whole``: the whole line is one assignment."""
     for found in _VALUE.finditer(line, start):
         text = line[found.start("value") :].strip() if whole else found["value"]
         place = Position(where.source, where.line, found.start("value") + 1)

@@ -19,8 +19,8 @@ _NOWHERE = Position(Source("", ""))
 
 @dataclass(frozen=True)
 class Target:
-    """A host of the inventory: its merged variables and its groups. ``machine``: which machine it is, if its name does
-    not say that; empty if it is not known."""
+    """A host of the inventory: its merged variables and its groups. ``machine``: identifies the machine; empty if the
+    host's name already does, or if the machine is not known."""
 
     name: str
     vars: Vars = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Target:
 
     @property
     def all_vars(self) -> Vars:
-        """Its variables, plus those that every host has: ``inventory_hostname`` and ``group_names``."""
+        """The variables of the host, with ``inventory_hostname`` and ``group_names``, which every host has."""
         return {**self.vars, "inventory_hostname": self.name, "group_names": sorted(self.groups)}
 
     def connection(self, extra: Vars | None = None) -> Connection:
@@ -157,11 +157,11 @@ class _Reader:
         self.members.setdefault(name, []).append(group)
 
     def checked(self, node: Node) -> Mapping[str, Node]:
-        """The variables of a file."""
+        """The variables in a file of variables; mistakes are added to ``problems``."""
         return self._vars(node)
 
     def _vars(self, node: Node | None) -> Mapping[str, Node]:
-        """The variables; misspelt connection variables are reported."""
+        """The variables in a mapping. Misspelt connection variables are added to ``problems``."""
         found = table_of_vars(node, self.problems)
         for name in found:
             if name.startswith("subfloor_") and name not in CONNECTION_VARS:
@@ -174,11 +174,11 @@ class _Reader:
 
 
 def load(path: Path | None, beside: Path | None = None) -> Inventory:
-    """The inventory in a YAML or INI file, that a program prints, that a plugin of Ansible makes, or in a list of names
-    such as ``web1,web2,``; without one, this machine.
+    """The inventory at ``path``; without ``path``, this machine only. Raises ``PlaybookError`` with all mistakes.
 
-    ``group_vars/`` and ``host_vars/`` beside the inventory and in the directory ``beside`` are read. Raises
-    ``PlaybookError`` with all mistakes.
+    ``path`` is a YAML or INI file, a program that prints the inventory, a file for an inventory plugin of Ansible, or a
+    list of names such as ``web1,web2,``. ``group_vars/`` and ``host_vars/`` are read beside the inventory, and in the
+    directory ``beside``.
     """
     reader = _Reader()
     listed = path is not None and "," in str(path) and not path.exists()
@@ -205,7 +205,7 @@ def _tree(path: Path, problems: Problems) -> Table:
     try:
         node = strict_yaml.parse(source, found)
         if inventory_programs.is_for_plugin(node):
-            found.taken()  # its YAML need not be as strict
+            found.taken()  # Ansible reads this file, so it may contain YAML that is not strict
             return inventory_programs.made_by_plugin(path, node)
     finally:
         for error in found.taken():
@@ -236,7 +236,7 @@ def _listed(text: str) -> Table:
 
 
 def _targets(reader: _Reader, files: VarsFiles) -> Iterable[Target]:
-    """The hosts. Variables of files override those of the inventory for the same groups or host, as in Ansible."""
+    """The hosts. Variables of ``group_vars/`` and ``host_vars/`` override those of the inventory, as in Ansible."""
     for name, own in reader.hosts.items():
         depths = _depths(reader, reader.members[name])
         # From the outermost group to the innermost; on the same level, by name, as in Ansible.
@@ -250,7 +250,7 @@ def _targets(reader: _Reader, files: VarsFiles) -> Iterable[Target]:
 
 
 def _local(reader: _Reader, files: VarsFiles) -> Target:
-    """This machine, which every inventory has."""
+    """The host ``localhost``, this machine, which every inventory has."""
     found = (*files.of_group("all", reader.problems), *files.of_host("localhost", reader.problems))
     return Target("localhost", {key: value for each in found for key, value in reader.checked(each).items()})
 

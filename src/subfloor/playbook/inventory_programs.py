@@ -17,7 +17,7 @@ from subfloor.playbook.positions import PlaybookError, Position, Source
 from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 _SECONDS = 120.0
-"""How long a program may take."""
+"""Seconds that a program may take."""
 
 _META = "_meta"
 
@@ -90,7 +90,7 @@ def _tree(path: Path, said: Any, ask: Callable[[str], Any]) -> Table:
 
 
 def _group(said: Any) -> dict[str, Any]:
-    """A group as YAML has it; a list is one of hosts."""
+    """A group in the form of a YAML inventory. A list is a list of hosts."""
     if isinstance(said, Sequence) and not isinstance(said, str):
         said = {"hosts": said}
     if not isinstance(said, Mapping):

@@ -35,8 +35,8 @@ Present = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True)
 class Request:
-    """The request of the command line. ``secrets`` are variables that override all others; ``become_password`` is for
-    sudo on the hosts."""
+    """The request of the command line. ``secrets`` are variables that override all others. ``become_password`` is the
+    password for sudo on the hosts."""
 
     playbook: Path
     inventory: Path | None = None
@@ -48,7 +48,7 @@ class Request:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     become_password: Secret | None = None
     document: Node | None = None
-    """The playbook itself, if it is in no file; ``playbook`` then says what it is called, and where plugins are."""
+    """The playbook itself, if it is in no file. Then ``playbook`` is the name of no file, but plugins are beside it."""
     hosts: Inventory | None = None
     """The hosts, instead of those of an inventory file."""
     variables: Vars = field(default_factory=dict)
@@ -57,9 +57,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """The names of the plays, and the work on each host. ``typed``: the secrets that no argument contains.
+    """The names of the plays, and the work on each host. ``batches``: the order in which hosts are applied to.
 
-    ``batches``: the order in which hosts are applied to.
+    ``typed``: the secrets of the request. They were typed or fetched, so no argument of the command line gave them.
     """
 
     play: str
@@ -68,9 +68,10 @@ class Job:
     typed: frozenset[Secret] = frozenset()
 
     def without_secrets(self, text: str) -> str:
-        """An argument with every secret of a task replaced by dots.
+        """An argument of the command line, with every secret of a task replaced by dots.
 
-        Secrets that were typed stay: an argument can contain the same text only by chance, and the user needs it.
+        The secrets in ``typed`` are not replaced: the argument contains such a text only by chance, and the user needs
+        the whole argument.
         """
         tasks = (entry.task for work in self.works for entry in work.entries if entry.task)
         secrets = {value for task in tasks for value in vars(task).values() if isinstance(value, Secret)} - self.typed
@@ -80,7 +81,7 @@ class Job:
 
 
 def read_job(request: Request, present: Present = tuple, this_machine: Callable[[], str] = str) -> Job:
-    """Read playbook and inventory. ``this_machine`` returns which machine this is, empty if that is not known.
+    """Read playbook and inventory. ``this_machine`` returns a text that identifies this machine; empty if not known.
 
     Raises ``PlaybookError`` with all mistakes, ``PluginError`` for a broken plugin.
     """
@@ -98,7 +99,8 @@ def read_job(request: Request, present: Present = tuple, this_machine: Callable[
 
 @dataclass(frozen=True)
 class _Read:
-    """What could be read. ``partial``: variables or hosts may be missing, because they could not be read."""
+    """The parts of a request that could be read. ``partial``: variables or hosts may be missing, since others could not
+    be read."""
 
     plays: tuple[Play, ...]
     hosts: Inventory
@@ -161,7 +163,7 @@ _Chosen = tuple[tuple[Target, dict[int, Play]], ...]
 def _targets(read: _Read, limit: str | None, problems: Problems) -> _Chosen:
     """The selected hosts, in the order of the plays and the inventory, with the plays of each.
 
-    A play whose hosts are wrong is checked as one for this machine.
+    If the hosts of a play are wrong, the play is checked as if it were for this machine.
     """
     found: dict[str, tuple[Target, dict[int, Play]]] = {}
     allowed: set[str] | None = None
@@ -188,7 +190,7 @@ def _batches(plays: Sequence[Play], chosen: _Chosen) -> tuple[Batch, ...]:
 
 
 class NoHost(PlaybookError):
-    """No play is for any of the hosts."""
+    """No host is selected: no play is for any of the hosts."""
 
 
 def _no_host(play: Play, limit: str | None) -> NoHost:
@@ -223,7 +225,7 @@ def _work(
 
 
 def _machine(name: str, connection: Connection, this_machine: Callable[[], str]) -> str:
-    """Which machine a host is, if its name does not say that."""
+    """A text that identifies the machine of a host; empty if the host's name does that, or if it is not known."""
     if connection.machine is not None:
         return connection.machine
     return "" if connection.names_machine(name) else this_machine()
@@ -249,7 +251,10 @@ def _name_disks(error: PlaybookError, present: Present) -> None:
 
 
 def _from_task(works: Sequence[Work], name: str) -> Iterator[Work]:
-    """The work from the first task with that name; ``*`` and ``?`` are wildcards as in file names."""
+    """The work on each host, from the first task of this name; ``*`` and ``?`` are wildcards as in file names.
+
+    Raises ``PlaybookError`` if there is no such task.
+    """
     names = [entry.name for work in works for entry in work.entries]
     if not any(_is_named(each, name) for each in names):
         raise PlaybookError(

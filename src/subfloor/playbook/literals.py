@@ -10,7 +10,7 @@ from subfloor.playbook.strict_yaml import Listing, Node, Scalar, Table
 
 
 def literal(value: Any, where: Position) -> Node:
-    """The node of a value that YAML can hold; braces in it are no expressions."""
+    """The node of a value that YAML can hold. Braces in the value do not mark expressions."""
     if isinstance(value, Mapping):
         items = {str(name): literal(each, where) for name, each in value.items()}
         return Table(items, dict.fromkeys(items, where), where)

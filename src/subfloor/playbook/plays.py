@@ -26,7 +26,7 @@ from subfloor.playbook.task_list import Files, Item, check_keys, items_of, requi
 from subfloor.playbook.variables import Scope, Vars, table_of_vars
 
 if TYPE_CHECKING:
-    from subfloor.playbook.inventory import Target  # at run time, it is the inventory that imports from here
+    from subfloor.playbook.inventory import Target
 
 PLAY_KEYS = (
     "name",
@@ -78,8 +78,8 @@ class Play:
         play's ``vars_files`` (the last one first) and ``vars``, the host's, and defaults. Raises ``PlaybookError``
         with all mistakes.
 
-        With ``problems``, which may hold earlier mistakes, they are added there instead, and what is returned is not
-        complete. ``partial``: variables may be missing because they could not be read.
+        With ``problems``, mistakes are not raised but added there, and the entries may be incomplete; ``problems`` may
+        hold earlier mistakes. ``partial``: variables may be missing because they could not be read.
         """
         found = Problems() if problems is None else problems
         scope = Scope(extra or {}, (self.vars, target.all_vars), (self.defaults,), partial or self.partial)
@@ -137,7 +137,8 @@ def _path(value: object, node: Node) -> str:
 def load(path: Path, registry: Registry, problems: Problems | None = None) -> tuple[Play, ...]:
     """The plays of a playbook. Raises ``PlaybookError`` with all mistakes in its structure.
 
-    With ``problems`` they are added there, and what can be read is returned; it raises only if nothing can.
+    With ``problems``, the mistakes are added there, and the plays that could be read are returned. Then an error is
+    raised only if nothing could be read.
     """
     found = Problems() if problems is None else problems
     plays = plays_of(strict_yaml.read(path, found), registry, found)

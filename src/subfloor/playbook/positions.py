@@ -24,7 +24,7 @@ _MANY = 100
 class Source:
     """A text that was read: ``name`` is a path, or an option such as ``-e``.
 
-    ``partial``: parts of it could not be read, so something that is missing may be there.
+    ``partial``: parts of the text could not be read, so a key that seems to be missing may exist.
     """
 
     name: str
@@ -86,8 +86,8 @@ class PlaybookError(SubfloorError):
     """A mistake in a playbook or an inventory, with its position.
 
     ``undefined``: the name of the missing variable, if that is the mistake. ``notes``: lines that explain the
-    context, such as the includes. ``others``: the errors that were found together with this one. ``follows``: it may be
-    only a consequence of another error, and is not reported beside one.
+    context, such as the includes. ``others``: the errors that were found together with this one. ``follows``: this
+    error may be only a consequence of another error. It is left out if there is an error that is no such consequence.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Problems:
         return bool(self._found)
 
     def add(self, error: PlaybookError) -> None:
-        """Keep an error and its ``others``. Raises all errors if there are too many to read."""
+        """Keep an error and its ``others``. Raises all kept errors once there are 100 of them."""
         self._found.extend(error.all)
         if len(self._found) >= _MANY:
             self.settle()
@@ -154,7 +154,7 @@ class Problems:
             raise first
 
     def taken(self) -> tuple[PlaybookError, ...]:
-        """The collected errors, in the order of the file; afterwards there are none."""
+        """Remove all collected errors; returns them in the order of the file."""
         found, self._found = self._found, []
         return tuple(sorted(found, key=lambda error: (error.where.line, error.where.column)))
 

@@ -21,7 +21,7 @@ from subfloor.core.recording import Program
 _KINDS = {".py", ".json", ".css", ".nix", ".typed", ".sh", ".yml"}
 _WHEEL = "Wheel-Version: 1.0\nGenerator: subfloor\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip file can hold; a package in a Nix store has no time of its own."""
+"""The time of all files in the wheel: the earliest that a zip file can hold. Files in a Nix store have no real time."""
 
 
 def modules() -> Mapping[str, str]:
@@ -47,7 +47,7 @@ def program() -> Program | None:
 
 
 def _files(version: str) -> Mapping[str, bytes]:
-    """What is in the wheel, by name, without its list of files."""
+    """The files of the wheel, by name, without RECORD, the list of these files."""
     own = Path(subfloor.__file__).parent
     folders = {"subfloor": own} | {f"subfloor_{name}": _folder(name, own) for name in ("playbooks", "plugins")}
     found = {
@@ -65,7 +65,7 @@ def _files(version: str) -> Mapping[str, bytes]:
 
 
 def _folder(name: str, own: Path) -> Path:
-    """The directory of the tasks or playbooks that come with subfloor: as installed, or in a checkout."""
+    """The directory of the plugins or playbooks that come with subfloor: the installed one, or that of a checkout."""
     found = find_spec(f"subfloor_{name}")
     places = found.submodule_search_locations if found else None
     return Path(next(iter(places))) if places else own.parents[1] / name

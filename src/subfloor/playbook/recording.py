@@ -23,13 +23,13 @@ from subfloor.playbook.variables import Deferred, Vars
 from subfloor.playbook.yaml_text import inventory_text, value_text
 
 PLAYBOOK, INVENTORY, VARIABLES = "playbook.yml", "inventory.yml", "variables.yml"
-"""The names of what is recorded; parts and plugins keep their own, relative to the playbook."""
+"""The names of these files in a recording. Parts and plugins keep their paths relative to the playbook."""
 
 MARK = re.compile(r"# subfloor sha256=[0-9a-f]{64} [^\n]*\n")
-"""The first line of a file that was recorded before; it is not part of its text."""
+"""The first line of a file that subfloor wrote from a recording. It is no part of the recorded text."""
 
 _CRYPTED = re.compile(r"\$(?:[156y]|2[abxy]|gy|7|sha1)\$")
-"""The start of the hash of a password (crypt(5)), wherever a play has it."""
+"""The start of a password hash (crypt(5)), anywhere in a text."""
 
 _ALONE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
@@ -42,7 +42,10 @@ class Recorder:
     plays: tuple[Play, ...]
 
     def record(self, target: Target, extra: Vars, params: Node, tasks: Iterable[Task]) -> Recording | Unrecorded:
-        """What one host's plays were read from. ``params``: of the task that asks; ``tasks``: all of its play."""
+        """The recording of the plays for one host, or the reason why there is none.
+
+        ``params``: the parameters of the task that writes the recording; ``tasks``: all tasks of its play.
+        """
         if not self.path.is_file():
             return Unrecorded("it is not in a file", "write it to one")
         secret = SecretNames.of(self.plays, (target.vars, extra))
@@ -69,21 +72,21 @@ class Recorder:
 
     @cached_property
     def _sources(self) -> Mapping[str, Path]:
-        """The files by their relative names."""
+        """The paths of the files to record, by their names in the recording."""
         plugins = sorted((self._folder / "plugins").glob("*.py"))
         below = [each for each in (*self._read, *plugins) if each.is_relative_to(self._folder)]
         return {PLAYBOOK: self.path, **{str(each.relative_to(self._folder)): each for each in below}}
 
     @cached_property
     def _read(self) -> tuple[Path, ...]:
-        """The parts and the files of variables."""
+        """The paths of all parts and all files of variables that the plays use."""
         parts = (item.where.source.name for play in self.plays for item in items(play))
         of_vars = (path for play in self.plays for path in play.files.paths_of_vars)
         return tuple(Path(each) for each in dict.fromkeys((*parts, *of_vars)) if Path(each) != self.path)
 
     @property
     def _outside(self) -> str:
-        """A part that the copy cannot hold under its own name; empty if there is none."""
+        """The path of a file that the recording cannot hold under its relative path; empty if there is none."""
         taken = {self._folder / name for name in (PLAYBOOK, INVENTORY, VARIABLES)}
         return next((str(each) for each in self._read if each in taken or not each.is_relative_to(self._folder)), "")
 
@@ -111,7 +114,7 @@ def _is_kept(name: str, value: object, used: set[str]) -> bool:
 
 
 def _set_by(params: Node) -> Iterator[tuple[str, str]]:
-    """The variable of each parameter whose value is that of one variable, without any other text."""
+    """Each parameter whose value is only one variable, such as ``{{ disk }}``, and the name of that variable."""
     for name, node in params.items.items() if isinstance(params, Table) else ():
         text = node.value if isinstance(node, Scalar) else None
         if isinstance(text, str) and templates.has_expression(text) and (alone := _ALONE.fullmatch(text.strip())):
@@ -119,7 +122,10 @@ def _set_by(params: Node) -> Iterator[tuple[str, str]]:
 
 
 def _without_secrets(recording: Recording, tasks: Iterable[Task], extra: Vars) -> Recording | Unrecorded:
-    """The recording, unless it contains the secret of a task. A secret that was typed is in it only by chance."""
+    """The recording; the reason against it if it contains a password hash or the secret of a task.
+
+    Secrets among the ``extra`` variables are not searched for: the recording contains such a text only by chance.
+    """
     typed = {each for each in extra.values() if isinstance(each, Secret)}
     secrets = {each for task in tasks for each in vars(task).values() if isinstance(each, Secret)} - typed
     texts: Sequence[str] = (*recording.files.values(), *recording.variables.values(), recording.inventory)

@@ -1,8 +1,8 @@
 """The task registry: entry points of installed distributions, and ``plugins/`` beside the playbook.
 
-The built-in tasks are loaded in the same way as those of other plugins. To import all of them would take longer than
-a run, so an entry point is loaded only when a task of its name is needed. A name without an entry point makes all of
-them load.
+The built-in tasks are loaded in the same way as the tasks of other plugins. To import all plugins would take longer
+than a run. So an entry point is loaded only when a task of its name is needed. If no entry point has the name, all of
+them are loaded.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Registry:
             self._load_directory(directory)
 
     def get(self, name: str) -> Plugin | None:
-        """The task with this name. Raises ``PluginError`` if a plugin that may have it is broken."""
+        """The task with this name; None if there is none. Raises ``PluginError`` if a plugin that may have it fails."""
         self._load(each for each in self._offered if each.name == name)
         if name not in self._plugins:
             self._load(self._offered)
         return self._plugins.get(name)
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted. Raises ``PluginError`` if any plugin is broken."""
+        """The names of all tasks, sorted. Raises ``PluginError`` if any plugin is broken."""
         self._load(self._offered)
         return tuple(sorted(self._plugins))
 
@@ -111,7 +111,7 @@ class Registry:
 
 
 def _tasks_of(manager: pluggy.PluginManager, plugin: object, origin: str) -> Iterator[type[Task]]:
-    """What a plugin's hook returns."""
+    """The task classes of a plugin; none if it is registered already. Raises ``PluginError``."""
     if manager.is_registered(plugin):
         return
     _guarded(origin, lambda: manager.register(plugin, origin))

@@ -20,9 +20,9 @@ _QUOTED = re.compile(r"""(["'])[^"']+\1""")
 
 @dataclass(frozen=True)
 class SecretNames:
-    """``names``: the variables whose values may be secret. ``written``: where the playbook itself contains one.
+    """``names``: the variables whose values may be secret. ``written``: where the playbook itself contains a secret.
 
-    An expression in a secret parameter makes every variable in it secret: too many rather than too few.
+    Every variable in an expression of a secret parameter counts as secret, even if some of them are not.
     """
 
     names: frozenset[str]
@@ -49,7 +49,7 @@ _NODES = (Scalar, Listing, Table)
 
 
 def _secret_nodes(play: Play, item: Item) -> Iterator[Node]:
-    """The secret parameters of an entry, as they are written; the whole entry if it is one expression."""
+    """The secret parameters of an entry, as they are written. If one expression makes all parameters, that one."""
     plugin = None if item.key in BUILT_IN else play.files.registry.get(item.key)
     secret = [name for name in plugin.schema["properties"] if is_secret(name, plugin.schema)] if plugin else []
     if isinstance(item.params, Table):
@@ -68,7 +68,7 @@ def _defined(plays: Sequence[Play]) -> Iterator[Mapping[str, Node]]:
 
 
 def _literals(node: Node) -> Iterator[Position]:
-    """Where a value is written out, as a whole or as a text in an expression."""
+    """The positions of values that are written out, alone or as a quoted text in an expression."""
     if isinstance(node, Listing | Table):
         for each in node.items if isinstance(node, Listing) else node.items.values():
             yield from _literals(each)

@@ -18,10 +18,10 @@ T = TypeVar("T", bound=Tagged)
 
 
 def select(entries: Iterable[T], tags: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[T, ...]:
-    """The selected entries; without ``tags``, all that are not tagged ``never``.
+    """The entries that ``tags`` selects, without those that ``skip`` names. No ``tags``: all without the tag ``never``.
 
-    Entries with the tag ``always`` are always selected, those with ``never`` only by another of their tags. Both lists
-    may contain ``all``, ``tagged`` and ``untagged``.
+    ``tags`` always selects entries with the tag ``always``. It selects entries with the tag ``never`` only by another
+    tag of theirs. Both lists may contain ``all``, ``tagged`` and ``untagged``.
     """
     wanted, unwanted = frozenset(tags) or frozenset({"all"}), frozenset(skip)
     return tuple(each for each in entries if _wanted(each.tags, wanted) and not _skipped(each.tags, unwanted))

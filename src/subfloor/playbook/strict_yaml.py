@@ -30,9 +30,9 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text, number, boolean or null. ``raw`` is the text as it is written. ``flawed``: it has an error already.
+    """A text, number, boolean or null. ``raw`` is the text as it is written. ``flawed``: its error was already noted.
 
-    ``literal``: braces in it are part of the text, since another program has evaluated it.
+    ``literal``: another program has evaluated the value, so braces in it do not mark an expression.
     """
 
     value: str | int | float | bool | None
@@ -129,7 +129,8 @@ def _position_after(source: Source, before: str) -> Position:
 def parse(source: Source, problems: Problems | None = None) -> Node:
     """The only document in a text. Raises ``PlaybookError`` with all mistakes.
 
-    With ``problems`` it notes them there, and returns what can be read; it raises only if nothing can.
+    With ``problems``, the mistakes are added there, and the readable parts are returned. Then an error is raised only
+    if nothing is readable.
     """
     own = Problems()
     node = _readable(source, own)
@@ -142,7 +143,10 @@ def parse(source: Source, problems: Problems | None = None) -> Node:
 
 
 def _readable(source: Source, problems: Problems) -> Node | None:
-    """What can be read of a text: after a syntax error, the text without the line or the entry that has it."""
+    """The readable parts of a text; None if there are none.
+
+    After a syntax error, the line or the list entry that contains it is left out.
+    """
     _refuse_unprintable(source)
     rest = syntax_errors.Rest(source.text)
     text = source.text
@@ -159,7 +163,7 @@ def _readable(source: Source, problems: Problems) -> Node | None:
             source, text = replace(source, partial=True), rest.text
             continue
         except PlaybookError as error:
-            if not source.partial:  # otherwise a consequence of what was left out
+            if not source.partial:  # otherwise, the error is a consequence of the lines that were left out
                 attempt.add(error)
             node = None
         for each in attempt.taken():
@@ -320,7 +324,7 @@ def _is_merge(event: Any) -> bool:
 
 
 def _is_expression(key: Node, value: Node) -> bool:
-    """Whether a key and its value are what YAML makes of an expression without quotes."""
+    """Whether this is an expression without quotes: YAML reads its braces as a mapping that is a key without value."""
     return isinstance(key, Table) and isinstance(value, Scalar) and value.value is None
 
 

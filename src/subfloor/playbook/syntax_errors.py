@@ -1,8 +1,8 @@
 """Syntax errors of YAML: their messages, and the text without the lines that have them.
 
-A parser stops at the first syntax error. So that one run reports all of them, the line is left out, and what remains
-is read again. An error at the place of the last one may be its consequence: it is not reported, and the whole entry is
-left out.
+A parser stops at the first syntax error. To report all errors in one run, the line with the error is left out, and the
+other lines are parsed again. An error at the same place may be a consequence of the first one: it is not reported, and
+the whole list entry is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST = 20
 
 
 def told(source: Source, text: str, error: yaml.YAMLError) -> PlaybookError:
-    """A parser's error, with our message, at the position of its cause. ``text``: the source without some lines."""
+    """A parser's error, with our message, at the position of its cause. ``text``: the lines that were parsed."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
     if quote := _opened_before(source, text, where):
@@ -42,7 +42,10 @@ def told(source: Source, text: str, error: yaml.YAMLError) -> PlaybookError:
 
 
 def _opened_before(source: Source, text: str, where: Position) -> Position | None:
-    """The quote that is still open at the end of an earlier line, if this line has one that closes it."""
+    """The position of a quote that its line does not close, in this line or one above it; None if there is none.
+
+    A quote above counts only if a later line contains the same quote, or if the text ends here.
+    """
     lines = text.splitlines()
     last = min(where.line, len(lines))
     for number in range(last, max(0, last - _LOOK_BACK), -1):
@@ -77,15 +80,18 @@ class Rest:
 
     @property
     def text(self) -> str:
-        """What remains."""
+        """The remaining text."""
         return "\n".join(self._lines) + "\n"
 
     def reports(self, line: int) -> bool:
-        """Whether an error on this line is one of its own, and no consequence of what was left out last."""
+        """Whether to report an error on this line. Up to the lines left out last, it may be their consequence."""
         return not self._left_out or line > self._left_out[-1]
 
     def without(self, line: int) -> bool:
-        """Leave out a line and what is indented below it, or the entry around it; false if there is nothing more."""
+        """Leave out a line and the lines that are indented below it; False if nothing more can be left out.
+
+        If the error may be a consequence of the lines left out last, leave out the list entry around those.
+        """
         self._rounds += 1
         if self._rounds > _MOST or not self._lines:
             return False
@@ -112,7 +118,7 @@ class Rest:
         return range(first, last + 1)
 
     def _entry(self, line: int) -> int:
-        """The line on which the list entry around a line starts; that of the entry around it if it is left out."""
+        """The line on which an entry around ``line`` starts; 1 if there is none. For an empty line, an outer entry."""
         depth = _indent(self._lines[line - 1])
         for number in range(line - 1, 0, -1):
             text = self._lines[number - 1]

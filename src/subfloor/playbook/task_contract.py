@@ -1,6 +1,6 @@
-"""Check once, when a plugin is loaded, that a class is a task as the engine and the playbook need it.
+"""Check once, when a plugin is loaded, that a class is a task that the engine and the playbook can use.
 
-So the author of a plugin gets a clear message about a mistake before a disk is looked at.
+So the author of a plugin gets a clear message about a mistake, before a disk is looked at.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Item:
     vars: Mapping[str, Node] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
     known: bool = True
-    """Whether there is a task with this key; if not, that was reported."""
+    """Whether there is a task with this key. If not, that error was already reported."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Files:
         return tuple(self._parts.values())
 
     def part(self, path: str) -> Part:
-        """What can be read of the file at ``path``. Raises ``PlaybookError`` if that is nothing."""
+        """The readable parts of the file at ``path``. Raises ``PlaybookError`` if nothing is readable."""
         if path not in self._parts:
             problems, complete = Problems(), self.complete
             self.complete = False
@@ -115,7 +115,7 @@ def _read_part(path: Path, registry: Registry, problems: Problems) -> Part:
 
 
 def required(table: Table, key: str, known: tuple[str, ...], what: str) -> Node:
-    """The value of a key that must be there. Raises ``PlaybookError``. ``known``: all keys that may be there."""
+    """The value of a required key. Raises ``PlaybookError`` if it is missing. ``known``: all keys that are allowed."""
     if key not in table.items:
         follows = table.where.source.partial or any(nearest(each, known) == key for each in table.items)
         raise PlaybookError(f"{what} needs `{key}`", advice=f"add `{key}: …`", where=table.where, follows=follows)
@@ -136,7 +136,7 @@ def check_keys(table: Table, known: tuple[str, ...], what: str) -> None:
 def items_of(node: Node, registry: Registry, problems: Problems) -> tuple[Item, ...]:
     """The entries of a list of tasks, as far as they can be read; the mistakes are added to ``problems``.
 
-    Raises ``PlaybookError`` if it is not a list.
+    Raises ``PlaybookError`` if ``node`` is not a list.
     """
     if isinstance(node, Scalar) and node.value is None:
         return ()
@@ -184,7 +184,10 @@ def _check_condition(when: Node | None) -> None:
 
 
 def _key(entry: Table, registry: Registry, problems: Problems) -> tuple[str, bool]:
-    """The key of an entry that names its task, and whether there is that task."""
+    """The key of an entry that names its task, and whether such a task exists.
+
+    Raises ``PlaybookError`` if no key names a task; other mistakes are added to ``problems``.
+    """
     candidates = [key for key in entry.items if key not in COMMON]
     if not candidates:
         raise PlaybookError(

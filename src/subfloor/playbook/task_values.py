@@ -12,7 +12,9 @@ Schema = Mapping[str, Any]
 
 
 def task_values(values: Any, node: Node, schema: Schema) -> Any:
-    """The parameters, from their evaluated ``values`` and the ``node`` as written; any other value is unchanged.
+    """The parameters, from their evaluated ``values`` and the ``node`` as written.
+
+    A value that is no mapping is returned unchanged, so that its error is reported; null gives no parameters.
 
     An optional parameter whose expression is null counts as not given: so a variable can leave out a parameter.
     The value of a secret parameter becomes a ``Secret``.
@@ -24,7 +26,7 @@ def task_values(values: Any, node: Node, schema: Schema) -> Any:
 
 
 def _written_as_nothing(node: Node) -> set[str]:
-    """The parameters that are written without a value: a mistake that is reported."""
+    """The parameters that are written without a value. They are kept, so that this mistake is reported."""
     items = node.items if isinstance(node, Table) else {}
     return {name for name, each in items.items() if isinstance(each, Scalar) and each.value is None}
 

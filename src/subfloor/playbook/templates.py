@@ -93,7 +93,7 @@ def _about_undefined(error: Any) -> ExpressionError:
 
 
 def _about_template(error: Any) -> ExpressionError:
-    """The error of an expression that cannot be read; for an unknown filter or test, with all names."""
+    """The error of an expression that cannot be read. For an unknown filter or test, it has the names of all."""
     found = re.match(r"No (filter|test) named '(.+)'", error.message or "")
     if not found:
         return ExpressionError(f"the expression cannot be read: {_end(error.message)}")
@@ -160,7 +160,7 @@ def _environment() -> SandboxedEnvironment:
     from jinja2.utils import missing
 
     class Missing(StrictUndefined):
-        """Its error has the undefined name, and whether that is a part of a variable."""
+        """An undefined value. Its error carries the missing name, and whether a part of a variable is missing."""
 
         def __init__(
             self,
@@ -234,7 +234,7 @@ def _truth(value: Any) -> bool:
 
 
 def _mandatory(value: Any) -> Any:
-    """Like Ansible's ``mandatory``: here an undefined variable is always an error."""
+    """Like Ansible's ``mandatory``. It changes nothing: here an undefined variable is always an error."""
     str(value)
     return value
 

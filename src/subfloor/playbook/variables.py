@@ -30,7 +30,7 @@ class Deferred:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 UNKNOWN = object()
-"""The value of a variable whose own value has an error, which was reported."""
+"""The value of a variable whose definition has an error that was already reported."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Scope:
     layers: tuple[Vars, ...] = ()
     defaults: tuple[Vars, ...] = ()
     partial: bool = False
-    """Whether variables may be missing because they could not be read: then an undefined one is a consequence."""
+    """Whether variables may be missing because they could not be read. Then an undefined one is only a consequence."""
     _known: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     _pending: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
 
@@ -87,7 +87,10 @@ class Scope:
         return self._rendered(name, value) if isinstance(value, Node) else value
 
     def argument_of(self, node: Scalar) -> Position | None:
-        """The only argument ``-e`` that the expression in a node uses, also through other variables; else None."""
+        """The position of the argument ``-e`` that the expression in a node uses, directly or through other variables.
+
+        None if it uses no such argument, or several.
+        """
         found: set[Position] = set()
         seen: set[str] = set()
         pending = [node]
@@ -182,7 +185,7 @@ def _flawed(node: Scalar) -> PlaybookError:
 
 
 def plain_condition(node: Node) -> Any:
-    """A condition's expression or its value. Raises ``PlaybookError`` if it is neither."""
+    """The expression of a condition, or its value such as ``true``. Raises ``PlaybookError`` for anything else."""
     if isinstance(node, Scalar) and node.flawed:
         raise _flawed(node)
     if not isinstance(node, Scalar) or node.value is None:
@@ -226,7 +229,7 @@ def table_of_vars(node: Node | None, problems: Problems) -> Mapping[str, Node]:
 def extra_vars(arguments: Iterable[str], problems: Problems | None = None) -> Mapping[str, Node]:
     """The variables of ``-e`` arguments: ``NAME=VALUE``, several of them, ``@FILE``, or a mapping in JSON or YAML.
 
-    A later one wins.
+    A later argument overrides an earlier one.
 
     A value is YAML, as strict as in a file: ``swap=no`` is an error, ``swap=false`` is false. Raises ``PlaybookError``
     with all mistakes; with ``problems`` they are added there.
@@ -264,7 +267,7 @@ def _from_file(argument: str, problems: Problems) -> Mapping[str, Node]:
 
 
 def _from_pair(argument: str, whole: str = "", start: int = 0) -> Mapping[str, Node]:
-    """The variable of ``NAME=VALUE``, which starts at this place of the whole argument."""
+    """The variable of ``NAME=VALUE``. ``whole``: the argument that contains it, from index ``start``."""
     where = Position(Source("-e", whole or argument), 1, start + 1)
     name, equals, text = argument.partition("=")
     if not equals or not _NAME.fullmatch(name):

@@ -13,7 +13,7 @@ _ENDS = ("", ".yml", ".yaml", ".json")
 
 
 class VarsFiles:
-    """The variables of groups and hosts in these directories; those of a later directory override."""
+    """The variables of groups and hosts in these directories. A later directory overrides an earlier one."""
 
     def __init__(self, directories: tuple[Path, ...]) -> None:
         self._directories = directories

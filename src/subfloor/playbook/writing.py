@@ -9,7 +9,7 @@ from typing import Any
 from subfloor.playbook.yaml_text import value_text
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z/][\w./@+-]*|[1-9]\d*[KMGTP]?i?B", re.I | re.A)
-"""Texts that YAML reads as texts without quotes."""
+"""Texts that need no quotes in YAML."""
 
 _EXPRESSIONS = ("{{", "{%", "{#")
 
@@ -21,7 +21,7 @@ def task_line(key: str, **parameters: Any) -> str:
 
 
 def comment(text: str) -> Iterator[str]:
-    """A line of comment. Text that was read elsewhere cannot end it."""
+    """A comment of one line. Characters that are not printable are escaped, so no text can end the line."""
     yield "# " + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
@@ -31,7 +31,7 @@ def is_literal(text: str) -> bool:
 
 
 def playbook_text(head: str, name: str, seed: str, body: list[str]) -> str:
-    """A playbook for this machine with one play. ``body``: lines of its tasks, and comments, not indented."""
+    """A playbook for this machine with one play. ``body``: lines of tasks and comments, without indentation."""
     lines = [f"{head}- name: {_value(name)}", "  hosts: localhost", f"  seed: {seed}", "  tasks:"]
     if not any(line.startswith("- ") for line in body):
         lines[3] += " []"

@@ -25,13 +25,13 @@ def value_text(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A text in quotes; what YAML or a terminal does not print is escaped (YAML 1.2, 5.7)."""
+    """A text in quotes. Characters that are not printable are escaped (YAML 1.2, 5.7)."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def inventory_text(target: Target, variables: Mapping[str, Any]) -> str:
-    """An inventory in which a host is this machine, with its groups, and with ``variables``."""
+    """The text of an inventory with one host: ``target`` as this machine, in its groups, with ``variables``."""
     machine = {MACHINE: target.machine} if target.machine else {}
     host = {"subfloor_connection": "local", **machine, **dict(sorted(variables.items()))}
     children: dict[str, Any] = {
