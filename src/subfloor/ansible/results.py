@@ -26,7 +26,8 @@ _WORDS: Sequence[tuple[str, str]] = (
 
 
 _ABOUT_OTHERS = "no task of the play"
-"""The beginning of warnings that another task of the play is missing. A single task knows no other tasks."""
+"""The beginning of warnings that another task of the play is missing. They are left out for a single task, which cannot
+know the other tasks."""
 
 
 def result_of(report: HostReport, *, single: bool, diff: bool) -> dict[str, Any]:

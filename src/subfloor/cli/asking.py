@@ -55,7 +55,7 @@ class Terminal:
         return self._ask(question) in words
 
     def confirm(self, step: Step) -> bool:
-        """Whether to take this step: ask the user if every step is asked about, otherwise True."""
+        """Whether to take this step. Ask the user, unless the terminal does not ask about every step: then True."""
         if not self._every_step:
             return True
         self._screen.print(self._style.lines(f"{step.says}?", "", hanging="  "))

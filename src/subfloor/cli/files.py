@@ -59,11 +59,10 @@ def check_writable(path: Path | None, option: str) -> None:
 
 
 def save(path: Path, text: str) -> None:
-    """Replace a file with one that holds ``text``; or send it to a FIFO.
+    """Replace the file at ``path`` with one that contains ``text``. If it is a FIFO, write the text to it.
 
-    Raises ``OSError``, also for any other kind of file.
-
-    A reader sees the complete old text or the complete new one, even after a power cut.
+    Raises ``OSError``, also for a device or a socket. A reader of the file sees the complete old text or the complete
+    new one, even after a power cut.
     """
     if path.is_fifo():
         with os.fdopen(_descriptor(path), "w", encoding="utf-8") as fifo:

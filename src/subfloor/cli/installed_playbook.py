@@ -1,4 +1,4 @@
-"""This machine's own playbook: the one that it was installed from, with the variables that were given then."""
+"""The installed playbook: the one that this machine was installed from, with the variables of that installation."""
 
 from __future__ import annotations
 

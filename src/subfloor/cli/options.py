@@ -13,7 +13,7 @@ PLAYBOOK = click.Path(path_type=Path)
 
 
 def completing(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """A completion of ``subfloor.cli.completing``, which is imported only when a shell asks."""
+    """The function ``name`` of ``subfloor.cli.completing``. That module is imported only when a shell completes."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
         from subfloor.cli import completing

@@ -1,7 +1,7 @@
 """Ask for passwords and passphrases: on a terminal, where nothing shows them.
 
 A password is hashed before anything else sees it; the playbook gets the hash, as a secret. A passphrase is itself the
-secret that the playbook gets. Both go only to the standard input of a program: they are in no argv, file or variable.
+secret that the playbook gets. Both go only to the standard input of programs: they are in no argv, file or environment.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _checked(option: str, names: Iterable[str]) -> Iterator[str]:
 
 
 def _terminal() -> Read | None:
-    """Reads from the terminal; None if there is none."""
+    """A function that reads from the terminal; None if there is no terminal."""
     if not (sys.stdin and sys.stdin.isatty()):
         return None
     from getpass import getpass

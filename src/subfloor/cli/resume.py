@@ -1,7 +1,7 @@
 """The command line to resume an interrupted run: as it was typed, without secrets and without used consent.
 
 Consent is for one run, and for the data that this run showed. So the command line contains consent only for data that
-the run has not yet destroyed. A user who runs it much later must not lose data that was written in between.
+the run has not yet destroyed. A user who types the line much later must not lose data that was written in between.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _is_secret_inside(word: str) -> bool:
 
 
 def _without_secrets(argv: Sequence[str]) -> Iterator[str]:
-    """The words. The value of a variable is masked if it looks like a password hash, or its name suggests a secret."""
+    """The words, with secrets masked: values that look like password hashes, or whose variables have secret names."""
     before = ""
     for word in argv:
         found = _VARIABLE.fullmatch(word)

@@ -121,7 +121,7 @@ def _check(request: Request, manner: RunOptions, log: Log | None) -> Ended:
 
 
 def _save_plan(path: Path, run: Run, *, deep: bool) -> None:
-    """Save the plan of a check. If the check failed, save nothing and print that. Raises ``OSError``."""
+    """Save the plan of a check. If the check failed, report that no plan was saved. Raises ``OSError``."""
     from subfloor.report import plan
 
     if run.outcome in (HostOutcome.FAILED, HostOutcome.UNREACHABLE):
@@ -145,7 +145,7 @@ def _apply(request: Request, manner: RunOptions, log: Log | None) -> Ended:
 
         plan = read_plan(manner.plan)
         approve, confirm = approving(plan), confirming(plan, confirm)
-        if plan.is_deep:  # the plan that is compared with it has to be made in the same way
+        if plan.is_deep:  # the new plan is compared with this one, so it is made in the same way
             job = replace(job, works=tuple(replace(work, depth="deep") for work in job.works))
     return carried_out("apply", job, manner, log, approve, confirm)
 
@@ -153,7 +153,7 @@ def _apply(request: Request, manner: RunOptions, log: Log | None) -> Ended:
 def carried_out(
     command: str, job: Job, manner: RunOptions, log: Log | None, approve: Approve, confirm: Confirm
 ) -> Ended:
-    """Carry out a job if ``approve`` agrees to its plan, and report it. ``command``: its name in the reports."""
+    """Carry out a job if ``approve`` agrees to its plan, and report it. ``command``: the command that was typed."""
     manner = replace(manner, argv=tuple(map(job.without_secrets, manner.argv)))
     with interruptible():
         telling = _RunOutput(manner, log)
@@ -232,7 +232,7 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
 def terminal_of(manner: RunOptions) -> Terminal | None:
     """The terminal to ask on. None with JSON output, or if standard input or the output is no terminal.
 
-    Raises ``click.UsageError`` if there is none, and each step is to be asked about.
+    Raises ``click.UsageError`` if there is none, and ``--step`` was given.
     """
     screens = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
     if manner.json or not (sys.stdin and sys.stdin.isatty() and screens):

@@ -30,7 +30,7 @@ def name_of(argument: str) -> str:
 
 
 def secrets(arguments: Iterable[str]) -> Mapping[str, Secret]:
-    """The secrets by the names of their variables, each without a line end at its end. Raises ``UsageError``."""
+    """The secrets by the names of their variables. One line end is removed from each. Raises ``UsageError``."""
     found = {}
     for argument in arguments:
         name = name_of(argument)

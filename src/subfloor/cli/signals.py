@@ -26,7 +26,7 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    # A signal that the caller ignores (nohup) stays ignored, also in commands: they inherit that, but no handler.
+    # A signal that the caller ignores (nohup) stays ignored: commands inherit an ignored signal, but no handler.
     ours = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, once)

@@ -71,7 +71,7 @@ def _values(item: Item, scope: Scope, plugin: Plugin, problems: Problems) -> tup
 def _add_refusals(
     item: Item, scope: Scope, plugin: Plugin, values: Any, wrong: frozenset[str], problems: Problems
 ) -> None:
-    """Add to ``problems`` what the task class refuses, although some parameters are ``wrong`` or missing."""
+    """Add to ``problems`` what the task class refuses in the parameters that are neither ``wrong`` nor missing."""
     if not isinstance(values, dict):
         return
     known = {name: value for name, value in values.items() if name in plugin.schema["properties"]}
@@ -100,7 +100,7 @@ def _node_at(where: Position, node: Node) -> Scalar | None:
 
 
 def skipped(item: Item, scope: Scope, tags: frozenset[str], plugin: Plugin | None, why: str) -> Entry:
-    """The entry without its task, which is skipped. Its expressions may use undefined variables."""
+    """A skipped entry, without a task. Its expressions may use undefined variables."""
     return Entry(_name_of_skipped(item, scope, plugin), item.key, None, tags, item.where, why)
 
 
@@ -114,7 +114,7 @@ def recorded(entry: Entry, record: Callable[[], Recording | Unrecorded]) -> Entr
 
 
 def within(entry: Entry, item: Item, plugin: Plugin | None, play: tuple[Task, ...]) -> Entry:
-    """The entry after ``Task.within``. Raises ``PlaybookError``."""
+    """The entry with the task that ``Task.within`` returns. Raises ``PlaybookError``."""
     task = entry.task
     if task is None or plugin is None:
         return entry

@@ -189,7 +189,7 @@ class Expansion:
         return entries.skipped(item, around.scope, around.tags, self._plugin(item), why)
 
     def _recorded(self, found: tuple[_Expanded, ...]) -> tuple[_Expanded, ...]:
-        """Each entry with the recording of the play, if its task wants one."""
+        """The entries. Each task with a field for the recording of the play gets that recording."""
         if not (record := self._record):
             return found
         tasks = tuple(entry.task for entry, _ in found if entry.task)

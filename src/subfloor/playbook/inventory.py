@@ -51,7 +51,7 @@ class Inventory:
 
     def matching(self, pattern: str, where: Position | None = None) -> tuple[Target, ...]:
         """The hosts that match a pattern: names, groups and wildcards, separated by ``:`` or ``,``;
-        ``!`` before one removes its hosts, ``&`` keeps only its hosts.
+        ``!`` before such a word removes the hosts that match it, ``&`` keeps only these hosts.
 
         Raises ``PlaybookError`` for an unknown name. ``where`` is the position of the pattern.
         """

@@ -48,7 +48,7 @@ class Request:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     become_password: Secret | None = None
     document: Node | None = None
-    """The playbook itself, if it is in no file. Then ``playbook`` is the name of no file, but plugins are beside it."""
+    """The playbook itself, if it is in no file. Then the path ``playbook`` only shows where ``plugins/`` is: beside."""
     hosts: Inventory | None = None
     """The hosts, instead of those of an inventory file."""
     variables: Vars = field(default_factory=dict)
@@ -99,7 +99,7 @@ def read_job(request: Request, present: Present = tuple, this_machine: Callable[
 
 @dataclass(frozen=True)
 class _Read:
-    """The parts of a request that could be read. ``partial``: variables or hosts may be missing, since others could not
+    """The parts of a request that could be read. ``partial``: variables or hosts may be missing, because some could not
     be read."""
 
     plays: tuple[Play, ...]
@@ -132,7 +132,7 @@ def _plays(request: Request, registry: Registry, problems: Problems) -> tuple[Pl
 
 
 def _settle(problems: Problems, works: Iterable[Work], present: Present) -> None:
-    """Raise the errors; if a variable for a disk is undefined, they name the disks of this machine."""
+    """Raise the errors. If a variable for a disk is undefined, the advice names the disks of this machine."""
     try:
         problems.settle()
     except PlaybookError as error:
@@ -142,7 +142,7 @@ def _settle(problems: Problems, works: Iterable[Work], present: Present) -> None
 
 
 def _check_names(request: Request, read: _Read, targets: Sequence[Target], problems: Problems) -> None:
-    """Note the tags and variables of the command line that these plays do not use."""
+    """Add to ``problems`` the tags and variables of the command line that these plays do not use."""
     if not targets:
         return
     for option, tags in (("--tags", request.tags), ("--skip-tags", request.skip_tags)):

@@ -72,7 +72,7 @@ class Play:
     ) -> tuple[Entry, ...]:
         """The entries of this play for a host, with includes and loops expanded.
 
-        ``record`` makes the recording for the tasks that want one.
+        ``record`` makes the recording of the play for tasks with a field for it.
 
         Precedence of variables, highest first: ``extra``, those of the entry and of the includes around it, the
         play's ``vars_files`` (the last one first) and ``vars``, the host's, and defaults. Raises ``PlaybookError``

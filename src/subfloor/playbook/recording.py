@@ -122,7 +122,7 @@ def _set_by(params: Node) -> Iterator[tuple[str, str]]:
 
 
 def _without_secrets(recording: Recording, tasks: Iterable[Task], extra: Vars) -> Recording | Unrecorded:
-    """The recording; the reason against it if it contains a password hash or the secret of a task.
+    """The recording, or ``Unrecorded`` if it contains a password hash or the secret of a task.
 
     Secrets among the ``extra`` variables are not searched for: the recording contains such a text only by chance.
     """

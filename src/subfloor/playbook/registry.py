@@ -74,7 +74,7 @@ class Registry:
             self._load_directory(directory)
 
     def get(self, name: str) -> Plugin | None:
-        """The task with this name; None if there is none. Raises ``PluginError`` if a plugin that may have it fails."""
+        """The task with this name, or None. Raises ``PluginError`` if a plugin that may have the task is broken."""
         self._load(each for each in self._offered if each.name == name)
         if name not in self._plugins:
             self._load(self._offered)

@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of playbooks, for editors: completion, hover texts and red underlines.
 
-It is composed of the tasks' own schemas. ``playbook`` decides what a run accepts; the schema agrees with it as far
-as a schema can, and tests compare the two.
+It is composed of the tasks' schemas. The other modules of ``playbook`` decide what a run accepts. The schema accepts
+the same, as far as a schema can; tests compare the two.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class SecretNames:
 
     @classmethod
     def of(cls, plays: Sequence[Play], given: Iterable[Mapping[str, Any]]) -> SecretNames:
-        """The secret variables of plays, and of the variables that were given on the command line."""
+        """The secret variables of plays. ``given``: the variables of the host and of the command line."""
         nodes = [node for play in plays for item in items(play) for node in _secret_nodes(play, item)]
         own = list(_defined(plays))
         layers = [*own, *given]
@@ -49,7 +49,7 @@ _NODES = (Scalar, Listing, Table)
 
 
 def _secret_nodes(play: Play, item: Item) -> Iterator[Node]:
-    """The secret parameters of an entry, as they are written. If one expression makes all parameters, that one."""
+    """The secret parameters of an entry, as they are written. If all parameters are one expression, that expression."""
     plugin = None if item.key in BUILT_IN else play.files.registry.get(item.key)
     secret = [name for name in plugin.schema["properties"] if is_secret(name, plugin.schema)] if plugin else []
     if isinstance(item.params, Table):

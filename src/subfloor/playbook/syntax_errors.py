@@ -84,7 +84,7 @@ class Rest:
         return "\n".join(self._lines) + "\n"
 
     def reports(self, line: int) -> bool:
-        """Whether to report an error on this line. Up to the lines left out last, it may be their consequence."""
+        """Whether to report an error on this line. In or before the lines left out last, it may be a consequence."""
         return not self._left_out or line > self._left_out[-1]
 
     def without(self, line: int) -> bool:

@@ -93,7 +93,7 @@ def _about_undefined(error: Any) -> ExpressionError:
 
 
 def _about_template(error: Any) -> ExpressionError:
-    """The error of an expression that cannot be read. For an unknown filter or test, it has the names of all."""
+    """The error of an expression that cannot be read. If a filter or test is unknown, it contains all known names."""
     found = re.match(r"No (filter|test) named '(.+)'", error.message or "")
     if not found:
         return ExpressionError(f"the expression cannot be read: {_end(error.message)}")

@@ -77,7 +77,7 @@ _ELSEWHERE: Mapping[str, str] = {
 
 
 def lost(node: Node) -> str:
-    """The end of a message that this part is not imported: the paths that are then not mounted; empty if none."""
+    """The end of a message about a part that is not imported: the paths that are then not mounted. Empty if none."""
     paths = sorted(set(_mountpoints(node)))
     return f"; so it does not mount {listed(paths)}" if paths else ""
 

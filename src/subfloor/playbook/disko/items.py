@@ -85,7 +85,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Passphrase:
-    """A passphrase that is given when it is needed. ``file``: where disko reads it; empty if it asks."""
+    """A passphrase that is given when it is needed. ``file``: where disko reads it; empty if disko asks for it."""
 
     variable: str
     file: str

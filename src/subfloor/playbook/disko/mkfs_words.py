@@ -11,7 +11,7 @@ from subfloor.storage.mkfs_options import allowed, check_options
 
 @dataclass(frozen=True)
 class Words:
-    """The words, sorted. ``label``: empty if there is none. ``refused``: options that are not kept, with the reason."""
+    """What the words contain. ``label``: empty if there is none. ``refused``: the options not kept, with reasons."""
 
     label: str = ""
     options: tuple[str, ...] = ()

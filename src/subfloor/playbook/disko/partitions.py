@@ -159,7 +159,7 @@ def _is_aligned(part: Node) -> bool:
 
 
 def _geometry(part: Node, before: Geometry) -> tuple[Geometry, list[Missing]]:
-    """The geometry of a partition, and the options that are not imported. ``before``: the previous partition's."""
+    """The geometry of a partition, and what is not imported. ``before``: the geometry of the partition before it."""
     size, missing = part.text("size", "0"), list[Missing]()
     begin = _read(part, "start", part.text("start", "0"))
     given = part.text("end")
