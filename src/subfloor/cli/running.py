@@ -230,7 +230,7 @@ def _as_given(reports: Sequence[HostReport], consents: Consents) -> Consents:
 
 
 def terminal_of(manner: RunOptions) -> Terminal | None:
-    """The terminal to ask on. None with JSON output, or if standard input or the output is no terminal.
+    """The terminal to ask on. None with JSON output, if standard input is no terminal, or if no output is one.
 
     Raises ``click.UsageError`` if there is none, and ``--step`` was given.
     """

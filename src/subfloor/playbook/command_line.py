@@ -50,7 +50,7 @@ def _partial(plays: Iterable[Play]) -> bool:
 def check_variables(
     plays: Sequence[Play], hosts: Iterable[Mapping[str, Any]], extra: Mapping[str, Any], known: Iterable[str]
 ) -> None:
-    """Raise ``PlaybookError`` for unused variables of ``-e NAME=VALUE``. Variables of a file may stay unused.
+    """Raise ``PlaybookError`` for unused variables of the command line. Variables of a file may stay unused.
 
     ``hosts``: the variables of each host. ``known``: names that subfloor itself reads, such as those for connections.
     """
