@@ -1,4 +1,4 @@
 """The built-in subjects: what subfloor can read, each with its probes, its parser and its value.
 
-A plugin that needs another kind of state defines a ``Subject`` of its own; the built-in ones have no privilege.
+A plugin that needs another kind of state defines a ``Subject`` in the same way.
 """

@@ -1,7 +1,7 @@
-"""The md arrays of a name, as the kernel has them: their members, and whether these are complete and in sync.
+"""The md arrays of one name, as the kernel reports them: their members, and whether all are present and in sync.
 
-A look assembles nothing. The kernel's own state is in sysfs (Documentation/admin-guide/md.rst); the identity is read
-from the superblock of a member.
+A look assembles no array. The state is read from sysfs (Documentation/admin-guide/md.rst), the name and the UUID from
+the superblock of a member.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from subfloor.storage.raid_levels import layout_in
 
 @dataclass(frozen=True)
 class Array:
-    """An array. ``level``: as the kernel names it, such as ``raid1``; ``count``: how many members it has when complete.
+    """An md array. ``level``: as the kernel names it, such as ``raid1``. ``count``: the members of the complete array.
 
-    ``each``: bytes of each member that hold data; 0 at level 0. ``chunk``: in bytes, 0 at level 1. ``layout``: of level
-    10, as mdadm writes it. ``metadata``: its version. ``members``: the nodes of the devices
-    in it, except the ``faulty`` ones. ``active``: it is started. ``broken``: at
-    level 0, the kernel has lost a member. ``syncing``: what the kernel is doing to bring all
-    members in sync, in words; "" if nothing.
+    ``each``: how many bytes of each member hold data; 0 at level 0. ``chunk``: in bytes; 0 at level 1. ``layout``: the
+    layout of level 10 in mdadm's notation; "" at other levels. ``metadata``: the version of the superblock's format.
+    ``members``: the nodes of the member devices without the ``faulty`` ones. ``active``: the array is started.
+    ``broken``: a level 0 array has lost a member. ``syncing``: what the kernel does to bring all members in sync, in
+    words; "" if nothing.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -59,7 +59,7 @@ class Array:
 
 @dataclass(frozen=True)
 class ArraysNamed(Subject[tuple[Array, ...]]):
-    """All arrays of this name that the kernel has, whoever made them."""
+    """All arrays with this name that the kernel knows, whichever system made them."""
 
     name: str
 
@@ -67,11 +67,11 @@ class ArraysNamed(Subject[tuple[Array, ...]]):
         return f"array {self.name}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe: mdadm is started only where the kernel has arrays."""
+        """One probe, which starts mdadm only if the kernel has an md array."""
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Array, ...]:
-        """The arrays, sorted. Raises ``LookFailed`` if mdadm is missing."""
+        """The arrays, sorted by UUID. Raises ``LookFailed`` if the kernel has an array and mdadm is missing."""
         (output,) = outputs
         if output.status == 127:
             raise LookFailed("this machine has an md array, and mdadm is missing", advice="install mdadm")
@@ -113,7 +113,7 @@ def _array(facts: _Facts) -> Array:
 
 
 _SYNCING = {"resync": "resynchronising", "recover": "rebuilding a member", "reshape": "reshaping"}
-"""The values of ``sync_action`` that change the members; ``check`` and ``idle`` do not."""
+"""In words, the values of ``sync_action`` that change members; ``check`` and ``idle`` change none."""
 
 
 def _members(facts: _Facts, *, faulty: bool) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _members(facts: _Facts, *, faulty: bool) -> Iterator[str]:
 
 
 def standard(uuid: str) -> str:
-    """A UUID as mdadm shows it (four groups with colons), in the standard form."""
+    """The standard form of a UUID that mdadm wrote as four groups with colons."""
     digits = re.sub(r"[^0-9a-f]", "", uuid.lower())
     ends = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
     return "-".join(digits[start:end] for start, end in ends)
@@ -159,7 +159,7 @@ exit 0
 
 @dataclass(frozen=True)
 class Superblock:
-    """What a member of an array knows of it. ``alone``: the array was in use without the other members."""
+    """The superblock of an array's member. ``uuid``: the array's. ``alone``: it records that a member was missing."""
 
     uuid: str
     alone: bool = False
@@ -167,7 +167,7 @@ class Superblock:
 
 @dataclass(frozen=True)
 class MemberOf(Subject[Superblock | None]):
-    """The superblock of a member, by the kernel's node; None if there is none that mdadm can read."""
+    """The array superblock on a device; None if mdadm finds none. ``node``: the kernel's path of the device."""
 
     node: str
 
@@ -175,11 +175,11 @@ class MemberOf(Subject[Superblock | None]):
         return f"superblock of {self.node}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe, which only reads."""
+        """One probe: ``mdadm --examine``, which only reads."""
         return (f"mdadm --examine {shlex.quote(self.node)} 2>/dev/null\nexit 0",)
 
     def parse(self, *outputs: Output) -> Superblock | None:
-        """The superblock."""
+        """The superblock; None if mdadm finds none."""
         facts = dict(_lines(outputs[0].text.split("\n")))
         if "Array UUID" not in facts:
             return None

@@ -9,8 +9,8 @@ from subfloor.observe.device_names import NODE
 from subfloor.observe.time_limits import ASK
 
 # udev's database is read first, so a disk that no longer answers delays nothing. Only devices unknown to udev are read:
-# all by one process, or, if it takes longer than five seconds, each by its own. What hangs is not waited for.
-# Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# all by one process or, if that takes longer than five seconds, each by a separate process. A process that hangs is not
+# waited for. sysfs has ! in place of the / in names such as cciss/c0d0.
 _PROBE = rf"""
 {NODE}
 {ASK}
@@ -58,16 +58,16 @@ exit 0
 """
 
 KINDS = {"table": "label-id", "entry": "PARTUUID", "holds": "UUID"}
-"""The probe's keys, and the names of these UUIDs."""
+"""The name of each kind of UUID, by the key that the probe prints."""
 
 
 @dataclass(frozen=True)
 class UuidHolder:
-    """A device and a UUID that it carries, as blkid shows it; ``kind`` is one of ``KINDS``' values.
+    """A device and one UUID that it carries, in lower case; ``kind``: one of the values of ``KINDS``.
 
-    ``disk``: the node of its whole device. ``below``: the nodes of the whole devices that this one is made of,
-    itself included: a mirror carries the UUIDs of its members. ``member``: the UUID of this device in a filesystem
-    that may lie on several devices (btrfs); all of them carry the filesystem's UUID.
+    ``disk``: the node of the whole device: for a partition, that of its disk. ``below``: the nodes of ``disk`` and of
+    all whole devices that ``disk`` lies on; a mirror carries the UUIDs of its members. ``member``: the UUID of this one
+    device in a filesystem that may lie on several devices (btrfs); all of these carry the filesystem's UUID.
     """
 
     node: str
@@ -111,7 +111,7 @@ _Devices = dict[str, list[tuple[str, str]]]
 
 
 def _devices(text: str) -> _Devices:
-    """What the probe printed about each device, by its name in sysfs. A device may come twice."""
+    """What the probe printed about each device, by the node without ``/dev/``. A device may be printed twice."""
     devices: _Devices = {}
     lines: list[tuple[str, str]] = []
     for line in text.split("\n"):
@@ -128,7 +128,7 @@ def _whole(name: str, devices: _Devices) -> str:
 
 
 def _below(name: str, devices: _Devices, seen: frozenset[str]) -> frozenset[str]:
-    """The whole devices that a whole device is made of, itself included."""
+    """The whole devices that a whole device lies on, and the device itself, added to those in ``seen``."""
     seen |= {name}
     for key, value in devices.get(name, ()):
         whole = _whole(value, devices)

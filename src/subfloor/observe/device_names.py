@@ -21,9 +21,9 @@ node_of() { # the name of a block device in sysfs. Sets $node.
     node=/dev/$1
 }
 """
-"""A function in sh: the node of a block device. The kernel numbers mapped devices in the order in which they appear,
-so a mapped device is identified by its device-mapper name (``/dev/mapper/vg0-root``, not ``/dev/dm-0``), and so is an
-array that has one (``/dev/md/root``, not ``/dev/md127``)."""
+"""A function in sh that sets $node to the node of a block device. The kernel numbers mapped devices and arrays in the
+order in which they appear. So a mapped device gets the path of its device-mapper name (``/dev/mapper/vg0-root``, not
+``/dev/dm-0``), and an array that has a name gets the path of this name (``/dev/md/root``, not ``/dev/md127``)."""
 
 CANONICAL = rf"""
 {NODE}
@@ -43,12 +43,16 @@ canonical() {{ # a path below /dev; the device's number, MAJOR:MINOR, if known. 
     node_of "$block"
 }}
 """
-"""A function in sh: the canonical name of a block device. udev and device-mapper make links and further nodes
-(``/dev/dm-0``, ``/dev/vg0/root``, ``/dev/disk/by-id/…``); programs and the kernel show any of them."""
+"""A function in sh that sets $node to the canonical path of a block device. udev and device-mapper make links and
+further nodes (``/dev/dm-0``, ``/dev/vg0/root``, ``/dev/disk/by-id/…``), and programs and the kernel may show any of
+these."""
 
 
 def node_probe(path: str) -> str:
-    """A piece of sh that sets $node to the node of a device. A partition's by its disk: udev's link may come late."""
+    """A piece of sh that sets $node to the node of a device.
+
+    A partition's node is derived from the node of its disk, because udev may make the partition's link late.
+    """
     named = device(path)
     disk = f"{CANONICAL}\ncanonical {shlex.quote(named.disk)}"
     if named.number is None:
@@ -58,7 +62,7 @@ def node_probe(path: str) -> str:
 
 @dataclass(frozen=True)
 class DeviceNode(Subject[str]):
-    """The kernel's node of the block device that a path leads to; "" if it leads to none."""
+    """The kernel's node of the block device that a path leads to; "" if the path leads to no block device."""
 
     path: str
 
@@ -71,7 +75,7 @@ class DeviceNode(Subject[str]):
         return (f"{CANONICAL}\n[ -b {path} ] && canonical {path} && printf '%s\\n' \"$node\"",)
 
     def parse(self, *outputs: Output) -> str:
-        """The kernel's path of the node, or ""."""
+        """The path of the node; "" if there is no block device."""
         return outputs[0].text.removesuffix("\n") if outputs[0].status == 0 else ""
 
 

@@ -42,12 +42,12 @@ class KernelPartition:
 
     @classmethod
     def of(cls, line: str) -> KernelPartition:
-        """Parse a line ``NUMBER START SIZE MAJOR:MINOR NODE``. Raises ``ValueError`` for another one."""
+        """Parse a line ``NUMBER START SIZE MAJOR:MINOR NODE``. Raises ``ValueError`` for a line of another form."""
         number, start, size, device, node = line.split()
         return cls(int(number), start, size, device, node)
 
     def is_at(self, start: str, size: str) -> bool:
-        """Whether it has this start and size, in 512-byte sectors."""
+        """Whether the partition has this start and this size, in 512-byte sectors."""
         return (self.start, self.size) == (start, size)
 
 

@@ -1,4 +1,4 @@
-"""Free space of a disk, and data still in it: a filesystem stays when its entry is removed."""
+"""Free space of a disk, and data left there: removing a partition's entry does not erase its filesystem."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Remains:
 
 @dataclass(frozen=True)
 class FreeSpace(Subject[tuple[Remains, ...]]):
-    """A hole between the partitions of a disk, and in it the extent of a new partition; both in bytes.
+    """The data in a ``hole`` between the partitions of a disk; ``extent``: the part of it for a new partition.
 
-    A filesystem that begins before the extent may reach into it, so the hole is probed from its start.
+    ``hole`` and ``extent`` are pairs of byte offsets: the first byte, and the first byte after the end. A filesystem
+    that begins before the extent may reach into it, so the hole is probed from its start.
     """
 
     path: str
@@ -50,8 +51,8 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
     def places(self) -> tuple[int, ...]:
         """Where a former partition may have started: in bytes, in order, none after the extent.
 
-        Its true start is unknown. Likely places are the start of the hole, aligned, and usual distances from
-        there, because other partitions may have been before it.
+        The true start is unknown. Likely places are the start of the hole, as it is and aligned, and usual sizes of
+        partitions after that start: the hole may have held other partitions before this one.
         """
         start, end = self.hole[0], self.extent[1]
         aligned = -(-start // MIB) * MIB
@@ -64,7 +65,7 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
         return (probe(self.path, self.places(), self.hole[1]),)
 
     def parse(self, *outputs: Output) -> tuple[Remains, ...]:
-        """The data found, by place. Raises ``LookFailed`` if the disk cannot be read."""
+        """The data found, in the order of the places. Raises ``LookFailed`` if the disk cannot be read."""
         (output,) = outputs
         facts = ProbeOutput.of(output.text)
         if output.status:
@@ -76,13 +77,13 @@ class FreeSpace(Subject[tuple[Remains, ...]]):
 
 
 def probe(path: str, places: Iterable[int], end: int) -> str:
-    """A probe that reads places of a disk, all in a space that ends at ``end``; in bytes."""
+    """A probe that reads a disk at these places, all in one space that ends at ``end``; in bytes."""
     listed = " ".join(map(str, places))
     return f"n={shlex.quote(path)}\n{FIND}\nend={end}\nplaces='{listed}'\n{FREE_SPACE}"
 
 
 def found_at(places: Iterable[int], facts: ProbeOutput) -> Iterator[Remains]:
-    """The data at these places, from the probe's output, without the copies that filesystems keep of superblocks."""
+    """The data at these places, from the probe's output. Copies of a filesystem's superblock are left out."""
     for place in places:
         here = {key.partition(".")[2]: text for key, text in facts.pairs if key.startswith(f"{place}.")}
         content = content_of(here)
@@ -96,7 +97,7 @@ def found_at(places: Iterable[int], facts: ProbeOutput) -> Iterator[Remains]:
 
 
 def _distances(length: int) -> Iterator[int]:
-    """Usual sizes of partitions, up to ``length`` bytes: four sizes in each doubling, from 32 MiB on."""
+    """Usual sizes of partitions, in bytes, up to about ``length``: 32, 40, 48 and 56 MiB, 64, 80, 96 and 112 MiB, …"""
     quarter = 8 * MIB
     while 4 * quarter < length:
         yield from (count * quarter for count in range(4, 8))

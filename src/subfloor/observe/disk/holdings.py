@@ -15,10 +15,10 @@ UNREADABLE = Content("what cannot be read")
 
 @dataclass(frozen=True)
 class Holdings(Subject[tuple[Remains, ...]]):
-    """The content at the start of each extent of a disk, and data left in each hole between them.
+    """The content at the start of each extent of a disk, and data left in each hole between the extents.
 
-    Both are pairs of bytes: the first, and the one after the last. Unreadable places are part of the value: they
-    are shown in the question for consent, which can still be given.
+    An extent or a hole is a pair of byte offsets: the first byte, and the first byte after the end. Unreadable places
+    are part of the value, and no error: the question for consent shows them, and consent can still be given.
     """
 
     path: str

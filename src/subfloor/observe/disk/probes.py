@@ -12,7 +12,7 @@ ENDS = 64 * 1024
 UNREADABLE = 74
 """The exit status of a probe that could not read the disk (EX_IOERR of sysexits.h)."""
 
-# The probes. $n is the device node. Paths in sysfs have ! for the / in names such as cciss/c0d0.
+# The probes. $n is the device node. sysfs has ! in place of the / in names such as cciss/c0d0.
 
 # Programs are started only if the shell has no builtin for the purpose: looks are frequent, and each start takes time.
 FIND = rf"""
@@ -79,8 +79,8 @@ done
 """
 
 # Data that the kernel could not write stays in its cache, and is read from there as if it were on the disk. So the
-# table, whose names show what is finished, is read with O_DIRECT. If a device does not support that, the cache is
-# dropped before it is read; if the cache cannot be dropped, the device is not read at all.
+# table, whose names show what is finished, is read with O_DIRECT. If a device does not support O_DIRECT, the cache is
+# dropped before the table is read; if the cache cannot be dropped, the device is not read at all.
 _MEDIUM = rf"""
 read -r size < "$s/size" || exit
 count={ENDS // 512}
@@ -95,9 +95,10 @@ HEAD = f"{_MEDIUM}\nmedium 0"
 
 TAIL = f"{_MEDIUM}\nmedium $((size - count))"
 
-# The rest of a table: entries that a header places between the ends (sgdisk --move-main-table), and the copy at the
-# end that a disk had before it grew, which the protective MBR and the first header name. For a disk whose table is
-# at its ends, od is started twice. Each piece is printed as its first sector and its bytes in hexadecimal.
+# The parts of a table that are not at the ends of the disk: entries that a header places elsewhere (sgdisk
+# --move-main-table), and the second copy on a disk that has grown. That copy is at the former end of the disk, which
+# the protective MBR and the first header name. If the whole table is at the ends, the only cost is two starts of od.
+# Each piece is printed as its first sector and its bytes in hexadecimal.
 ELSEWHERE = rf"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 {_MEDIUM}
@@ -153,13 +154,13 @@ samples of ``SAMPLE`` bytes between them."""
 
 BEGINNINGS = 64
 BEGINNING = 64 * 1024 + SAMPLE
-"""Also read: ``BEGINNING`` bytes at each of the first ``BEGINNINGS`` MiB. Partitions, and images written to an offset,
-usually begin at one of them, and a fresh filesystem may be little more than its first superblock. The superblock is at
-most 64 KiB behind the beginning (btrfs, reiserfs, gfs2). The signature of a swap area is before that, for pages of any
-size."""
+"""Also read: ``BEGINNING`` bytes at the start of each of the first ``BEGINNINGS`` MiB. Partitions, and images written
+to an offset, usually begin on a whole MiB, and a fresh filesystem may be little more than its first superblock. A
+superblock lies at most 64 KiB after the start of its filesystem (btrfs, reiserfs, gfs2), the signature of a swap area
+before that point, whatever the page size."""
 
-# Prints each place and its length, counted in samples; $pages is how many the disk has. None where the ends are all
-# of it.
+# Prints each place and its length, both in units of SAMPLE bytes; $pages is the size of the disk in this unit. Prints
+# nothing if the two ends are the whole disk.
 SAMPLE_PLACES = f"""
 places() {{
     i=1 last=$((pages - {(MARGIN + BEGINNING) // SAMPLE}))
@@ -186,8 +187,8 @@ _IS_ZEROS = r"""
 """
 
 # No POSIX program reads many places in one start, and starting a program for each place takes most of a look's time.
-# So perl reads them, if it is installed, and prints the result. Otherwise digests are printed, and compared with those
-# of zeros. Either way the data itself does not leave the machine.
+# So perl reads all places, if it is installed, and prints the result. Otherwise the probe prints digests, and the
+# parser compares them with the digests of zeros. Either way the data itself does not leave the machine.
 _BY_PERL = rf"""
     {_IS_ZEROS}
     my ($last, $length) = @ARGV; my ($ends, $samples) = (zeros(0, $length) && zeros($last, $length), 1);
@@ -224,7 +225,7 @@ between() {{ ( places | samples ); }}
 }} 3>&1
 """
 
-# libblkid takes unreadable data for empty. So if it finds nothing, check that the data can be read.
+# libblkid treats unreadable data as empty. So if libblkid finds nothing, check that the data can be read.
 READABLE = """
 piece() { # the node; the first sector of 512 bytes. In one read, if this dd can: two thousand reads are slow.
     dd if="$1" bs=$((count * 512)) skip=$(($2 * 512)) count=1 iflag=fullblock,skip_bytes ||
@@ -249,7 +250,7 @@ read -r size < "$s/size" && readable "$n" 0 "$size" || exit {UNREADABLE}
 
 # A partition's content is read through its own node if the kernel has one: the caches of a disk and of its
 # partitions are not coherent. partx always counts in 512-byte sectors.
-# In a table, a partition may extend beyond the end of the disk, or lie there: that part is not read.
+# In a table, a partition may end or even begin beyond the end of the disk: nothing is read beyond that end.
 VOLUMES = r"""
 [ -e "$s" ] && [ ! -e "$s/partition" ] || exit 0
 read -r whole < "$s/size" || exit
@@ -292,7 +293,7 @@ $list
 LIST
 """
 
-# The content of free space, at given places. libblkid takes unreadable data for empty.
+# The content of free space at the places in $places. libblkid treats unreadable data as empty.
 # Zeros contain no signature, and starting a program for each place takes most of a look's time. So perl, if it is
 # installed, leaves out the places that hold zeros wherever libblkid reads: in the first 512 KiB (ZFS), at the second
 # headers of LUKS2 and those of VMFS up to 4 MiB, and at the end of the space (arrays). Nothing beyond that end is

@@ -34,8 +34,9 @@ _TOLD_APART = ("PMBR", LOST_GPT, UNKNOWN_DATA)
 class Content:
     """The content of a volume: type, label and UUID of its filesystem or other signature, as blkid reports them.
 
-    ``fresh``: made in this very (imagined) run, so known to be empty; never true for an observed value.
-    ``use``: how full it is, when it was last used and what it is a part of, in words, if it was read that closely.
+    ``fresh``: made in this very (imagined) run, so known to be empty; never true for an observed value. ``use``: how
+    full the filesystem is, when it was last used and what it is a part of, in words; "" if the content was not read
+    that closely.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"uuid": "UUID"}
@@ -57,18 +58,18 @@ class Content:
 
     @property
     def in_use(self) -> str:
-        """How full it is, when it was last used and what it is a part of, in parentheses; "" if unknown."""
+        """The ``use`` in parentheses, after a space; "" if it is unknown."""
         return f" ({self.use})" if self.use else ""
 
 
 @dataclass(frozen=True)
 class PartitionState:
-    """A partition apart from its table entry: its content, and its state in the kernel.
+    """A partition without its table entry: its content, and its state in the kernel.
 
-    ``known``: the kernel has it with the same start and size as the table. Its content is unknown if the table
-    is too damaged for other programs to find it. ``start`` and ``size``, in bytes, are those in the table: it may
-    lie beyond the end of the disk, or over another partition. ``in_use`` is promised as *at least this*, because a
-    desktop may mount the partition as soon as it is made.
+    ``known``: the kernel has the partition with the same start and size as the table. ``content`` is ``Unknown`` if the
+    table is too damaged for other programs to find the partition, and None if the partition is empty. ``start`` and
+    ``size``, in bytes, are those in the table: the partition may lie beyond the end of the disk, or overlap another
+    one. ``in_use`` is promised as *at least this*, because a desktop may mount the partition as soon as it is made.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"known": "known to the kernel"}
@@ -87,9 +88,10 @@ class PartitionState:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A mapped device in device-mapper: its ``uuid``, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
+    """A device of device-mapper. ``uuid``: its UUID there, such as ``CRYPT-LUKS2-…-NAME`` or ``LVM-…``.
 
-    It is unknown for a logical volume that is not made yet. ``below``: the nodes of the devices that it lies on.
+    ``uuid`` is ``Unknown`` for a logical volume that is not made yet. ``below``: the nodes of the devices that the
+    device lies on.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"uuid": "device-mapper UUID"}
@@ -100,7 +102,7 @@ class Mapped:
 
 @dataclass(frozen=True)
 class OtherTable:
-    """A partition table other than a GPT, such as ``dos``; ``partitions``: how many it has."""
+    """A partition table other than a GPT, such as ``dos``; ``partitions``: their number."""
 
     type: str
     partitions: int = 0
@@ -124,15 +126,16 @@ class Limits:
 class DiskState:
     """The state of a disk; ``size`` in bytes.
 
-    ``node`` is the kernel's own path, for any link in the play. ``signatures``: the types of everything
-    recognisable on the whole disk, except a GPT, which is in ``table``. ``labels``: the labels of some of them.
-    ``stray``: the numbers of partitions that the kernel has but the table has not. ``seq``: the kernel's count of
-    attached disks since its start, different for each disk (sysfs-block: diskseq). ``filled``: the GPT has no
-    partition, but the samples between the disk's ends are not all zeros. ``cleared``: spaces emptied with consent
-    in this very (imagined) run, as the first sector and the one after the last; never set in an observed value.
-    ``uses``: the ``use`` of a ``Content``, by the types of what is on the whole disk. ``content``: the content of the
-    whole disk as blkid reports it, if there is no table. ``mark``: that of unfinished content on the whole disk.
-    ``mapped``: the mapped device in device-mapper, if it is one.
+    ``node`` is the kernel's own path, whichever link the play names. ``signatures``: the types of everything
+    recognisable on the whole disk, except a GPT, which is in ``table``. ``labels``: such a type and its label, for each
+    that has a label. ``stray``: the numbers of partitions that the kernel has, but that are not in the table. ``seq``:
+    the kernel's count of attached disks since its start, different for each disk (sysfs-block: diskseq). ``filled``:
+    the GPT has no partition, but the samples between the disk's ends are not all zeros. ``cleared``: spaces emptied
+    with consent in this very (imagined) run, each as its first sector and the first sector after it; never set in an
+    observed value. ``uses``: a content type on the whole disk and its ``use``, as in ``Content``. ``content``: the
+    content of the whole disk as blkid reports it; None if there is a table. ``mark``: the mark that the content of the
+    whole disk is unfinished; None if there is no such mark. ``mapped``: what device-mapper knows of the disk; None if
+    the disk is not one of its devices.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -219,29 +222,32 @@ class DiskState:
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """The types of everything on the whole disk except its table and remains of one."""
+        """The types in ``signatures`` that are content: no table, no remains of a table, no unknown data."""
         return tuple(each for each in self.signatures if each not in _TOLD_APART and not self._is_table(each))
 
     @property
     def on_whole(self) -> tuple[Content, ...]:
-        """Everything on the whole disk except its table; without its UUID where there is more than one thing."""
+        """A ``Content`` for each type in ``whole``. Only the one that blkid reports has a UUID."""
         labels = dict(self.labels)
         known = {self.content.type: self.content} if self.content else {}
         return tuple(replace(known.get(each, Content(each)), label=labels.get(each, "")) for each in self.whole)
 
     def with_entry(self, entry: gpt.Entry) -> DiskState:
-        """This disk with this entry in its GPT; it replaces an entry with the same number."""
+        """A copy of this state with ``entry`` in its GPT, in place of any entry with the same number."""
         assert isinstance(self.table, gpt.Gpt)
         entries = (*(each for each in self.table.entries if each.number != entry.number), entry)
         return replace(self, table=replace(self.table, entries=tuple(sorted(entries, key=lambda e: e.number))))
 
     def with_volume(self, volume: PartitionState) -> DiskState:
-        """This disk with this volume; it replaces a volume with the same number."""
+        """A copy of this state with ``volume``, in place of any volume with the same number."""
         volumes = (*(each for each in self.volumes if each.number != volume.number), volume)
         return replace(self, volumes=tuple(sorted(volumes, key=lambda each: each.number)))
 
     def describe(self, beside: Iterable[str] = ()) -> str:
-        """The disk as a person can recognise it: size, model, serial, its content, and the texts in ``beside``."""
+        """The disk in words by which a person can recognise it: node, size, model, serial and content.
+
+        The texts in ``beside`` are added to the content.
+        """
         return f"{self.node} ({self.about}), {', '.join([*self._holds(), *beside]) or _BLANK}"
 
     @property
@@ -281,7 +287,10 @@ class DiskState:
         return f"{entry.name!r} " if entry and entry.name else ""
 
     def _beyond(self, volume: PartitionState) -> str:
-        """How far a partition lies beyond the end of the disk, as in a copy of a larger disk."""
+        """How far a partition lies beyond the end of the disk, in words; "" if it does not.
+
+        Such a partition is usual in a table that was copied from a larger disk.
+        """
         if volume.size and volume.start >= self.size:
             return " (lies beyond the end of the disk)"
         beyond = volume.start + volume.size - self.size
@@ -303,7 +312,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unopened(Unknown):
-    """A device that does not exist yet, so its content cannot be seen; ``by``: what makes it appear."""
+    """A device whose content cannot be seen yet, usually because the device does not exist yet.
+
+    ``by``: when the content can be seen, as words that follow "until", such as "the volume has grown".
+    """
 
     of: ClassVar[type] = DiskState
 
@@ -313,7 +325,7 @@ class Unopened(Unknown):
         return f"unknown until {self.by}"
 
     def error(self, path: str) -> NotVisible:
-        """The outcome of a task that needs to see what is in the device."""
+        """The error for a task that needs to see the content of this device; ``path``: the path of the device."""
         return NotVisible(f"the content of {path} is {self}", advice="apply opens it; a check opens nothing")
 
 

@@ -49,7 +49,7 @@ from subfloor.storage import end_mark, gpt
 
 @dataclass(frozen=True)
 class Disk(Subject[DiskState | Missing | Unopened]):
-    """A disk, by the path that the play names it by."""
+    """A disk; ``path``: the path that the play gives, which may be a link."""
 
     path: str
 
@@ -72,7 +72,7 @@ class Disk(Subject[DiskState | Missing | Unopened]):
         )
 
     def parse(self, *outputs: Output) -> DiskState | Missing:
-        """The disk, or ``Missing``. Raises ``LookFailed`` if the disk cannot be read."""
+        """The state of the disk; ``Missing`` if there is no such device. Raises ``LookFailed`` if it cannot be read."""
         facts, head, tail, signatures, volumes, mounts, swaps, zeros, elsewhere = outputs
         seen = ProbeOutput.of(facts.text)
         if facts.status or mounts.status or swaps.status or not mounts.stdout:
@@ -134,7 +134,7 @@ def _bare(facts: ProbeOutput) -> DiskState:
 
 
 def _short(disk: DiskState, end: Output) -> bool:
-    """Whether too little was read. Half a table would look like a damaged one, or like none."""
+    """Whether an end was not read completely: half a table would look like a damaged one, or like no table."""
     return end.status != 0 or len(end.stdout) != min(ENDS, disk.size)
 
 
@@ -168,9 +168,9 @@ def _full(disk: DiskState, facts: ProbeOutput, outputs: tuple[Output, ...]) -> D
 
 
 def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
-    """Whether the ends of a disk are zeros, and the samples between them; both true if nothing was read.
+    """Two answers: whether the ends of a disk are zeros, and whether the samples between them are.
 
-    Raises ``ValueError`` if the probe did not print the result.
+    Both are true if nothing was read. Raises ``ValueError`` if the probe did not print the result.
     """
     if read.one("unread"):
         return True, True
@@ -180,13 +180,13 @@ def _zeros(disk: DiskState, read: ProbeOutput) -> tuple[bool, bool]:
 
 
 def _sampled(size: int) -> int:
-    """How many bytes ``SAMPLE_PLACES`` reads between the ends of a disk of this size, a multiple of ``SAMPLE``."""
+    """How many bytes the probe reads between the ends of a disk. ``size``: its bytes, a multiple of ``SAMPLE``."""
     beginnings = max(0, min(BEGINNINGS - 1, (size - MARGIN - BEGINNING) // MARGIN))
     return beginnings * BEGINNING + (SAMPLES * SAMPLE if size > 2 * MARGIN else 0)
 
 
 def _mark(read: ProbeOutput) -> end_mark.EndMark | None:
-    """The mark of unfinished content. Raises ``ValueError`` if its place was not read in full."""
+    """The mark of unfinished content; None if there is none. Raises ``ValueError`` if its sector was read in part."""
     piece = bytes.fromhex(" ".join(read.many("end")))
     if "end" in dict(read.pairs) and len(piece) != end_mark.LENGTH:
         raise ValueError("the sector of its mark is missing")
@@ -194,7 +194,10 @@ def _mark(read: ProbeOutput) -> end_mark.EndMark | None:
 
 
 def _is_zeros(said: str, size: int) -> bool:
-    """Whether the probe found ``size`` bytes to be zeros. ``said``: a word, or the digest of the bytes."""
+    """Whether ``size`` bytes are all zeros. ``said``: "zeros" or "data", or the SHA-256 of the bytes.
+
+    Raises ``ValueError`` if ``said`` is none of these.
+    """
     if said in ("zeros", "data"):
         return said == "zeros"
     if len(said) != 64:
@@ -208,7 +211,8 @@ def _digest_of_zeros(size: int) -> str:
 
 
 _LIKE_AN_MBR = frozenset({"vfat", "ntfs", "exfat", "BitLocker"})
-"""Filesystems whose first sector ends like an MBR, so that wipefs reports one; no program finds a partition in it."""
+"""Filesystems whose first sector ends like an MBR, so wipefs reports a ``dos`` table. If partx finds no table, the
+report is ignored."""
 
 
 def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: ProbeOutput) -> tuple[str, ...]:
@@ -220,7 +224,10 @@ def _signatures(found: list[tuple[str, str]], table: gpt.Gpt | None, volumes: Pr
 
 
 def _nameless(kinds: tuple[str, ...], head: bytes, tail: bytes, *, zeros: bool) -> tuple[str, ...]:
-    """Data without a signature on a disk without a table; ``zeros``: all bytes that were read are zeros."""
+    """``LOST_GPT`` or ``UNKNOWN_DATA`` if a disk without a table shows it; otherwise nothing.
+
+    ``zeros``: all bytes that were read to see whether the disk is blank are zeros.
+    """
     if gpt.remains(head, tail):
         return () if "gpt" in kinds else (LOST_GPT,)
     return (UNKNOWN_DATA,) if not kinds and (any(head + tail) or not zeros) else ()
@@ -261,7 +268,10 @@ def _volumes(
     users: Users,
     entries: tuple[gpt.Entry, ...],
 ) -> tuple[PartitionState, ...]:
-    """Every partition that partx lists, and those of the table that it does not find, with unknown content."""
+    """Every partition that partx lists and, with unknown content, every table entry that partx does not list.
+
+    Raises ``ValueError`` if the probe did not run partx.
+    """
     if not facts.one("partx"):
         raise ValueError("the output of partx is missing")
     found = _by_number(facts)
@@ -277,7 +287,7 @@ _WHOLE = 0
 
 
 def _by_number(facts: ProbeOutput) -> dict[int, dict[str, str]]:
-    """What was printed about each partition, or about the whole disk if there is none."""
+    """What the probe printed about each partition, by number; about the whole disk under ``_WHOLE``."""
     found: dict[int, dict[str, str]] = {}
     for key, value in facts.pairs:
         number, dot, about = key.partition(".")
@@ -308,13 +318,12 @@ def _volume(
 
 
 _BLKID = ("0", "2", "8", "outside")
-"""blkid(8) exits with 2 if it finds nothing, and with 8 if signatures contradict each other; the rest are failures.
-
-A partition outside the disk was not probed."""
+"""The statuses that are no failure. blkid(8) exits with 2 if it finds nothing, and with 8 if signatures contradict each
+other. ``outside``: the partition begins beyond the end of the disk, so it was not probed."""
 
 
 def content_of(facts: dict[str, str]) -> Content | None:
-    """The content of a place, from the lines of blkid's output and its exit status; None if it is empty."""
+    """The content that blkid found, from its exit status and the lines of its output; None if it found nothing."""
     if facts.get("status") == "8":
         return Content("ambivalent")
     kind = facts.get("ID_FS_TYPE") or facts.get("ID_PART_TABLE_TYPE")
@@ -323,7 +332,7 @@ def content_of(facts: dict[str, str]) -> Content | None:
 
 
 def decoded(label: str) -> str:
-    """A label from udev's database, which writes unsafe bytes as ``\\xHH``."""
+    """The plain text of a label from udev's database, which writes unsafe bytes as ``\\xHH``."""
     raw = label.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), raw)
     return plain.decode("utf-8", "surrogateescape")

@@ -12,7 +12,10 @@ from subfloor.observe.disk.facts import ProbeOutput, kernel_partitions
 
 @dataclass(frozen=True)
 class Users:
-    """The users of a disk and its partitions: pairs of a device's node and a use in words."""
+    """What uses a disk and its partitions. ``uses``: pairs of a device's node and a use in words.
+
+    ``disk``: the node of the disk; ``nodes``: those of the kernel's partitions, by number.
+    """
 
     disk: str
     nodes: dict[int, str]
@@ -20,7 +23,7 @@ class Users:
 
     @classmethod
     def of(cls, facts: ProbeOutput, mounts: Output, swaps: Output) -> Users:
-        """The users of the disk and its partitions, from the facts, the mounts and the swap areas."""
+        """What uses the disk and its partitions, from the outputs of three probes: facts, mounts and swap areas."""
         kernel = kernel_partitions(facts).values()
         nodes = {partition.number: partition.node for partition in kernel}
         by_device = {partition.device: partition.node for partition in kernel}
@@ -28,15 +31,15 @@ class Users:
         return cls(facts.one("node"), nodes, tuple(_uses(facts, mounts.stdout, swaps.text, by_device)))
 
     def of_disk(self) -> tuple[str, ...]:
-        """The users of the whole disk."""
+        """The uses of the whole disk, in words."""
         return self._of(self.disk)
 
     def of_partition(self, number: int) -> tuple[str, ...]:
-        """The users of the partition with this number."""
+        """The uses of the partition with this number, in words."""
         return self._of(self.nodes.get(number, ""))
 
     def of_stray(self, number: int) -> tuple[str, ...]:
-        """The users of a partition that the kernel still has but the table has not."""
+        """The uses, in words, of a partition that the kernel still has, but that is not in the table."""
         node = self.nodes[number]
         return tuple(f"{use} (as {node}, which is not in its table)" for use in self._of(node))
 
@@ -46,7 +49,7 @@ class Users:
 
 def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, str]) -> Iterator[tuple[str, str]]:
     for mount in mountinfo.parse(mounts):
-        # A btrfs has a device number of its own, so its source is used.
+        # The kernel lists a btrfs with a device number that no disk has, so its source is used.
         yield by_device.get(mount.device, mount.source), f"mounted at {mount.path}"
     for path, _ in swap.areas(swaps):
         yield path, "active as swap"
@@ -57,7 +60,7 @@ def _uses(facts: ProbeOutput, mounts: bytes, swaps: str, by_device: dict[str, st
 
 
 HELD_BY = "held by "
-"""How the use of a device by another block device begins, in words."""
+"""The first words of a use by another block device."""
 
 _IN_SYSFS = (
     ("holder", HELD_BY + "{}"),
