@@ -1,6 +1,6 @@
-"""Layers over devices: what a member of one is a part of, active or not. One file for each kind.
+"""Layers that may lie on several devices, such as groups and arrays, active or not. One file for each kind.
 
-They are looked at only where something would be lost, and nothing is activated, assembled or unlocked.
+Layers are looked at only if a report must name them, and nothing is activated, assembled or unlocked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS: Mapping[str, Callable[[str, str, str], Subject[Layer]]] = {
 }
 
 _AMBIVALENT = "ambivalent"
-"""The type of content with signatures of several kinds: one of them may be that of a member."""
+"""The type of content with signatures of several kinds; one of these may be the signature of a member."""
 
 
 def layers_of(node: str, content: Content) -> tuple[Subject[Layer], ...]:
@@ -39,7 +39,7 @@ def layers_of(node: str, content: Content) -> tuple[Subject[Layer], ...]:
 
 
 def of_interest(content: Content, layer: Layer) -> bool:
-    """Whether the layer is to be named: for content with several signatures only if it is one."""
+    """Whether to name the layer in a report. For ambivalent content, only if the layer has a name."""
     return content.type != _AMBIVALENT or bool(layer.name)
 
 

@@ -1,4 +1,4 @@
-"""The cache set of a bcache device: a cache, and the devices whose data may be in it alone."""
+"""The cache set of a bcache device: a cache, and the devices with data that may be in the cache only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from subfloor.observe.layers.layer import Layer, Part, devices_in_words
 from subfloor.observe.layers.member import Member
 
 _CACHES = (0, 3, 5)
-"""The versions of the superblock that a cache has; all others are those of backing devices (bcache.h)."""
+"""The versions of the superblock of a cache; all other versions are those of backing devices (bcache.h)."""
 
 _WITH_OFFSET = (4, 6)
-"""The versions in which a backing device says where its data begins."""
+"""The versions of the superblock that state where the data of a backing device begins."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Superblock:
 
 @dataclass(frozen=True)
 class CacheSet(Member):
-    """The cache set that a device is in, as a cache or as a backing device."""
+    """The cache set that a device belongs to, as a cache or as a backing device."""
 
     def probes(self) -> tuple[str, ...]:
         """The probes: the superblocks of all devices of this type, and the size of every device."""
         return f"n={shlex.quote(self.node)}\n{_PROBE}", tag.PROBE
 
     def parse(self, *outputs: Output) -> Layer:
-        """The set; what cannot be read is part of the value."""
+        """The cache set. Unreadable data raises no error: ``unseen`` says what is unknown."""
         found = dict(_superblocks(outputs[0].text))
         if self.node not in found:
             return Layer(unseen="the cache set that it belongs to cannot be read")

@@ -1,4 +1,4 @@
-"""The other devices of a btrfs, which may lie on several."""
+"""The other devices of a btrfs that lies on several."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from subfloor.observe.layers.member import Member
 
 @dataclass(frozen=True)
 class Spread(Member):
-    """The devices that a btrfs lies on."""
+    """All devices that a btrfs lies on."""
 
     def probes(self) -> tuple[str, ...]:
         """The probes: the number of devices in the superblock, and the devices with the same UUID."""
         return (f"n={shlex.quote(self.node)}\n{_PROBE}", tag.PROBE)
 
     def parse(self, *outputs: Output) -> Layer:
-        """The devices; what cannot be read is part of the value."""
+        """The devices. Unreadable data raises no error: ``unseen`` says what is unknown."""
         superblock, listed = outputs
         others = tuple(relatives(listed.text, self.kind, self.uuid, self.node))
         if superblock.status or not superblock.text.strip():

@@ -9,15 +9,15 @@ from subfloor.observe.tag import devices
 from subfloor.storage.sizes import rounded
 
 Place = tuple[str, int, int]
-"""Where content begins: the node of a device, and there the first byte and the one after the last."""
+"""A place that begins with some content: the node of its device, its first byte, and the first byte after its end."""
 
 
 @dataclass(frozen=True)
 class Part:
     """A volume that a layer makes available, such as a logical volume; ``size`` in bytes, 0 if unknown.
 
-    ``about``: its kind and its content, in words. ``place``: where its beginning can be read while the layer is
-    not active, None if that is nowhere, or is unknown.
+    ``about``: its kind and its content, in words. ``place``: the place of its first bytes, where they can be read while
+    the layer is not active; None if there is no such place, or if it is unknown.
     """
 
     name: str = ""
@@ -33,10 +33,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Layer:
-    """``name``: what it is, such as ``volume group 'pool'``; ``parts``: what it makes available.
+    """What a device is a part of. ``name``: in words, such as ``volume group 'pool'``; ``parts``: its volumes.
 
-    ``others``: its other devices, in words; ``absent``: how many of its devices this machine does not have.
-    ``unseen``: what cannot be said about it, and why, in words; "" if nothing.
+    ``others``: its other devices, in words; ``absent``: how many of its devices this machine does not have. ``unseen``:
+    what is not known about the layer, and why, in words; "" if everything is known.
     """
 
     name: str = ""
@@ -50,11 +50,11 @@ class Layer:
 
     @property
     def as_loss(self) -> str:
-        """The layer in words, as what is lost with one of its devices."""
+        """The layer in words for a report of losses, which adds that its other devices may lose data too."""
         return "; ".join(self._sentences("its other devices may lose data too"))
 
     def with_contents(self, found: dict[Place, str]) -> Layer:
-        """The layer, with what was found at the places of its parts."""
+        """The layer with the content of each part added. ``found``: contents in words, by place."""
         parts = (replace(each, about=(*each.about, *_at(each.place, found))) for each in self.parts)
         return replace(self, parts=tuple(parts))
 
@@ -77,19 +77,22 @@ def _at(place: Place | None, found: dict[Place, str]) -> Iterator[str]:
 
 
 def not_named(what: str, program: str) -> Layer:
-    """The layer of which nothing is known, because a program is not installed."""
+    """A layer of which nothing is known, because ``program`` is not installed. ``what``: the layer, in words."""
     return Layer(unseen=f"{what} is unknown: {program} is not installed")
 
 
 def not_understood(what: str, command: str) -> Layer:
-    """The layer of which nothing is known, because a command failed; ``command``: what to run to see why."""
+    """A layer of which nothing is known, because a program failed. ``what``: the layer, in words.
+
+    ``command``: the command that shows the reason.
+    """
     return Layer(unseen=f"{what} is unknown; run `{command}` to see why")
 
 
 def relatives(listed: str, kind: str, uuid: str, node: str) -> Iterator[str]:
     """The other devices of the machine with content of this type and UUID, in words, from what udev and blkid say.
 
-    ``listed``: the output of ``tag.PROBE``. Devices that do not answer are named too: each may be one.
+    ``listed``: the output of ``tag.PROBE``. Devices that do not answer are included, since each may have such content.
     """
     found = {other: about for other, about in dict(devices(listed)).items() if other != node}
     same = {other for other, about in found.items() if uuid and _is(about, kind, uuid)}
@@ -103,11 +106,11 @@ def _is(about: dict[str, str], kind: str, uuid: str) -> bool:
 
 
 def devices_in_words(listed: str, nodes: Collection[str]) -> Iterator[str]:
-    """Devices with their sizes. ``listed``: the output of ``tag.PROBE``."""
+    """Each device with its size, in words. ``listed``: the output of ``tag.PROBE``."""
     sizes = {node: int(about.get("size", 0)) * 512 for node, about in dict(devices(listed)).items()}
     yield from (f"{node} ({rounded(sizes[node])})" if sizes.get(node) else node for node in sorted(nodes))
 
 
 def absent(expected: int, others: Iterable[str]) -> int:
-    """How many devices of a layer are not present, given how many it has."""
+    """How many of the ``expected`` devices are not present. ``others``: those that are, without this device."""
     return max(0, expected - 1 - len(tuple(others)))

@@ -20,14 +20,14 @@ _UNLISTED = "the volume group is unknown: LVM does not list the device; `pvs --a
 
 @dataclass(frozen=True)
 class VolumeGroup(Member):
-    """The volume group that a physical volume is in."""
+    """The volume group that a physical volume belongs to."""
 
     def probes(self) -> tuple[str, ...]:
-        """The probe: LVM reads the labels of all devices, and takes no lock."""
+        """One probe: LVM reads the labels of all devices, and takes no lock."""
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> Layer:
-        """The group; what is unknown is part of the value."""
+        """The volume group. Unreadable data raises no error: ``unseen`` says what is unknown."""
         (output,) = outputs
         if output.status == 127:
             return not_named(_WHAT, "lvm")
@@ -68,7 +68,7 @@ _RANGE = re.compile(r"(?P<node>/\S+):(?P<first>\d+)-(?P<last>\d+)")
 
 
 def _place(segment: Mapping[str, Any], starts: Mapping[str, int], extent: int) -> tuple[str, Place | None]:
-    """The name of a volume, and where its first bytes are, if this segment shows that."""
+    """A volume's name, and the place of its first bytes; None if this segment does not show the place."""
     found = _RANGE.fullmatch(str(segment["seg_pe_ranges"]))
     first = segment["segtype"] == "linear" and segment["seg_start_pe"] == "0"
     if not found or not first or found["node"] not in starts:
@@ -78,9 +78,9 @@ def _place(segment: Mapping[str, Any], starts: Mapping[str, int], extent: int) -
     return str(segment["lv_name"]), place
 
 
-# --readonly takes no lock and reads no state of device-mapper. Otherwise LVM would write its hints and a backup of the
-# group's metadata, and list only the devices in its own file (lvmdevices(8)), which has no disk of another system. A
-# version that does not know one of these settings ignores it.
+# --readonly takes no lock and reads no state of device-mapper. Without the settings, LVM would write its hints and a
+# backup of the group's metadata, and list only the devices in its devices file (lvmdevices(8)), which names no disk of
+# another system. A version of LVM that does not know a setting ignores it.
 _PROBE = rf"""
 {BOUNDED}
 command -v lvm >/dev/null || exit 127

@@ -1,4 +1,4 @@
-"""The subject that all kinds of layers have in common: a device that is a member of one."""
+"""The base of the subjects for all kinds of layers: a device that is a member of a layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subfloor.observe.layers.layer import Layer
 
 @dataclass(frozen=True)
 class Member(Subject[Layer]):
-    """A device, by the kernel's node, with the type and the UUID of its content as blkid shows them."""
+    """A member of a layer. ``node``: the kernel's path; ``kind`` and ``uuid``: of its content, as blkid shows them."""
 
     node: str
     kind: str

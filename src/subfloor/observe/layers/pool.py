@@ -1,4 +1,4 @@
-"""The other devices of a pool, known by the pool's UUID, which blkid shows for each of them."""
+"""The other devices of a pool: blkid shows the UUID of the pool for each of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from subfloor.observe.layers.member import Member
 
 @dataclass(frozen=True)
 class Pool(Member):
-    """The devices with content of the same type and UUID: of a pool of ZFS, of a bcachefs."""
+    """The devices of a ZFS pool or of a bcachefs: all that have content of the same type and UUID."""
 
     def probes(self) -> tuple[str, ...]:
         """The probe: all devices with their UUIDs."""
         return (tag.PROBE,)
 
     def parse(self, *outputs: Output) -> Layer:
-        """The devices. Those that are not present cannot be counted."""
+        """The devices. ``absent`` stays 0, because nothing shows how many devices the pool has."""
         (listed,) = outputs
         return Layer(others=tuple(relatives(listed.text, self.kind, self.uuid, self.node)))

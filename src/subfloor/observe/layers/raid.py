@@ -18,14 +18,14 @@ Facts = dict[str, str]
 
 @dataclass(frozen=True)
 class Array(Member):
-    """The array that a device is a member of: of md, or of a controller whose format mdadm reads."""
+    """The array that a device is a member of: an md array, or an array of a controller whose format mdadm reads."""
 
     def probes(self) -> tuple[str, ...]:
         """The probes: the member's superblock, the arrays of all devices, and all devices with their UUIDs."""
         return f"n={shlex.quote(self.node)}\n{_SUPERBLOCK}", _ARRAYS, tag.PROBE
 
     def parse(self, *outputs: Output) -> Layer:
-        """The array; what is unknown is part of the value."""
+        """The array. Unreadable data raises no error: ``unseen`` says what is unknown."""
         superblock, arrays, listed = outputs
         alike = tuple(relatives(listed.text, self.kind, self.uuid, self.node))
         if superblock.status == 127:
@@ -41,7 +41,7 @@ class Array(Member):
 
 
 def _facts(text: str) -> Facts:
-    """The lines ``KEY=value`` of --export, and the lines ``Key : value`` of the text."""
+    """The lines ``KEY=value`` of ``--export``, and the lines ``Key : value`` of the output without ``--export``."""
     lines = (re.fullmatch(r"\s*([^=:]+?)\s*[=:]\s*(.*)", line) for line in text.split("\n"))
     return {found[1]: found[2] for found in lines if found}
 
@@ -72,7 +72,10 @@ def _parts(facts: Facts, text: str, node: str) -> Iterator[Part]:
 
 
 def _place(facts: Facts, node: str) -> Place | None:
-    """Where the array's first bytes are: on every member of a mirror, otherwise on the first one."""
+    """Where the first bytes of the array are on this member; None if they are not, or if the place is unknown.
+
+    Every member of a mirror has them; in any other array, only the first member.
+    """
     size = _number(facts.get("Avail Dev Size", "")) * 512 or _number(facts.get("Array Size", "")) * 1024
     if not size or (facts["MD_LEVEL"] != "raid1" and facts.get("Device Role") != "Active device 0"):
         return None
@@ -92,7 +95,7 @@ timeout -k 1 10 mdadm --examine "$n" 2>/dev/null
 exit 0
 """
 
-# Of all devices, whatever mdadm.conf lists.
+# All devices are searched, whatever mdadm.conf lists.
 _ARRAYS = rf"""
 {BOUNDED}
 bounded 20 mdadm --examine --scan --verbose --config=partitions
