@@ -1,4 +1,4 @@
-"""How much of its device a filesystem takes, and how much of the rest it could take."""
+"""The size of a filesystem on its device, and how many bytes after its end it may leave unused."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from subfloor.storage import superblocks
 
 @dataclass(frozen=True)
 class FilesystemSize:
-    """``size``: the bytes of its device that a filesystem takes; 0 if that is unknown, or there is none. A promise of
-    it is a lower bound.
+    """``size``: how many bytes of its device a filesystem takes; 0 if this is unknown, or if there is no filesystem.
 
-    ``rest``: the number of bytes behind it that may stay unused, because its programs leave them out. ``block``: the
-    size of a block in bytes. ``number``: its number for the device, in a filesystem that can have several.
+    A promised ``size`` is a lower bound. ``rest``: how many bytes after the filesystem may stay unused, because its
+    programs cannot use so few. ``block``: the size of a block in bytes. ``number``: the number of the device in a
+    filesystem that can lie on several (btrfs).
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"size": ""}
@@ -31,9 +31,10 @@ class FilesystemSize:
 
 @dataclass(frozen=True)
 class SizeOn(Subject[FilesystemSize]):
-    """The size of a filesystem of this type on a device, by the path in the play.
+    """The size of a filesystem of this type on a device; ``device``: the path in the play.
 
-    It is read from the superblock. That of a mounted xfs may be out of date, so xfs_io(8) asks the kernel.
+    The size is read from the superblock. For a mounted xfs, the superblock may be out of date, so xfs_io(8) asks the
+    kernel too.
     """
 
     device: str
@@ -43,14 +44,14 @@ class SizeOn(Subject[FilesystemSize]):
         return f"size of the filesystem on {self.device}"
 
     def probes(self) -> tuple[str, ...]:
-        """One probe: the piece of the device that has the superblock, in hexadecimal."""
+        """One probe: the bytes with the superblock, in hexadecimal; for a mounted xfs also the kernel's numbers."""
         start, length = _PLACES[self.type]
         read = f'{node_probe(self.device)}\n[ -b "$node" ] || exit 0\nblockdev --flushbufs "$node" || exit 0'
         superblock = f"od -A n -v -t x1 -j {start} -N {length} -- \"$node\" | tr -d ' \\n'; echo"
         return (f"{read}\n{superblock}" + (f"\n{_MOUNTED_XFS}" if self.type == "xfs" else ""),)
 
     def parse(self, *outputs: Output) -> FilesystemSize:
-        """The size; unknown if what is there is no filesystem of this type."""
+        """The size; 0 if there is no filesystem of this type on the device."""
         (output,) = outputs
         piece, _, more = output.text.partition("\n")
         start, length = _PLACES[self.type]
@@ -87,7 +88,7 @@ _MAGIC: Mapping[str, tuple[bytes, int]] = {
     "xfs": (b"XFSB", 0),
     "btrfs": (b"_BHRfS_M", 0x40),
     "f2fs": (b"\x10\x20\xf5\xf2", 0),
-    # Its place depends on the size of a page; a swap area for pages of another size has an unknown size here.
+    # The place depends on the page size, here 4 KiB; with another page size, the size of the swap area stays unknown.
     "swap": (b"SWAPSPACE2", 3062),
 }
 
@@ -97,10 +98,10 @@ def _number(form: str, piece: bytes, at: int) -> int:
 
 
 def _ext4(piece: bytes, size: int, _: str) -> FilesystemSize:
-    """mke2fs and resize2fs leave out a last group that has no room for more than its own tables.
+    """The rest: mke2fs and resize2fs leave out a last block group that has only room for its own tables.
 
-    That is ``overhead + 50`` blocks (e2fsprogs, lib/ext2fs/initialize.c): the inode table, two bitmaps, and, in some
-    groups, the superblock, the group descriptors and the blocks reserved for more of them.
+    They need ``overhead + 50`` blocks in it (e2fsprogs, lib/ext2fs/initialize.c). The overhead is the inode table, two
+    bitmaps and, in some groups, the superblock, the group descriptors and the blocks reserved for further descriptors.
     """
     block = 1024 << min(_number("<I", piece, 0x18), 6)
     inodes = _number("<I", piece, 0x28) * (_number("<H", piece, 0x58) or 128)
@@ -118,17 +119,17 @@ def _xfs(piece: bytes, size: int, more: str) -> FilesystemSize:
 
 
 def _btrfs(piece: bytes, _: int, __: str) -> FilesystemSize:
-    """The size on this device, from the item for it in the superblock (btrfs_tree.h: btrfs_dev_item)."""
+    """The size on this device, from the device's item in the superblock (btrfs_tree.h: btrfs_dev_item)."""
     return FilesystemSize(_number("<Q", piece, 0xD1), 64 << 10, 4096, _number("<Q", piece, 0xC9))
 
 
 def _swap(_: bytes, size: int, __: str) -> FilesystemSize:
-    """Whole pages, which may have 64 KiB."""
+    """The rest: a swap area has only whole pages, and a page has at most 64 KiB."""
     return FilesystemSize(size, 64 << 10)
 
 
 def _other(_: bytes, size: int, __: str) -> FilesystemSize:
-    """Less than two segments of f2fs (2 MiB each) are not worth a word."""
+    """The rest: two segments of f2fs (2 MiB each). Less unused space than that is not worth a report."""
     return FilesystemSize(size, 4 * _MIB)
 
 

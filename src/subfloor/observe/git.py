@@ -1,4 +1,4 @@
-"""Files that git does not track: of a flake in a git repository, Nix reads only tracked files."""
+"""Files that git does not track. If a flake is in a git repository, Nix reads only the tracked files."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ RepositoryState = Repository | None | NotYetVisible
 
 @dataclass(frozen=True)
 class Tracking(Located[RepositoryState]):
-    """The repository around a directory, found as Nix finds it: `.git` in the directory or above.
+    """The git repository that a directory is in, found as Nix finds it: by ``.git`` in the directory or above.
 
-    Of the ignored files only ``local.nix`` and ``flake.lock`` count.
+    Of the files that git ignores, only ``local.nix`` and ``flake.lock`` are listed.
     """
 
     path: str
@@ -58,12 +58,12 @@ class Tracking(Located[RepositoryState]):
         return Repository(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> RepositoryState:
-        """The value if the path's directory is empty."""
+        """None: an empty filesystem has no repository."""
         return None
 
 
 # core.fsmonitor is off, so that the repository's own settings start no program here.
-# A directory that does not exist yet has no files; what is written there is in the repository above.
+# A directory that does not exist yet has no files, but its future files belong to the repository above it.
 _LISTED = """
 t=$d
 while [ ! -e "${t%/}/.git" ]; do [ "$t" != / ] || exit 3; t=${t%/*}; t=${t:-/}; done

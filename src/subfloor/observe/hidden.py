@@ -1,7 +1,7 @@
-"""Entries that a bind mount would hide: two trees, compared entry by entry and read only.
+"""Entries that a bind mount would hide: two trees, compared entry by entry; nothing is written.
 
-Standard programs compare the trees. Every name ends with a NUL, so no name can be taken for two, and the
-data is streamed, so the number of entries does not matter. Only regular files are opened.
+Standard programs compare the trees. Every name ends with a NUL, so no name can be taken for two, and the data is
+streamed, so the number of entries does not matter. Only regular files are opened.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from subfloor.observe.path import UNSEEN_ADVICE, Located, NotYetVisible, PathSta
 
 @dataclass(frozen=True)
 class Hiding:
-    """What a bind mount would hide: entries that are missing from its source, and entries that differ there.
+    """What a bind mount would hide: names of entries that its source lacks, and of entries that differ in its source.
 
-    At most ``MOST_HIDDEN`` of each kind are listed; if that many are, there may be more. ``unfinished``: an
-    interrupted copy left its staging directory in the source.
+    At most ``MOST_HIDDEN`` names of each kind are listed; a list of that length may be incomplete. ``unfinished``: an
+    interrupted copy left its staging directory in the source, or beside it.
     """
 
     missing: tuple[str, ...] = ()
@@ -32,15 +32,15 @@ class Hiding:
 HidingState = Hiding | NotYetVisible
 
 MOST_HIDDEN = 100
-"""The most entries that are listed: enough to decide, and to show."""
+"""The most entries of each kind that are listed: enough to decide, and to show."""
 
 
 @dataclass(frozen=True)
 class Hidden(Located[HidingState]):
-    """What a bind mount of ``source`` on ``path`` would hide; nothing if something is mounted on ``path``.
+    """What a bind mount of ``source`` on ``path`` would hide; an empty ``Hiding`` if ``path`` already has a mount.
 
-    Entries are equal if kind, mode, owner, group and content are equal and, if `getfattr` is installed, also
-    the ACL, capabilities and the user's extended attributes. Times do not count.
+    Entries are equal if kind, mode, owner, group and content are equal and, if `getfattr` is installed, also the ACL,
+    capabilities and the user's extended attributes. Times do not count.
     """
 
     path: str
@@ -62,14 +62,14 @@ class Hidden(Located[HidingState]):
         return ("; ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"\n{_HIDDEN}",)
 
     def parse(self, *outputs: Output) -> HidingState:
-        """What would be hidden. Raises ``LookFailed`` where the comparison fails, with the reason that a tool gave."""
+        """What would be hidden. Raises ``LookFailed`` if the comparison fails; the message has the tool's reason."""
         (found,) = outputs
         records = [record for record in found.text.split("\0") if record]
         why = records.pop()[1:] if records and records[-1].startswith(_WHY) else ""
         if found.status or not records or records.pop() != _END or not _are_whole(records):
             reason = f" ({why})" if why else ""
             raise LookFailed(f"the content of {self.path} cannot be compared{reason}", advice=UNSEEN_ADVICE)
-        # Whatever the first section has of the target alone is missing. All else that is not the same differs.
+        # A name that the first section lists for the target only is missing from the source. All other names differ.
         end = records.index(_SECTION) if _SECTION in records else len(records)
         theirs = [record for record in records if record.startswith("\t.")]
         different = _names((*(record[1:] for record in theirs), *records[end:]))
@@ -77,21 +77,24 @@ class Hidden(Located[HidingState]):
         return Hiding(missing[:MOST_HIDDEN], different[:MOST_HIDDEN], _LEFT in records)
 
     def in_empty(self) -> HidingState:
-        """The value if the path's directory is empty."""
+        """An empty ``Hiding``: an empty filesystem has nothing to hide."""
         return Hiding()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> HidingState:
-        """The value once a filesystem is mounted at the path; see ``Located``."""
+        """An empty ``Hiding``: the path has a mount."""
         return Hiding()
 
 
 def staging(source: str, kind: str) -> str:
-    """The directory for a copy whose entries are moved to their places later: on the source's own filesystem."""
+    """The temporary directory for a copy, whose entries are moved to their places later.
+
+    It is on the filesystem of ``source``: inside ``source`` if ``kind`` is ``directory``, otherwise beside it.
+    """
     return unfinished(f"{source}/" if kind == "directory" else source)
 
 
 def _are_whole(records: list[str]) -> bool:
-    """Whether both lists of a section came to their ends; one that is cut need not show it."""
+    """Whether both lists of every section are complete. A section that was cut to its limit may lack the end marks."""
     sections = "".join(f"\0{record}" for record in records).split(f"\0{_SECTION}")[:-1]
     return all(section.count("\0") >= _CUT or ("\t!source" in section and "!target" in section) for section in sections)
 
@@ -105,17 +108,18 @@ def _names(records: Iterable[str]) -> tuple[str, ...]:
 _END, _LEFT, _SECTION, _WHY = "end", "left", "section", "?"
 _CUT = 2 * MOST_HIDDEN
 
-# Every entry becomes a record, its name first: what is at the target, and, of the same names, what is in
-# the source. comm(1) prints those that only one side has; of the source, with a TAB before it. A name that
-# only the target has is missing, one that both have differs. Each side ends its records with a mark, so that
-# a list that broke off does not look like one that agrees. Properties are compared first, and then, of
-# entries that have the same, the contents and the attributes.
-# Without a source directory, all of the target is missing; its list gets the same marks.
-# An empty file at either place is no more than a place to bind to, and a file's owner and mode are declared.
+# Each entry of the target becomes a record that begins with its name, and so does the entry of the same name in the
+# source. comm(1) prints the records that only one side has, those of the source after a TAB. A name with a record of
+# the target only is missing from the source; a name with a record of each side differs. Each side ends its records with
+# a mark, so that an incomplete list does not look like an equal one. Properties are compared first; for entries with
+# equal properties, the contents and the attributes follow.
+# If the source is no directory, every entry of the target is missing; their list ends with the same marks.
+# An empty file, as target or source, only serves as a place to bind to. The owner and mode of a file that is bound are
+# not compared, because the play declares them.
 # The second input of comm(1) is opened in /proc: /dev/fd is a link that only some init systems make.
-# The last record, after the end, is the first error of a tool. stat(1) reports each name that the source lacks: that is
-# no error, and would mix with a line of another tool, because it writes a line in pieces. A tool reports SIGPIPE (13)
-# if the one that reads from it has ended.
+# The last record, after the end mark, is the first error message of a tool. stat(1) reports each name that the source
+# lacks. These messages are discarded: they are no errors, and as stat(1) writes a line in pieces, they could mix with
+# the message of another tool. Messages about SIGPIPE (13) are discarded too: a tool prints one if its reader has ended.
 _HIDDEN = rf"""
 {{ {{
 end() {{ printf '%s\0' {_END}; exit 0; }}

@@ -1,6 +1,6 @@
-"""The devices that the kernel has made of a device: mappings, logical volumes, arrays, and what lies on those.
+"""The devices above a device: mappings, logical volumes and arrays on it, and the devices that lie on these.
 
-Nothing is read from any of them, because one may be suspended: sysfs and udev's database show all of it.
+None of these devices is read, because one may be suspended: sysfs and udev's database show everything.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from subfloor.storage.sizes import rounded
 
 @dataclass(frozen=True)
 class Holder:
-    """A device above another; ``size`` in bytes. ``uuid``: that of device-mapper; "" for a device of another kind.
+    """A device above another; ``size`` in bytes. ``uuid``: its UUID in device-mapper; "" for a device of another kind.
 
-    ``content``: as udev knows it. ``mounts``: the paths at which it is mounted.
+    ``content``: from udev's database; None if udev knows none. ``mounts``: the paths at which the device is mounted.
     """
 
     node: str
@@ -39,7 +39,7 @@ class Holder:
 
     @property
     def closes(self) -> str:
-        """The command that stops or closes the device; "" if it is not known."""
+        """The command that stops or closes the device; "" if no such command is known."""
         name = self.node.removeprefix("/dev/mapper/")
         if self.uuid.startswith("CRYPT-"):
             return shlex.join(("cryptsetup", "close", name))
@@ -49,14 +49,17 @@ class Holder:
 
 
 _GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
-"""The name of the group in that of a logical volume's device, in which a hyphen of the name is doubled (lvm(8))."""
+"""Finds the group's name in the device-mapper name of a logical volume, where hyphens in names are doubled (lvm(8))."""
 
 _ARRAY = re.compile(r"/dev/md(/[A-Za-z])?[^/]*")
 
 
 @dataclass(frozen=True)
 class Holders(Subject[tuple[Holder, ...]]):
-    """All devices above a disk or partition, and above its partitions; by the kernel's node. The lower ones first."""
+    """All devices above a disk or partition, and above its partitions; lower devices come first.
+
+    ``node``: the kernel's path of the disk or partition.
+    """
 
     node: str
 

@@ -1,4 +1,4 @@
-"""The images of an active logical volume of a RAID type, as the kernel has them: whole, and in sync, or not.
+"""The images of an active logical volume of a RAID type: whether the kernel lost some, and whether all are in sync.
 
 Source: Documentation/admin-guide/device-mapper/dm-raid.rst, "Status Output". A look activates nothing.
 """
@@ -14,7 +14,7 @@ from subfloor.core.machine import Output, Subject
 
 @dataclass(frozen=True)
 class Images:
-    """``failed``: how many of the ``count`` images the kernel has lost; ``syncing``: others are not in sync yet."""
+    """``failed``: how many of the ``count`` images the kernel lost; ``syncing``: another image is not in sync yet."""
 
     WORDS: ClassVar[dict[str, str]] = {"failed": "failed images"}
 
@@ -28,7 +28,7 @@ class Images:
 
 @dataclass(frozen=True)
 class ImagesOf(Subject[Images | None]):
-    """The images of the mapped device at this path; None if it is not active, or is of another type."""
+    """The images of the mapped device at this path; None if the device is not active, or of no RAID type."""
 
     path: str
 
@@ -36,12 +36,12 @@ class ImagesOf(Subject[Images | None]):
         return f"images of {self.path}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe, which is asked of the kernel."""
+        """One probe: dmsetup(8) asks the kernel."""
         path = shlex.quote(self.path)
         return (f"[ ! -b {path} ] || timeout -k 1 10 dmsetup status --target raid {path}",)
 
     def parse(self, *outputs: Output) -> Images | None:
-        """The images. Raises ``ValueError`` for what dmsetup does not print."""
+        """The images, or None. Raises ``ValueError`` if the output does not have dmsetup's form."""
         words = outputs[0].text.split()
         if outputs[0].status or "raid" not in words:
             return None

@@ -1,6 +1,6 @@
 """The header of a LUKS container: its key slots, and the flags for opening it.
 
-Only what can be read without a key: a look opens no container.
+Only data that needs no key is read: a look opens no container.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from subfloor.core.machine import Output, Subject
 from subfloor.observe.device_names import node_probe
 
 ALLOW_DISCARDS = "allow-discards"
-"""The flag of a header by which every opening passes discards to the disk (cryptsetup(8), --persistent)."""
+"""The flag in a header that makes an open container pass discards to the disk (cryptsetup(8), --persistent)."""
 
 
 @dataclass(frozen=True)
 class Header:
     """``version``: 1 or 2; ``slots``: the numbers of the key slots that hold a key; ``flags``: in cryptsetup's words.
 
-    ``offset``: the bytes before its data, if these take all that is behind them; None: its size does not depend on
-    that of its volume. Of a header of version 1 only the version is known.
+    ``offset``: where the data begins, in bytes, if the data reaches to the end of the volume, whatever the volume's
+    size; otherwise None. For version 1, only the version is known.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"slots": "key slots"}
@@ -41,7 +41,7 @@ class Header:
 
 @dataclass(frozen=True)
 class LuksHeader(Subject[Header | None]):
-    """The header on a device, by the path that the play gives it; None where there is none."""
+    """The LUKS header on a device; None if there is none. ``device``: the path in the play."""
 
     device: str
 
@@ -49,11 +49,11 @@ class LuksHeader(Subject[Header | None]):
         return f"LUKS header of {self.device}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe: cryptsetup is started only where the device begins as a container does."""
+        """One probe, which starts cryptsetup only if the device begins as a LUKS2 container does."""
         return (f"{node_probe(self.device)}\n{_PROBE}",)
 
     def parse(self, *outputs: Output) -> Header | None:
-        """The header. Raises ``LookFailed`` where it cannot be read."""
+        """The header; None if there is none. Raises ``LookFailed`` if the header cannot be read."""
         (output,) = outputs
         version, _, dump = output.text.partition("\n")
         if output.status == 127:
@@ -71,7 +71,7 @@ class LuksHeader(Subject[Header | None]):
 
 
 def _header(dump: Mapping[str, Any]) -> Header:
-    """From the JSON area of a header (LUKS2 on-disk format, section 3)."""
+    """The header, from its JSON area (LUKS2 on-disk format, section 3). Raises ``ValueError`` for any other JSON."""
     try:
         flags = dump["config"].get("flags", ())
         slots = frozenset(map(int, dump["keyslots"]))
@@ -81,7 +81,7 @@ def _header(dump: Mapping[str, Any]) -> Header:
 
 
 def _offset(segments: Mapping[str, Mapping[str, Any]]) -> int | None:
-    """Where the data begins, of a container with one segment that reaches to the end of its volume."""
+    """Where the data begins, in bytes, if it is one segment that reaches to the end of the volume; otherwise None."""
     (first, *more) = segments.values()
     whole = not more and first["type"] == "crypt" and first["size"] == "dynamic"
     return int(first["offset"]) if whole else None

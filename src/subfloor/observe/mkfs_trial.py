@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from subfloor.core.machine import Output, Subject
 
-# In memory if there is a tmpfs for it. If no file can be made, the result is unknown, and nothing is refused for that.
+# The file is in memory if there is a tmpfs. If no file can be made, the result is unknown: nothing is refused.
 _TRY = """
 f=$(mktemp -p /dev/shm subfloor.XXXXXXXX || mktemp) || exit 0
 trap 'rm -f -- "$f"' EXIT; trap 'exit 0' HUP INT TERM
@@ -23,15 +23,16 @@ _SHOWN = 2
 """The number of lines of the program's output that are reported."""
 
 _REASON = re.compile(r"error|must|too |invalid|unknown|unrecognized|illegal|not (sufficient|enough)|minimum", re.I)
-"""Matches lines that give a reason; some programs print a banner before them, some a page of usage after them."""
+"""Matches lines that give a reason. Some programs print a banner before such a line, or a page of usage after it."""
 
 
 @dataclass(frozen=True)
 class Trial(Subject[str]):
-    """Why a program would fail on a device of ``size`` bytes; "" if it would succeed.
+    """Why a program would fail on a device of ``size`` bytes; "" if it would succeed, or if this is unknown.
 
-    ``argv`` without the device, which comes last; ``env``: pairs that are added to its environment.
-    The trial uses a sparse file, in memory if there is a tmpfs on /dev/shm, and removes it.
+    ``argv``: the command without the device, which comes last. ``env``: names and values that are added to the
+    command's environment. The trial uses a sparse file, in memory if there is a tmpfs on /dev/shm, and removes the
+    file.
     """
 
     argv: tuple[str, ...]
