@@ -1,4 +1,4 @@
-"""Mount points: what is mounted there, and how mounting something changes every subject below."""
+"""Mount points: what is mounted there, and how mounting something changes every subject below that path."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from subfloor.observe.path import NotYetVisible, PathState, below, is_below, rea
 
 @dataclass(frozen=True)
 class Mounted:
-    """A mount; ``root`` is the path inside the filesystem, ``/`` except for binds and subvolumes.
+    """A mount; ``root`` is the path inside the filesystem that is mounted, ``/`` except for binds and subvolumes.
 
-    A promise names only the options that were requested; the kernel adds its own. ``halted``: the kernel
-    made the filesystem read-only, as it does after an error. ``unsure``: names of options that a promise
-    leaves out, but that may be in force.
+    A promise names only the options that were requested; the kernel adds its own. ``halted``: the kernel made the
+    filesystem read-only, as it does after an error. ``unsure``: names of options that a promise leaves out, because it
+    is not known whether they will be in force.
     """
 
     source: str
@@ -34,7 +34,7 @@ class Mounted:
         return f"{self.source} ({self.type}{inside}{options})"
 
     def is_(self, other: Mounted) -> bool:
-        """Whether both are the same part of the same filesystem; options do not count."""
+        """Whether both mounts show the same part of the same filesystem; options do not count."""
         return (self.source, self.type, self.root) == (other.source, other.type, other.root)
 
 
@@ -44,12 +44,12 @@ AUTOMOUNT = "autofs"
 
 @dataclass(frozen=True)
 class MountState:
-    """What is mounted at a path: of several stacked mounts only the last one, ``top``, is visible.
+    """What is mounted at a path. Of several stacked mounts only the last one, ``top``, is visible.
 
-    ``real`` is the path without symbolic links. ``below``: other mounts under the path, which a mount on the
-    path would hide. ``buried``: mounts here that a later mount over a directory above hides. ``automount``:
-    systemd (or another automounter) mounts something here at the first access; this is a way of mounting, and
-    does not count as a mount.
+    ``under``: the others, which ``top`` hides. ``real``: the path without symbolic links. ``below``: the paths of
+    mounts below this path, which a new mount on this path would hide. ``buried``: mounts at this path that a later
+    mount over a directory above hides. ``automount``: systemd (or another automounter) mounts something here at the
+    first access; the automount point itself does not count as a mount.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -119,13 +119,13 @@ class InUse:
     mounts: tuple[tuple[str, str, frozenset[str]], ...] = field(default=(), compare=False)
 
     def of(self, source: str) -> tuple[tuple[str, frozenset[str]], ...]:
-        """The mounts of one device: path and options."""
+        """The mounts of the device ``source``: path and options of each."""
         return tuple((path, options) for node, path, options in self.mounts if node == source)
 
 
 @dataclass(frozen=True)
 class DevicesMounted(Subject[InUse]):
-    """Every device that is mounted. The kernel keeps some options for all mounts of a filesystem."""
+    """Every device that is mounted. The kernel keeps some options once for all mounts of a filesystem."""
 
     def __str__(self) -> str:
         return "devices that are mounted"
@@ -154,7 +154,7 @@ class MountLocation:
         return f"{self.source} ({self.type}) at {self.at}"
 
     def inside(self, path: str) -> str:
-        """The path inside the filesystem for a path on this mount."""
+        """Where ``path``, which lies on this mount, is inside the filesystem."""
         return posixpath.normpath(posixpath.join(self.root, posixpath.relpath(path, self.at)))
 
 
@@ -182,10 +182,10 @@ class UnderlyingMount(Subject[MountLocation]):
 
 
 def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hidden: NotYetVisible | None) -> Machine:
-    """The machine after something is mounted at a path: it hides what was below.
+    """The machine after ``mounted`` is mounted at the path ``at``: the mount hides what was at and below it.
 
-    ``root``: the root directory of what is mounted. ``hidden``: why its content cannot be seen before the real
-    mount; None for a filesystem that is known to be empty.
+    ``root``: the root directory of the mounted filesystem. ``hidden``: why the content of the filesystem cannot be seen
+    before the mount is really made; None if the filesystem is known to be empty.
     """
     changes: dict[AnySubject, Any] = dict(below(machine, at, root, hidden))
     for subject in machine:
@@ -207,7 +207,7 @@ def mounting(machine: Machine, at: str, mounted: Mounted, *, root: PathState, hi
 def remounting(
     machine: Machine, at: str, options: frozenset[str], shared: frozenset[str], names: frozenset[str]
 ) -> Machine:
-    """The machine after a mount got these options, and every mount of its filesystem the ``shared`` ones.
+    """The machine after the mount at ``at`` got ``options``, and all other mounts of its filesystem got ``shared``.
 
     ``names``: the names of all options that the kernel keeps for a filesystem as a whole. If it becomes writable, it
     is so at all of its mounts.

@@ -25,8 +25,8 @@ done <<LIST
 $mounts
 LIST
 """
-"""The list, then ``@ SOURCE NODE`` for each device that it shows by another name than the kernel's own: it shows the
-source as mount(2) received it."""
+"""Prints the kernel's list of mounts, then ``@ SOURCE NODE`` for each device that the list shows by another name than
+the canonical one: the list shows a source as mount(2) received it."""
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
@@ -52,7 +52,7 @@ class MountInfo:
 
 @lru_cache(maxsize=2)  # all mount points of a play parse the same list
 def parse(text: bytes) -> tuple[MountInfo, ...]:
-    """The mounts, in the kernel's order: of several on one path only the last one is visible."""
+    """The mounts, in the kernel's order. Of several mounts at one path only the last one is visible."""
     lines = [line for line in text.split(b"\n") if line]
     links = dict(_link(line) for line in lines if line.startswith(b"@ "))
     mounts = (_mount(line) for line in lines if not line.startswith(b"@ "))
@@ -65,9 +65,9 @@ def _link(line: bytes) -> tuple[str, str]:
 
 
 def way(mounts: tuple[MountInfo, ...], path: str) -> tuple[MountInfo, ...]:
-    """The mounts crossed on the way to a path without symbolic links; the path lies on the last one.
+    """The mounts that are crossed from the root to ``path``, which has no symbolic links and lies on the last one.
 
-    The kernel still lists a mount that another one hides, under its old path; it is not crossed.
+    A mount that another one hides is not crossed, though the kernel still lists it, under its old path.
     """
     ids = {mount.id for mount in mounts}
     crossed: list[MountInfo] = []
@@ -83,7 +83,10 @@ def _prefixes(path: str) -> tuple[str, ...]:
 
 
 def _next(mounts: tuple[MountInfo, ...], ids: set[int], crossed: list[MountInfo], path: str) -> MountInfo | None:
-    """The mount at ``path`` on the mount crossed last. (In a chroot the first mount's parent is not listed.)"""
+    """The mount at ``path`` that lies on the mount crossed last; None if there is none.
+
+    In a chroot the parent of the first mount is not listed.
+    """
     parents = (
         {crossed[-1].id}
         if crossed
@@ -115,7 +118,7 @@ _HALTED = frozenset({"ro", "emergency_ro", "shutdown"})
 
 
 def _options(own: frozenset[str], within: frozenset[str]) -> frozenset[str]:
-    """The mount's own options override the filesystem's; but if either is read-only, the result is read-only."""
+    """The options of a mount, ``own``, and of its filesystem, ``within``; read-only if one of the two is."""
     read_only = "ro" in own or within & _HALTED
     return own - {"ro", "rw"} | within - {"ro", "rw"} | {"ro" if read_only else "rw"}
 
@@ -125,7 +128,7 @@ def _split(options: bytes) -> frozenset[str]:
 
 
 def escaped(path: str) -> str:
-    """A path in the kernel's notation."""
+    """A path in the kernel's notation; see ``unescaped``."""
     return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in path)
 
 

@@ -26,7 +26,7 @@ system_of() (
 """
 """A piece of sh: `system_of ROOT LINK` prints the store path that a profile, or a generation of it, leads to.
 
-Links in a store are absolute paths of the installed system, so they cannot simply be followed.
+These links contain absolute paths of the installed system, so outside of that system they cannot simply be followed.
 """
 
 _STORED = (
@@ -59,7 +59,7 @@ SourcesState = Sources | NotYetVisible | Unknown
 
 @dataclass(frozen=True)
 class Configuration(Located[SourcesState]):
-    """A directory with a configuration, without git's own files and without unfinished files of subfloor."""
+    """The files in a configuration directory, except git's own files and unfinished files of subfloor."""
 
     path: str
 
@@ -80,7 +80,7 @@ class Configuration(Located[SourcesState]):
         return Sources(tuple(sorted((name.removeprefix("./"), digest) for digest, name in entries)))
 
     def in_empty(self) -> SourcesState:
-        """The value if the path's directory is empty."""
+        """A value without files: an empty filesystem has none."""
         return Sources()
 
 
@@ -88,8 +88,8 @@ class Configuration(Located[SourcesState]):
 class System:
     """An installed system: its store path, the recorded digest of its configuration, and whether it boots.
 
-    ``made_from`` is empty if there is no record of this system. ``boots``: the boot partition has a boot
-    loader, and a boot entry that starts this system, whose kernel and initrd have their full length.
+    ``made_from``: the digest; "" if there is no record of this system. ``boots``: the boot partition has a boot loader,
+    and a boot entry that starts this system, whose kernel and initrd have their full length.
     """
 
     path: str | Unknown
@@ -105,10 +105,10 @@ SystemState = System | Absent | NotYetVisible
 
 @dataclass(frozen=True)
 class InstalledSystem(Located[SystemState]):
-    """The system that the profile under ``path``, an install root, leads to.
+    """The system that the profile under the install root ``path`` leads to.
 
-    ``boot``: where the boot partition is mounted, empty if it does not matter. ``record``: the file that records
-    what a system was made from, as ``DIGEST STORE-PATH``.
+    ``boot``: where the boot partition is mounted; "" if it does not matter whether the system boots. ``record``: the
+    path of the file that records, as ``DIGEST STORE-PATH``, from which configuration a system was made.
     """
 
     path: str
@@ -120,7 +120,7 @@ class InstalledSystem(Located[SystemState]):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that its value depends on."""
+        """Every path that the value depends on."""
         return (self.path, posixpath.join(self.path, PROFILES), self.record, *((self.boot,) if self.boot else ()))
 
     def probes(self) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class InstalledSystem(Located[SystemState]):
         return System(said["system"], made_from, not self.boot or {"loader", "entry"} <= said.keys())
 
     def in_empty(self) -> SystemState:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no system."""
         return Absent()
 
 
@@ -187,10 +187,10 @@ LeftoversState = Leftovers | NotYetVisible
 
 @dataclass(frozen=True)
 class BootLeftovers(Located[LeftoversState]):
-    """Files on the boot partition that make the boot loader's installer fail, or that it would take for complete.
+    """Files on the boot partition that make the boot loader's installer fail, or that the installer takes for complete.
 
-    As long as there is no ``record``, every kernel and initrd of a generation there is compared with the store's,
-    byte by byte. With a record they are known to have been flushed, and are not read.
+    If the file ``record`` is missing, every kernel and initrd of a generation on the boot partition is compared with
+    the one in the store, byte by byte. If the record is there, they were flushed, and are not read.
     """
 
     path: str
@@ -202,7 +202,7 @@ class BootLeftovers(Located[LeftoversState]):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that its value depends on."""
+        """Every path that the value depends on."""
         return (self.path, posixpath.join(self.root, PROFILES), self.record)
 
     def probes(self) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ class BootLeftovers(Located[LeftoversState]):
         return Leftovers(frozenset(found.text.split("\0")) - {""})
 
     def in_empty(self) -> LeftoversState:
-        """The value if the path's directory is empty."""
+        """A value without paths: an empty filesystem has no leftovers."""
         return Leftovers()
 
 

@@ -1,7 +1,7 @@
-"""Processes that have a disk's partitions open, so that the kernel cannot take a changed table.
+"""Processes that have a disk's partitions open, so the kernel cannot load a changed table.
 
-It is read only after a failure, because it goes through the open files of every process. fuser(1) does the
-same, but an installer may lack it. It does not see files that are open in another kernel, such as a guest's.
+This is read only after a failure, because the probe goes through the open files of every process. fuser(1) does the
+same, but an installer may lack it. Files that are open in another kernel, such as a guest's, are not seen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class DeviceUser:
 
 @dataclass(frozen=True)
 class DeviceUsers(Subject[tuple[DeviceUser, ...]]):
-    """The processes that have a partition of a disk open; the disk by the kernel's own path."""
+    """The processes that have a partition of a disk open. ``disk``: the kernel's own path."""
 
     disk: str
 

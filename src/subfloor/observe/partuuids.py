@@ -1,4 +1,4 @@
-"""Where this machine names partitions by their PARTUUIDs: what mounts at boot, and the firmware's boot entries."""
+"""Where this machine names partitions by their PARTUUIDs: in files for the boot, and in the firmware's boot entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from subfloor.core.machine import Output, Subject
 
 FIRMWARE = "the firmware's boot entry"
-"""How the place of a name in the firmware begins, in words."""
+"""The first words of ``where`` for a name in the firmware."""
 
 _PROBE = r"""
 for file in /etc/fstab /etc/crypttab /proc/cmdline; do
@@ -33,14 +33,14 @@ _HARD_DRIVE = re.compile(r"04012a00[0-9a-f]{40}([0-9a-f]{32})0202")
 
 @dataclass(frozen=True)
 class Naming:
-    """A place that names a partition by its PARTUUID, in words."""
+    """A place that names a partition by its PARTUUID. ``where``: the place, in words; ``uuid``: the PARTUUID."""
 
     where: str
     uuid: UUID
 
     @property
     def in_firmware(self) -> bool:
-        """Whether the firmware names it, to find what it starts."""
+        """Whether the place is a boot entry of the firmware."""
         return self.where.startswith(FIRMWARE)
 
 
@@ -56,7 +56,7 @@ class PartuuidNames(Subject[tuple[Naming, ...]]):
         return (_PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Naming, ...]:
-        """The places, in their order, each once."""
+        """The places in the order of the probe's output, each once."""
         return tuple(dict.fromkeys(each for line in outputs[0].text.split("\n") for each in _named(line)))
 
 

@@ -70,7 +70,7 @@ class Mode(int):
 
 @dataclass(frozen=True)
 class Node:
-    """Something at a path. ``mode``: the permission bits. Owner and group, by name and by number."""
+    """Something at a path. ``mode``: the permission bits. ``owner``, ``group``: sets of a name and a number."""
 
     kind: str
     mode: int = 0o755
@@ -96,21 +96,21 @@ def directory(mode: int = 0o755, owner: frozenset[str] = ROOT, group: frozenset[
 
 
 class Located(Subject[T]):
-    """A subject in the file tree, so a mount at or above it changes its value."""
+    """A subject in the file tree: a mount at or above its path changes its value."""
 
     path: str
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every path that its value depends on."""
+        """Every path that the value depends on."""
         return (self.path,)
 
     @abstractmethod
     def in_empty(self) -> T:
-        """The value if the path's directory is empty."""
+        """The value if the filesystem that the path lies on is known to be empty."""
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> T | PathState | NotYetVisible:
-        """The value after a filesystem is mounted at its path; ``root`` is the filesystem's root directory.
+        """The value after a filesystem is mounted at the subject's path; ``root`` is the filesystem's root directory.
 
         ``hidden``: why the filesystem's content cannot be seen yet; None if it is known to be empty.
         """
@@ -146,11 +146,11 @@ class Path(Located[PathState]):
         return _node(found.text) if found.text else Absent()
 
     def in_empty(self) -> PathState:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has nothing at the path."""
         return Absent()
 
     def when_mounted(self, root: PathState, hidden: NotYetVisible | None) -> PathState:
-        """The value after a filesystem is mounted at the path; see ``Located``."""
+        """The root directory of the filesystem, which is visible at the path."""
         return root
 
 
@@ -158,8 +158,8 @@ UNSEEN_ADVICE = "run this as root, check that `stat` is installed, and check the
 
 _IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
 
-# If there is nothing at a path: prints the nearest existing path above it, if that is not a directory. Not seeing
-# anything is no proof of absence: a directory that may not be searched, or a missing `stat`, is a failure.
+# If there is nothing at a path: prints the nearest existing path above, if that is not a directory. To see nothing is
+# no proof of absence: a directory that may not be searched, or a missing `stat`, is a failure.
 _NOTHING = r"""
 command -v stat >/dev/null && [ ! -e "$p" ] && [ ! -L "$p" ] || exit 1
 while [ ! -e "$p" ] && [ ! -L "$p" ]; do p=${p%/*}; p=${p:-/}; done
@@ -179,7 +179,7 @@ def _node(text: str) -> Node:
 
 @dataclass(frozen=True)
 class Text:
-    """The content of a file. A long one is cut, and then equals no declared content."""
+    """The content of a file. After ``LONGEST`` bytes it is cut, and then equals no declared content."""
 
     content: bytes
 
@@ -190,7 +190,7 @@ class Text:
 TextState = Text | Absent | NotYetVisible
 
 LONGEST = 1 << 20
-"""The most bytes that are read of a file."""
+"""How many bytes of a file are read at most."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class TextFile(Located[TextState]):
         return Absent() if read.status == 3 else Text(read.stdout)
 
     def in_empty(self) -> TextState:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no file."""
         return Absent()
 
 
@@ -233,10 +233,10 @@ _TEMPORARY = UUID("6a3d4f0e-6b0a-5c3e-9d39-0d1f5a3b7c52")
 
 
 def unfinished(path: str) -> str:
-    """The temporary name under which a file is written: in the same directory, and used by nothing else.
+    """The path under which a file is written first: in the same directory, with a name that nothing else uses.
 
-    It is derived from the last part of the path, so that a rerun finds what an interrupted run left. A user may
-    have a file ``NAME.unfinished``; this name contains 122 bits of a hash, so no user picks it by chance.
+    The name is derived from the last part of ``path``, so a rerun finds what an interrupted run left. A user may have a
+    file ``NAME.unfinished``; this name contains 122 bits of a hash, so no user picks it by chance.
     """
     folder, name = posixpath.split(path)
     return posixpath.join(folder, f".subfloor-{uuid5(_TEMPORARY, name)}.unfinished")
@@ -256,7 +256,7 @@ def mode_of(text: str) -> int:
 def real_path(path: str) -> str:
     """A probe that prints ``path`` with symbolic links resolved in the part that exists.
 
-    Most paths contain no link; then no program is started, which saves time.
+    Most paths contain no link. For these the probe starts no program, which saves time.
     """
     return f"""p={shlex.quote(path)}; rest=
 while [ ! -e "$p" ] && [ ! -L "$p" ] && [ "$p" != / ]; do rest=/${{p##*/}}$rest; p=${{p%/*}}; p=${{p:-/}}; done
@@ -279,9 +279,10 @@ def seen(machine: Machine, subject: AnySubject) -> Any:
 
 
 def below(machine: Machine, at: str, root: PathState, hidden: NotYetVisible | None) -> Mapping[AnySubject, Any]:
-    """The new values of subjects at and below ``at`` after a filesystem is mounted there.
+    """The new values of all subjects at and below ``at`` after a filesystem is mounted there.
 
-    ``hidden`` None: the filesystem is known to be empty, and ``root`` is its root directory.
+    ``root``: the filesystem's root directory. ``hidden``: why its content cannot be seen yet; None if it is known to be
+    empty.
     """
     changes: dict[AnySubject, Any] = {}
     for subject in machine:

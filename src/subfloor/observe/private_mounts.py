@@ -1,9 +1,9 @@
-"""The sh that mounts filesystems read-only in a mount namespace of its own."""
+"""The functions in sh that mount filesystems read-only in a separate mount namespace."""
 
 from __future__ import annotations
 
-# Standard error is discarded, except where it is the reason to report. Nothing here is taken from the host but what is
-# mounted already: $stage is a tmpfs over a directory that every proc filesystem has.
+# Standard error is discarded, except where it gives a reason to report. The host needs no directory for this: $stage is
+# a tmpfs over a directory that every proc filesystem has.
 _STAGE = """
 exec 2>/dev/null
 stage=/proc/driver

@@ -1,4 +1,4 @@
-"""Filesystems that are not mounted, read where only one look sees their mounts: nothing is written, nothing stays."""
+"""Filesystems that are not mounted, read through mounts that only one look sees: nothing is written, no mount stays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from subfloor.observe.private_mounts import OPENING, PLACING
 
 @dataclass(frozen=True)
 class Unmounted:
-    """A filesystem that exists: its node, its type, and the UUID by which it is known as ours.
+    """An existing filesystem: its node, its type, and the UUID that shows that it is ours.
 
-    ``uuid`` empty: it is not known as ours. Then it is only read where it is mounted already, since a filesystem of
-    unknown origin may be made to attack the kernel that mounts it.
+    ``uuid`` is empty if the filesystem is not known as ours. Then it is not mounted for a look, but read where it is
+    mounted already: a filesystem of unknown origin may be made to attack the kernel that mounts it.
     """
 
     node: str
@@ -25,7 +25,10 @@ class Unmounted:
 
 @dataclass(frozen=True)
 class Place:
-    """A path at which ``root``, a path inside ``filesystem``, is shown; None: an empty filesystem, in memory."""
+    """A path at which ``root``, a path inside ``filesystem``, is shown.
+
+    ``filesystem`` None: the path shows an empty filesystem in memory.
+    """
 
     path: str
     filesystem: Unmounted | None = None
@@ -34,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a look got to see: by path, why a place is not shown; by node, what to know of a filesystem's content."""
+    """``missing``: why a place is not shown, by path; ``notes``: what a person should know of a content, by node."""
 
     missing: Mapping[str, str]
     notes: Mapping[str, str]
@@ -42,14 +45,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class PrivateView(Subject[Shown]):
-    """The machine as it is with these places mounted, the upper ones first.
+    """The machine as it is with these places mounted, in their order: upper paths first.
 
-    The mounts are made in a mount namespace that ends with the look, or with the connection. Nothing in it is seen from
-    outside; what is unmounted outside is unmounted in it too, so it keeps nothing in use. The kernel writes to a
-    filesystem that is mounted read-only: it records errors of an ext4, and removes its orphans, even with ``noload``.
-    So a filesystem is mounted from a loop device that is read-only, which lets no write through; only a btrfs,
-    whose devices the kernel identifies by their content, is mounted from its own. Other programs' locks are respected:
-    of the disks, and of a run of subfloor that mounts. The loop device is locked too, so that udev makes no link to it.
+    The mounts are made in a mount namespace that ends with the look, or with the connection. No process outside of it
+    sees them, and what is unmounted outside is unmounted in it too, so the namespace keeps no filesystem in use. The
+    kernel writes even to a filesystem that is mounted read-only: on an ext4 it records errors and removes orphans, even
+    with ``noload``. So a filesystem is mounted from a read-only loop device, which lets no write through. Only a btrfs
+    is mounted from its own device, because the kernel identifies its devices by their content. Locks of other programs
+    are respected: locks of the disks, and the lock of a run of subfloor that mounts. The loop device is locked too, so
+    that udev makes no link to it.
     """
 
     places: tuple[Place, ...]
@@ -60,11 +64,11 @@ class PrivateView(Subject[Shown]):
 
     @property
     def filesystems(self) -> tuple[Unmounted, ...]:
-        """Each filesystem once."""
+        """The filesystems of all places, each once."""
         return tuple(dict.fromkeys(each.filesystem for each in self.places if each.filesystem))
 
     def probes(self) -> tuple[str, ...]:
-        """The piece that mounts the places; it belongs into the script that ``around`` surrounds."""
+        """One probe, which mounts the places. It works only in the script that ``around`` surrounds."""
         numbers = {each: number for number, each in enumerate(self.filesystems, 1)}
         lines = (
             f"place {number} {shlex.quote(each.path)} {numbers.get(each.filesystem, 0) if each.filesystem else 0} "
@@ -74,10 +78,10 @@ class PrivateView(Subject[Shown]):
         return ("\n".join((PLACING, *lines)),)
 
     def around(self, text: str) -> str:
-        """The sh that runs a script where the filesystems can be mounted.
+        """The sh that runs the script ``text`` in a namespace with the filesystems mounted.
 
-        The script comes by standard input, since an argument may be too short for it. If the script could not
-        start, the output is the reason.
+        The script is passed by standard input, since it may be too long for an argument. If the script could not start,
+        the output is the reason.
         """
         opened = (
             f"( open_fs {number} {shlex.quote(each.node)} {each.type} {shlex.quote(each.uuid)} </dev/null"
@@ -91,12 +95,12 @@ class PrivateView(Subject[Shown]):
         )
 
     def not_shown(self, said: str) -> Shown:
-        """What is shown if the namespace could not be made: nothing. ``said``: the reason that a program printed."""
+        """The value if the namespace could not be made: no place is shown. ``said``: the output with the reason."""
         why = next((line.strip() for line in reversed(said.split("\n")) if line.strip()), "unshare failed")
         return Shown({each.path: why for each in self.places}, {})
 
     def parse(self, *outputs: Output) -> Shown:
-        """What is shown."""
+        """Which places are not shown, and why; and notes about the content of filesystems."""
         (said,) = outputs
         missing, notes = {}, {}
         for line in said.text.split("\n"):
