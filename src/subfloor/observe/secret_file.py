@@ -1,4 +1,4 @@
-"""Files with secret content: it is compared, and never shown."""
+"""Files with secret content, which is compared but never shown."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class SecretFile(Located[Secret | Absent | NotYetVisible]):
         )
 
     def in_empty(self) -> Absent:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no file."""
         return Absent()

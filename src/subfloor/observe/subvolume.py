@@ -13,7 +13,8 @@ from subfloor.observe.path import Absent, Located, NotYetVisible
 from subfloor.storage import sizes
 
 COMPRESSIONS = ("zlib", "lzo", "zstd", "none")
-"""The values of the property ``compression`` (btrfs-property(8)). ``none`` disables it for any mount options."""
+"""The values of the property ``compression`` (btrfs-property(8)). ``none``: no compression, whatever the mount options.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Subvolume(Located[Found]):
         return (f"p={shlex.quote(self.path)}\n{_PROBE}",)
 
     def parse(self, *outputs: Output) -> Found:
-        """The subvolume. Raises ``LookFailed`` if its properties cannot be read."""
+        """The subvolume, or ``Absent``. Raises ``LookFailed`` if its properties cannot be read."""
         (found,) = outputs
         if found.status == _ABSENT:
             return Absent()
@@ -80,7 +81,7 @@ class Subvolume(Located[Found]):
         )
 
     def in_empty(self) -> Found:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no subvolume at a path."""
         return Absent()
 
 
@@ -104,12 +105,12 @@ printf 'end=\n'
 
 
 def _compression(said: str) -> str:
-    """The property's value, without a level; ``no`` means ``none``."""
+    """The value of the property without its level; ``no`` means ``none``."""
     name = said.partition(":")[0]
     return "none" if name == "no" else name
 
 
 def _limit(lines: list[str], id_: str) -> str | None:
-    """The column ``Max referenced`` of the subvolume's own group, ``0/ID``."""
+    """The limit, from the column ``Max referenced`` of the subvolume's quota group, ``0/ID``; None if there is none."""
     fields = next((line.split() for line in lines if line.startswith(f"0/{id_} ")), [])
     return sizes.show(int(fields[3])) if len(fields) > 3 and fields[3].isdecimal() else None

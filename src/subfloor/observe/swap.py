@@ -28,12 +28,13 @@ done <<LIST
 $swaps
 LIST
 """
-"""The list, then ``@ PATH NODE`` for each device that it shows by another name than the kernel's own: it shows the path
-that was opened. A kernel without swap has no such file, which is fine; a file that cannot be read is a failure."""
+"""Prints the kernel's list of areas, then ``@ PATH NODE`` for each device that the list shows by another name than the
+canonical one: the list shows the path that was opened. A kernel without swap has no such list, which is no failure; a
+list that cannot be read is a failure."""
 
 
 def areas(swaps: str) -> Iterator[tuple[str, int]]:
-    """The areas in use, by path, with their priorities, from the output of ``PROBE``.
+    """The path and the priority of each area in use, from the output of ``PROBE``.
 
     The kernel shows a device's path on the filesystem where its node was opened. If that filesystem is no longer
     mounted at /dev (it was a container's, or the initrd's), the path lacks ``/dev``.
@@ -49,7 +50,7 @@ def areas(swaps: str) -> Iterator[tuple[str, int]]:
 
 @dataclass(frozen=True)
 class SwapState:
-    """Whether the area is active, and its priority; None if the kernel chose it (a negative one)."""
+    """Whether the area is active, and its priority; None if the kernel chose the priority (a negative one)."""
 
     active: bool = False
     priority: int | None = None

@@ -18,9 +18,9 @@ from subfloor.storage import sizes
 class SwapInFileState:
     """A regular file as a swap area.
 
-    ``size``: such as ``8GiB``. ``holes``: its allocated blocks are fewer than its length needs. ``copied``: it is
-    copy-on-write on btrfs, so the kernel does not swap to it. ``content``: the type that blkid(8) reports, such as
-    ``swap``, or ``swsuspend`` for the image of a hibernated system. ``uuid``: the area's UUID. ``priority``: None if
+    ``size``: such as ``8GiB``. ``holes``: fewer blocks are allocated than the length of the file needs. ``copied``: the
+    file is copy-on-write on btrfs, so the kernel does not swap to it. ``content``: the type that blkid(8) reports, such
+    as ``swap``, or ``swsuspend`` for the image of a hibernated system. ``uuid``: the area's UUID. ``priority``: None if
     the kernel chooses it.
     """
 
@@ -53,7 +53,7 @@ class SwapInFile(Located[SwapInFileState | Absent | NotYetVisible]):
         return (f"p={shlex.quote(self.path)}\n{_PROBE}",)
 
     def parse(self, *outputs: Output) -> SwapInFileState | Absent:
-        """The area. Raises ``LookFailed`` if the file cannot be read."""
+        """The swap area, or ``Absent``. Raises ``LookFailed`` if the file cannot be read."""
         (found,) = outputs
         if found.status == _ABSENT:
             return Absent()
@@ -75,13 +75,14 @@ class SwapInFile(Located[SwapInFileState | Absent | NotYetVisible]):
         )
 
     def in_empty(self) -> SwapInFileState | Absent:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no file."""
         return Absent()
 
 
 _ABSENT = 3
 
-# The kernel lists the path by which a swap file was activated, with octal escapes; it may differ from ours (-ef).
+# The kernel lists the path by which a swap file was activated, with octal escapes. This path may differ from $p, so -ef
+# compares the files.
 _PROBE = rf"""
 [ -f "$p" ] && [ ! -L "$p" ] || exit {_ABSENT}
 stat -c 'size=%s
@@ -130,7 +131,7 @@ class ResumeOffset(Located[OffsetState]):
         return (f"p={shlex.quote(self.path)}\n{_OFFSET}",)
 
     def parse(self, *outputs: Output) -> OffsetState:
-        """The offset."""
+        """The offset, or ``Absent``."""
         (found,) = outputs
         if found.status:
             return Absent()
@@ -144,7 +145,7 @@ class ResumeOffset(Located[OffsetState]):
         return Offset(start // size) if start % size == 0 and length >= size else Absent()
 
     def in_empty(self) -> OffsetState:
-        """The value if the path's directory is empty."""
+        """``Absent``: an empty filesystem has no file."""
         return Absent()
 
 

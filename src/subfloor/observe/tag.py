@@ -18,7 +18,7 @@ from subfloor.observe.time_limits import ASK
 
 @dataclass(frozen=True)
 class Tagged:
-    """A device that carries the tag: its node, its content's type as blkid reports it, and its name in the table."""
+    """A device that carries the tag: its node, the type of its content as blkid reports it, its partition's name."""
 
     node: str
     type: str = ""
@@ -30,7 +30,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Tag(Subject[tuple[Tagged, ...]]):
-    """Every device that carries a tag: none, one, or too many."""
+    """All devices that carry a tag: none, one or several."""
 
     tag: str
 
@@ -42,7 +42,7 @@ class Tag(Subject[tuple[Tagged, ...]]):
         return (PROBE,)
 
     def parse(self, *outputs: Output) -> tuple[Tagged, ...]:
-        """The devices. Raises ``LookFailed`` if blkid is missing or a device does not answer."""
+        """The devices. Raises ``LookFailed`` if blkid is missing, or if none is found and a device does not answer."""
         (found,) = outputs
         if found.status == 127:
             raise LookFailed(f"the {self} cannot be searched for: blkid is missing", advice="install util-linux")
@@ -79,7 +79,7 @@ def _same(kind: str, found: str, wanted: str) -> bool:
 
 
 def devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each device's node, and what ``PROBE`` printed about it; its size in sectors of 512 bytes."""
+    """The node of each device, and what ``PROBE`` printed about it; ``size`` in sectors of 512 bytes."""
     about: dict[str, str] = {}
     for line in text.split("\n"):
         if line.startswith("device "):
@@ -91,7 +91,7 @@ def devices(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 # udev's database is read first, so a device that no longer answers delays nothing. Only a device unknown to udev is
-# read, for some seconds at most. Directories in sysfs have ! for the / in names such as cciss/c0d0.
+# read, for some seconds at most. sysfs has ! in place of the / in names such as cciss/c0d0.
 PROBE = rf"""
 {NODE}
 {ASK}

@@ -1,13 +1,13 @@
-"""Programs that read devices, in sh, without waiting for a device that no longer answers."""
+"""Functions in sh that run programs which read devices, without waiting for a device that no longer answers."""
 
 from __future__ import annotations
 
 MOST_SILENT = 3
-"""The number of calls of blkid without an answer to wait for. After that no device is read, so that a look ends well
-within its subject's patience."""
+"""How many calls of blkid may stay without an answer. After that no device is read, so that a look ends well within its
+subject's patience."""
 
-# A read may wait in the kernel, where no signal ends it, and `timeout` waits for its child. So both run in the
-# background, and only what they print is waited for.
+# A read may wait in the kernel, where no signal ends it, and `timeout` waits for its child. So `timeout` and the
+# command run in the background, and only their output is waited for.
 BOUNDED = r"""
 bounded() { # seconds, and a command. Sets $answer, what it printed, and $status: its own, or `silent`.
     status=silent
@@ -31,4 +31,5 @@ ask() {{ # the words of blkid. Sets $answer, and $status: that of blkid, or `sil
     case $status in 0 | 2 | 8) ;; *) status=silent silent=$((silent + 1));; esac
 }}
 """
-"""The same, and one that asks blkid(8), which exits with 2 if it finds nothing, and with 8 if that is ambivalent."""
+"""``bounded``, and a function in sh that runs blkid(8) with it. blkid exits with 2 if it finds nothing, and with 8 if
+signatures contradict each other."""

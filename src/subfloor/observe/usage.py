@@ -22,7 +22,7 @@ UsedState = Used | NotYetVisible
 
 @dataclass(frozen=True)
 class Usage(Located[UsedState]):
-    """The space used on the filesystem at a path. If it is unknown, the kernel decides whether a new size fits."""
+    """The space used on the filesystem at a path. If this is unknown, the kernel decides whether a new size fits."""
 
     path: str
 
@@ -43,11 +43,11 @@ class Usage(Located[UsedState]):
         return Used(block * (blocks - free))
 
     def in_empty(self) -> UsedState:
-        """The value if the path's directory is empty."""
+        """0 bytes in use: the filesystem is empty."""
         return Used()
 
 
-# At an automount point statfs(2) would cause the real mount, but a look must change nothing.
+# At an automount point statfs(2) would trigger the real mount, but a look must change nothing.
 _USAGE = """
 while read -r _ _ _ _ at rest; do
     [ "$at" != "$mounted" ] || last=$rest

@@ -1,6 +1,6 @@
-"""A volume group by its name: its physical and logical volumes, and the tags that show whose they are.
+"""A volume group by its name: its physical and logical volumes, and the tags that show to which play they belong.
 
-LVM is asked read-only: nothing is activated, no lock is taken, and no cache or backup is written.
+LVM runs read-only: nothing is activated, no lock is taken, and no cache or backup is written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from subfloor.storage.sizes import rounded
 
 @dataclass(frozen=True)
 class Physical:
-    """A physical volume. ``extents``: their number; ``node``: its device; ``missing``: the machine does not have it."""
+    """A physical volume. ``extents``: their number. ``missing``: the machine lacks the device. ``node``: the device, or
+    "".
+    """
 
     uuid: str
     extents: int
@@ -33,10 +35,10 @@ class Physical:
 
 @dataclass(frozen=True)
 class Logical:
-    """A logical volume. ``uuid``: as LVM chose it, "" before that.
+    """A logical volume. ``uuid``: chosen by LVM; "" if the volume is not made yet.
 
-    ``kind``: such as ``linear`` or ``raid1``; ``images``: on how many physical volumes it lies side by side, 1 if it is
-    not divided; ``pool``: of a thin one.
+    ``kind``: such as ``linear`` or ``raid1``. ``images``: the number of its images, each on another physical volume; 1
+    if the volume is not divided. ``pool``: the name of the pool of a thin volume; "" for any other volume.
     """
 
     name: str
@@ -54,10 +56,11 @@ class Logical:
 
 @dataclass(frozen=True)
 class Group:
-    """A volume group. ``extent``: the size of its extents, in bytes; ``uuid``: as LVM chose it, "" before that.
+    """A volume group. ``extent``: the size of an extent in bytes; ``uuid``: chosen by LVM; "" if the group is not made
+    yet.
 
-    ``free``: extents that no logical volume has. ``namesakes``: how many other groups of this machine have the same
-    name.
+    ``free``: the number of extents that belong to no logical volume. ``namesakes``: how many other groups of this
+    machine have the same name.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"physical": "physical volumes", "logical": "logical volumes"}
@@ -76,7 +79,7 @@ class Group:
 
     @property
     def extents(self) -> int:
-        """How many extents its physical volumes have together."""
+        """How many extents all its physical volumes have together."""
         return sum(each.extents for each in self.physical)
 
     @property
@@ -85,7 +88,7 @@ class Group:
         return any(each.missing for each in self.physical)
 
     def volume(self, name: str) -> Logical | None:
-        """Its logical volume of this name."""
+        """Its logical volume with this name; None if there is none."""
         return next((each for each in self.logical if each.name == name), None)
 
     def dm_uuid(self, volume: Logical) -> str:
@@ -95,8 +98,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Membership:
-    """Where a physical volume belongs. ``group``: its group, "" if LVM finds none; ``in_use``: its label says that it
-    is in one; ``readable``: LVM can read its metadata."""
+    """The group of a physical volume. ``group``: the name of the group; "" if LVM finds none.
+
+    ``in_use``: the label of the physical volume says that it is in a group. ``readable``: LVM can read its metadata.
+    """
 
     group: str = ""
     in_use: bool = False
@@ -105,7 +110,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class PhysicalVolume(Subject[Membership]):
-    """The physical volume with this UUID, for one that is not in the group where it should be."""
+    """The group of the physical volume with this UUID; for a volume that is not in the group where it should be."""
 
     uuid: str
 
@@ -113,11 +118,11 @@ class PhysicalVolume(Subject[Membership]):
         return f"physical volume {self.uuid}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe: that of a group."""
+        """One probe, the same as for a group."""
         return (PROBE,)
 
     def parse(self, *outputs: Output) -> Membership:
-        """Where it belongs. Raises ``LookFailed`` if LVM cannot say what there is."""
+        """The membership; in no group if LVM does not list the volume. Raises ``LookFailed`` if LVM fails."""
         found = (
             Membership(_name(report), bool(each["pv_in_use"]), str(each["pv_mda_count"]) != "0")
             for report in _reports(self, outputs[0])
@@ -132,9 +137,12 @@ def _name(report: Report) -> str:
 
 
 def _reports(subject: AnySubject, output: Output) -> list[Report]:
-    """LVM's reports, one for each group and one for the physical volumes in none."""
+    """One report for each group, and one for the physical volumes in no group; nothing if LVM is not installed.
+
+    Raises ``LookFailed`` if LVM fails.
+    """
     if output.status == 127:
-        return []  # nothing can be active without it; a step that needs it is refused
+        return []  # without LVM no group can be active; a step that needs LVM is refused
     if output.status:
         raise LookFailed(f"the {subject} cannot be looked at", advice=f"run it yourself to see why: {_COMMAND}")
     return reports(output.text)
@@ -142,7 +150,7 @@ def _reports(subject: AnySubject, output: Output) -> list[Report]:
 
 @dataclass(frozen=True)
 class NamedGroup(Subject[Group | None]):
-    """The volume group of this name; None where there is none."""
+    """The volume group with this name; None if there is none."""
 
     name: str
 
@@ -150,11 +158,11 @@ class NamedGroup(Subject[Group | None]):
         return f"volume group {self.name}"
 
     def probes(self) -> tuple[str, ...]:
-        """The probe: LVM reads the labels of all devices."""
+        """One probe: LVM reads the labels of all devices."""
         return (PROBE,)
 
     def parse(self, *outputs: Output) -> Group | None:
-        """The group. Raises ``LookFailed`` if LVM cannot say what there is."""
+        """The group; None if there is none. Raises ``LookFailed`` if LVM fails."""
         try:
             found = [_group(each) for each in _reports(self, outputs[0]) if _name(each) == self.name]
         except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
@@ -177,7 +185,7 @@ def _group(report: Report) -> Group:
 
 
 def _one_of(found: list[Group]) -> Group:
-    """One group in place of several with the same name: LVM itself refuses to work on any of them."""
+    """One value for several groups with the same name. LVM itself refuses to work on any of these groups."""
     return Group(found[0].name, found[0].extent, namesakes=len(found) - 1)
 
 
