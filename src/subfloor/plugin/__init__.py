@@ -1,8 +1,9 @@
 """The API for plugins: the only subfloor module that a task imports.
 
 The names of `stable` keep their meaning as long as ``VERSION`` keeps its number; new names may be added. `toolbox` and
-`nixos` list what the built-in tasks share: partition tables, files, mounts, Nix text. Every plugin may use it, but a
-release may change it together with the built-in tasks; the changelog says so. Plugins use nothing else of subfloor.
+`nixos` list what the built-in tasks share: partition tables, files, mounts, Nix text. Every plugin may use these names,
+but a release may change them together with the built-in tasks; the changelog says so. Plugins use nothing else of
+subfloor.
 """
 
 from __future__ import annotations

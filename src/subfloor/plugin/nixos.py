@@ -1,4 +1,4 @@
-"""What the built-in tasks share about NixOS, its configuration and its installation; part of the toolbox."""
+"""Names for NixOS, its configuration and its installation that the built-in tasks share; part of the toolbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stable names of the API for plugins: none is removed or changes its meaning within a ``VERSION``."""
+"""The stable names of the API for plugins: none is removed or changes its meaning while ``VERSION`` stays the same."""
 
 from __future__ import annotations
 

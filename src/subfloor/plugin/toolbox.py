@@ -1,4 +1,4 @@
-"""What the built-in tasks share, for every plugin to use: a release may change it, and the changelog says so."""
+"""Names that the built-in tasks share, and every plugin may use. A release may change them; the changelog says so."""
 
 from __future__ import annotations
 
