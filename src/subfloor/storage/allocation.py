@@ -38,10 +38,10 @@ def room_after(grid: Grid, table: Gpt, start: int) -> int:
 
 
 def start_for(grid: Grid, table: Gpt, start: int | None, size: int | None) -> tuple[int, int] | None:
-    """Start and size of a new partition, in sectors; None if there is no room. ``size`` None means the rest.
+    """Start and size of a new partition, in sectors; None if there is no room. ``size`` None: all the room there.
 
-    Without a ``start``, a partition of a given size goes into the first free space where it fits, and the
-    rest is the largest free space.
+    Without a ``start``, a partition with a size goes into the first free space where it fits, and one without a size
+    gets the largest free space.
     """
     if start is not None:
         room = room_after(grid, table, start)
@@ -67,7 +67,10 @@ def without(table: Gpt, *entries: Entry) -> Gpt:
 
 
 def in_the_way(table: Gpt, removable: Callable[[Entry], bool], fits: Callable[[Gpt], object]) -> tuple[Entry, ...]:
-    """The fewest adjacent entries to remove so that ``fits`` holds; the first such run. Empty if none helps."""
+    """The smallest run of adjacent entries to remove so that ``fits`` holds for the rest of the table.
+
+    All of them are ``removable``. Of several runs of this length, the first one; empty if no run helps.
+    """
     entries = sorted(table.entries, key=lambda entry: entry.start)
     for count in range(1, len(entries) + 1):
         for at in range(len(entries) - count + 1):

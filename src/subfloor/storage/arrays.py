@@ -1,4 +1,4 @@
-"""md arrays: names, and the room in their members; all chosen, so an array is known before it is made (mdadm(8))."""
+"""md arrays: names, and the room in their members. subfloor sets all values, so an array is known before it is made."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import re
 from subfloor.storage.sizes import MIB
 
 HOMEHOST = "any"
-"""The host that an array belongs to, in its superblock: udev names an array of any other host differently."""
+"""The home host in the superblock of an array (mdadm(8)): with another one, udev may name the array differently."""
 
 DATA_OFFSET = 16 * MIB
-"""Bytes of a member before its data (metadata 1.2): room for the superblock, the bitmap, and to reshape it."""
+"""Bytes of a member before its data (metadata 1.2): room for the superblock, the bitmap, and a later reshape."""
 
 AT_THE_END = "1.0"
-"""The metadata that lies behind the data, so that a member of a mirror looks like what is in the array."""
+"""The metadata version with the superblock after the data, so a member of a mirror looks like the array's content."""
 
 _RESERVED = {"1.2": DATA_OFFSET, AT_THE_END: MIB}
-"""Bytes of a member that hold no data. At the end, the superblock and the bitmap take 256 KiB at most (super1.c)."""
+"""Bytes of a member that hold no data, by metadata version. With 1.0, the superblock and the bitmap take 256 KiB at
+most (super1.c)."""
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z_])?")
 _LONGEST = 32 - len(f"{HOMEHOST}:") - 1
 
 
 def node_of(name: str) -> str:
-    """The path of an array. The kernel numbers arrays in the order in which they appear; udev makes this link."""
+    """The path of an array: a link that udev makes. The kernel numbers arrays in the order in which they appear."""
     return f"/dev/md/{name}"
 
 
@@ -39,12 +40,12 @@ def check_name(name: str) -> None:
 
 
 def label_of(name: str) -> str:
-    """The label of each member, as blkid shows it."""
+    """The label of each member of the array with this name, as blkid shows the label."""
     return f"{HOMEHOST}:{name}"
 
 
 def four_groups(uuid: str) -> str:
-    """A UUID as mdadm shows it."""
+    """A UUID as mdadm shows it: four groups of eight digits, with colons."""
     digits = uuid.replace("-", "")
     return ":".join(digits[at : at + 8] for at in range(0, 32, 8))
 
@@ -55,5 +56,5 @@ def name_in(label: str) -> str:
 
 
 def data_size(member: int, metadata: str = "1.2") -> int:
-    """How many bytes of a member of that size may hold data."""
+    """How many bytes of a member may hold data; ``member``: the size of the member in bytes."""
     return max(0, member - _RESERVED[metadata])

@@ -1,8 +1,8 @@
 """The mark of a whole disk whose content is unfinished: a sector near the disk's end.
 
-Nothing else of a whole disk could carry a name. The content leaves the last MiB free, so the mark outlives every
-mkfs: those of ext4, btrfs and f2fs, and mkswap, write only where their filesystem is; mkfs.xfs writes to the last
-128 KiB of the device too. A finished disk has no mark.
+A partition carries such a mark in its name; a whole disk has no name. The content leaves the last MiB free, and the
+mark is the first sector of it, where no mkfs overwrites it: mkfs for ext4, btrfs and f2fs, and mkswap, write only where
+their filesystem is; mkfs.xfs writes to the last 128 KiB of the device too. A finished disk has no mark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOM = MIB
 """Bytes at the end of a disk that its content leaves free."""
 
 LENGTH = 512
-"""Bytes in which the mark lies: a disk writes a sector as a whole, or not at all."""
+"""The length of the mark in bytes: one sector, which a disk writes as a whole, or not at all."""
 
 _TEXT = re.compile(
     rb"subfloor: the content of this disk is ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(\.[a-z]+)\n\0*"
@@ -42,7 +42,7 @@ class EndMark:
 
 
 def place(size: int) -> int:
-    """Where the mark lies on a disk of that size, in bytes."""
+    """Where the mark lies on a disk of ``size`` bytes: the first byte."""
     return size - ROOM
 
 

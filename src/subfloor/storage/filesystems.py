@@ -25,9 +25,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Growth:
-    """A filesystem on ``node`` is to get ``size`` bytes, a multiple of its ``block``; it is mounted at ``path``.
+    """A filesystem to make larger: it is on ``node``, and mounted at ``path``. ``size``: its new size, in bytes.
 
-    ``number``: that of the device in the filesystem.
+    ``block``: the size of its blocks in bytes; ``size`` is a multiple of it. ``number``: the number of the device in
+    the filesystem.
     """
 
     node: str
@@ -43,13 +44,14 @@ class Tools:
 
     ``check`` takes the node, ``relabel`` the node and the new label. ``label_bytes``: the longest label, in bytes.
     ``relabels_in_use``: whether the label can be changed while the filesystem is mounted. ``settle``: prepares a
-    filesystem that was not unmounted cleanly for a new label, and fails if it is damaged; without ``settle``, it must
-    pass ``check``. ``mend``: repairs a superblock that a power cut tore while the label was written, and leaves a
-    sound one unchanged; without ``mend``, ``relabel`` repairs it, because it writes everything that can be torn.
-    ``env``: added to the environment of ``make``. ``dry_run``: options that make ``make`` only report whether it would
-    succeed, for a device of any size; without them, a trial is needed. ``sized``: the arguments before and after the
-    node that limit the size (bytes, whole MiB); None: its program has no such option. ``grow``: makes a mounted
-    filesystem larger; None: its program cannot, or an interruption could damage the filesystem.
+    filesystem that was not unmounted cleanly for a new label, and fails if the filesystem is damaged; without
+    ``settle``, the filesystem must pass ``check``. ``mend``: repairs a superblock that a power cut tore while the label
+    was written, and leaves a sound superblock unchanged; without ``mend``, ``relabel`` is the repair, because it writes
+    everything that can be torn. ``env``: added to the environment of ``make``. ``dry_run``: options with which ``make``
+    only reports whether it would succeed, for a device of any size; without them, a trial is needed. ``sized``: for a
+    size in bytes, a multiple of 1 MiB, the arguments that limit the filesystem to it, before the node and after the
+    node; None if ``make`` has no such arguments. ``grow``: makes a mounted filesystem larger; None if no program can,
+    or if an interruption could damage the filesystem.
     """
 
     make: Callable[[str, str, UUID, Argv], Argv]
@@ -65,7 +67,7 @@ class Tools:
     grow: Callable[[Growth], Argv] | None = None
 
     def made(self, node: str, label: str, uuid: UUID, options: Argv, size: int | None) -> Argv:
-        """The command that makes it with this size in bytes; None: as large as its device."""
+        """The command that makes the filesystem. ``size``: in bytes; None: as large as the device."""
         if size is None:
             return self.make(node, label, uuid, options)
         assert self.sized
@@ -89,10 +91,10 @@ TOOLS: Mapping[str, Tools] = {
         lambda node, label: ("e2label", node, label),
         label_bytes=16,
         relabels_in_use=True,
-        # It replays the journal and makes safe repairs. If it repaired something, it exits with 1: a success.
+        # e2fsck replays the journal and makes safe repairs. If it repaired something, it exits with 1: a success.
         settle=lambda node: Call(("e2fsck", "-p", node), frozenset({1})),
-        # In a torn superblock only the checksum is wrong. Setting any value writes it again. (e2fsck could repair it
-        # from a backup, but a small filesystem has none.)
+        # In a torn superblock only the checksum is wrong. debugfs writes a correct checksum when it sets any
+        # value. (e2fsck could repair the superblock from a backup, but a small filesystem has no backup.)
         mend=lambda node: Call(("debugfs", "-n", "-w", "-R", "set_super_value wtime now", node)),
         sized=lambda size: ((), (f"{size // 1024}k",)),
         grow=lambda to: ("resize2fs", to.node, f"{to.size // 1024}K"),
@@ -120,7 +122,7 @@ TOOLS: Mapping[str, Tools] = {
         lambda node, label: ("xfs_admin", "-L", label or "--", node),
         label_bytes=12,
         dry_run=("-N",),
-        # Without -K it discards all of the device, not only what it uses.
+        # Without -K, mkfs.xfs discards all of the device, not only the part that the filesystem uses.
         sized=lambda size: (("-K", "-d", f"size={size}"), ()),
         grow=lambda to: ("xfs_growfs", "-D", str(to.size // to.block), to.path),
     ),
@@ -134,10 +136,11 @@ TOOLS: Mapping[str, Tools] = {
         lambda node: ("btrfs", "check", "--readonly", node),
         lambda node, label: ("btrfs", "filesystem", "label", node, label),
         label_bytes=254,  # one less than mkfs.btrfs accepts: the limit for changing the label
-        # The copies are flushed one after another, so one is sound. It exits with 2 if it restored any.
+        # The copies of the superblock are flushed one after another, so one is sound. The program exits with 2 if it
+        # restored a copy.
         mend=lambda node: Call(("btrfs", "rescue", "super-recover", "-y", node), frozenset({2})),
-        # It refuses a UUID that any device has, according to libblkid's cache. For some time the cache may still
-        # list a filesystem that has just been wiped. Without the cache it reads the devices (libblkid(3)).
+        # mkfs.btrfs refuses a UUID that a device has, according to libblkid's cache. For some time the cache may still
+        # list a filesystem that has just been wiped. Without the cache, libblkid reads the devices (libblkid(3)).
         env={"BLKID_FILE": "/dev/null"},
         sized=lambda size: (("--byte-count", str(size)), ()),
         grow=lambda to: ("btrfs", "filesystem", "resize", f"{to.number}:{to.size}", to.path),
@@ -190,7 +193,7 @@ def uuid_on_disk(kind: str, uuid: UUID) -> str:
 
 
 def lvm_uuid(uuid: UUID) -> str:
-    """The UUID in LVM's form: 32 characters, of which the digits of a UUID are some, in groups of its own lengths."""
+    """The UUID as LVM writes it: its 32 digits in groups of 6, 4, 4, 4, 4, 4 and 6. (LVM allows other letters too.)"""
     ends = (0, 6, 10, 14, 18, 22, 26, 32)
     return "-".join(uuid.hex[start:end] for start, end in pairwise(ends))
 

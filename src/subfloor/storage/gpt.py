@@ -60,10 +60,10 @@ class Entry:
 class Gpt:
     """A table. ``last_lba`` is the last sector that a partition may use; ``length`` the number of entries.
 
-    ``damage`` names the unsound parts. ``taken`` names the places of unsound copies that hold other data, neither
-    zeros nor a damaged copy of this very table: writing there destroys that data. ``array`` is the sector where the
-    entries of the first copy begin. ``hybrid``: the first sector has partitions of its own. ``slots``: its slots and
-    signature after repair (see ``mbr``), empty if they need no repair.
+    ``damage`` names the unsound parts. ``taken`` names the places of unsound copies that hold other data, neither zeros
+    nor a damaged copy of this very table: writing there destroys that data. ``array`` is the sector where the entries
+    of the first copy begin. ``hybrid``: the first sector has partitions of its own. ``slots``: the slots and the
+    signature of the first sector after a repair (see ``mbr``); empty if they need no repair.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {
@@ -129,7 +129,7 @@ class _Header:
 class Bytes:
     """``data``: bytes read from one end of a disk, from sector ``base`` on.
 
-    ``sector`` is the size of a sector in bytes. ``at`` is the sector where the header of this end's copy belongs.
+    ``sector``: the size of a sector in bytes. ``at``: the sector where this end's copy of the table has its header.
     ``elsewhere``: further pieces that were read, by their first sector.
     """
 
@@ -179,7 +179,7 @@ def parse(
 
 
 def _old_ends(first: Bytes) -> Iterator[int]:
-    """Where the second copy was before the disk grew, from the protective MBR and from a damaged first header."""
+    """Where the second copy was before the disk grew, as the protective MBR and a damaged first header name it."""
     yield from sorted(mbr.lengths(first.data[:512]), reverse=True)
     header = first.piece(1, _HEADER.size) or b""
     if header.startswith(_SIGNATURE):
@@ -208,7 +208,7 @@ def _damage(primary: _Header | None, backup: _Header | None, sectors: int) -> fr
 
 
 def _header(end: Bytes) -> _Header | None:
-    """The header of the copy at one end of the disk, if its checksum is valid."""
+    """The header of the copy at one end of the disk; None if there is none with a valid checksum."""
     data = end.piece(end.at, end.sector) or b""
     if len(data) < _HEADER.size or not data.startswith(_SIGNATURE):
         return None
@@ -221,7 +221,7 @@ def _header(end: Bytes) -> _Header | None:
 
 
 def _copy(end: Bytes) -> _Header | None:
-    """The copy at one end of the disk, with its entries, if both checksums are valid."""
+    """The copy at one end of the disk, with its entries; None unless both checksums are valid."""
     header = _header(end)
     data = end.piece(header.array, header.length) if header and header.width >= _ENTRY.size else None
     if not header or data is None or zlib.crc32(data) != header.crc:
@@ -261,9 +261,10 @@ def _taken(good: Gpt, primary: _Header | None, backup: _Header | None, first: By
 
 
 def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
-    """Whether one end of the disk, with entries from sector ``array`` on, holds only zeros or a damaged copy.
+    """Whether one end of the disk holds only zeros or a damaged copy of the table ``good``.
 
-    If the header is sound, any sectors of the entries may be damaged, but only where entries were.
+    ``array``: the first sector of the entries. If the header is sound, the sectors of used entries may hold anything:
+    then they are damaged entries, not other data.
     """
     header, entries = end.piece(end.at, end.sector), end.piece(array, good.length * _ENTRY.size)
     if header is None or entries is None or not _may_be_header(good, header):
@@ -279,7 +280,7 @@ def _is_own(good: Gpt, end: Bytes, array: int) -> bool:
 
 
 def _may_be_header(good: Gpt, data: bytes) -> bool:
-    """Whether the bytes are zeros, or a header with one half of the disk's GUID in its place."""
+    """Whether the bytes are zeros, or a header in which at least one half of the disk's GUID is in its place."""
     label = good.id.bytes_le
     return not any(data) or data[56:64] == label[:8] or data[64:72] == label[8:]
 
@@ -336,7 +337,7 @@ _ATTRIBUTES = {0: "RequiredPartition", 1: "NoBlockIOProtocol", 2: "LegacyBIOSBoo
 
 
 def script(table: Gpt) -> bytes:
-    """The whole table as a script for sfdisk that leaves it nothing to choose."""
+    """The whole table as a script for sfdisk. Every value is set, so sfdisk chooses none."""
     head = (
         "label: gpt",
         f"label-id: {table.id}",
@@ -351,12 +352,12 @@ def script(table: Gpt) -> bytes:
 
 
 def additions(entries: Iterable[Entry]) -> bytes:
-    """Entries as a script for ``sfdisk --append``, which uses the given numbers."""
+    """Entries as a script for ``sfdisk --append``, which keeps their numbers."""
     return "".join(f"{entry.number} : {_fields(entry)}\n" for entry in entries).encode()
 
 
 def change(before: Entry, after: Entry) -> bytes:
-    """The changes of an entry as a script for ``sfdisk -N``, which keeps all fields that are not given."""
+    """The changes of an entry as a script for ``sfdisk -N``, which keeps all fields that the script does not name."""
     fields = [f"start={after.start}", f"size={after.size}"]
     if after.type != before.type:
         fields.append(f"type={after.type}")
@@ -384,7 +385,7 @@ def _attributes(bits: int) -> str:
 
 
 def _escaped(name: str) -> str:
-    """Everything but ASCII letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
+    """A name with everything but ASCII letters, digits and harmless signs as ``\\xHH``, which sfdisk decodes."""
     return "".join(char if char.isascii() and (char.isalnum() or char in " ._-+@") else _hex(char) for char in name)
 
 
