@@ -11,16 +11,16 @@ from subfloor.storage.marks import STAGES
 from subfloor.storage.sizes import MIB
 
 EXTENT = 4 * MIB
-"""The size of the extents of a new group, in bytes: LVM's default, given explicitly so that sizes are known."""
+"""The size of the extents of a new group, in bytes: LVM's default, passed explicitly so that sizes are known."""
 
 DATA_OFFSET = MIB
-"""Where the extents of a new physical volume begin, in bytes: LVM's default, given explicitly."""
+"""Where the extents of a new physical volume begin, in bytes: LVM's default, passed explicitly."""
 
 _OURS = "subfloor."
 """How our tags begin."""
 
 NEW = ".new"
-"""The stage of a volume that was made and not emptied yet: its extents may show what was there before."""
+"""The stage of a new volume that is not emptied yet: its extents may show data of former volumes."""
 
 _NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 _RESERVED = re.compile(
@@ -37,18 +37,18 @@ _DIRECTORY = re.compile(
 
 
 def tag(uuid: UUID, stage: str = "") -> str:
-    """The tag of a group or a volume with this UUID; ``stage``: of its content, as at the end of a partition's name."""
+    """The tag of a group or volume with this UUID. ``stage``: of its content, written as in a partition's name."""
     return f"{_OURS}{uuid}{stage}"
 
 
 def stage_of(tags: Iterable[str], uuid: UUID) -> str | None:
-    """The stage in the tag of this UUID; None if there is no such tag."""
+    """The stage in the tag with this UUID, "" if it has no stage; None if there is no such tag."""
     found = set(tags)
     return next((stage for stage in (NEW, *STAGES, "") if tag(uuid, stage) in found), None)
 
 
 def stage_in(tags: Iterable[str]) -> str:
-    """The stage of unfinished content in a tag of whatever UUID; "" if there is none."""
+    """The stage of unfinished content in any tag of subfloor, whatever its UUID; "" if there is none."""
     return next((stage for stage in STAGES for each in tags if each.startswith(_OURS) and each.endswith(stage)), "")
 
 

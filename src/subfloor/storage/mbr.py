@@ -19,11 +19,12 @@ _LONGEST = 0xFFFFFFFF
 
 
 def damage(first: bytes, sectors: int, *, moved: bool) -> frozenset[str]:
-    """What is wrong: no slot of type EE that starts at sector 1 (kernels then see no GPT), or a wrong length.
+    """What is wrong with the protective MBR, as values of ``Gpt.damage``; empty if it is sound.
 
-    The length has 32 bits. Tools set all of them if the disk is longer, and some tools always do. In a hybrid MBR
-    any length is accepted. The length is not compared either if the table itself is damaged and the disk may
-    have grown (``moved``).
+    It is damaged if the sector's signature is wrong, or if no slot of type EE starts at sector 1 (kernels then see no
+    GPT). The length of such a slot can be wrong too. It has 32 bits: tools set all bits if the disk is longer, and some
+    tools always do. In a hybrid MBR any length is accepted. Any length is accepted too if the table itself is damaged
+    and the disk may have grown (``moved``).
     """
     covered = lengths(first)
     if first[510:512] != _SIGNATURE or not covered:
@@ -54,7 +55,7 @@ def mended(first: bytes, sectors: int) -> bytes:
 
 
 def lengths(first: bytes) -> frozenset[int]:
-    """The number of sectors that each protective slot covers: all but the first, when it was written."""
+    """How many sectors each protective slot covers: when it was written, all sectors of the disk but the first."""
     return frozenset(int.from_bytes(slot[12:16], "little") for slot in _slots(first) if _is_protective(slot))
 
 

@@ -1,10 +1,10 @@
 """The options of mkfs programs that a user may give; none of them can name another device.
 
 An allow-list for each program, read the way getopt(3) reads it (bundles such as ``-qU``, abbreviations of long
-options). Anything else is refused: an unknown option may name a device, and a word that is not an option does.
-The options are those of the man pages mke2fs(8), mkfs.fat(8), mkfs.xfs(8), mkfs.btrfs(8), mkfs.f2fs(8) and
-mkswap(8). Left out on purpose: options for label and UUID (the task sets them), for size and place on the device
-(the partition sets them), for another file, device or type, and options that make nothing.
+options). Anything else is refused: an unknown option may name a device, and mkfs treats any word that is not an option
+as a device. The options are those of the man pages mke2fs(8), mkfs.fat(8), mkfs.xfs(8), mkfs.btrfs(8), mkfs.f2fs(8) and
+mkswap(8). Left out on purpose: options for label and UUID (the task sets them), for size and place on the device (the
+partition sets them), for another file, device or type, and options with which mkfs makes nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _VALUE = re.compile(r"[A-Za-z0-9_.,:=^+%-]+")
 """Numbers, names and lists of these; never a path."""
 
 _ELSEWHERE = frozenset({"device", "file", "logdev", "rtdev", "name", "offset", "uuid", "size@-d", "journal_dev"})
-"""Suboptions that name another device, file or place, or the UUID; ``x@-d`` only in a value of ``-d``."""
+"""Suboptions that name another device, file or place, or the UUID. ``NAME@-d``: only as a suboption of ``-d``."""
 
 
 @dataclass(frozen=True)
 class Grammar:
     """The options allowed for a program: ``short`` and ``long`` in the notation of getopt(3).
 
-    ``values``: a regular expression for the values of an option that does not allow every number or name.
+    ``values``: by option, a regular expression for its values, if it does not allow every number or name.
     """
 
     short: str

@@ -49,7 +49,7 @@ _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("home", "linux home"), "linux-home"),
     **dict.fromkeys(("ntfs", "windows", "msftdata", "07"), "microsoft-basic-data"),
 }
-"""Names of types in parted, sgdisk, fdisk and in everyday use, and ours."""
+"""The names that types have in parted, sgdisk, fdisk and everyday use, each with our name for the type."""
 
 TYPES: Mapping[str, UUID] = {name: UUID(text) for name, text in {**_ANYWHERE, **_ROOTS}.items()}
 """Every type that has a name. A root's type depends on the processor, so its name contains the processor."""
@@ -68,13 +68,13 @@ OTHER_SYSTEMS = frozenset(
         ),
     )
 )
-"""Types of partitions that Windows and macOS use: their boot loaders find them by their PARTUUIDs."""
+"""Types of partitions that Windows and macOS use. The boot loaders of both find partitions by PARTUUID."""
 
 _NAMES: Mapping[UUID, str] = {guid: name for name, guid in TYPES.items()}
 
 
 def type_guid(text: str) -> UUID:
-    """The GUID for a type's name, or from a GUID as text. Raises ``ValueError`` for anything else."""
+    """The GUID of a type that is written as a name or as a GUID. Raises ``ValueError`` for anything else."""
     if text in TYPES:
         return TYPES[text]
     try:
@@ -87,7 +87,10 @@ def type_guid(text: str) -> UUID:
 
 
 def _meant(text: str) -> str:
-    """The type that another tool calls so, or whose name is the most similar; empty if there is none."""
+    """Our name for a type, from the name that another tool uses; otherwise from the most similar name.
+
+    "" if no name is similar.
+    """
     word = text.lower().removesuffix("00") if re.fullmatch(r"[0-9a-fA-F]{2}00", text) else text.lower()
     known = {**{name: name for name in TYPES}, **_ELSEWHERE}
     close = [word] if word in known else difflib.get_close_matches(word, known, n=1, cutoff=0.6)

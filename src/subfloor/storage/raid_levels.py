@@ -1,4 +1,4 @@
-"""RAID levels of md: their members, what they can lose, and how large they are (md(4); ``raid*_size`` in the kernel).
+"""RAID levels of md: how many members an array needs and may lose, and its size (md(4); ``raid*_size`` in the kernel).
 
 All of it is pure. Sizes are in bytes.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from subfloor.storage.sizes import MIB
 
 CHUNK = MIB // 2
-"""How much of each member follows before the next one: mdadm's default, given explicitly."""
+"""How much data one member gets before the next member gets some: mdadm's default, passed explicitly."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 4096, 64 * MIB
 
@@ -26,7 +26,7 @@ _FEWEST = {0: 2, 1: 2, 4: 3, 5: 3, 6: 4, 10: 2}
 
 @dataclass(frozen=True)
 class Geometry:
-    """An array's level, and for a striped one its chunk. ``layout``: the copies of level 10, as mdadm writes them."""
+    """The level of an array; ``chunk``: 0 at level 1. ``layout``: of level 10, in mdadm's notation; "" otherwise."""
 
     level: int
     chunk: int = 0
@@ -42,7 +42,7 @@ class Geometry:
 
     @property
     def is_redundant(self) -> bool:
-        """Whether it can lose a member, so that members are kept in sync, and can be replaced."""
+        """Whether an array can lose a member, so that members are kept in sync, and can be replaced."""
         return self.level != 0
 
     @property
@@ -52,24 +52,25 @@ class Geometry:
 
     @property
     def md_layout(self) -> str:
-        """The layout as mdadm takes it, its default for levels 0, 5 and 6; "" where a level has none."""
+        """The layout as an argument of mdadm: mdadm's default at levels 0, 5 and 6; "" at levels without a layout."""
         return {0: "original", 5: "left-symmetric", 6: "left-symmetric"}.get(self.level, self.layout)
 
     @property
     def fewest(self) -> int:
-        """How many members it needs at least."""
+        """The smallest number of members."""
         return max(_FEWEST[self.level], self._copies)
 
     def may_lose(self, count: int) -> int:
-        """How many of ``count`` members it may lose at best; level 10 only if a copy of everything is left."""
+        """The most of ``count`` members that may be lost; at level 10 only if a copy of everything is left."""
         if self.level == 10:
             return count - -(-count // self._copies)
         return {0: 0, 1: count - 1, 4: 1, 5: 1, 6: 2}[self.level]
 
     def size(self, rooms: Sequence[int]) -> int:
-        """The size of the array over members with so much room for data.
+        """The size of an array; ``rooms``: how many bytes of each member may hold data.
 
-        Level 0 uses all chunks of each member (``create_strip_zones``), any other one as much as the smallest has.
+        Level 0 uses all whole chunks of each member (``create_strip_zones``), any other level as much of each member as
+        the smallest one has.
         """
         count, given = len(rooms), self.given(rooms)
         if self.level == 0:
@@ -79,21 +80,27 @@ class Geometry:
         return given * {1: 1, 4: count - 1, 5: count - 1, 6: count - 2}[self.level]
 
     def given(self, rooms: Sequence[int]) -> int:
-        """How much of each member mdadm is to use: whole MiB or less; nothing for level 0, which uses all of each."""
+        """How many bytes of each member mdadm has to use: whole MiB and whole chunks; 0 at level 0, which uses all."""
         if self.level == 0:
             return 0
         smallest = min(rooms) // MIB * MIB
         return smallest // self.chunk * self.chunk if self.is_striped else smallest
 
     def each(self, rooms: Sequence[int]) -> int:
-        """How much data each member holds then: at level 10 only whole copies (``calc_sectors`` in raid10.c)."""
+        """How many bytes of each member hold data, 0 at level 0; at level 10 only whole copies count.
+
+        Source: ``calc_sectors`` in raid10.c.
+        """
         given, count = self.given(rooms), len(rooms)
         if self.level != 10:
             return given
         return -(-self._chunks(given, count) * self._copies // count) * self.chunk
 
     def _chunks(self, given: int, count: int) -> int:
-        """How many chunks level 10 has: far and offset copies divide each member, near ones the whole."""
+        """How many chunks of data level 10 holds. ``given``: bytes of each member; ``count``: members.
+
+        Far and offset copies divide the room in each member; near copies divide the room in all members together.
+        """
         near = self._copies if self.layout.startswith("n") else 1
         return given // self.chunk // (self._copies // near) * count // near
 
@@ -124,9 +131,10 @@ def check_layout(level: int, layout: str) -> None:
 
 
 def layout_in(level: str, number: int) -> str:
-    """The layout of level 10 in the kernel's number: near copies, far copies, and whether these are at an offset.
+    """The layout of level 10 in mdadm's notation, from the kernel's number; "" for any other level.
 
-    "" for every other level (``setup_geo`` in raid10.c).
+    The number has the near copies, the far copies, and whether the far copies are offset copies (``setup_geo`` in
+    raid10.c).
     """
     if level != "raid10":
         return ""

@@ -19,7 +19,7 @@ PATTERN = r"^[1-9][0-9]*(B|[KMGTP]iB)$"
 
 
 def parse(text: str) -> int:
-    """Bytes. Raises ``ValueError`` for anything but a whole number with an IEC unit, from 1 B to 8 EiB."""
+    """The size in bytes. Raises ``ValueError`` for anything but a whole number with an IEC unit, from 1 B to 8 EiB."""
     found = _SIZE.fullmatch(text)
     if not found:
         raise ValueError(complaint(text))
@@ -35,7 +35,7 @@ def is_size(text: str) -> bool:
 
 
 def complaint(text: str) -> str:
-    """What is wrong with a text that is not a size, and the size to write instead. A ``-`` before it stays."""
+    """What is wrong with a text that is not a size, and the size to write instead. A leading ``-`` is kept."""
     return f"{text!r} is not a size; {advice(text)}"
 
 
@@ -53,7 +53,7 @@ def advice(text: str) -> str:
 
 
 def _whole(size: Decimal) -> int:
-    """A size in bytes; a fraction of a byte is rounded up to the next MiB."""
+    """A size in bytes; if it has a fraction of a byte, it is rounded up to the next MiB."""
     return int(size) if size == int(size) else -(-int(size + 1) // MIB) * MIB
 
 

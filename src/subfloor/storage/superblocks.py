@@ -1,8 +1,8 @@
-"""A filesystem's superblock, read from its bytes: size, whether it is a copy, how full, when last used.
+"""A filesystem's superblock, read from its bytes: size, how full, when last used; and whether it is a copy.
 
 Older versions of blkid(8) report none of this. The offsets are from the kernel's headers: fs/ext4/ext4.h,
-fs/xfs/libxfs/xfs_format.h, include/uapi/linux/btrfs_tree.h, include/linux/f2fs_fs.h, include/linux/swap.h;
-and from Microsoft's FAT specification.
+fs/xfs/libxfs/xfs_format.h, include/uapi/linux/btrfs_tree.h, include/linux/f2fs_fs.h, include/linux/swap.h; and from
+Microsoft's FAT specification.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def size_of(kind: str, pieces: Pieces) -> int:
 
 
 def is_copy(kind: str, pieces: Pieces) -> bool:
-    """Whether this is a copy of the superblock that a filesystem keeps away from its start."""
+    """Whether the superblock is one of the copies that a filesystem keeps away from its start."""
     if kind.startswith("ext"):
         return _number("<H", pieces[1024], 0x5A) != 0  # s_block_group_nr
     if kind == "xfs":
@@ -108,7 +108,7 @@ def _ext_blocks(pieces: Pieces) -> _Blocks:
 
 
 def _fat_blocks(pieces: Pieces) -> _Blocks | None:
-    """From the FSInfo sector; only FAT32 has one."""
+    """Used and total clusters, from the FSInfo sector; None without this sector, which only FAT32 has."""
     boot = pieces[0]
     info = pieces.get(_number("<H", boot, 0x30) * _number("<H", boot, 0x0B), b"")
     if _number("<H", boot, 0x16) or not (info.startswith(b"RRaA") and info[484:488] == b"rrAa"):
@@ -124,7 +124,7 @@ def _xfs_blocks(pieces: Pieces) -> _Blocks:
 
 
 def _f2fs_blocks(pieces: Pieces) -> _Blocks | None:
-    """Free and total blocks, from the newer of the two checkpoints."""
+    """Used and total blocks, from the newer of the two checkpoints; None if these are not at ``CHECKPOINTS``."""
     block = pieces[1024]
     if _number("<I", block, 76) << min(_number("<I", block, 16), 16) != CHECKPOINTS[0]:
         return None
