@@ -50,7 +50,7 @@ class Trial(Subject[str]):
         return (_TRY.format(size=self.size, env=env, argv=shlex.join(self.argv)),)
 
     def parse(self, *outputs: Output) -> str:
-        """The lines that give the reason for a failure; "" on success."""
+        """The lines that give the reason for a failure; "" on success, or if the result is unknown."""
         if not outputs or not outputs[0].status:
             return ""
         lines = [line.strip() for line in outputs[0].text.splitlines() if line.strip()]

@@ -117,8 +117,8 @@ OffsetState = Offset | Absent | NotYetVisible | Unknown
 class ResumeOffset(Located[OffsetState]):
     """Where a swap file begins on its device, in pages: the kernel's ``resume_offset``.
 
-    Source: Documentation/power/swsusp-and-swap-files.rst. Absent if there is no file, or if its first page is not
-    one whole page of the device: a filesystem with small blocks may split it.
+    Source: Documentation/power/swsusp-and-swap-files.rst. ``Absent`` if there is no file, or if its first page is not
+    one whole page of the device: a filesystem with small blocks may split the page.
     """
 
     path: str

@@ -1,7 +1,7 @@
 """Block devices by a tag of their content or of their table entry: ``LABEL=nixos``, ``PARTUUID=…``.
 
-Only for devices that the play does not lay out itself: for its own disks the play already determines the tags,
-even before anything is made.
+This is used only for devices that the play does not lay out. The tags of the disks that it lays out follow from the
+play, even before anything is made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The space that a filesystem uses: a tmpfs cannot be made smaller than that."""
+"""The space that a filesystem uses: a tmpfs cannot be made smaller than its used space."""
 
 from __future__ import annotations
 

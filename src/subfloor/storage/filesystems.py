@@ -205,8 +205,8 @@ def fat_serial(uuid: UUID) -> str:
 
 
 _FAT32_CLUSTERS = 65525
-"""The least number of clusters of a FAT32. Programs that follow the specification take a FAT with fewer for a FAT16
-(Microsoft, "FAT: General Overview of On-Disk Format", 1.03: FAT Type Determination)."""
+"""The least number of clusters of a FAT32. Programs that follow the specification treat a FAT with fewer clusters as a
+FAT16 (Microsoft, "FAT: General Overview of On-Disk Format", 1.03: FAT Type Determination)."""
 
 
 def least_sectors(kind: str, sector: int) -> int:

@@ -1,9 +1,9 @@
 """A GUID partition table as a value: read from the disk's own bytes, written by sfdisk.
 
-It is read from the bytes because no tool reports, in a form meant for programs, whether *both* copies are sound.
-Layout: UEFI specification 2.10, chapter 5.3. sfdisk writes tables: it flushes after each write, the backup
-first, so a power cut leaves one good copy. This module makes bytes in one case only: to restore the first copy
-from a copy that sfdisk does not find.
+The bytes are read because no tool reports, in a form meant for programs, whether *both* copies are sound. Layout: UEFI
+specification 2.10, chapter 5.3. sfdisk writes tables: first the backup, then the first copy, with a flush after each,
+so a power cut leaves one good copy. This module makes bytes in one case only: to restore the first copy from a copy
+that sfdisk does not find.
 """
 
 from __future__ import annotations
@@ -327,7 +327,7 @@ def header_in_bytes(table: Gpt, sectors: int, sector: int) -> bytes:
 
 
 def expressible(name: str) -> bool:
-    """Whether sfdisk writes this name unchanged: it loses names with characters beyond Unicode's first plane."""
+    """Whether sfdisk writes this name unchanged: sfdisk loses names with characters beyond Unicode's first plane."""
     return len(name) <= NAME_UNITS and all(
         "\0" < char <= "\uffff" and not 0xD800 <= ord(char) < 0xE000 for char in name
     )

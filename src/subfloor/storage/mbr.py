@@ -40,7 +40,7 @@ def is_hybrid(first: bytes) -> bool:
 
 
 def is_taken(first: bytes) -> bool:
-    """Whether the sector holds anything but a protective MBR, a damaged one, or zeros."""
+    """Whether the sector holds anything but a protective MBR, a damaged protective MBR, or zeros."""
     if not any(first) or any(map(_is_protective, _slots(first))):
         return False
     return first[510:512] != _SIGNATURE or any(first[SLOTS:510])

@@ -47,7 +47,7 @@ class Geometry:
 
     @property
     def has_parity(self) -> bool:
-        """Whether a lost member is computed from the others."""
+        """Whether the data of a lost member is computed from the other members."""
         return self.level in (4, 5, 6)
 
     @property
@@ -110,7 +110,7 @@ class Geometry:
 
 
 def geometry(level: int, chunk: int = 0, layout: str = "") -> Geometry:
-    """A geometry with mdadm's defaults for a chunk or layout that is not given."""
+    """A geometry. ``chunk`` 0 and ``layout`` "" mean mdadm's defaults."""
     return Geometry(level, 0 if level == 1 else chunk or CHUNK, (layout or LAYOUT) if level == 10 else "")
 
 

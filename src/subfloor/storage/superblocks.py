@@ -15,7 +15,7 @@ PIECE = 512
 """The number of bytes read at each place."""
 
 CHECKPOINTS = (2 << 20, 4 << 20)
-"""Where f2fs keeps its two checkpoints, in bytes from its start, unless it was made with unusual options."""
+"""Where f2fs keeps its two checkpoints, in bytes from its start; mkfs options that are unusual can move them."""
 
 PLACES = (0, 512, 1024, 4096, 65536, *CHECKPOINTS)
 """Where pieces are read, in bytes from the filesystem's start."""

@@ -29,7 +29,7 @@ _AMBIVALENT = "ambivalent"
 
 
 def layers_of(node: str, content: Content) -> tuple[Subject[Layer], ...]:
-    """The subjects that show what this content of a device belongs to; none if it lies on this device alone."""
+    """The subjects that show what this content of a device belongs to; empty if its type never has several devices."""
     uuid = content.uuid.lower()
     if content.type == _AMBIVALENT:
         return VolumeGroup(node, content.type, uuid), Array(node, content.type, uuid)
