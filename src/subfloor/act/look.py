@@ -92,17 +92,21 @@ def _probes(subject: AnySubject) -> tuple[str, ...]:
 
 
 class _Watch:
-    """Follows the output of a look. Raises ``LookFailed`` if a probe takes too long or prints too much."""
+    """Follows the output of a look. Raises ``LookFailed`` if a probe is silent for too long or prints too much.
+
+    A probe may take longer than its subject's ``patience`` while it prints, as that of a disk of many partitions does.
+    """
 
     def __init__(self, mark: str, askers: Sequence[AnySubject]) -> None:
         self._frame, self._askers = b"\n" + mark.encode() + b" ", askers
         self._done, self._body, self._searched = 0, 0, 0
-        self._since: float | None = None
+        self._printed, self._since = -1, 0.0
 
     def __call__(self, said: bytearray) -> None:
-        self._since = self._since or time.monotonic()
+        if len(said) > self._printed:
+            self._printed, self._since = len(said), time.monotonic()
         while (at := said.find(self._frame, self._searched)) >= 0:
-            self._done, self._since = self._done + 1, time.monotonic()
+            self._done += 1
             self._body = self._searched = at + len(self._frame)
         self._searched = max(self._body, len(said) - len(self._frame))
         if self._done < len(self._askers):
@@ -114,7 +118,7 @@ class _Watch:
                 f"{subject}: its probe prints more than {MOST >> 20} MiB",
                 advice="check what it reads: a probe should read only the state of its subject",
             )
-        if self._since and time.monotonic() - self._since > subject.patience:
+        if time.monotonic() - self._since > subject.patience:
             raise LookFailed(
                 f"{subject} gave no answer within {subject.patience:.0f} s",
                 advice="check whether a device or a network filesystem that it needs no longer answers "

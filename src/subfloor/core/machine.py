@@ -42,7 +42,7 @@ class Subject(ABC, Generic[V]):
     """
 
     patience: ClassVar[float] = PATIENCE
-    """Seconds that each of the probes may take. A probe that takes longer is ended, and the look fails."""
+    """Seconds that each of the probes may print nothing. A probe that is silent for longer is ended: the look fails."""
 
     follows: ClassVar[bool] = False
     """Whether the subject's value is derived from other subjects. Then reports leave out its differences."""

@@ -196,6 +196,23 @@ def test_a_probe_that_hangs_is_named_and_ended() -> None:
     assert time.monotonic() - started < 60
 
 
+def test_a_probe_that_prints_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only silence counts: a disk of many partitions is not one that no longer answers."""
+    now = 0.0
+    monkeypatch.setattr("subfloor.act.look.time.monotonic", lambda: now)
+    one = Look({Said("echo .", 1)})
+    watch, said, patience = one.piece.watch, bytearray(), Said.patience
+    assert watch
+    watch(said)
+    for _ in range(5):
+        now += patience * 0.9
+        said += b"a partition\n"
+        watch(said)
+    now += patience * 1.1
+    with pytest.raises(LookFailed, match=f"what number 1 says gave no answer within {patience:.0f} s"):
+        watch(said)
+
+
 def test_a_probe_that_prints_without_end_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subfloor.act.look.MOST", 1 << 20)
     with Host().shell() as shell, pytest.raises(LookFailed, match="what number 1 says: its probe prints more than 1 M"):
