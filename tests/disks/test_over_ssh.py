@@ -89,7 +89,7 @@ def test_a_key_that_is_refused(sshd: MakeSshd) -> None:
     at = sshd()
     (at.place / "authorized_keys").write_text("")
     said = refusal(way(at))
-    assert "far: it refuses the login" in said
+    assert "far: the host refuses the login" in said
     assert "`subfloor_ssh_private_key_file`" in said
 
 
@@ -108,8 +108,8 @@ def test_a_login_that_waits_for_something(sshd: MakeSshd, monkeypatch: pytest.Mo
 
 def test_a_host_that_is_not_there(sshd: MakeSshd) -> None:
     at = sshd()
-    assert "far: nothing listens for ssh there" in refusal(way(at, port=1))
-    assert "far: its name has no address" in refusal(way(at, address="nowhere.invalid"))
+    assert "far: no ssh server answers on this port" in refusal(way(at, port=1))
+    assert "far: the host's name does not resolve to an address" in refusal(way(at, address="nowhere.invalid"))
 
 
 def test_sudo_asks_for_its_password_over_ssh(tmp_path: Path, sshd: MakeSshd) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.root
 __all__ = ["disk"]  # a fixture
 
 SIZES = {"ext4": "48MiB", "xfs": "300MiB", "btrfs": "112MiB"}
-JOURNAL = "its journal has to be replayed: what was written last may be missing from what was seen"
+JOURNAL = "its journal was not replayed, so the last writes may be missing from this report"
 
 
 class MountNamespace:
@@ -219,7 +219,7 @@ def test_a_filesystem_that_was_replaced_since_the_plan_was_made_is_not_mounted(n
     view = PrivateView((Place(path, Unmounted(here.disk.partition(1), "ext4", str(uuid4()))),))
     looked = run("sh", "-c", view.around(view.probes()[0]), check=False)
     shown = view.parse(Output(looked.stdout, looked.returncode))
-    assert shown.missing == {path: "it does not carry the UUID that this play gives any more"}
+    assert shown.missing == {path: "it no longer carries the UUID that this play gives"}
 
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
@@ -235,7 +235,7 @@ def test_the_lock_of_another_program_is_respected(namespace: MakeGround) -> None
     with Path(here.disk.node).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         plan = planned(here)
-    assert plan.unmounted[0].unseen == "another program is at work on its disk"
+    assert plan.unmounted[0].unseen == "another program has locked its disk"
     assert outcomes(plan) == {"ext4": "not-visible"}
 
 
@@ -265,7 +265,7 @@ def test_what_the_plan_changes_is_not_shown_elsewhere_as_it_was(namespace: MakeG
     plan = planned(here)
     assert [str(report.outcome) for report in plan.reports][-3:] == ["would-change", "would-change", "not-visible"]
     assert plan.unmounted[-1].path == str(here.root / "var/log")
-    assert plan.unmounted[-1].unseen == "this plan changes what is in it"
+    assert plan.unmounted[-1].unseen == "this plan changes its content"
 
 
 def test_where_no_namespace_can_be_made_that_is_said(namespace: MakeGround, tmp_path: Path) -> None:

@@ -1151,7 +1151,7 @@ MUTANTS = (
         _UNMOUNTED,
     ),
     Mutant(
-        "a check mounts a filesystem while another program is at work on its disk",
+        "a check mounts a filesystem while another program has locked its disk",
         _PRIVATE,
         """elif ! lock_disks "$(readlink -f -- "$node")"; then""",
         "elif false; then",
@@ -1160,7 +1160,7 @@ MUTANTS = (
     Mutant(
         "what this plan changes is read as it was before",
         "src/subfloor/act/unmounted.py",
-        'return "this plan changes what is in it" if self._is_changed(place, after) else ""',
+        'return "this plan changes its content" if self._is_changed(place, after) else ""',
         'return ""',
         _UNMOUNTED,
     ),

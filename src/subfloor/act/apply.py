@@ -155,7 +155,7 @@ def _with_demands(report: TaskReport, seen: Machine) -> TaskReport:
 
 def _lacking(commands: tuple[Command, ...], seen: Machine) -> Refused | None:
     if not seen[Privilege()]:
-        return Refused("its commands need root", advice="run this as root")
+        return Refused("the commands of this task need root", advice="run this as root")
     if missing := sorted({command.argv[0] for command in commands if not seen[Tool(command.argv[0])]}):
         return Refused(
             f"{', '.join(missing)} is not installed",

@@ -152,8 +152,8 @@ class ScriptSession:
         if self._moved < _OFTEN:
             return Moved()
         return Refused(
-            "what this step depends on changes all the time: it was decided again "
-            f"{_OFTEN} times, and each time it had changed before the step could begin",
+            "the machine keeps changing: this step was decided "
+            f"{_OFTEN} times, and each time the machine changed before the step began",
             advice="find out what uses these disks (lsof, `ps -ef`), stop it, and run the same command again",
         )
 

@@ -40,14 +40,18 @@ _OF_SSH = (
     ),
     _Cause(
         r"Permission denied \(|Too many authentication failures",
-        "it refuses the login",
+        "the host refuses the login",
         "check the user and the key (`subfloor_user`, `subfloor_ssh_private_key_file`, `ssh-add -l`): `{way}` must log "
         "in without a question",
     ),
-    _Cause("Could not resolve hostname", "its name has no address", "check the name, or set `subfloor_host`"),
+    _Cause(
+        "Could not resolve hostname",
+        "the host's name does not resolve to an address",
+        "check the name, or set `subfloor_host`",
+    ),
     _Cause(
         "Connection refused",
-        "nothing listens for ssh there",
+        "no ssh server answers on this port",
         "start sshd there, and check the address and the port (`subfloor_host`, `subfloor_port`)",
     ),
     _Cause(
@@ -66,8 +70,8 @@ _OF_BECOMING_ROOT = (
     _Cause(
         "password is required|a terminal is required|Authentication (required|failed)|a tty is required",
         "becoming root needs a password",
-        "give it with --ask-become-pass (sudo only), allow it without one there (NOPASSWD in sudoers, nopass in "
-        "doas.conf), or log in as root",
+        "give the password with --ask-become-pass (sudo only), or allow it without one there (NOPASSWD in "
+        "sudoers, nopass in doas.conf), or log in as root",
     ),
     _Cause(
         "not in the sudoers file|may not run sudo|not allowed to execute|Operation not permitted",
@@ -105,7 +109,10 @@ def no_answer(name: str, prefix: Sequence[str], seconds: float, said: bytes) -> 
 
 def wrong_password(name: str) -> Unreachable:
     """The error for a password that sudo does not accept."""
-    advice = "type the password of the user that logs in there (`subfloor_user`), not root's; all hosts get the same"
+    advice = (
+        "type the password of the user that logs in there (`subfloor_user`), not root's; the same password is sent to "
+        "all hosts"
+    )
     return Unreachable(f"{name}: sudo does not accept the password", advice=advice)
 
 

@@ -94,8 +94,8 @@ class UnmountedFilesystems:
             return shown.missing[place.path]
         if place.filesystem is None:
             here = (each for each, path in on.items() if path == place.path)
-            return "" if all(_is_bare(after, each) for each in here) else "this plan fills it"
-        return "this plan changes what is in it" if self._is_changed(place, after) else ""
+            return "" if all(_is_bare(after, each) for each in here) else "this plan writes its content"
+        return "this plan changes its content" if self._is_changed(place, after) else ""
 
     def _is_changed(self, place: Place, after: Machine) -> bool:
         """Whether the plan changes anything that the place shows. The look would show the state before the change."""

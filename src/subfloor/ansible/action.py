@@ -54,7 +54,12 @@ class _Task:
         request = self._play() if single is None else self._single(single)
         report = self._report(request) if request else None
         if report is None:
-            return {"changed": False, "skipped": True, "skip_reason": "nothing in it is selected", **self.invocation}
+            return {
+                "changed": False,
+                "skipped": True,
+                "skip_reason": "the tags and hosts select no task of the play",
+                **self.invocation,
+            }
         return {**result_of(report, single=single is not None, diff=bool(self._task.diff)), **self.invocation}
 
     def _single(self, plugin: Plugin) -> Request:

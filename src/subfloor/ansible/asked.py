@@ -62,7 +62,7 @@ def single(plugin: Plugin, values: Mapping[str, Any], name: str, around: Around)
     if plugin.task.alone:
         raise PlaybookError(
             f"it {plugin.task.alone}, so it cannot be right as a task of its own",
-            advice="put it into the `tasks` of `subfloor.core.play`, together with them",
+            advice="put it into the `tasks` of `subfloor.core.play`, together with the tasks that it depends on",
             where=where,
         )
     seed = around.value(SEED)

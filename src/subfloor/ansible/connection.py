@@ -14,7 +14,7 @@ class NoPipelining(SubfloorError):
     def __init__(self, transport: str) -> None:
         super().__init__(
             f"the connection `{transport}` passes no standard input to programs on the host",
-            advice="use another one: ssh, local, docker and podman can do it",
+            advice="use a connection that passes standard input: ssh, local, docker or podman",
         )
 
 

@@ -238,7 +238,12 @@ def import_() -> None:
 @click.option("--arg", "arguments", nargs=2, multiple=True, metavar="NAME VALUE", help="Pass an argument, as Nix.")
 @click.option("--argstr", "texts", nargs=2, multiple=True, metavar="NAME TEXT", help="Pass an argument, as a text.")
 @click.option(
-    "-I", "--include", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="It may read this, too."
+    "-I",
+    "--include",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A further path that the configuration may read.",
 )
 def import_disko(file: Path, root: str | None, include: tuple[Path, ...], **given: tuple[tuple[str, str], ...]) -> int:
     """Write the playbook for a disko configuration; change nothing.

@@ -97,7 +97,10 @@ class Asking:
     def confirm(self, step: Step) -> bool:
         """True for a step that was shown. Raises ``Refused`` for any other step: the disk has changed since."""
         if step.commands not in self._agreed:
-            raise Refused(f"“{step.says}” was not shown: the disk has changed since", advice="run subfloor again")
+            raise Refused(
+                f"“{step.says}” is not among the changes that were shown: the disk has changed since then",
+                advice="run subfloor again",
+            )
         return True
 
     def _show(self, reports: Sequence[HostReport]) -> None:

@@ -25,7 +25,8 @@ def given_or_own(given: Mapping[str, Any]) -> dict[str, Any]:
     missing = next((path for path in files.values() if not path.is_file()), None)
     if missing:
         raise click.UsageError(
-            f"Missing argument 'PLAYBOOK': name a playbook. This machine has none of its own: there is no {missing}"
+            "Missing argument 'PLAYBOOK': name a playbook. This machine has no installed playbook: there is no "
+            f"{missing}"
         )
     own = {"playbook": files[PLAYBOOK], "inventory": given["inventory"] or files[INVENTORY]}
     return {**given, **own, "extra": (f"@{files[VARIABLES]}", *given["extra"])}

@@ -47,7 +47,7 @@ def evaluated(path: Path, arguments: Mapping[str, str], include: Sequence[Path])
     where = Position(Source(str(path), ""))
     if program is None:
         raise PlaybookError(
-            "there is no `nix-instantiate` here, which evaluates a configuration in Nix",
+            "`nix-instantiate`, which evaluates a configuration in Nix, is not installed here",
             advice=f"give its JSON instead; on a machine with Nix: {HOW_TO_MAKE_JSON}",
             where=where,
         )

@@ -101,4 +101,6 @@ def _hash(password: str) -> Secret:
         text = done.stdout.decode("ascii", "replace").strip()
         if done.returncode == 0 and _HASH.fullmatch(text):
             return Secret(text)
-    raise click.UsageError("a hash needs `mkpasswd` or `openssl`; install one of them (packages whois, openssl)")
+    raise click.UsageError(
+        "to hash a password, subfloor needs `mkpasswd` or `openssl`; install one of them (packages whois, openssl)"
+    )

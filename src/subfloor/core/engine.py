@@ -120,7 +120,8 @@ def converge(entry: Entry, machine: Machine, take: Take, done: Outcome, look: Lo
 
 def _endless(entry: Entry, steps: Sequence[StepRecord]) -> PluginError:
     return PluginError(
-        f"{entry.key} never stops asking for steps; the last one: “{steps[-1].step.says if steps else 'nothing'}”",
+        f"{entry.key} asks for more and more steps without an end; the last one: "
+        f"“{steps[-1].step.says if steps else 'nothing'}”",
         advice="this is a bug in the task: the result of a step must bring the task closer to being satisfied",
     )
 
@@ -145,7 +146,9 @@ def decide(task: Task, machine: Machine, look: Look = blind) -> Step | None:
             seen = seen.updated(look({needed.subject}))
         else:
             return replace(step, after=step.after.only(machine)) if step else None
-    raise PluginError(f"{task.key} never stops asking for more subjects", advice="this is a bug in the task: report it")
+    raise PluginError(
+        f"{task.key} asks for more and more subjects without an end", advice="this is a bug in the task: report it"
+    )
 
 
 def warnings(task: Task, machine: Machine) -> tuple[str, ...]:

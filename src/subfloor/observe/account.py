@@ -31,7 +31,7 @@ class Account(Subject[bool]):
         if found.status not in (0, 2):  # getent(1): 2 if the name could not be found
             raise LookFailed(
                 f"the {self} cannot be looked up",
-                advice=f"run `getent` to see why, or give the {self.kind}'s number",
+                advice="run `getent` to see why, or write the number in place of the name",
             )
         return found.status == 0
 

@@ -48,7 +48,7 @@ class ThroughSymlink:
     real: str
 
     def __str__(self) -> str:
-        return f"behind a symbolic link, really {self.real}"
+        return f"reached through a symbolic link; its real path is {self.real}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Path(Located[PathState]):
         return root
 
 
-UNSEEN_ADVICE = "run this as root, check that `stat` is installed, and check the filesystem"
+UNSEEN_ADVICE = "run this as root, check that coreutils and findutils are installed, and check the filesystem"
 
 _IS_THERE = '{ [ -e "$p" ] || [ -L "$p" ]; }'
 

@@ -14,7 +14,7 @@ OPENING = (
     + r"""
 mount -t tmpfs -o mode=0700 tmpfs "$stage" && mkdir "$stage/ok" || { echo 'mount: permission denied'; exit 1; }
 lock=${SUBFLOOR_LOCK:-/run/subfloor.lock} busy=
-[ ! -r "$lock" ] || { exec 3<"$lock"; flock --shared --nonblock 3 || busy='another run of subfloor is at work'; }
+[ ! -r "$lock" ] || { exec 3<"$lock"; flock --shared --nonblock 3 || busy='another run of subfloor is in progress'; }
 
 # Mount a filesystem (its number, node, type and UUID) at $stage/NUMBER, and say why not.
 open_fs() {
@@ -38,15 +38,15 @@ safe=ro,nosuid,nodev,noexec
 open_it() {
     mounted=$(mounted_at)
     if [ "$mounted" ] && [ "$type" != btrfs ]; then
-        mount --bind -- "$mounted" "$at" && mount -o remount,bind,ro -- "$at" || why='its other mount cannot be used'
+        mount --bind -- "$mounted" "$at" && mount -o remount,bind,ro -- "$at" || why='its existing mount cannot be used'
     elif [ ! -b "$node" ]; then
         why='the kernel does not have this device yet'
     elif [ -z "$uuid" ]; then
         why='it does not carry the UUID that this play gives'
     elif [ "$(blkid -p -s UUID -o value -- "$node")" != "$uuid" ]; then
-        why='it does not carry the UUID that this play gives any more'
+        why='it no longer carries the UUID that this play gives'
     elif ! lock_disks "$(readlink -f -- "$node")"; then
-        why='another program is at work on its disk'
+        why='another program has locked its disk'
     elif [ "$type" = btrfs ]; then
         try btrfs "$safe,rescue=nologreplay,subvolid=5" "$node"
     else
@@ -117,7 +117,7 @@ mount_by_loop() {
         [ "$as_is" ] || return
         if is_in_use; then set -- "$safe" "$loop"; else set -- "loop=$loop,$safe" "$node"; fi
         try "$type" "$1$own$as_is" "$2" || return
-        note='its journal has to be replayed: what was written last may be missing from what was seen'
+        note='its journal was not replayed, so the last writes may be missing from this report'
     fi
 }
 """
@@ -135,7 +135,7 @@ place() {
     if [ ! -e "$stage/ok/$filesystem" ]; then
         ready "$path" directory && in_memory 0755 "$path"
     elif [ ! -e "$from" ]; then
-        printf 'missing %s there is no %s in it\n' "$number" "$4"
+        printf 'missing %s the filesystem has no %s\n' "$number" "$4"
     elif [ -d "$from" ]; then
         ready "$path" directory && mount --bind -- "$from" "$path"
     else

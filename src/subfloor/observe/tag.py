@@ -45,9 +45,9 @@ class Tag(Subject[tuple[Tagged, ...]]):
         """The devices. Raises ``LookFailed`` if blkid is missing, or if none is found and a device does not answer."""
         (found,) = outputs
         if found.status == 127:
-            raise LookFailed(f"the {self} cannot be searched for: blkid is missing", advice="install util-linux")
+            raise LookFailed(f"the search for the {self} failed: blkid is missing", advice="install util-linux")
         if found.status:
-            raise LookFailed(f"the {self} cannot be searched for", advice="check that /sys is mounted on this host")
+            raise LookFailed(f"the search for the {self} failed", advice="check that /sys is mounted on this host")
         listed = dict(devices(found.text))
         kind, _, wanted = self.tag.partition("=")
         seen = {
@@ -58,7 +58,7 @@ class Tag(Subject[tuple[Tagged, ...]]):
         silent = [node for node, about in listed.items() if "silent" in about]
         if silent and not seen:
             raise LookFailed(
-                f"the {self} cannot be searched for: {', '.join(silent)} cannot be read, or does not answer",
+                f"the search for the {self} failed: {', '.join(silent)} cannot be read, or does not answer",
                 advice="look at the kernel's log (dmesg) for errors of the device; detach it, or give the wanted "
                 "device by its path below /dev/disk/by-id",
             )

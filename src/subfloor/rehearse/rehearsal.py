@@ -100,7 +100,7 @@ def _unchanged(run: Run) -> str | None:
 
 
 def _in_sync(run: Run) -> str | None:
-    return None if run.status == 0 else f"the check after it ended with exit status {run.status}"
+    return None if run.status == 0 else f"the check after the second apply ended with exit status {run.status}"
 
 
 def _tasks(run: Run) -> Iterator[Mapping[str, Any]]:
@@ -117,7 +117,7 @@ ACTS = (
 
 def complaint(act: Act, run: Run) -> str | None:
     """What is wrong with a run; None if it succeeded. A run without a report has failed."""
-    return act.judge(run) or (None if run.report else "it left no report")
+    return act.judge(run) or (None if run.report else "the run wrote no report")
 
 
 # In the guest.

@@ -179,7 +179,7 @@ class Machine:
                 continue
             if killed:
                 self.cut_power()
-                raise self._lost(f"{' '.join(argv)}: could not be ended; the guest hung, and was ended")
+                raise self._lost(f"{' '.join(argv)}: could not be killed: the guest no longer answered, and was ended")
             killed = True
             deadline = time.monotonic() + _KILL_GRACE
             self._unsent += agent.frame(agent.KILL, bytes([signal.SIGKILL]))

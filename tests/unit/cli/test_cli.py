@@ -92,7 +92,7 @@ def test_actions_that_need_root_are_refused_to_users(workspace: Workspace) -> No
     workspace.play(write("one"))
     result = workspace.run("apply", "-e", f"subfloor_become={json.dumps(AS_NOBODY)}")
     assert result.exit_code == 3
-    assert "its commands need root" in result.stdout
+    assert "the commands of this task need root" in result.stdout
     assert not workspace.note("one").exists()
 
 

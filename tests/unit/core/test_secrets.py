@@ -382,7 +382,7 @@ def test_without_a_terminal_a_password_cannot_be_asked_for(monkeypatch: pytest.M
     with pytest.raises(click.UsageError, match="`a-b` is not a valid variable name"):
         passwords.asked_for(["a-b"], answers("a", "a"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(click.UsageError, match="a hash needs `mkpasswd` or `openssl`"):
+    with pytest.raises(click.UsageError, match="to hash a password, subfloor needs `mkpasswd` or `openssl`"):
         passwords.asked_for(["x"], answers("a", "a"))
 
 

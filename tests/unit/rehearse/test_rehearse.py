@@ -52,12 +52,12 @@ def report(*outcomes: str) -> dict[str, Any]:
     [
         (FIRST, Run((), 0, report("changed", "ok")), None),
         (FIRST, Run((), 1, report("changed", "failed")), "the first apply ended with exit status 1"),
-        (FIRST, Run((), 0, None), "it left no report"),
+        (FIRST, Run((), 0, None), "the run wrote no report"),
         (AGAIN, Run((), 0, report("ok", "skipped")), None),
         (AGAIN, Run((), 0, report("ok", "changed")), "the second apply still made changes: Task 1"),
         (AGAIN, Run((), 3, report("refused")), "the second apply ended with exit status 3"),
         (CHECK, Run((), 0, report("ok")), None),
-        (CHECK, Run((), 2, report("would-change")), "the check after it ended with exit status 2"),
+        (CHECK, Run((), 2, report("would-change")), "the check after the second apply ended with exit status 2"),
     ],
 )
 def test_each_run_has_to_behave(act: Any, run: Run, wrong: str | None) -> None:

@@ -326,11 +326,14 @@ class Unopened(Unknown):
 
     def error(self, path: str) -> NotVisible:
         """The error for a task that needs to see the content of this device; ``path``: the path of the device."""
-        return NotVisible(f"the content of {path} is {self}", advice="apply opens it; a check opens nothing")
+        return NotVisible(
+            f"the content of {path} is {self}",
+            advice="apply makes the content visible; a check opens and activates nothing",
+        )
 
 
 def _described(content: Content | Unknown | None) -> str:
-    return "what cannot be seen" if isinstance(content, Unknown) else str(content or "nothing known")
+    return "unknown content" if isinstance(content, Unknown) else str(content or "nothing known")
 
 
 def _gib(size: int) -> str:

@@ -95,11 +95,13 @@ def _must_have_worked(path: str, **outputs: Output) -> None:
     """Raise ``LookFailed`` if a probe failed: its empty output would make a full disk look blank."""
     for program, output in outputs.items():
         if output.status == 127:
-            raise LookFailed(f"{path} cannot be inspected: {program} is missing", advice="install util-linux")
+            raise LookFailed(
+                f"{path} cannot be inspected: {program} is missing", advice="install util-linux and coreutils"
+            )
         if output.status:
             raise LookFailed(
                 f"{path} cannot be inspected: {program} failed with status {output.status}",
-                advice=f"run it yourself to see why: {program} {path}",
+                advice="look at the kernel's log (dmesg), and check that blockdev, blkid, dd and od work on this disk",
             )
 
 

@@ -99,7 +99,9 @@ def _beside(configuration: Node, devices: Node) -> Iterator[Missing]:
             yield Missing.at(each, "it does not describe a disk", "leave it out; subfloor has its own options")
     for name, each in configuration.options.items():
         if name == "imports":
-            yield Missing.at(each, "files that it imports are not read", "import each that has disko.devices, too")
+            yield Missing.at(
+                each, "files that this file imports are not read", "import each of them that has disko.devices, too"
+            )
         elif name not in ("disko", "devices", "fileSystems", "options"):
             yield Missing.at(each, "it does not describe a disk", "keep it in the configuration of NixOS")
 
@@ -118,7 +120,8 @@ def _plain(node: Node) -> Any:
 def _passphrases(items: list[Item]) -> Iterator[str]:
     found = [item for item in items if isinstance(item, Passphrase)]
     if found:
-        yield "#\n# A passphrase is given when it is needed; a run without it opens and makes no container:\n#\n"
+        yield "#\n"
+        yield "# Give the passphrase to a run that makes or opens the container. Without it, a run does neither:\n#\n"
     for each in found:
         given = f"--secret {each.variable}=file:{each.file}" if each.file else f"--ask-passphrase {each.variable}"
         yield "".join(f"{line}\n" for line in comment(f"  {given}"))

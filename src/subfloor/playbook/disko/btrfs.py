@@ -94,7 +94,7 @@ def _swap_files(node: Node, mountpoint: str, top: _Top) -> Iterator[Item]:
     for name, each in sorted(found.options.items()) if found else ():
         if not isinstance(each.value, dict):
             if each.value:
-                yield Missing.at(each, "this is a former form of disko", "write swap.NAME = { size = …; }")
+                yield Missing.at(each, "this is the syntax of an older disko", "write swap.NAME = { size = …; }")
             continue
         yield from rest(each, _SWAP_OPTIONS)
         if not mountpoint:

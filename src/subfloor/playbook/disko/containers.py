@@ -119,5 +119,5 @@ def _read(node: Node, name: str) -> tuple[list[tuple[str, str]], list[Missing]]:
     try:
         pairs, others = getopt.gnu_getopt(list(words(node.texts(name))), _SHORT, list(_LONG))
     except getopt.GetoptError as error:
-        return [], [Missing.at(node.at(name), f"{error.msg}, so none of them is kept", "leave it out")]
+        return [], [Missing.at(node.at(name), f"{error.msg}, so none of these options is imported", "leave it out")]
     return pairs, [Missing.at(node.at(name), f"{word!r} is not an option", "leave it out") for word in others]

@@ -144,7 +144,7 @@ class Volume:
 _HOOKS = tuple(f"{when}{what}Hook" for when in ("pre", "post") for what in ("Create", "Mount", "Unmount"))
 
 _WHY = {
-    "uuid": ("subfloor derives UUIDs from the play", "leave it out; what names the old UUID must be changed"),
+    "uuid": ("subfloor derives UUIDs from the play", "leave it out, and change everything that refers to the old UUID"),
     "hybrid": ("no task writes an MBR beside a GPT", "leave it out"),
     "enrollFido2": ("no task enrols a token", "enrol it with systemd-cryptenroll"),
     "enrollRecovery": ("no task makes a recovery key", "make it with systemd-cryptenroll"),

@@ -48,7 +48,7 @@ def read(kind: str, words: Sequence[str]) -> Words:
     try:
         pairs, others = getopt.gnu_getopt(list(words), short + own.short, [*long, *own.long])
     except getopt.GetoptError as error:
-        return Words(refused={"": f"{error.msg}, so none of them is kept"})
+        return Words(refused={"": f"{error.msg}, so none of these options is imported"})
     label, options, refused = "", list[str](), {word: f"{word!r} is not an option" for word in others}
     for option, value in pairs:
         if option in own.label:
