@@ -95,7 +95,7 @@ def _play() -> _Schema:
                 "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
             },
             "serial": {
-                "description": "The number of hosts in a batch. The last number of a list is used for all further ones.",
+                "description": "The number of hosts in a batch. The last number of a list is used for all others.",
                 "anyOf": [_SIZE, {"type": "array", "items": _SIZE, "minItems": 1}],
             },
             "max_fail_percentage": {

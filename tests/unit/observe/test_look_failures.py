@@ -104,7 +104,7 @@ def test_an_unreadable_list_of_swap_areas_is_not_reported_as_empty() -> None:
 
 @pytest.mark.parametrize("status", [1, 4, 8, 127])
 def test_a_failed_search_for_a_tag_is_not_reported_as_no_match(status: int) -> None:
-    with pytest.raises(LookFailed, match="the search for the .* failed"):
+    with pytest.raises(LookFailed, match=r"the search for the .* failed"):
         Tag("LABEL=nixos").parse(Output(b"", status))
     assert Tag("LABEL=nixos").parse(Output(b"")) == ()
 
