@@ -80,7 +80,7 @@ def tellable(path: str, disk: DiskState) -> DiskState:
 
 
 def check_not_another(path: str, name: str, disk: DiskState, identity: Identity, others: Iterable[str]) -> None:
-    """Raise ``Refused`` for a disk that has another name in the play. ``others``: the names of the other disks."""
+    """Raise ``Refused`` if the label-id is that of another disk of the play. ``others``: the other disks' names."""
     other = identity.name_of(disk.table.id, others) if isinstance(disk.table, gpt.Gpt) else None
     if other is not None:
         raise Refused(
@@ -107,8 +107,8 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 
     A new table is written from one script that leaves sfdisk nothing to choose. In an existing table only changes
     are written: its geometry, the place of its entries, all other entries, and the boot code, signature and slots in
-    the first sector stay. Partitions in use prevent the kernel from rereading a table (BLKRRPART), so it is updated
-    partition by partition, which it accepts (partx(8), BLKPG).
+    the first sector stay. Partitions in use prevent the kernel from rereading a table (BLKRRPART). It accepts an
+    update of each partition (partx(8), BLKPG).
     """
     assert isinstance(after.table, gpt.Gpt)
     there = disk.table if isinstance(disk.table, gpt.Gpt) and disk.table.id == after.table.id else None
@@ -117,7 +117,7 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 
 
 def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
-    """Repair first, then deletions, changes and additions: each command writes the table once."""
+    """Commands that turn one table into the other: repair, delete, change, add. Each command writes the table once."""
     if before.damage and not after.damage:
         yield from _mend(disk, before, after)
     old = {entry.number: entry for entry in before.entries}
@@ -132,11 +132,11 @@ def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Comma
 
 
 def _mend(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
-    """Repair both copies from the valid one: sfdisk finds it itself, and each write of sfdisk makes both copies.
+    """Commands that repair both copies of a table. sfdisk finds the valid copy, and each of its writes writes both.
 
-    sfdisk does not find a copy at the old end of a disk that has grown. So the first copy is written from that one,
-    its header last. It finds no table without a protective MBR, either. The slots of the MBR are written in one
-    piece, and nothing beside them.
+    sfdisk does not find a copy at the old end of a disk that has grown. So for such a disk the first copy is written
+    here, its header last. sfdisk finds no table without a protective MBR either. So the slots of the MBR are written
+    here, in one piece, and nothing beside them.
     """
     sector = disk.limits.sector
     if gpt.is_at_old_end(before):
@@ -176,8 +176,8 @@ _MOST = 256
 def forget(disk: DiskState) -> Command:
     """A command that removes all partitions of the disk from the kernel; it succeeds if there are none.
 
-    Without numbers partx(8) fails if there is no partition; and another program, especially udev, may have made the
-    kernel reread the table.
+    It names all possible numbers: without numbers, partx(8) fails if there is no partition. The partitions that were
+    seen are not enough, because another program, such as udev, may have made the kernel reread the table since.
     """
     return _partx(disk, "--delete", "--nr", f"1:{_MOST}")
 
@@ -187,7 +187,7 @@ MOMENT = 10.0
 
 
 def _partx(disk: DiskState, *argv: str) -> Command:
-    """A command that updates the kernel's partitions. The kernel refuses a change of an open one (EBUSY)."""
+    """A command that updates the kernel's partitions. The kernel refuses to change a partition that is open (EBUSY)."""
     return Command(
         ("partx", *argv, disk.node),
         patience=MOMENT,
@@ -207,8 +207,10 @@ def stamp(disk: DiskState, number: int, uuid: UUID) -> tuple[Command, ...]:
 
 
 def restamp(disk: DiskState, after: gpt.Gpt) -> tuple[Command, ...]:
-    """Commands that give partitions and then the table the UUIDs of ``after``; each is one write, and nothing else
-    changes. The kernel need not be updated, since no partition moves."""
+    """Commands that give first the partitions and then the table the UUIDs of ``after``, and change nothing else.
+
+    Each command is one write. No partition moves, so the kernel need not be updated.
+    """
     assert isinstance(disk.table, gpt.Gpt)
     old = {entry.number: entry.uuid for entry in disk.table.entries}
     changed = (entry for entry in after.entries if entry.uuid != old[entry.number])
@@ -243,7 +245,7 @@ def is_overwritten(disk: DiskState) -> bool:
 
 
 def erase(disk: DiskState, besides: Iterable[tuple[int, int]] = ()) -> tuple[Command, ...]:
-    """Commands that erase all signatures: those of the partitions first, those of the disk last; and both ends.
+    """Commands that erase all signatures, first of the partitions and then of the disk, and empty the ends of each.
 
     ``besides``: more places to empty, start and size in bytes.
 
@@ -274,8 +276,8 @@ def guard(node: str) -> Command:
 def wipe(*nodes: str) -> tuple[Command, ...]:
     """Commands that erase all signatures on these partitions.
 
-    The first opens them exclusively, so it fails if one is in use; but it skips a partition table inside a partition,
-    such as one from the disk of a virtual machine. The second one erases that.
+    The first command opens the partitions exclusively, so it fails if one is in use. But it skips a partition table
+    inside a partition, such as one from the disk of a virtual machine. The second command erases such a table.
     """
     return (
         Command(("wipefs", "--all", "--quiet", *nodes)),

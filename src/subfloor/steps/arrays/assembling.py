@@ -1,4 +1,4 @@
-"""Assemble an array that was made before; a check assembles nothing. Pure."""
+"""A step that assembles an array that was made before; a check assembles nothing. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subfloor.steps.volumes import Volume, locks_of
 
 
 def assemble(machine: Machine, volumes: Sequence[Volume], declared: Declared, stopped: Array | None) -> Step:
-    """A step that assembles the array. ``stopped``: what the kernel has of it, not started. Raises ``Refused``."""
+    """A step that assembles the array. ``stopped``: the kernel's array, if it is not started. Raises ``Refused``."""
     _check_complete(volumes, declared, stopped)
     if not isinstance(machine[Disk(declared.path)], Missing):
         raise Refused(

@@ -20,7 +20,7 @@ from subfloor.storage.raid_levels import Geometry
 class Declared:
     """``devices``: the volumes of its members, as the play names them.
 
-    ``raw``: no task of the play fills it, so it has no mark from the start. ``metadata``: the version of mdadm's.
+    ``raw``: no task of the play fills the array, so it never has a mark. ``metadata``: the version of mdadm's metadata.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Declared:
 
     @property
     def path(self) -> str:
-        """Its path once it is assembled."""
+        """The path of the array once it is assembled."""
         return arrays.node_of(self.name)
 
     @property
     def subjects(self) -> frozenset[AnySubject]:
-        """What is looked at besides its members."""
+        """The subjects for the array itself, without those for its members."""
         return frozenset({Disk(self.path), ArraysNamed(self.name)})
 
     @property
@@ -46,7 +46,7 @@ class Declared:
 
     @property
     def may_lose(self) -> int:
-        """How many members it may lose at best."""
+        """How many members the array can lose without loss of data, in the best case."""
         return self.geometry.may_lose(len(self.devices))
 
     def room(self, volume: Volume) -> int:
@@ -59,14 +59,14 @@ class Declared:
 
 
 def is_member(volume: Volume, declared: Declared) -> bool:
-    """Whether the content of a volume is a member of the array that this play makes."""
+    """Whether a volume is a member of the array that this play makes: its content shows that."""
     content = volume.content
     wanted = declared.content(volume.identity)
     return isinstance(content, Content) and (content.type, content.uuid) == (wanted.type, wanted.uuid)
 
 
 def is_begun(volumes: Iterable[Volume], declared: Declared) -> bool:
-    """Whether the array was made completely once: then a member has its final name, and nothing is made again."""
+    """Whether the array was completely made before: a member has its final name. Then the array is never made again."""
     return any(each.is_final and is_member(each, declared) for each in volumes)
 
 
@@ -76,7 +76,10 @@ def kept(volumes: Sequence[Volume], declared: Declared) -> tuple[Volume, ...]:
 
 
 def without(declared: Declared, nodes: tuple[str, ...], stopped: str) -> str:
-    """Advice for an array that is not assembled, of which only these nodes are there. ``stopped``: its own, if any."""
+    """Advice for an array that is not assembled and lacks members. ``nodes``: the members that exist.
+
+    ``stopped``: the node of the array in the kernel, if it is not started; otherwise empty.
+    """
     if len(declared.devices) - len(nodes) > declared.may_lose:
         most = {0: "no member", 1: "one member"}.get(declared.may_lose, f"{declared.may_lose} members")
         return (

@@ -1,4 +1,4 @@
-"""Make an array over volumes: unfinished until the last of them has its final name. Pure."""
+"""A step that makes an array over volumes, and gives these their final names last. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from subfloor.storage.sizes import MIB
 
 
 def make(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume], declared: Declared) -> Step:
-    """A step that makes the array, and takes its own interrupted work apart first. Raises ``Refused``, ``LookNeeded``.
+    """A step that makes the array. If an interrupted run left the array, the step stops it first.
 
-    The members get their final names last, after all else succeeded.
+    The members get their final names last, after all else succeeded. Raises ``Refused`` and ``LookNeeded``.
     """
     old = _old(machine, volumes, declared)
     for each in volumes:
@@ -50,7 +50,10 @@ def make(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume]
 
 
 def _old(machine: Machine, volumes: Sequence[Volume], declared: Declared) -> Array | None:
-    """Our own array, which an interrupted run left. Raises ``Refused`` if it is not only that."""
+    """Our array in the kernel, which an interrupted run left; None if there is none.
+
+    Raises ``Refused`` if our array has other members than declared, or if another device has its path.
+    """
     wanted = str(volumes[0].identity.array(declared.name))
     found = [each for each in machine[ArraysNamed(declared.name)] if each.uuid == wanted]
     elsewhere = {node for each in found for node in each.members} - {each.node for each in volumes}
@@ -141,7 +144,7 @@ def _with(machine: Machine, declared: Declared, array: Array) -> tuple[Array, ..
 
 
 def _after(machine: Machine, places: Sequence[Location], volumes: Sequence[Volume], declared: Declared) -> Machine:
-    """The machine after every volume became a member; two may lie on one disk, so each is found again."""
+    """The machine after every volume became a member. Two volumes may lie on one disk, so each is located again."""
     for place in places:
         volume = place.on(machine, volumes[0].identity)
         machine = volume.holding(declared.content(volume.identity), volume.final_name)

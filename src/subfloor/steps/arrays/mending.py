@@ -1,4 +1,4 @@
-"""Bring the members of an assembled array to those that are declared; what is in the array is never touched. Pure."""
+"""Steps that bring the members of an assembled array into sync. They never change the content of the array. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from subfloor.storage.sizes import show
 
 
 def mended(machine: Machine, volumes: Sequence[Volume], declared: Declared, array: Array) -> Step | None:
-    """A step that adds a missing member, or finishes a new one. Raises ``Refused`` and ``LookNeeded``."""
+    """A step that adds a missing member, or finishes a new one; None if the members are in sync.
+
+    Raises ``Refused`` and ``LookNeeded``.
+    """
     check_as_declared(volumes, declared, array)
     for each in volumes:
         if each.node not in array.members:
@@ -27,7 +30,7 @@ def mended(machine: Machine, volumes: Sequence[Volume], declared: Declared, arra
 
 
 def check_as_declared(volumes: Sequence[Volume], declared: Declared, array: Array) -> None:
-    """Raise ``Refused`` if the array has another shape, or a member that only a person can judge."""
+    """Raise ``Refused`` if the array is not of the declared shape, has failed, or has a faulty member."""
     _check_geometry(declared, array)
     nodes = {each.node for each in volumes}
     if array.count != len(volumes) or array.members - nodes:
@@ -62,7 +65,7 @@ def _check_geometry(declared: Declared, array: Array) -> None:
 
 
 def _check_alive(declared: Declared, array: Array) -> None:
-    """Raise ``Refused`` if more members are missing than the array can lose: it cannot be mended with others."""
+    """Raise ``Refused`` if the array has lost more members than it can lose: new members cannot repair it."""
     lost = array.count - len(array.members)
     if array.broken or lost > declared.may_lose:
         missing = f"{lost} of its {array.count} members are missing or faulty"
@@ -78,7 +81,7 @@ _COPY = "copy what is in it first"
 
 
 def as_degraded(error: Refused, declared: Declared, array: Array | Unknown | None) -> Refused:
-    """The refusal of a member that is not there, for an array that runs without it."""
+    """The error for a missing member: ``error``, or that the array is degraded if it runs without the member."""
     if not isinstance(array, Array) or len(array.members) == array.count:
         return error
     return Refused(
@@ -146,7 +149,7 @@ def _step(
 
 
 def _finished(volume: Volume) -> Step:
-    """A step that gives a member its final name: it was added, or the array was made, when a run was interrupted."""
+    """A step that gives a member its final name: a run was interrupted after it added the member or made the array."""
     return Step(
         says=f"Mark {volume.path} as finished",
         commands=volume.mark(volume.final_name),

@@ -1,7 +1,7 @@
 """The commands that make, open and change LUKS containers. Pure.
 
-A key goes to a program by its standard input, or is read by it from a file; never by an argument, an environment or a
-temporary file.
+A program gets a key on its standard input, or reads the user's key file. No key is in an argument, in the environment
+or in a temporary file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def format_(volume: Volume, label: str, first: Key, options: Iterable[str]) -> C
 
 
 def add(node: str, known: Key, new: Key, options: Iterable[str]) -> Command:
-    """A command that adds a key, with one that the container has."""
+    """A command that adds the key ``new``. ``known``: a key that the container already has, which cryptsetup needs."""
     if new.file:
         how: tuple[str, ...] = _FAST
         stdin = known.stdin
@@ -44,13 +44,13 @@ def add(node: str, known: Key, new: Key, options: Iterable[str]) -> Command:
 
 
 def remove(node: str, known: Key, slot: int) -> Command:
-    """A command that removes the key of a slot, and needs another key for that."""
+    """A command that removes the key in ``slot``. ``known``: another key of the container, which cryptsetup needs."""
     argv = ("cryptsetup", "luksKillSlot", *known.words, "--", node, str(slot))
     return Command(argv, known.stdin, advice=_WRONG_KEY.format(known))
 
 
 def try_(node: str, key: Key) -> Command:
-    """A command that fails where the key does not open the slot that it belongs in; it opens nothing."""
+    """A command that fails if the key does not open its key slot. The command does not open the container."""
     argv = ("cryptsetup", "open", "--test-passphrase", "--type", "luks2", "--key-slot", str(key.slot), *key.words)
     return Command((*argv, "--", node), key.stdin, advice=_WRONG_KEY.format(key))
 
@@ -63,14 +63,14 @@ def open_(node: str, name: str, key: Key, *, discards: bool) -> Command:
 
 
 def refresh(name: str, key: Key, *, discards: bool) -> Command:
-    """A command that changes whether a container passes discards to the disk, now and when it is opened later."""
+    """A command that sets whether an open container passes discards to the disk, now and when it is opened later."""
     allow = ("--allow-discards",) if discards else ()
     argv = ("cryptsetup", "refresh", *allow, "--persistent", *key.words, "--", name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
 
 
 def resize(name: str, key: Key) -> Command:
-    """A command that lets an open container take all of its volume; it needs the key, which the kernel may not show."""
+    """A command that lets an open container take all of its volume. It needs a key: the kernel may not reveal one."""
     argv = ("cryptsetup", "resize", *key.words, "--", name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
 

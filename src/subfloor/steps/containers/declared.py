@@ -20,7 +20,7 @@ FILE_SLOT = 24
 
 @dataclass(frozen=True)
 class Key:
-    """A key as cryptsetup is given it: a passphrase, or the path of a file; and the slot that it belongs in."""
+    """A key as cryptsetup gets it: its slot, and a passphrase or the path of a key file."""
 
     slot: int
     passphrase: Secret | None = None
@@ -28,12 +28,12 @@ class Key:
 
     @property
     def words(self) -> tuple[str, str]:
-        """The option that names the key."""
+        """The option that tells cryptsetup where the key is: in a file, or on standard input."""
         return ("--key-file", self.file or "-")
 
     @property
     def stdin(self) -> bytes:
-        """What cryptsetup reads the key from."""
+        """The standard input of cryptsetup: the passphrase; empty for a key file."""
         return self.passphrase.bytes if self.passphrase else b""
 
     def __str__(self) -> str:
@@ -42,10 +42,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Container:
-    """``device``: the volume that holds it, as the play names it; ``name``: its name when open; ``label``: its final
-    label. ``keys``: those that were given, the passphrase first: a key file may lie in the container's own filesystem.
-    ``options`` and ``derivation``: options of cryptsetup, for the data and for a passphrase's key slot. ``discards``:
-    discards are passed to the disk. ``raw``: no task of the play fills it, so its label is final from the start.
+    """``device``: the volume that holds the container, as the play names it; ``name``: the container's name when open;
+    ``label``: its final label. ``keys``: the keys that were given. The passphrase is the first, since a key file may
+    lie inside the container. ``options`` and ``derivation``: options of cryptsetup, for the data and for the key slot
+    of a passphrase. ``discards``: discards are passed to the disk. ``raw``: no task of the play fills the container, so
+    its label is final from the start.
     """
 
     device: str
@@ -69,11 +70,11 @@ class Container:
 
     @property
     def first_label(self) -> str:
-        """Its label when it is made: with the mark of unfinished content."""
+        """The label of a new container: it ends in the mark of unfinished content, unless the container is raw."""
         return self.label if self.raw else self.label + UNFINISHED
 
     def keys_for(self, purpose: str) -> tuple[Key, ...]:
-        """The keys that were given. Raises ``Refused`` if none was."""
+        """The keys that were given. Raises ``Refused`` if none was given; ``purpose``: what one is needed for."""
         if not self.keys:
             raise Refused(
                 f"a passphrase is needed {purpose} on {self.device}",

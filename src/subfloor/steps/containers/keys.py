@@ -1,4 +1,4 @@
-"""Add and revoke keys of a container; its content is never touched, and the last working key stays. Pure."""
+"""Steps that add and revoke keys of a container. They never touch its content, and keep the last working key. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from subfloor.steps.volumes import Volume
 
 
 def keyed(volume: Volume, declared: Container, *, key_file: bool) -> Step | None:
-    """A step that adds a key that is missing, or revokes the key file if the play declares none (``key_file``)."""
+    """A step that adds a missing key, or revokes the key file; None if the keys are in sync. Raises ``Refused``.
+
+    ``key_file``: the play declares a key file.
+    """
     header = volume.machine[declared.header]
     if not isinstance(header, Header) or header.version != 2:
         return None
@@ -38,7 +41,7 @@ def _add(volume: Volume, declared: Container, header: Header, slot: int) -> Step
 
 
 def _revoke(volume: Volume, declared: Container, header: Header) -> Step:
-    """A step that revokes the key file, after it has tried another key."""
+    """A step that tries another key, and then revokes the key file."""
     (known, *_) = declared.keys_for("to revoke the key file")
     revoking = (commands.try_(volume.node, known), commands.remove(volume.node, known, FILE_SLOT))
     says = f"Revoke the key file of the container on {declared.device}"

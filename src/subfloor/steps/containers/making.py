@@ -24,7 +24,7 @@ def is_ours(volume: Volume, found: Content | None) -> bool:
 
 
 def make(volume: Volume, declared: Container) -> Step:
-    """A step that makes the container with all of its keys, and tries each. Raises ``Refused``."""
+    """A step that makes the container with all of its keys, and tries each key. Raises ``Refused``, ``LookNeeded``."""
     check_room(volume)
     volume.check_unused()
     check_name(volume, declared)
@@ -43,7 +43,7 @@ def make(volume: Volume, declared: Container) -> Step:
 
 
 def check_room(volume: Volume) -> None:
-    """Raise ``Refused`` for a volume that has no room for a container with anything in it."""
+    """Raise ``Refused`` for a volume that has no room for the header of a container and 1 MiB of data."""
     if volume.size <= commands.DATA_OFFSET + MIB:
         raise Refused(
             f"{volume.path} is too small for a LUKS container, whose header takes {commands.DATA_OFFSET // MIB}MiB",
@@ -61,7 +61,10 @@ def check_name(volume: Volume, declared: Container) -> None:
 
 
 def labelled(volume: Volume, declared: Container, found: Content) -> Step | None:
-    """A step that sets the container's own label. A mark at the end of the label, for unfinished content, stays."""
+    """A step that sets the declared label of the container; None if it is set.
+
+    The mark of unfinished content at the end of the label stays, unless the container is raw.
+    """
     name = final(found.label)
     if name == declared.label and not (declared.raw and name != found.label):
         return None

@@ -1,4 +1,4 @@
-"""Open a container, let it grow, and change how it is open. Pure."""
+"""Steps that open a container, let it grow, and change whether it passes discards. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _DISCARDS = frozenset({ALLOW_DISCARDS})
 
 
 def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
-    """A step that opens the container, lets an open one grow with its volume, or changes whether discards are passed to
-    the disk. Raises ``Refused``.
+    """A step that opens the container, or lets an open one grow, or changes whether it passes discards to the disk.
+
+    None if the container is in sync, or if its inside is not visible yet. Raises ``Refused``.
     """
     inside = volume.machine[declared.inside]
     if isinstance(inside, Unopened):
@@ -32,7 +33,7 @@ def opened(volume: Volume, declared: Container, found: Content) -> Step | None:
 
 
 def _grown(volume: Volume, declared: Container, inside: DiskState) -> Step | None:
-    """A step that lets the container take all of its volume. One that is opened later does so by itself."""
+    """A step that lets an open container take all of its volume; None if it does. Opening a container does this too."""
     header = volume.machine[declared.header]
     if not isinstance(header, Header) or header.offset is None:
         return None
@@ -48,7 +49,7 @@ def _grown(volume: Volume, declared: Container, inside: DiskState) -> Step | Non
 
 def _grow(volume: Volume, declared: Container, inside: DiskState, size: int) -> Step:
     key = declared.keys_for("to let the container grow")[0]
-    # At the new end of an empty one there may be anything.
+    # The new end may hold old data, so an empty container may not be empty any more.
     seen = replace(inside, size=size) if inside.content else Unopened("the container has grown")
     return Step(
         says=f"Grow the container on {declared.device} from {show(inside.size)} to {show(size)}",
@@ -77,7 +78,7 @@ def _open(volume: Volume, declared: Container, found: Content) -> Step:
 
 
 def _inside(volume: Volume, declared: Container, found: Content) -> DiskState | Unopened:
-    """What is seen in the container once it is open: nothing, if it was just made."""
+    """The inside of the container once it is open: empty if the container was just made, otherwise not visible yet."""
     if not found.fresh:
         return Unopened(f"the container on {declared.device} is open")
     size = volume.size - commands.DATA_OFFSET

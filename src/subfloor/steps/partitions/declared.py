@@ -22,7 +22,7 @@ Attribute = Literal["required", "no-block-io", "legacy-boot", "read-only", "hidd
 class Partition:
     """``device``: the whole disk, as the play names it; ``type``: its GUID. ``size``, ``start`` and ``end``: as in the
     playbook, empty if not given. ``raw``: no task of the play fills it. ``others``: the other partitions that the play
-    declares on the disk; ``earlier``: number and name of those that it declares before this one.
+    declares on the disk; ``earlier``: number and name of each partition that the play declares before this one.
     """
 
     device: str
@@ -44,11 +44,14 @@ class Partition:
         return sum(1 << _ATTRIBUTES[attribute] for attribute in set(self.attributes))
 
     def uuid(self, table: gpt.Gpt) -> UUID:
-        """The UUID that it gets in this table when it is made."""
+        """The UUID that a new partition gets in this table."""
         return self.identity.partition(table.id, self.number, self.name)
 
     def is_(self, entry: gpt.Entry, table: gpt.Gpt) -> bool:
-        """Whether the entry is this partition: made by this play, or taken over, under its name at that time."""
+        """Whether the entry is this partition: this play made it, or took it over, under the declared name.
+
+        Its UUID shows that, even if the partition was renamed later.
+        """
         return is_partition(self.identity, table.id, entry, self.name)
 
 
@@ -78,7 +81,7 @@ def check_name(name: str) -> None:
 
 
 def is_before(end: str, start: str) -> bool:
-    """Whether the end is not after the start, if this is known without the disk."""
+    """Whether the end is not after the start; False if only the size of the disk can tell."""
     back = declared_sizes.from_end(end), declared_sizes.from_end(start)
     if back[0] is not None and back[1] is not None:
         return back[0] >= back[1]
@@ -86,7 +89,7 @@ def is_before(end: str, start: str) -> bool:
 
 
 def check_play(declared: Partition) -> None:
-    """Raise ``Refused`` if the play gives the number or the name to another partition of the disk, too."""
+    """Raise ``Refused`` if the play declares another partition of the disk with the same number or name."""
     for other in declared.others:
         if other.number == declared.number:
             raise Refused(
@@ -103,7 +106,7 @@ def check_play(declared: Partition) -> None:
 
 
 def check_uuid(declared: Partition, table: gpt.Gpt) -> None:
-    """Refuse a renumbered or copied entry: its UUID would not identify one partition."""
+    """Raise ``Refused`` if an entry with another number has this partition's UUID: it was renumbered or copied."""
     for entry in table.entries:
         at = replace(entry, number=declared.number)
         if entry.number != declared.number and declared.is_(at, table):

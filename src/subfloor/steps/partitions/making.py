@@ -22,7 +22,10 @@ from subfloor.storage.partition_types import type_name
 
 
 def make(on: LabelledDisk, declared: Partition) -> Step:
-    """A step towards a partition whose number is free. Raises ``Refused`` and ``LookNeeded``."""
+    """The next step towards a partition whose number is free: make it, or remove what is in its way.
+
+    Raises ``Refused`` and ``LookNeeded``.
+    """
     disk, table = on.disk, on.table
     tellable(on.path, disk)
     if clash := of_this_name(on, declared):
@@ -60,14 +63,14 @@ def _bear(on: LabelledDisk, declared: Partition, born: Entry, lost: tuple[Remain
 
 
 def _is_own(declared: Partition, disk: DiskState, born: Entry, found: Remains) -> bool:
-    """Whether it is the complete content that this play made on this same partition before."""
+    """Whether ``found`` is the complete content that this play made on the same partition before."""
     sector = disk.limits.sector
     fits = found.start == born.start * sector and 0 < found.size <= born.size * sector
     return fits and bool(found.content.uuid) and is_our_content(declared.identity, born.uuid, found.content)
 
 
 def _put_back(on: LabelledDisk, declared: Partition, born: Entry, kept: Remains, lost: tuple[Remains, ...]) -> Step:
-    """Put back an entry that was deleted. Its content may be unfinished: `mkfs` checks it."""
+    """A step that puts a deleted entry back. The content may be unfinished, so the name makes `mkfs` check it."""
     entry = replace(born, name=declared.name if declared.raw else declared.name + LABELLING)
     after = with_partition(on.disk, entry, PartitionState(declared.number, kept.content))
     return on.step(
@@ -80,7 +83,7 @@ def _put_back(on: LabelledDisk, declared: Partition, born: Entry, kept: Remains,
 
 
 def _make_room(on: LabelledDisk, declared: Partition) -> Step:
-    """Remove partitions that this play no longer declares. Raises ``Refused`` with the missing size."""
+    """A step that removes our partitions that are in the way. Raises ``Refused`` if that gives too little room."""
     disk, table = on.disk, on.table
     gone = in_the_way(table, lambda entry: may_go(on, declared, entry), lambda rest: place(declared, disk, rest))
     if gone:

@@ -23,7 +23,7 @@ from subfloor.storage.partition_types import type_name
 
 
 def mend(on: LabelledDisk, declared: Partition, there: Entry) -> Step | None:
-    """A step that brings our partition into sync; None if it is. Raises ``Refused`` and ``LookNeeded``."""
+    """A step that brings our partition into sync; None if it is in sync. Raises ``Refused`` and ``LookNeeded``."""
     start, sector = start_of(declared, on.disk), on.disk.limits.sector
     if start is not None and start != there.start:
         why = f"it starts at {sizes.show(there.start * sector)}, but {sizes.show(start * sector)} is declared"
@@ -105,7 +105,10 @@ def _says(on: LabelledDisk, there: Entry, wanted: Entry) -> str:
 
 
 def _finish(on: LabelledDisk, declared: Partition, there: Entry) -> Step:
-    """Finish a raw partition: its creation was interrupted before the final name, or it was not `raw` before."""
+    """A step that wipes a raw partition and gives it its final name.
+
+    The name is not final yet because making the partition was interrupted, or because `raw` is new in the play.
+    """
     disk, number, name = on.disk, declared.number, declared.name
     node, volume = disk.partition_node(number), disk.volume(number)
     after = disk.with_entry(replace(there, name=name)).with_volume(PartitionState(number))
@@ -121,5 +124,5 @@ def _finish(on: LabelledDisk, declared: Partition, there: Entry) -> Step:
 
 
 def _stage(name: str) -> str:
-    """The suffix of the name that marks an unfinished partition; empty if it is finished."""
+    """The suffix of a name that marks an unfinished partition; empty for a final name."""
     return "" if is_final(name) else name[len(final(name)) :]

@@ -13,13 +13,13 @@ from subfloor.storage.gpt import Gpt
 
 
 def place(declared: Partition, disk: DiskState, table: Gpt) -> tuple[int, int] | None:
-    """Start and size in sectors; None if there is no room."""
+    """Start and size of a new partition, in sectors; None if there is no room for it."""
     bounded = within_bounds(declared, disk, table)
     return start_for(disk.grid, bounded, start_of(declared, disk), size_of(declared, disk, table))
 
 
 def size_of(declared: Partition, disk: DiskState, table: Gpt) -> int | None:
-    """The desired size in sectors, a whole number of grains; None for all that is left."""
+    """The desired size in sectors, a whole number of grains; None for all the space that is left."""
     grid, sector, size = disk.grid, disk.limits.sector, declared.size
     if declared.end:
         return _from_start_to_end(declared, disk)
@@ -42,12 +42,12 @@ def _from_start_to_end(declared: Partition, disk: DiskState) -> int:
 
 
 def start_of(declared: Partition, disk: DiskState) -> int | None:
-    """The declared start sector. Raises ``Refused`` if it is not aligned."""
+    """The declared start sector; None if no start is declared. Raises ``Refused`` if it is not aligned."""
     return _place_of(declared, "start", declared.start, disk) if declared.start else None
 
 
 def within_bounds(declared: Partition, disk: DiskState, table: Gpt) -> Gpt:
-    """The table without the space at its end that the size leaves free."""
+    """The table, without the space at the end of the disk that a size such as ``-8GiB`` leaves free."""
     if declared_sizes.from_end(declared.size) is None:
         return table
     return replace(table, last_lba=min(table.last_lba, _place_of(declared, "size", declared.size, disk) - 1))

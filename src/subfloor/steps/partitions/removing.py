@@ -1,4 +1,4 @@
-"""Remove partitions that are ours, and not as declared. Pure."""
+"""Remove partitions that are ours but not as declared. Pure."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def may_go(on: LabelledDisk, declared: Partition, entry: Entry) -> bool:
 
 
 def of_this_name(on: LabelledDisk, declared: Partition) -> Entry | None:
-    """Another partition that has the declared name, finished or not."""
+    """Another partition that has the declared name, finished or not; None if there is none."""
     others = (entry for entry in on.table.entries if entry.number != declared.number)
     return next((entry for entry in others if final(entry.name) == declared.name), None)
 
 
 def remove_namesake(on: LabelledDisk, declared: Partition, entry: Entry) -> Step:
-    """A step that removes another partition with the declared name. Raises ``Refused`` if it may not go."""
+    """A step that removes ``entry``, another partition with the declared name. Raises ``Refused`` if it must stay."""
     if may_go(on, declared, entry):
         return remove(on, declared, (entry,), f"the play now uses its name for partition {declared.number}")
     raise Refused(
@@ -51,7 +51,7 @@ def remove_namesake(on: LabelledDisk, declared: Partition, entry: Entry) -> Step
 
 
 def replace_(on: LabelledDisk, declared: Partition, there: Entry) -> Step:
-    """Another partition has this number: one of an earlier version of this play, or a foreign one."""
+    """A step that removes another partition with the declared number. Raises ``Refused`` if that one is foreign."""
     if is_our_partition(declared.identity, on.table, there):
         return remove(on, declared, (there,), f"{declared.name!r} is declared in its place")
     raise Refused(

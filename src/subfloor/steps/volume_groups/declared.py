@@ -14,10 +14,11 @@ from subfloor.storage.marks import UNFINISHED
 
 @dataclass(frozen=True)
 class Declared:
-    """A logical volume as a play declares it. ``path``: of its device; ``uuid``: in its tag; ``pool``: of a thin one.
+    """A logical volume as a play declares it.
 
-    ``reserved``: the play's other volumes in the group: name, shape and size. ``later``: those with images that tasks
-    after this one make. ``raw``: no task of the play fills it.
+    ``path``: the path of its device; ``uuid``: the UUID in its tag; ``pool``: the pool of a thin volume; empty for any
+    other. ``reserved``: name, shape and size of each other volume that the play declares in the group. ``later``: the
+    volumes with images that later tasks of the play make. ``raw``: no task of the play fills it.
     """
 
     group: str
@@ -33,35 +34,38 @@ class Declared:
 
     @property
     def full_name(self) -> str:
-        """Its name with that of its group, as LVM's commands take it."""
+        """The name of the volume as ``GROUP/NAME``, as LVM's commands take it."""
         return f"{self.group}/{self.name}"
 
     @property
     def what(self) -> str:
-        """What it is, in words."""
+        """The word for the volume in messages."""
         return "thin pool" if self.shape.kind == POOL else "logical volume"
 
     @property
     def images(self) -> frozenset[ImagesOf]:
-        """What shows whether its images are whole, if it has any of a RAID type."""
+        """The subject that shows whether the images of a volume are complete; none if its type is not a RAID type."""
         return frozenset({ImagesOf(self.path)}) if self.shape.kind in RAID else frozenset()
 
     @property
     def stage(self) -> str:
-        """The stage of the volume when it is empty."""
+        """The stage of the volume once it is emptied: final ("") for a raw volume or a pool, otherwise unfinished."""
         return "" if self.raw or self.shape.kind == POOL else UNFINISHED
 
     def extents(self, group: Group) -> int:
-        """How many extents it is to have in this group."""
+        """The desired number of extents of the volume in this group."""
         if not declared_sizes.is_all(self.size):
             return _extents(self.size, self.shape, group, self.pool)
         others, spare = self._others(group)
         share, there = max(0, group.free - others), group.volume(self.name)
-        # Both kinds that may have a rest take an extent of the group for each of theirs when they grow.
+        # Only linear volumes and pools may take the rest. Each extent that they grow by is one extent of the group.
         return there.extents + share if there else self.shape.within(share, group.extent, spare)
 
     def more(self, group: Group, extents: int) -> int:
-        """How many more extents of the group it takes with this size than now. A pool's metadata stays as it is."""
+        """How many extents of the group the volume takes in addition, if it gets this number of extents.
+
+        The metadata of an existing pool stays as it is.
+        """
         there = group.volume(self.name)
         if there is None:
             return self.shape.takes(extents, group.extent, _spare(group))
@@ -70,7 +74,7 @@ class Declared:
         return self.shape.takes(extents, group.extent) - self.shape.takes(there.extents, group.extent)
 
     def _others(self, group: Group) -> tuple[int, int]:
-        """What the play's other volumes will take that are not made yet; and what is kept for the repair of a pool."""
+        """Extents for the play's other volumes that do not exist yet, and extents that LVM keeps to repair a pool."""
         taken, spare = 0, _spare(group)
         for name, shape, size in self.reserved:
             if not declared_sizes.is_all(size) and not group.volume(name):
@@ -81,12 +85,12 @@ class Declared:
 
 
 def _spare(group: Group) -> int:
-    """Extents that LVM keeps for the repair of a pool: as many as the largest metadata of one has."""
+    """The number of extents that LVM keeps to repair a pool: that of the largest pool metadata in the group."""
     return max((metadata(each.extents, group.extent) for each in group.logical if each.kind == POOL), default=0)
 
 
 def _extents(size: str, shape: Shape, group: Group, pool: str = "") -> int:
-    """A size in extents, rounded up; a percentage is a share of the group, or of the pool, and is rounded down."""
+    """A size in extents, rounded up. A percentage of the group, or of the pool of a thin volume, is rounded down."""
     part = declared_sizes.percent(size)
     if part is None:
         return shape.rounded(-(-sizes.parse(size) // group.extent))

@@ -1,4 +1,4 @@
-"""Make a volume group of physical volumes that are there, and add some to it. Pure."""
+"""Make a volume group of existing physical volumes, and add missing ones to it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from subfloor.storage.sizes import MIB
 
 
 def grouped(name: str, volumes: tuple[Volume, ...], found: Group | None) -> Step | None:
-    """A step that makes the group of finished physical volumes, or adds those that it lacks. Raises ``Refused``."""
+    """A step that makes the group, adds physical volumes that it lacks, or first empties one; None if it lacks none.
+
+    ``volumes``: they hold finished physical volumes. ``found``: the existing group. Raises ``Refused``, ``LookNeeded``.
+    """
     have = {each.uuid for each in found.physical} if found else set()
     lacking = tuple(each for each in volumes if physical.wanted(each).uuid not in have)
     if not lacking:
@@ -53,11 +56,11 @@ def _step(says: str, command: tuple[str, ...], group: Group, volumes: tuple[Volu
 
 
 def _emptied(volume: Volume, name: str) -> Step | None:
-    """A step that erases a physical volume whose metadata was never complete; None for one that is in no group.
+    """A step that erases a physical volume whose metadata was never complete; None if it is sound and in no group.
 
-    LVM writes metadata and the header that refers to it without a flush between, so after a power failure the header
-    may be there alone. A physical volume that was in a group before says so in its label, and is refused. Raises
-    ``LookNeeded``.
+    LVM does not flush between the metadata and the header that refers to it. So after a power failure the header may
+    exist without the metadata. The label of a physical volume shows whether it was ever in a group. Raises ``Refused``
+    if it was, and ``LookNeeded``.
     """
     content = volume.seen_content()
     if content is None or content.fresh:

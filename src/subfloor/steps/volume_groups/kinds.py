@@ -1,4 +1,4 @@
-"""How each kind of logical volume is made, with all given that LVM would choose; and what cannot be changed. Pure."""
+"""The commands that make each kind of logical volume, and leave LVM nothing to choose; checks of a volume. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subfloor.storage.lvm_kinds import LINEAR, POOL, STRIPE, THIN, chunk, metada
 
 
 def create(declared: Declared, group: Group, extents: int) -> Command:
-    """A command that makes the volume, inactive, with a tag that says that it is not emptied yet."""
+    """A command that makes the volume, inactive. Its tag shows that the volume is not emptied yet."""
     # A thin volume reads as zeros where it was not written to, since its pool is made with --zero y.
     usual = ("--wipesignatures", "n", "--zero", "n")
     before = {THIN: (), POOL: ("--zero", "y")}.get(declared.shape.kind, usual)
@@ -42,7 +42,7 @@ def _options(declared: Declared, group: Group, extents: int) -> Iterator[str]:
 
 
 def planned(declared: Declared, extents: int, stage: str) -> Logical:
-    """The volume as LVM lists it then."""
+    """The volume as LVM lists it once it is made; ``stage``: the stage in its tag."""
     shape = declared.shape
     images = shape.images if shape.is_divided else 1
     tags = frozenset({lvm.tag(declared.uuid, stage)})
@@ -50,7 +50,7 @@ def planned(declared: Declared, extents: int, stage: str) -> Logical:
 
 
 def check_same(declared: Declared, there: Logical) -> None:
-    """Raise ``Refused`` for a volume of ours that is of another kind: nothing is converted."""
+    """Raise ``Refused`` if our volume has another kind, number of images or pool than declared: none is converted."""
     wanted = planned(declared, there.extents, "")
     if (there.kind, there.images, there.pool) != (wanted.kind, wanted.images, wanted.pool):
         raise Refused(
@@ -65,7 +65,7 @@ def _words(volume: Logical) -> str:
 
 
 def check_possible(declared: Declared, group: Group) -> None:
-    """Raise ``Refused`` if a new volume lacks its pool, or too few physical volumes have room for images."""
+    """Raise ``Refused`` if a new volume must come after another one, needs more physical volumes, or lacks its pool."""
     shape, physical = declared.shape, len(group.physical)
     if waiting := next((name for name in declared.later if group.volume(name) is None), None):
         raise Refused(

@@ -1,4 +1,4 @@
-"""Make a logical volume, empty it, let it grow, and activate it. Pure."""
+"""Steps that make a logical volume, empty it, let it grow, and activate it. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from subfloor.storage.sizes import show
 
 
 def made(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step | None:
-    """A step that makes the volume, empty and active, or empties one that was just made. Raises ``Refused``."""
+    """A step that makes the volume, empty and active; or empties it, if a run was interrupted before that.
+
+    None if the volume is ours and was emptied. Raises ``Refused``.
+    """
     there = group.volume(declared.name)
     stage = lvm.stage_of(there.tags, declared.uuid) if there else None
     if there and stage is None:
@@ -35,7 +38,7 @@ def made(machine: Machine, declared: Declared, group: Group, below: tuple[Volume
 
 
 def foreign(declared: Declared) -> Refused:
-    """The refusal of a volume of this name that the play did not make."""
+    """The error for a volume of this name that the play did not make."""
     return Refused(
         f"the logical volume {declared.full_name} was not made by this play, and stays as it is",
         advice=f"choose another `name`; or rename it: `lvrename {declared.group} {declared.name} NEW-NAME`",
@@ -55,7 +58,10 @@ def _make(machine: Machine, declared: Declared, group: Group, below: tuple[Volum
 
 
 def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, below: tuple[Volume, ...]) -> Step:
-    """Its extents may show what a former volume held, so it is emptied before its tag says that it is ours."""
+    """A step that empties a new volume, and only then sets the tag that shows that the volume is ours.
+
+    The extents of the volume may still show the content of a former volume.
+    """
     lies_on = nodes(below)
     disk = DiskState(declared.path, there.extents * group.extent, mapped=Mapped(Unknown(), lies_on))
     marked = with_volume(group, retagged(there, declared.uuid, declared.stage))
@@ -74,7 +80,10 @@ def _empty(machine: Machine, declared: Declared, group: Group, there: Logical, b
 
 
 def kept(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step | None:
-    """A step that lets the volume grow, activates it, or sets the final tag of a raw one. Raises ``Refused``."""
+    """A step that lets the volume grow, activates it, or sets the final tag of a raw volume; None if it is in sync.
+
+    Raises ``Refused``.
+    """
     there = group.volume(declared.name)
     assert there is not None
     _check_whole(machine, declared)
@@ -96,7 +105,7 @@ def grow(machine: Machine, declared: Declared, group: Group, there: Logical, bel
     after = machine.with_(NamedGroup(group.name), with_volume(left, replace(there, extents=extents)))
     disk = machine[Disk(declared.path)]
     if isinstance(disk, DiskState):
-        # At the new end of an empty one there may be anything.
+        # The new end may hold old data, so an empty volume may not be empty any more.
         seen = replace(disk, size=extents * group.extent) if disk.content else Unopened("the volume has grown")
         after = after.with_(Disk(declared.path), seen)
     grow = ("lvextend", *SETTINGS, "--yes", "--extents", str(extents), declared.full_name)
@@ -140,12 +149,12 @@ def _tagged(
 
 
 def _with_images(machine: Machine, declared: Declared) -> Machine:
-    """The machine when the volume is active: the kernel says then whether its images are whole."""
+    """The machine once the volume is active. Only then the kernel shows whether its images are complete."""
     return machine.updated(dict.fromkeys(declared.images, Unknown()))
 
 
 def _check_whole(machine: Machine, declared: Declared) -> None:
-    """Raise ``Refused`` if the kernel has lost an image of the volume."""
+    """Raise ``Refused`` if an image of the volume has failed."""
     for each in declared.images:
         seen = machine[each]
         if isinstance(seen, Images) and seen.failed:

@@ -1,4 +1,4 @@
-"""Make a physical volume on a volume, and let it grow. Pure."""
+"""Steps that make a physical volume of LVM on a volume, and let it grow. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def wanted(volume: Volume) -> Content:
 
 
 def filled(volume: Volume) -> Step | None:
-    """A step that makes the volume ours, or the physical volume on it; None if that is finished. Raises ``Refused``."""
+    """The next step: make the volume ours, or make the physical volume on it. None if both are done.
+
+    Raises ``Refused``.
+    """
     if not volume.ours:
         check_room(volume)
         return contents.take_over(volume)
@@ -44,7 +47,7 @@ def make(volume: Volume) -> Step:
 
 
 def check_room(volume: Volume) -> None:
-    """Raise ``Refused`` for a volume that has no room for an extent."""
+    """Raise ``Refused`` if a physical volume on the volume would have no room for even one extent."""
     if extents(volume, lvm.EXTENT) < 1:
         raise Refused(
             f"{volume.path} is too small for a physical volume of LVM: it has {show(volume.size)}, and "
@@ -54,12 +57,12 @@ def check_room(volume: Volume) -> None:
 
 
 def extents(volume: Volume, extent: int) -> int:
-    """The number of extents of this size, in bytes, that a physical volume on the volume has."""
+    """The number of extents of a physical volume on this volume. ``extent``: the size of one extent, in bytes."""
     return (volume.size - lvm.DATA_OFFSET) // extent
 
 
 def grown(volume: Volume, group: Group) -> Step | None:
-    """A step that lets a physical volume of a group grow with what it lies on."""
+    """A step that lets a physical volume of the group grow to the end of ``volume``; None if it ends there."""
     there = next(each for each in group.physical if each.uuid == wanted(volume).uuid)
     more = extents(volume, group.extent) - there.extents
     if more <= 0:
@@ -78,7 +81,7 @@ def grown(volume: Volume, group: Group) -> Step | None:
 
 
 def with_(group: Group | None, *added: Physical) -> tuple[Physical, ...]:
-    """The physical volumes of a group with these; each replaces one of the same UUID."""
+    """The physical volumes of a group and ``added``, which replace those with the same UUIDs."""
     new = {each.uuid for each in added}
     others = (each for each in (group.physical if group else ()) if each.uuid not in new)
     return tuple(sorted((*others, *added), key=lambda each: each.uuid))

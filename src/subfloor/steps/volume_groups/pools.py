@@ -1,4 +1,4 @@
-"""Make a thin pool, and let it grow. It is never used itself, so it is neither emptied nor activated. Pure."""
+"""Steps that make a thin pool, and let it grow. Only its thin volumes are used, so no step empties or activates it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from subfloor.storage.sizes import show
 
 
 def pool(machine: Machine, declared: Declared, group: Group, below: tuple[Volume, ...]) -> Step | None:
-    """A step that makes the pool, or lets it grow. Raises ``Refused``."""
+    """A step that makes the pool, completes interrupted work on it, or lets it grow; None if it is in sync.
+
+    Raises ``Refused``.
+    """
     there = group.volume(declared.name)
     stage = lvm.stage_of(there.tags, declared.uuid) if there else None
     if there and stage is None:
@@ -50,7 +53,10 @@ def _make(machine: Machine, declared: Declared, group: Group, below: tuple[Volum
 
 
 def _finish(machine: Machine, declared: Declared, group: Group, there: Logical, below: tuple[Volume, ...]) -> Step:
-    """What an interrupted run left: LVM makes a pool in several commits. One that is whole has nothing in it."""
+    """A step after an interrupted run: mark a complete pool as finished, or remove an incomplete one.
+
+    LVM makes a pool in several commits. A pool that is not marked as finished is still empty.
+    """
     if there.kind == POOL:
         return _step(
             machine,

@@ -14,7 +14,7 @@ from subfloor.steps.volumes.volume import Location, Volume, locks_of
 from subfloor.steps.volumes.volume_group import GroupAt
 
 _KINDS = (logical_volume.located, luks.located, array.located, whole_disk.located, partition.located)
-"""One function per kind that recognises its paths. The last one accepts every remaining path."""
+"""One function per kind of volume; each recognises the paths of its kind. The last accepts every remaining path."""
 
 
 def locate(path: str, play: Iterable[Task] = ()) -> Location:
@@ -32,7 +32,7 @@ def group_of(name: str, play: Iterable[Task]) -> GroupAt | None:
 
 
 def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
-    """All that shows whether the content of a whole device is finished, if a task of the play makes the device."""
+    """All subjects that show whether the content of a whole device is finished; none if the play does not make it."""
     tasks = tuple(play)
     kinds = (logical_volume.located, luks.located, array.located)
     made = next((found for kind in kinds if (found := kind(path, tasks, locate))), None)
@@ -40,7 +40,10 @@ def subjects_below(path: str, play: Iterable[Task]) -> frozenset[AnySubject]:
 
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
-    """The name of a whole device as a volume, where its mark is, if there is any."""
+    """The text that may end in the mark of a whole device; "" if there is none.
+
+    This is the name of a logical volume or the label of a container. For a disk or an array, it is only the stage.
+    """
     return whole_disk.marked_name(disk) or logical_volume.marked_name(machine, disk) or luks.marked_name(machine, disk)
 
 

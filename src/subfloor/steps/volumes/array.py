@@ -23,14 +23,14 @@ _PATH = re.compile(r"/dev/md/([^/]+)")
 
 @dataclass(frozen=True)
 class ArrayAt(Location):
-    """The array over the volumes ``below``, which a task of the play makes under this path."""
+    """The array that a task of the play makes at ``path``. ``below``: the volumes of its members."""
 
     path: str
     below: tuple[Location, ...]
 
     @property
     def name(self) -> str:
-        """Its name in the superblocks."""
+        """The name of the array in its superblocks."""
         return self.path.rpartition("/")[2]
 
     def subjects(self) -> frozenset[AnySubject]:
@@ -90,7 +90,7 @@ class ArrayVolume(EndMarked):
 
 
 def own(machine: Machine, identity: Identity, name: str) -> Array | Unknown | None:
-    """Our array of this name, as the kernel has it; None if it has none, unknown if it is assembled in this run."""
+    """Our array of this name in the kernel; None if the kernel has none, ``Unknown`` if this run assembles it."""
     found = machine[ArraysNamed(name)]
     if isinstance(found, Unknown):
         return found
@@ -98,7 +98,7 @@ def own(machine: Machine, identity: Identity, name: str) -> Array | Unknown | No
 
 
 def check_same(path: str, disk: DiskState, array: Array | Unknown | None) -> None:
-    """Raise ``Refused`` if the device at the path of an array is another one."""
+    """Raise ``Refused`` if the device at ``path`` is not ``array``."""
     if not isinstance(array, Array) or array.node != disk.node:
         raise Refused(
             f"{path} is not the array that this play makes",

@@ -1,4 +1,4 @@
-"""What the kinds of volumes have in common that carry the mark in a sector near their end: whole disks and arrays."""
+"""Common code of the volumes that carry the mark in a sector near their end: whole disks and arrays."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from subfloor.storage.marks import LABELLING
 
 @dataclass(frozen=True, kw_only=True)
 class EndMarked(Volume):
-    """A volume without a name; ``disk``: the device, which has no partition table."""
+    """A volume that is marked near its end, since no layer below it holds a name. ``disk``: the device itself."""
 
     disk: DiskState
 
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that write the mark in the name, or remove it, and flush it. Raises ``LookNeeded``, ``Refused``."""
+        """Commands that write and flush the mark that ``name`` ends in. If ``name`` is final, they erase the mark.
+
+        Raises ``LookNeeded``, and ``Refused`` if a label change finds no place for its mark.
+        """
         if name.endswith(LABELLING):
             self._check_room_for_mark()
         return (written(replace(self.disk, mark=self.marked(name))),)
@@ -35,17 +38,17 @@ class EndMarked(Volume):
         return self.machine.with_(Disk(self.path), disk)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        """The losses of a step that destroys the content of the volume. Raises ``LookNeeded``."""
         lost = loss(self.machine, self.path, self.disk)
         return (replace(lost, what=f"{lost.what} ({about})"),)
 
     def marked(self, name: str) -> EndMark | None:
-        """The mark in a name."""
+        """The mark with the stage that a name ends in; None for a final name."""
         stage = name.removeprefix(self.final_name)
         return EndMark(self.uuid, stage) if stage else None
 
     def _check_room_for_mark(self) -> None:
-        """Raise ``Refused`` if the filesystem reaches the place of the mark: another program made it larger."""
+        """Raise ``Refused`` if the filesystem may cover the place of the mark: another program made it larger."""
         held = self.machine.further(Holdings(self.path, ((0, self.size),)))
         size = next((each.size for each in held if each.start == 0), 0)
         if self.disk.mark is None and not 0 < size <= place(self.size):
@@ -57,7 +60,7 @@ class EndMarked(Volume):
 
 
 def written(disk: DiskState) -> Command:
-    """A command that writes the mark of a device, or removes it if it has none, and flushes it."""
+    """A command that writes ``disk.mark`` to the device, or zeros in its place if it is None, and flushes that."""
     mark, sector = disk.mark, disk.limits.sector
     at = (f"of={disk.node}", f"bs={sector}", f"seek={place(disk.size) // sector}", "count=1", "iflag=fullblock")
     # One sector, filled up with zeros (sync), so it is written as a whole or not at all.
@@ -66,6 +69,6 @@ def written(disk: DiskState) -> Command:
 
 
 def unexpected(disk: DiskState) -> Content | None:
-    """The signatures that wipefs(8) finds on the disk and blkid(8) does not: this play makes none of them."""
+    """Signatures that wipefs(8) finds on the disk and that subfloor never makes, as one content; None without any."""
     found = sorted(set(disk.signatures) - {UNKNOWN_DATA, *TOOLS, *LAYERS})
     return Content(", ".join(found)) if found else None

@@ -11,7 +11,7 @@ from subfloor.storage.devices import Device, device
 _FILLING = ("mkfs", "luks", "volume-group")
 
 _ON_OTHERS = ("/dev/mapper/", "/dev/md/")
-"""How the paths of devices begin that lie on others: mapped devices and arrays."""
+"""The beginnings of the paths of mapped devices and arrays, which lie on other devices."""
 
 
 def named_by(task: Task) -> frozenset[Device]:
@@ -20,12 +20,12 @@ def named_by(task: Task) -> frozenset[Device]:
 
 
 def is_filled_by(task: Task, path: str) -> bool:
-    """Whether a task makes content on the device at this path: it names the device, and not only to activate swap."""
+    """Whether a task makes the content of the device at this path. A `swap` task names a device only to activate it."""
     return task.key != "swap" and bool(named_by(task) & frozenset(_devices((path,))))
 
 
 def filled_disks(play: Iterable[Task]) -> tuple[tuple[str, str], ...]:
-    """The name and path of each disk that the play fills as a whole; a task without ``disk`` has it from `wipefs`."""
+    """Name and path of each disk that the play fills as a whole. A task without ``disk`` takes it from `wipefs`."""
     tasks = tuple(play)
     erased = {getattr(task, "device", ""): getattr(task, "disk", "") for task in tasks if task.key == "wipefs"}
     filling = ((task, each) for task in tasks if task.key in _FILLING for each in _named(task))
@@ -43,7 +43,7 @@ def _named(task: Task) -> Iterator[Device]:
 
 
 def _devices(named: Iterable[object]) -> Iterator[Device]:
-    """The devices among these; nothing for a tag."""
+    """The devices that these paths name. A tag or another value gives none."""
     for path in named:
         if isinstance(path, str) and path.startswith("/dev/"):
             with contextlib.suppress(ValueError):

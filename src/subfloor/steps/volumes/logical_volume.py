@@ -1,7 +1,7 @@
 """A logical volume of LVM, as a volume: a tag in the group's metadata carries the mark.
 
-LVM writes the metadata of a group as a whole, beside the former copy, and then the header with a checksum that refers
-to it; so a kill leaves the former tags or the new ones.
+LVM writes the whole metadata of a group beside the former copy, and then the header, which holds a checksum of the
+metadata and refers to it. So a killed command leaves either the former tags or the new ones.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from subfloor.storage.devices import logical_volume
 from subfloor.storage.marks import STAGES, final
 
 _KEY = "logical-volume"
-"""The task that makes one."""
+"""The key of the task that makes a logical volume."""
 
 
 @dataclass(frozen=True)
 class LogicalVolumeAt(Location):
-    """The logical volume ``name`` of ``group``; None: no task of the play makes the group."""
+    """The logical volume ``name`` in ``group``. ``group`` is None if no task of the play makes it."""
 
     path: str
     name: str
@@ -98,7 +98,7 @@ class LogicalVolumeAt(Location):
 
 
 def check_same(path: str, disk: DiskState, group: Group, logical: Logical) -> None:
-    """Raise ``Refused`` if the device at the path of a logical volume is another one."""
+    """Raise ``Refused`` if the device at ``path`` is not the logical volume."""
     found = disk.mapped.uuid if disk.mapped else ""
     if isinstance(found, str) and logical.uuid and found != group.dm_uuid(logical):
         raise Refused(
@@ -117,7 +117,7 @@ class LogicalVolume(Volume):
     disk: DiskState
 
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that rename the volume, and flush it."""
+        """Commands that give the volume the tag for the stage that ``name`` ends in, and flush that."""
         return retag(self.group.name, self.logical.name, self.uuid, _stage(name), nodes(self.below))
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
@@ -128,7 +128,7 @@ class LogicalVolume(Volume):
         return self.machine.with_(Disk(self.path), disk).with_(NamedGroup(group.name), group)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        """The losses of a step that destroys the content of the volume. Raises ``LookNeeded``."""
         lost = loss(self.machine, self.path, self.disk)
         return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
 
@@ -138,7 +138,7 @@ class LogicalVolume(Volume):
 
 
 def retag(group: str, name: str, uuid: UUID, stage: str, below: tuple[str, ...]) -> tuple[Command, ...]:
-    """Commands that give a volume the tag of one stage in the place of any other, in one commit, and flush it."""
+    """Commands that replace the tag of any other stage by that of ``stage``, in one commit, and flush that."""
     others = (each for each in (lvm.NEW, *STAGES, "") if each != stage)
     removed = (word for each in others for word in ("--deltag", lvm.tag(uuid, each)))
     change = ("lvchange", *SETTINGS, "--yes", *removed, "--addtag", lvm.tag(uuid, stage), f"{group}/{name}")
@@ -146,13 +146,13 @@ def retag(group: str, name: str, uuid: UUID, stage: str, below: tuple[str, ...])
 
 
 def retagged(logical: Logical, uuid: UUID, stage: str) -> Logical:
-    """The volume with the tag of this stage, and none of another."""
+    """The volume with the tag of this stage, and without the tags of all other stages."""
     other = {lvm.tag(uuid, each) for each in (lvm.NEW, *STAGES, "")}
     return replace(logical, tags=(logical.tags - other) | {lvm.tag(uuid, stage)})
 
 
 def with_volume(group: Group, logical: Logical) -> Group:
-    """The group with this volume; it replaces one of the same name."""
+    """The group with this volume, which replaces any volume of the same name."""
     others = (each for each in group.logical if each.name != logical.name)
     return replace(group, logical=tuple(sorted((*others, logical), key=lambda each: each.name)))
 
@@ -162,7 +162,7 @@ def _stage(name: str) -> str:
 
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
-    """The name of this device as a logical volume of a group that the play makes, with its mark; "" for another."""
+    """The name and mark of the logical volume that this device is; "" if no group on the machine has it."""
     for state in machine.values():
         for each in state.logical if isinstance(state, Group) else ():
             if disk.node == logical_volume(state.name, each.name):
@@ -171,10 +171,10 @@ def marked_name(machine: Machine, disk: DiskState) -> str:
 
 
 def with_one_name(play: tuple[Task, ...]) -> tuple[Task, ...]:
-    """The tasks of a play, with one name for each logical volume that it makes, wherever a parameter names it.
+    """The tasks of a play, whose parameters now name each logical volume of the play by its path below /dev/mapper.
 
-    It is the name below /dev/mapper: ``/dev/GROUP/NAME`` is a link that udev makes, and one of its form may be any
-    other device.
+    ``/dev/GROUP/NAME`` is a link that udev makes. A path of that form may lead to any device, so only the paths of
+    volumes that the play makes are replaced.
     """
     made = ((str(getattr(task, "group", "")), str(getattr(task, "name", ""))) for task in play if task.key == _KEY)
     names = {f"/dev/{group}/{name}": logical_volume(group, name) for group, name in made}

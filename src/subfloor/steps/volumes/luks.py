@@ -34,7 +34,10 @@ def dm_uuid(container: UUID | str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OpenContainerAt(Location):
-    """The inside of the container ``below``, which a task of the play opens under this path; None: no task does."""
+    """The inside of a container, which a task of the play opens as ``path``.
+
+    ``below``: the volume that holds the container; None if there is no such task.
+    """
 
     path: str
     below: Location | None
@@ -97,14 +100,14 @@ class OpenContainerAt(Location):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenContainer(Volume):
-    """An open container on a machine. ``below``: the volume that holds it; ``header``: its content, the container."""
+    """An open container on a machine. ``below``: the volume that holds it; ``header``: the content of ``below``."""
 
     below: Volume
     header: Content
     disk: DiskState
 
     def mark(self, name: str) -> tuple[Command, ...]:
-        """Commands that rename the volume, and flush it."""
+        """Commands that make ``name`` the label of the container, and flush that."""
         return relabel(self.below, name)
 
     def holding(self, content: Content | None, name: str, *, known: bool = True) -> Machine:
@@ -115,7 +118,7 @@ class OpenContainer(Volume):
         return self.below.holding(header, self.below.name, known=self.below.known).with_(Disk(self.path), disk)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        """The losses of a step that destroys the content of the volume. Raises ``LookNeeded``."""
         lost = loss(self.machine, self.path, self.disk)
         return (replace(lost, what=f"{lost.what} ({about})", disks=self.disks),)
 
@@ -134,7 +137,7 @@ def relabel(container: Volume, label: str) -> tuple[Command, ...]:
 
 
 def marked_name(machine: Machine, disk: DiskState) -> str:
-    """The label of the container whose inside is this device, if a disk of the machine has such a container."""
+    """The label of the container that was opened as this device; "" if no partition of the machine holds it."""
     opened = disk.mapped.uuid if disk.mapped else ""
     if not isinstance(opened, str):
         return ""
@@ -146,7 +149,7 @@ def marked_name(machine: Machine, disk: DiskState) -> str:
 
 
 def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | None:
-    """The inside of the container that a task of the play opens under this path; None for any other path."""
+    """The inside of a container, for every path below /dev/mapper, even if no task opens it; None for other paths."""
     found = _MAPPED.fullmatch(path)
     if not found:
         return None

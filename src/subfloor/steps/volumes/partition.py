@@ -20,7 +20,7 @@ from subfloor.storage.marks import LONGEST_NAME, UNFINISHED
 
 @dataclass(frozen=True)
 class PartitionAt(Location):
-    """The partition of this number; ``declared``: the name that a task of the play gives it."""
+    """The partition at ``path``. ``declared``: the name that a task of the play gives to it; empty if none makes it."""
 
     path: str
     declared: str = ""
@@ -88,7 +88,7 @@ class PartitionAt(Location):
 
 @dataclass(frozen=True, kw_only=True)
 class Partition(Volume):
-    """A partition on a machine. ``seen``: its state without the table entry."""
+    """A partition on a machine. ``entry``: its table entry; ``seen``: the rest of its state."""
 
     disk: DiskState
     entry: Entry
@@ -100,7 +100,7 @@ class Partition(Volume):
         return self.disk.node
 
     def reveal(self) -> tuple[Command, ...]:
-        """Commands that make the volume known to the kernel."""
+        """Commands that make the volume known to the kernel; none if the kernel knows it."""
         return () if self.known else tell_kernel(self.disk, self.disk)
 
     def mark(self, name: str) -> tuple[Command, ...]:
@@ -112,7 +112,7 @@ class Partition(Volume):
         return self._with(replace(self.entry, name=name), content, known=known)
 
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys. Raises ``LookNeeded``."""
+        """The losses of a step that destroys the content of the volume. Raises ``LookNeeded``."""
         return losses_of_partitions(self.machine, self.disks[0], self.disk, (self.entry,), about)
 
     def take_over(self) -> Step:
@@ -148,6 +148,6 @@ def located(path: str, play: tuple[Task, ...], locate: Locate) -> Location | Non
 
 
 def _name_given_by(task: Task, where: tuple[str, int]) -> str:
-    """The name of this partition, if that task makes it."""
+    """The name that the task gives to this partition; "" if the task does not make it."""
     makes = (getattr(task, "device", None), getattr(task, "number", None)) == where
     return str(getattr(task, "name", "")) if makes and task.key == "aligned-partition" else ""

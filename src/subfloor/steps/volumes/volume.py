@@ -26,10 +26,10 @@ class Volume(ABC):
 
     ``path``: its path in the play; ``node``: its node in the kernel. ``size`` and ``sector``: in bytes. ``name``: its
     name in the layer below, with the mark of its progress (``storage/marks``). ``room``: how many of its bytes the
-    content may take; None: all. ``unfit``: types of content that it cannot hold. ``uuid``: of the volume; the UUIDs of
-    its content are derived from it. ``ours``: this play made it, or took it over. ``adopted``: it was taken over, with
-    this very content. ``known``: the kernel has it as the layer below defines it. ``disks``: the paths and nodes of
-    the whole disks that it lies on; ``locks``: the nodes among them.
+    content may take; None: all. ``unfit``: types of content that it cannot hold. ``uuid``: the UUID of the volume, from
+    which the UUIDs of its content are derived. ``ours``: this play made the volume, or took it over. ``adopted``: this
+    play took it over with the content that it has now. ``known``: the kernel has the volume as the layer below defines
+    it. ``disks``: the paths and nodes of the whole disks that the volume lies on; ``locks``: only their nodes.
     """
 
     machine: Machine = field(repr=False)
@@ -53,7 +53,7 @@ class Volume(ABC):
     locks: tuple[str, ...] = ()
 
     def reveal(self) -> tuple[Command, ...]:
-        """Commands that make the volume known to the kernel; none if it is known."""
+        """Commands that make the volume known to the kernel; none if the kernel knows it."""
         return ()
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Volume(ABC):
 
     @abstractmethod
     def losses(self, about: str) -> tuple[Loss, ...]:
-        """The content of the volume, as what a step destroys; ``about``: the reason. Raises ``LookNeeded``."""
+        """The losses of a step that destroys the volume's content. ``about``: the reason. Raises ``LookNeeded``."""
 
     @abstractmethod
     def take_over(self) -> Step:
@@ -102,19 +102,22 @@ class Volume(ABC):
 
     @property
     def holds_nothing_finished(self) -> bool:
-        """Whether it is our own unfinished work: content that we would make there, or nothing recognisable."""
+        """Whether the volume holds only our unfinished work: content that we would make, or nothing recognisable."""
         content = self.content
         made_here = isinstance(content, Content) and is_our_content(self.identity, self.uuid, content)
         return self.ours and self.is_unfinished and (content is None or made_here)
 
     def uuid_of(self, kind: str) -> str:
-        """The UUID of content of this type here, as blkid shows it: derived, or that of the content taken over."""
+        """The UUID that content of this type must have on the volume, as blkid shows it.
+
+        For adopted content of this type it is the present UUID, otherwise the derived one.
+        """
         if self.adopted and isinstance(self.content, Content) and self.content.type == kind:
             return self.content.uuid
         return self.made_uuid(kind)
 
     def made_uuid(self, kind: str) -> str:
-        """The UUID that content of this type gets here when it is made, as blkid shows it."""
+        """The derived UUID that new content of this type gets on the volume, as blkid shows it."""
         return uuid_on_disk(kind, self.identity.filesystem(self.uuid))
 
     def wipe(self) -> tuple[Command, ...]:
@@ -130,7 +133,7 @@ class Volume(ABC):
             )
 
     def check_unused(self) -> None:
-        """Raise ``Refused`` for a volume in use, since consent does not help, and ``LookNeeded``."""
+        """Raise ``Refused`` if the volume is in use, which consent does not cover. May raise ``LookNeeded``."""
         if self.in_use:
             advice = "subfloor never destroys what is in use; unmount or `swapoff` it, then run subfloor again"
             if self.is_unfinished:
@@ -157,12 +160,12 @@ def disks_of(volumes: Iterable[Volume]) -> tuple[str, ...]:
 
 
 def locks_of(volumes: Iterable[Volume]) -> tuple[str, ...]:
-    """What a step locks that writes to several volumes."""
+    """The nodes that a step must lock to write to these volumes, each once."""
     return tuple(dict.fromkeys(each for volume in volumes for each in volume.locks))
 
 
 class Location(ABC):
-    """Which volume a path names: a frozen value, from the path and the play only."""
+    """The volume that a path names in a play: a frozen value, made from the path and the play only."""
 
     path: str
 
@@ -171,7 +174,7 @@ class Location(ABC):
         """All subjects that ``on`` reads."""
 
     def own(self, machine: Machine, identity: Identity) -> Volume | None:
-        """The volume, if it is there and ours; None otherwise."""
+        """The volume on a machine; None if it is missing, not visible yet, or not ours."""
         try:
             volume = self.on(machine, identity)
         except (Refused, NotVisible):

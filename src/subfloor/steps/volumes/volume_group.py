@@ -19,19 +19,19 @@ ENV = {"LVM_SUPPRESS_FD_WARNINGS": "1"}
 """LVM warns of every file descriptor that it did not open itself, such as that of a lock."""
 
 SETTINGS = ("--config", "devices { use_devicesfile=0 }")
-"""A devices file lists the disks that belong to a host (lvmdevices(8)); those of a play are named by the play."""
+"""Without LVM's devices file, which lists the disks of a host (lvmdevices(8)): the play names the disks to use."""
 
 
 @dataclass(frozen=True)
 class GroupAt:
-    """The volume group of this name, which a task of the play makes on these volumes."""
+    """The volume group ``name`` that a task of the play makes on the volumes ``devices``."""
 
     name: str
     devices: tuple[Location, ...]
 
     @property
     def subject(self) -> NamedGroup:
-        """What is looked at of the group itself."""
+        """The subject for the group itself."""
         return NamedGroup(self.name)
 
     def subjects(self) -> frozenset[AnySubject]:
@@ -39,13 +39,13 @@ class GroupAt:
         return frozenset({self.subject}).union(*(each.subjects() for each in self.devices))
 
     def below(self, machine: Machine, identity: Identity) -> tuple[Volume, ...]:
-        """The volumes that it lies on. Raises ``Refused`` and ``NotVisible``."""
+        """The volumes that the group lies on. Raises ``Refused`` and ``NotVisible``."""
         return tuple(each.on(machine, identity) for each in self.devices)
 
     def on(self, machine: Machine, identity: Identity) -> Group | None:
-        """The group on a machine; None if there is none.
+        """The group on a machine; None if no group has this name.
 
-        Raises ``Refused`` for one of this name that this play did not make, or that is not complete.
+        Raises ``Refused`` if this play did not make the group, if it is incomplete, or if several groups have the name.
         """
         found = machine[self.subject]
         if found is None or is_gone(machine, found):
@@ -70,7 +70,7 @@ class GroupAt:
 
 
 def is_gone(machine: Machine, group: Group) -> bool:
-    """Whether no physical volume of a group is left, since the (planned) run erased all of them."""
+    """Whether this run, or its plan, has erased all physical volumes of a group."""
     held = {each.uuid for each in _contents(machine)}
     looked_at = {state.node for state in _disks(machine)}
     return bool(group.physical) and all(

@@ -28,7 +28,8 @@ from subfloor.storage.sizes import show
 class WholeDiskAt(Location):
     """The disk at this path, which the play calls ``disk``.
 
-    ``others``: the names and paths of the play's other disks. ``partitioned``: the play makes a table on it.
+    ``others``: the names and paths of the play's other disks. ``partitioned``: the play makes a partition table on
+    this disk.
     """
 
     path: str
@@ -117,7 +118,7 @@ class WholeDisk(EndMarked):
 
 
 def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: str) -> bool:
-    """Whether this play has marked the disk, or its content is ours and there is nothing beside it."""
+    """Whether the disk has our mark, or no mark and nothing but content of ours. ``mark``: our mark in its stage."""
     if disk.table is not None or (disk.mark and disk.mark != mark):
         return False
     content = disk.content
@@ -126,7 +127,7 @@ def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: st
 
 
 def marked_name(disk: DiskState) -> str:
-    """The mark on a disk whose content is unfinished; "" on any other."""
+    """The stage in the mark near the end of a disk; "" if the disk has no mark, so its content is not unfinished."""
     return disk.mark.stage if disk.mark else ""
 
 
