@@ -48,7 +48,10 @@ class Adoption(Task):
         return own.union(*(task.subjects() for task in self.layout))
 
     def next_step(self, machine: Machine) -> Step | None:
-        """A step that stamps the disk; None if it is ours. Raises ``Refused`` for another layout."""
+        """A step that repairs the table, or stamps the disk; None if the disk is ours.
+
+        Raises ``Refused`` if the layout differs from the play, or if the disk cannot be taken over.
+        """
         disk = disk_at(machine, self.device)
         table = self._table(disk)
         if mended := self._mended(machine, disk, table):
@@ -68,7 +71,7 @@ class Adoption(Task):
         return tuple(dict.fromkeys(claim for task in self.layout for claim in task.claims(machine)))
 
     def warnings_on(self, machine: Machine) -> tuple[str, ...]:
-        """Boot entries of the firmware that would lead nowhere."""
+        """A warning for each boot entry of the firmware that names a PARTUUID which will change."""
         disk = machine[Disk(self.device)]
         if not isinstance(disk, DiskState) or not isinstance(disk.table, Gpt):
             return ()
@@ -109,7 +112,7 @@ class Adoption(Task):
         return {int(getattr(task, "number", 0)): str(getattr(task, "name", "")) for task in found}
 
     def _stamped(self, disk: DiskState, table: Gpt) -> Gpt:
-        """The table with the UUIDs by which it is ours."""
+        """The table with the UUIDs that make the disk ours."""
         name = str(getattr(self.label, "disk", "disk"))
         is_kept = self._keeps_table or self.identity.is_disk(table.id, name)
         label_id = table.id if is_kept else self.identity.disk(name)
@@ -128,9 +131,9 @@ class Adoption(Task):
         return replace(entry, uuid=adopted_uuid(self.identity, table, entry.number, name, content))
 
     def _check_layout(self, after: Machine, table: Gpt) -> None:
-        """Refuse a disk on which something of the layout would be left to do after the UUIDs are stamped.
+        """Raise ``Refused`` if a task of the layout would still change the disk after the UUIDs are stamped.
 
-        A filesystem that is smaller than its place matches: the next apply lets it grow, and keeps what it holds.
+        A filesystem that is smaller than its partition is accepted: the next apply lets it grow, without loss.
         """
         seen = after.updated({each: FilesystemSize() for each in self.subjects() if isinstance(each, SizeOn)})
         found = [text for task in self.layout for text in _lacks(task, seen)]
@@ -148,7 +151,7 @@ class Adoption(Task):
         ]
 
     def _check_names(self, machine: Machine, table: Gpt, stamped: Gpt) -> None:
-        """Refuse to change a PARTUUID by which this machine boots."""
+        """Raise ``Refused`` if a PARTUUID would change that the next boot needs."""
         if stale := [each for each in self._stale(machine, table, stamped) if not each.in_firmware]:
             listed = ", ".join(f"{each.where} (PARTUUID {each.uuid})" for each in stale)
             raise Refused(
@@ -164,7 +167,7 @@ class Adoption(Task):
 
 
 def _lacks(task: Task, machine: Machine) -> Iterator[str]:
-    """What a task would still change on the disk, in words. Raises ``LookNeeded``."""
+    """What a task would still change on the disk, or why it is refused, in words. Raises ``LookNeeded``."""
     try:
         step = task.next_step(machine)
     except (Refused, NotVisible) as error:
@@ -183,7 +186,7 @@ def _says(path: str, table: Gpt, stamped: Gpt) -> str:
 
 
 def adoptions(tasks: Iterable[Task]) -> tuple[Adoption, ...]:
-    """The adoption of each disk that these tasks of a play label."""
+    """One adoption for each `gpt-label` task among these tasks of a play."""
     play = tuple(tasks)
     labels = (task for task in play if task.key == "gpt-label")
     return tuple(_adoption(label, play) for label in labels)

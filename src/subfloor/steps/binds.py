@@ -21,7 +21,8 @@ Kind = Literal["directory", "file"]
 class Bind:
     """A file or directory in a store, ``source``, and the path where it is shown, ``target``.
 
-    ``mode``: in octal. ``kind``, ``owner``, ``group`` and ``mode`` are those of the source. Paths are as they are now.
+    ``kind``, ``owner``, ``group`` and ``mode`` (in octal) are those of the source. The paths are valid now, with the
+    install root in them.
     """
 
     source: str
@@ -52,7 +53,7 @@ class Bind:
         return paths.accounts(self.owner, self.group) | looks | {Path(self.source), UnderlyingMount(self.source)}
 
     def mounted(self, machine: Machine) -> Mounted:
-        """The bind as the kernel lists it: the filesystem of the store, and the place in it.
+        """The bind as the kernel lists it: the filesystem of the store, and the place of the source in it.
 
         Raises ``Refused`` if that filesystem is not visible.
         """
@@ -97,7 +98,7 @@ def writable(machine: Machine, bind: Bind, top: Mounted) -> Step | None:
 
 
 def check_not_opened(machine: Machine, bind: Bind) -> None:
-    """Raise ``Refused`` if the mode would let others read what they cannot read at the target now."""
+    """Raise ``Refused`` if the mode of the bind has permission bits that the mode of the target lacks now."""
     mode, there = mode_of(bind.mode), machine[Path(bind.target)]
     if isinstance(there, Node) and mode & ~there.mode:
         raise Refused(
@@ -107,15 +108,18 @@ def check_not_opened(machine: Machine, bind: Bind) -> None:
 
 
 def mend(machine: Machine, bind: Bind, also: tuple[str, ...] = ()) -> Step | None:
-    """A step that gives the source its owner, group and mode. ``also``: other paths that show it."""
+    """A step that gives the source its owner, group and mode; None if it is in sync or missing.
+
+    ``also``: other paths that show the source.
+    """
     there = paths.there(machine, bind.source, bind.node_kind)
     return paths.mend(machine, bind.source, there, bind.node, also) if isinstance(there, Node) else None
 
 
 def mend_if_visible(machine: Machine, bind: Bind) -> Step | None:
-    """The same; None if the source is not visible yet.
+    """The step of ``mend``; None if the source is not visible yet.
 
-    A store that is not visible yet is bound anyway. Otherwise what is behind the bind would count as absent.
+    So a bind is made even if its store is not visible yet. Without the bind, its target would count as absent.
     """
     return None if isinstance(machine[Path(bind.source)], NotYetVisible) else mend(machine, bind)
 
@@ -127,7 +131,7 @@ def mount(machine: Machine, bind: Bind) -> Step:
     for path in (source, target):
         if isinstance(machine[Path(path)], Absent):
             known = paths.made(known, path, bind.node)
-    # What an existing store holds is not visible at the target before it is bound.
+    # The content of an existing store is not visible at the target before the bind is made.
     there: PathState = known[Path(source)]
     hidden = None if isinstance(machine[Path(source)], Absent) else NotYetVisible(target, source)
     root = NotYetVisible(target, source) if isinstance(there, NotYetVisible) else there

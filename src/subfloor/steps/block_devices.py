@@ -90,8 +90,8 @@ NamingParameter = Annotated[
 def stable(machine: Machine, source: str, label: str, by: Naming) -> str:
     """The path by which the installed system finds a device, independent of its name in the kernel.
 
-    ``label``: the label that the play gives. A declared tag is kept. Raises ``Refused`` if the device has only a
-    name that the kernel assigns at every boot.
+    ``label``: the label that the play gives to the content. A declared tag is kept. Raises ``Refused`` if the device
+    has only a name that the kernel assigns at every boot.
     """
     if by == "label" and label:
         return link(f"LABEL={label}")
@@ -118,12 +118,12 @@ def stable_looks(source: str, label: str, by: Naming) -> frozenset[AnySubject]:
 
 
 def _is_kernels(path: str) -> bool:
-    """Whether the kernel assigned the path of a device; paths deeper below /dev are links, which stay."""
+    """Whether the kernel assigned the path of a device. Paths in folders below /dev are links, which do not change."""
     return posixpath.dirname(path) == "/dev"
 
 
 def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
-    """The disks of a play on which a tag is looked up; for a path, those that its device lies on."""
+    """The disks of a play on which a tag is looked up; for a path, the devices that its device lies on."""
     tasks = tuple(play)
     if tag_of(source) is None:
         subjects = subjects_below(source, tasks)
@@ -133,7 +133,7 @@ def disks_in(play: Iterable[Task], source: str) -> tuple[str, ...]:
 
 
 def label_in(play: Iterable[Task], source: str) -> str:
-    """The label that a task of the play gives to the content of this device."""
+    """The label that a task of the play gives to the content of this device; "" if none does."""
     for task in play:
         if task.key == "mkfs" and is_filled_by(task, source):
             return str(getattr(task, "label", ""))
@@ -173,7 +173,7 @@ def in_use(machine: Machine, source: Source, use: str) -> Machine:
 
 
 def read_only(machine: Machine, source: Source) -> bool:
-    """Whether the disk is read-only."""
+    """Whether the disk of the source is read-only; False if the disk was not read."""
     state = machine.get(Disk(source.disk))
     return isinstance(state, DiskState) and state.read_only
 
@@ -194,7 +194,7 @@ def _used(state: DiskState, number: int | None, use: str) -> DiskState:
 
 
 def _is_hidden(machine: Machine, disk: str, below: Iterable[str]) -> bool:
-    """Whether the device does not exist yet, because one that it lies on is still closed or inactive."""
+    """Whether the device does not exist yet because a device below it is still closed or inactive."""
     closed = any(isinstance(machine.get(Disk(each)), Unopened) for each in below)
     return closed and isinstance(machine[Disk(disk)], Missing)
 
@@ -205,7 +205,7 @@ def _on_disk(machine: Machine, source: str, disk: str, number: int | None, kind:
         there = "; ".join(state.present) or "none"
         raise Refused(f"there is no device {disk}", advice=f"name another disk; this machine has: {there}")
     if isinstance(state, Unopened):
-        return Source(disk, disk)  # what is in it is seen, and decided on, once it is there
+        return Source(disk, disk)  # its content is read and judged once the device is open
     if number is None:
         return _whole(machine, source, disk, state, kind)
     volume = state.volume(number)
@@ -265,7 +265,7 @@ def _unfinished(source: str, name: str, where: str = "") -> Refused:
 
 
 def check_forgettable(machine: Machine, source: str) -> None:
-    """Raise ``Refused`` unless this is a finished partition that is empty or holds swap."""
+    """Raise ``Refused`` unless this is a finished partition that is empty or holds swap. May raise ``NotVisible``."""
     named = device(source)
     state = machine[Disk(named.disk)]
     volume = state.volume(named.number) if isinstance(state, DiskState) and named.number is not None else None
@@ -325,7 +325,7 @@ def _tagged(machine: Machine, source: str, tag: tuple[str, str], disks: tuple[st
 
 
 def _check_unmarked(machine: Machine, node: str) -> None:
-    """Raise ``Refused`` if this is a whole disk whose content is unfinished, and ``LookNeeded``."""
+    """Raise ``Refused`` if this is a whole disk whose content is unfinished. May raise ``LookNeeded``."""
     if device(node).number is not None or node.startswith(("/dev/dm-", "/dev/mapper/")):
         return
     state = machine.further(Disk(node))
@@ -345,7 +345,7 @@ def _own(
 
 
 def _value(state: DiskState, volume: PartitionState, kind: str) -> str | None:
-    """The value of this kind of tag for a volume; a UUID in lower case."""
+    """The value of this kind of tag for a volume, a UUID in lower case; None if it has no such tag."""
     if kind.startswith("PART"):
         entry = state.entry(volume.number)
         if entry is None:
@@ -365,7 +365,7 @@ def _compared(tag: tuple[str, str]) -> str:
 
 
 def _is_of(machine: Machine, node: str, disks: tuple[str, ...]) -> bool:
-    """Whether a device is one of these disks, or a partition of one, which are read directly."""
+    """Whether a device is one of these disks, or a partition of one. Their tags are read from the disk itself."""
     return device(node).disk in {state.node for _, state in _states(machine, disks)}
 
 

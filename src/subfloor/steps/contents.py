@@ -13,7 +13,7 @@ from subfloor.storage.marks import UNFINISHED
 
 
 def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) -> Step:
-    """A step that replaces the content of a volume; ``making`` makes it, flushes it, and checks it.
+    """A step that replaces the content of a volume. ``making``: commands that make, flush and check the new content.
 
     The final name is set last, after all else succeeded. Raises ``Refused`` and ``LookNeeded``.
     """
@@ -41,7 +41,7 @@ def make(volume: Volume, says: str, wanted: Content, making: Iterable[Command]) 
 
 
 def take_over(volume: Volume) -> Step:
-    """A step that makes a foreign volume ours, empty and unfinished. Raises ``Refused``."""
+    """A step that makes a foreign volume ours, empty and unfinished. Raises ``Refused`` and ``LookNeeded``."""
     volume.check_writable()
     volume.check_unused()
     return volume.take_over()
@@ -68,7 +68,7 @@ btrfstune(8), swaplabel(8)."""
 
 
 def check_unique(volume: Volume, wanted: Content) -> None:
-    """Raise ``Refused`` if another device has the UUID: it would not identify one device."""
+    """Raise ``Refused`` if another device has the UUID of ``wanted``: then two devices would have it."""
     for subject, seen in volume.machine.items():
         if not isinstance(subject, Disk) or not isinstance(seen, DiskState):
             continue

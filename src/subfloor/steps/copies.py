@@ -1,4 +1,4 @@
-"""Copy what a bind would hide into its store; entries are moved to their places when all are complete and flushed."""
+"""Copy content that a bind would hide into the store. The copies get their names there once all of them are flushed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONG = 6 * 3600.0
 
 
 def copy(machine: Machine, bind: Bind, hiding: Hiding, allowed: bool) -> Step:
-    """The step that copies what the store lacks, or removes what an interrupted copy left.
+    """The step that copies the entries that the store lacks, or, if it lacks none, removes an interrupted copy.
 
     Raises ``Refused`` if an entry differs, or if a copy is needed and not ``allowed``.
     """
@@ -54,7 +54,7 @@ def _staging(bind: Bind) -> str:
 
 
 def _copying(bind: Bind, made: bool) -> tuple[Command, ...]:
-    """One program copies everything, so that hard links stay links. ``made``: the source directory is new.
+    """Commands that copy all entries with one program, so that hard links stay links. ``made``: the source is new.
 
     cp(1) ignores an extended attribute that it cannot keep, unless `--preserve` names `xattr`.
     """
@@ -75,8 +75,8 @@ def _copying(bind: Bind, made: bool) -> tuple[Command, ...]:
     )
 
 
-# Moves what the source lacks from a complete copy to its place: PLACE COPY SOURCE PLACE_EACH. sort(1) reads
-# every name, directories before their content, before the first is moved.
+# Moves the entries that the source lacks from a complete copy into the source: PLACE COPY SOURCE PLACE_EACH. sort(1)
+# reads all names before the first entry is moved, and puts directories before their content.
 _PLACE = """
 cd -- "$1"
 find . -mindepth 1 -print0 | sort -z | xargs -0 -r sh -euc "$3" each "$2"

@@ -13,8 +13,9 @@ from subfloor.observe.path import unfinished
 def write_file(path: str, content: bytes, mode: str = "0644") -> tuple[Command, ...]:
     """Commands that write a file, and make the directories above it.
 
-    The content goes to a temporary file beside it, whose name marks it as unfinished and is not one a user
-    chooses. It is flushed and then renamed. Finally the directory is flushed, which persists the name (fsync(2)).
+    The content goes to a temporary file in the same directory. Its name marks it as unfinished, and no user would
+    choose it. The temporary file is flushed and then renamed. Finally the directory is flushed, which persists the
+    name (fsync(2)).
     """
     return write_files({path: content}, mode)
 
@@ -29,15 +30,15 @@ def write_files(contents: Mapping[str, bytes], mode: str = "0644") -> tuple[Comm
 
 
 def keep_output(path: str, argv: Sequence[str], mode: str = "0644") -> tuple[Command, ...]:
-    """Commands that write the output of a program to a file, as ``write_file`` does; empty output fails."""
+    """Commands that write the output of a program to a file, as ``write_file`` does; they fail without output."""
     temporary = unfinished(path)
     return _replaced([path], mode, Command(("sh", "-euc", _KEEP, "sh", temporary, *argv)))
 
 
 def write_secret(path: str, content: Secret) -> tuple[Command, ...]:
-    """Commands like those of ``write_file``; at every moment only root can read the file or a new directory for it.
+    """Commands that write a file as ``write_file`` does, but only root can read the file, at every moment.
 
-    A new directory is accessible only to root; an existing one stays as it is.
+    A missing directory is made so that only root can enter it. An existing directory stays as it is.
     """
     folder, temporary = posixpath.dirname(path), unfinished(path)
     return (

@@ -1,8 +1,9 @@
 """Let a filesystem grow with its volume. Pure.
 
 ext4, xfs and btrfs grow while they are mounted, in transactions: an interruption leaves a sound filesystem of the old
-size, of the new one, or between them, and the next run continues. That needs no mark. resize2fs(8) and resize.f2fs(8)
-on a filesystem that is not mounted give no such guarantee, so the first is not used so, and f2fs is not grown.
+size, of the new one, or between them, and the next run continues. So no mark is needed. resize2fs(8) and
+resize.f2fs(8) give no such guarantee for a filesystem that is not mounted. So ext4 grows only while it is mounted, and
+f2fs does not grow.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _BLOCK = 64 * 1024
 """Bytes of the largest block of any filesystem."""
 
 _PLACE = "/tmp"
-"""Where a filesystem is mounted to grow; it needs no file there, and the mount is in a namespace of its own."""
+"""Where a filesystem is mounted to grow. The mount hides nothing from others: it has a mount namespace of its own."""
 
 # A second mount of a filesystem is the same filesystem, so it may be mounted elsewhere too. The namespace, and with it
 # the mount, ends with its last process, however that ends.
@@ -36,18 +37,18 @@ def room(volume: Volume) -> int:
 
 
 def lacks(volume: Volume, subject: SizeOn) -> bool:
-    """Whether the filesystem on the volume takes less of it than it could; false if its size is unknown."""
+    """Whether the filesystem could take more of its volume than it does; False if its size is unknown."""
     size = volume.machine[subject]
     return bool(size.size) and room(volume) - size.size > size.rest
 
 
 def of_unknown_size(step: Step, subject: SizeOn) -> Step:
-    """The same step, which also promises a filesystem of unknown size: it replaces the content of the volume."""
+    """The step, but with a promise that the filesystem's size is unknown, since the step replaces the content."""
     return replace(step, after=step.after.with_(subject, FilesystemSize()))
 
 
 def grown(volume: Volume, kind: str, subject: SizeOn) -> Step | None:
-    """A step that lets a filesystem grow to the end of its volume; None if it is there, or cannot grow.
+    """A step that lets a filesystem grow to the end of its volume; None if it reaches the end, or cannot grow.
 
     Raises ``Refused`` for a filesystem that is larger than its volume.
     """
@@ -57,9 +58,10 @@ def grown(volume: Volume, kind: str, subject: SizeOn) -> Step | None:
 
 
 def taken_back(volume: Volume) -> Step:
-    """A step that takes back the final name of content that is not worth keeping, so that it is made again, larger.
+    """A step that marks a swap area as unfinished, so that a later step makes it again, larger, without consent.
 
-    The name changes first, because nothing here is worth keeping: an empty volume with a final name would need consent.
+    Here the name changes before the wipe, because a swap area is not worth keeping. An empty volume with a final name
+    would need consent.
     """
     volume.check_writable()
     name = volume.final_name + UNFINISHED
@@ -72,7 +74,7 @@ def taken_back(volume: Volume) -> Step:
 
 
 def warnings(volume: Volume, kind: str, subject: SizeOn) -> tuple[str, ...]:
-    """That the content takes only a part of its volume, if it does not grow."""
+    """A warning if the content takes only a part of its volume, and cannot grow now."""
     size = volume.machine[subject]
     if TOOLS[kind].grow or not lacks(volume, subject) or (kind == "swap" and not volume.in_use):
         return ()
@@ -98,7 +100,7 @@ def _check_fits(volume: Volume, size: FilesystemSize) -> None:
 
 
 def _grow(volume: Volume, kind: str, subject: SizeOn, size: FilesystemSize) -> Step:
-    """A step that lets the filesystem grow to the end of its volume; it keeps what it holds. Raises ``Refused``."""
+    """A step that lets the filesystem grow to the end of its volume, and keeps its files. Raises ``Refused``."""
     volume.check_writable()
     tools, wanted = TOOLS[kind], room(volume) // _BLOCK * _BLOCK
     assert tools.grow

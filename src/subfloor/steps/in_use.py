@@ -1,4 +1,4 @@
-"""Refusals of what is in use: who uses it, what lies on it, and how that is released. Pure."""
+"""Refusals of devices in use: who uses the device, what lies on it, and how to release it. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refusal(machine: Machine, what: str, node: str, users: tuple[str, ...], advi
 
 
 def _release(above: tuple[Holder, ...]) -> str:
-    """How the devices are released, the uppermost first; "" if that is not known."""
+    """Advice how to release the devices, the uppermost first; "" if no command for that is known."""
     unmount = [f"umount {path}" for each in above for path in each.mounts]
     close = [each.closes for each in reversed(above) if each.closes]
     commands = ", ".join(f"`{each}`" for each in dict.fromkeys((*unmount, *close)))

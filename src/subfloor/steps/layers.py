@@ -1,4 +1,4 @@
-"""What the content of a device is a part of, in words: groups, arrays and their other devices. Pure."""
+"""Words for the volume group, array or filesystem that a device is a part of, and for its other devices. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _INACTIVE = "what is in it is unknown while it is not assembled"
 
 
 def with_layer(machine: Machine, node: str, content: Content, *, known: bool = True) -> Content:
-    """The content of a device, with all that would be lost with it elsewhere. Raises ``LookNeeded``.
+    """The content of a device, with words for what would be lost on other devices too. Raises ``LookNeeded``.
 
-    ``known``: the kernel has the device. Otherwise no program finds what it is a part of.
+    ``known``: the kernel has the device. Otherwise no program can find what the device is a part of.
     """
     if content.fresh or not (words := _words(machine, node, content, known=known)):
         return content
@@ -25,7 +25,7 @@ def with_layer(machine: Machine, node: str, content: Content, *, known: bool = T
 
 
 def memberships(machine: Machine, disk: DiskState) -> tuple[str, ...]:
-    """What a disk and its partitions are a part of, each with its node. Raises ``LookNeeded``."""
+    """For a disk and its partitions: the node, and the layer that it is a part of, in words. Raises ``LookNeeded``."""
     whole = ((disk.node, content) for content in disk.on_whole)
     parts = ((disk.partition_node(each.number), each.content) for each in disk.volumes if each.known)
     seen = ((node, content) for node, content in (*whole, *parts) if isinstance(content, Content))
@@ -42,13 +42,13 @@ def _words(machine: Machine, node: str, content: Content, *, known: bool) -> str
 
 
 def _layers(machine: Machine, node: str, content: Content) -> tuple[Layer, ...]:
-    """The layers that the content of a device belongs to, with what is on them."""
+    """The layers that the content of a device belongs to, with the content that lies on them."""
     layers = [machine.further(subject) for subject in layers_of(node, content)]
     return tuple(each.with_contents(_contents(machine, each)) for each in layers if of_interest(content, each))
 
 
 def _contents(machine: Machine, layer: Layer) -> dict[Place, str]:
-    """What is at the places where the parts of a layer begin."""
+    """The content, in words, at each place where a part of a layer begins."""
     places = sorted(each.place for each in layer.parts if each.place)
     found: dict[Place, str] = {}
     for node, of_node in groupby(places, key=lambda place: place[0]):

@@ -1,4 +1,4 @@
-"""What a step destroys, as the consent question shows it: all of it, with the details that the disk gives.
+"""The losses of a step, as the question for consent shows them: all of them, with details that are read from the disk.
 
 A disk with a loss is read once more (``Holdings``): space without a partition, what each filesystem says about its
 use, and content of partitions that no other program finds. A disk without a loss is not read again.
@@ -22,14 +22,14 @@ _TABLE = 34 * 512
 """Bytes at each end of a disk where tables are."""
 
 _MOST_BEHIND = 16
-"""How often the search continues behind content that was found: as many partitions as a disk is likely to have had."""
+"""How often the search continues behind content that was found: few disks ever had more partitions."""
 
 _MOST_HOLES = 16
 """How many holes are searched, the largest first: tables with more are rare, and each search takes time."""
 
 
 def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
-    """Everything on a disk, as what a step destroys. Raises ``LookNeeded``."""
+    """The loss of a step that destroys everything on a disk. Raises ``LookNeeded``."""
     extents = tuple(filter(None, (_extent(disk, volume) for volume in disk.volumes)))
     whole = ((0, disk.size),) if any(map(superblocks.says_more, disk.whole)) else ()
     closer = _look(machine, path, (*extents, *whole), ())
@@ -45,9 +45,9 @@ def loss(machine: Machine, path: str, disk: DiskState) -> Loss:
 def losses_of_partitions(
     machine: Machine, path: str, disk: DiskState, entries: Iterable[Entry], about: str
 ) -> tuple[Loss, ...]:
-    """The content of partitions, as what a step destroys. ``about``: the reason, or the owner. ``path``: of the disk.
+    """The losses of a step that destroys the content of partitions. Raises ``LookNeeded``.
 
-    Raises ``LookNeeded``.
+    ``path``: the path of the disk. ``about``: the reason, or the owner.
     """
     volumes = {entry: disk.volume(entry.number) or PartitionState(entry.number) for entry in entries}
     found = _look(machine, path, tuple(filter(None, (_extent(disk, volume) for volume in volumes.values()))), ())
@@ -63,7 +63,7 @@ def _loss_of_partition(path: str, disk: DiskState, entry: Entry, volume: Partiti
 
 
 def loss_of_remains(path: str, disk: DiskState, found: Iterable[Remains]) -> tuple[Loss, ...]:
-    """The loss if a step uses free space that still holds content."""
+    """The loss of a step that uses free space which still holds content; none if ``found`` is empty."""
     listed = ", ".join(map(str, map(_without_device, found)))
     what = f"{path} ({disk.about}), in unpartitioned space: {listed}"
     return (Loss(path, disk.node, what),) if listed else ()
@@ -77,7 +77,7 @@ def _look(machine: Machine, path: str, extents: tuple[_Extent, ...], holes: tupl
 
 
 def _extent(disk: DiskState, volume: PartitionState) -> _Extent | None:
-    """Where to read more about the content of a partition, in bytes; None if reading gives nothing more."""
+    """Where to read more about the content of a partition, in bytes; None if that would add nothing."""
     content, (start, size) = volume.content, disk.place(volume)
     end = min(start + size, disk.size)
     known = isinstance(content, Content) and (content.fresh or not superblocks.says_more(content.type))
@@ -85,7 +85,7 @@ def _extent(disk: DiskState, volume: PartitionState) -> _Extent | None:
 
 
 def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -> PartitionState:
-    """The partition with the content found at its start, if it agrees with the known content, or none was known."""
+    """The partition with the content that was found at its start. Unchanged if that differs from known content."""
     start, _ = disk.place(volume)
     here = next((each.content for each in found if each.start == start), None)
     same = here is not None and (isinstance(volume.content, Unknown) or here == volume.content)
@@ -93,7 +93,7 @@ def _closer(disk: DiskState, volume: PartitionState, found: Iterable[Remains]) -
 
 
 def _uses(machine: Machine, disk: DiskState, found: Iterable[Remains]) -> Iterator[tuple[str, str]]:
-    """The types of all content of the whole disk, with what is known of its use. Raises ``LookNeeded``."""
+    """For each content of the whole disk: its type, and what is known of its use. Raises ``LookNeeded``."""
     read = {each.content.type: each.content.use for each in found if each.start == 0}
     for content in disk.on_whole:
         closer = replace(content, use=read.get(content.type, ""))
@@ -101,7 +101,7 @@ def _uses(machine: Machine, disk: DiskState, found: Iterable[Remains]) -> Iterat
 
 
 def _with_layer(machine: Machine, disk: DiskState, volume: PartitionState) -> PartitionState:
-    """The partition, with what its content is a part of. Raises ``LookNeeded``."""
+    """The partition; its content also names the layer that it is a part of. Raises ``LookNeeded``."""
     if not isinstance(volume.content, Content):
         return volume
     node = disk.partition_node(volume.number)
@@ -109,7 +109,7 @@ def _with_layer(machine: Machine, disk: DiskState, volume: PartitionState) -> Pa
 
 
 def _between_partitions(machine: Machine, path: str, disk: DiskState) -> tuple[Remains, ...]:
-    """Content outside of partitions: at usual places, and behind what was found there. Raises ``LookNeeded``."""
+    """Content outside of partitions: at usual places, and behind content that was found. Raises ``LookNeeded``."""
     holes = tuple(_holes(disk))
     found = latest = _look(machine, path, (), holes)
     for _ in range(_MOST_BEHIND):
@@ -125,13 +125,16 @@ def _without_device(found: Remains) -> Remains:
 
 
 def _behind(found: Remains, holes: tuple[_Extent, ...]) -> _Extent | None:
-    """Where the next partition may have started: at the next MiB, in the same hole."""
+    """Where another partition may have been: from the next MiB behind content to the end of its hole.
+
+    None if the size of the content is unknown, or nothing is left of the hole.
+    """
     start = -(-(found.start + found.size) // MIB) * MIB
     return next(((start, end) for first, end in holes if found.size and first <= start < end), None)
 
 
 def _outermost(found: Iterable[Remains]) -> Iterator[Remains]:
-    """All that does not lie inside something else, without duplicates."""
+    """Found content that does not lie inside other found content, without duplicates."""
     end = 0
     for each in sorted(set(found), key=lambda each: each.start):
         if each.start >= end:
@@ -142,7 +145,7 @@ def _outermost(found: Iterable[Remains]) -> Iterator[Remains]:
 def _holes(disk: DiskState) -> Iterator[_Extent]:
     """The spaces without a partition, in bytes, except those smaller than 1 MiB.
 
-    There are none if something takes the whole disk, and none that this (planned) run has emptied.
+    There are none if some content takes the whole disk. Spaces that this run, or its plan, has emptied are left out.
     """
     if disk.whole:
         return

@@ -33,7 +33,7 @@ _CONTRARY: Mapping[str, frozenset[str]] = {
     "data=journal": frozenset({"data=ordered", "data=writeback"}),
     "data=writeback": frozenset({"data=ordered", "data=journal"}),
 }
-"""What the kernel shows if the opposite of an option is in effect."""
+"""For each option: what the kernel shows if the opposite of the option is in effect."""
 
 _OPPOSITE: Mapping[str, str] = {
     "ro": "rw",
@@ -49,7 +49,7 @@ _OPPOSITE: Mapping[str, str] = {
     "lazytime": "nolazytime",
     "discard": "nodiscard",
 }
-"""The option that cancels an option in mount(8)."""
+"""For each option: the option that cancels it in mount(8)."""
 
 _KEPT = frozenset({"nosuid", "nodev", "noexec", "nosymfollow"})
 
@@ -58,16 +58,16 @@ _USERSPACE = _WHO | {"defaults", "auto", "noauto", "nofail", "_netdev"}
 
 
 _SHARED = frozenset({"sync", "dirsync", "lazytime"})
-"""Options of every type that the kernel keeps for the whole filesystem."""
+"""Options that the kernel keeps for the whole filesystem, whatever its type."""
 
 _AT_ONCE = frozenset({"noatime", "relatime", "strictatime", "norelatime", "atime", "nostrictatime"})
 
 
 _LOOP = ("loop", "offset", "sizelimit", "encryption")  # mount(8)
 _ELSEWHERE = frozenset({*_LOOP, "helper", "uhelper", "journal_path", "journal_dev", "sb", "logdev", "rtdev", "jdev"})
-"""Options of mount(8), ext4(5), xfs(5) and reiserfs that lead a mount to another device, to another place on it, or to
-another program. `device` of btrfs(5) is not among them: it names a device that is searched for a part of the same
-filesystem, and no other is used."""
+"""Options of mount(8), ext4(5), xfs(5) and reiserfs that make a mount use another device, another place on the device,
+or another program. The option `device` of btrfs(5) is not among them: btrfs uses that device only if it is a part of
+the same filesystem."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Wanted:
         return frozenset(each for each in lacking if _name(each) in own and _name(each) not in self.changeable)
 
     def mounted(self, there: frozenset[str] | None) -> frozenset[str]:
-        """The options shown after the mount; ``there``: those that a mount of the same filesystem already shows."""
+        """The options that the mount will show. ``there``: the options of another mount of the filesystem, if any."""
         if there is None:
             return frozenset(option for option in self.shown if _name(option) not in self.unsure)
         return self._not_shared(self.shown) | self.shared_of(there)
@@ -128,7 +128,7 @@ def _name(option: str) -> str:
 
 
 def wanted(kind: str, options: Iterable[str]) -> Wanted:
-    """What these options mean on a filesystem of this type. Without ``ro`` it must be writable."""
+    """What a mount of this type must show if it has these options. Without ``ro``, the mount must be writable."""
     given = _in_force(for_kernel(options))
     given = given if "ro" in given else ("rw", *given)
     of_type = _TYPES.get(kind, _Type())
@@ -188,7 +188,7 @@ def check(options: Iterable[str]) -> None:
 
 
 def value(options: Iterable[str], *names: str) -> str | None:
-    """The value of the last ``NAME=VALUE`` among the options with one of these names."""
+    """The value of the last ``NAME=VALUE`` among the options with one of these names; None if there is none."""
     found = [option.partition("=")[2] for option in options if option.partition("=")[0] in names and "=" in option]
     return found[-1] if found else None
 
@@ -204,15 +204,15 @@ def subvolume(options: Iterable[str]) -> str:
 
 
 Spelt = Mapping[str, str | None]
-"""Options of a type by name, as the kernel shows them; None if it shows none with this name. An option that is not
-in it cannot be predicted, and is not verified."""
+"""Options of a filesystem type by name, each as the kernel shows it; None if the kernel then shows no option of this
+name. An option that is missing here cannot be predicted, and is not verified."""
 
 
 @dataclass(frozen=True)
 class _Type:
-    """How a filesystem type shows its own options (``names``): ``spell`` gets one option and all of them.
+    """How a filesystem type shows its own options (``names``). ``spell`` takes one option, and then all options.
 
-    ``changeable``: those that a remount changes. ``unsure``: those that depend on the features of the device.
+    ``changeable``: the options that a remount can change. ``unsure``: those that depend on the features of the device.
     """
 
     spell: Callable[[str, str, tuple[str, ...]], Spelt] = lambda name, value, given: {}
@@ -276,7 +276,7 @@ def _btrfs(name: str, text: str, given: tuple[str, ...]) -> Spelt:
 
 
 def _compression(name: str, text: str) -> Spelt:
-    """Compression: zlib by default, level 3 by default. Both names are one setting."""
+    """Compression: zlib by default, level 3 by default. ``compress`` and ``compress-force`` are one setting."""
     other = "compress" if name == "compress-force" else "compress-force"
     how, _, level = (text or "zlib").partition(":")
     if how in ("no", "none") and not level:

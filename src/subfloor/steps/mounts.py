@@ -78,7 +78,7 @@ def check_free(path: str, state: MountState) -> None:
 
 
 def elsewhere(path: str, top: Mounted, wanted: str) -> Refused:
-    """The refusal if something else is mounted there."""
+    """The error if something else than ``wanted`` is mounted at the path."""
     return Refused(
         f"{top} is mounted at {path}, but {wanted} is declared",
         advice=f"see what uses it (`fuser --mount {shlex.quote(path)}`), and "

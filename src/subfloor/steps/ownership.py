@@ -1,4 +1,4 @@
-"""What this play made on a disk, and so may make again without consent. All other content is a loss (``losses``)."""
+"""What this play made on a disk. It may make that again without consent; all other content is a loss (``losses``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from subfloor.storage.marks import UNFINISHED, final
 
 
 def is_our_partition(identity: Identity, table: Gpt, entry: Entry) -> bool:
-    """Whether this play, or an earlier version of it, made the partition under its current name, or took it over."""
+    """Whether this play, or an earlier version of it, made the partition or took it over, with its current name."""
     return is_partition(identity, table.id, entry, final(entry.name))
 
 
@@ -36,7 +36,7 @@ def is_adopted_content(identity: Identity, table: Gpt, entry: Entry, content: Co
 
 
 def is_our_content(identity: Identity, partition: UUID, content: Content) -> bool:
-    """Whether this play makes such content on the partition with that UUID.
+    """Whether the content has a type and UUID that this play gives to content of the partition with that UUID.
 
     A swap area has its UUID and its signature in different sectors, so after a power failure during mkswap it may
     show no UUID. A member of an array has the array's UUID, which is derived from the name in its label.
@@ -50,7 +50,7 @@ def is_our_content(identity: Identity, partition: UUID, content: Content) -> boo
 
 
 def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume: PartitionState | None) -> bool:
-    """Whether it is our own unfinished work: content that we would make there, or nothing recognisable."""
+    """Whether the partition holds only our unfinished work: content that we would make, or nothing recognisable."""
     content = volume.content if volume else None
     ours = content is None or (isinstance(content, Content) and is_our_content(identity, entry.uuid, content))
     return ours and entry.name.endswith(UNFINISHED) and is_our_partition(identity, table, entry)
@@ -60,9 +60,10 @@ def holds_nothing_finished(identity: Identity, table: Gpt, entry: Entry, volume:
 
 
 def remains(machine: Machine, path: str, disk: DiskState, table: Gpt, start: int, size: int) -> tuple[Remains, ...]:
-    """What the free space for a new partition (in sectors) still holds, except losses with consent already given.
+    """Content in the free space for a new partition, without losses for which this run already has consent.
 
-    Deleting a table entry does not delete the filesystem behind it. Raises ``LookNeeded``.
+    Such content exists because deleting a table entry does not delete the filesystem. ``start`` and ``size``: in
+    sectors. Raises ``LookNeeded``.
     """
     if disk.is_cleared(start, start + size):
         return ()

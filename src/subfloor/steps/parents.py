@@ -37,9 +37,10 @@ class Parent:
 
 
 def declared(path: str, homes: Iterable[Home], owner: str, group: str) -> tuple[Parent, ...]:
-    """The directories above a path, outermost first; all paths are those of the installed system.
+    """The directories above a persisted path that need an unusual owner or mode, outermost first.
 
-    ``owner``, ``group``: those of the persisted path; also used for a home directory without a declared owner.
+    All paths are those of the installed system. ``owner``, ``group``: those of the persisted path. A home directory
+    without a declared owner gets them too.
     """
     home = _home(path, homes)
     found = (_parent(each, home, owner, group) for each in _above(path))
@@ -72,7 +73,10 @@ def _parent(path: str, home: Home | None, owner: str, group: str) -> Parent | No
 
 
 def next_step(machine: Machine, parents: Iterable[Parent]) -> Step | None:
-    """A step for the first directory that is missing or wrong; those that are not visible yet come later."""
+    """A step for the first directory that is missing or wrong; None if there is none.
+
+    Directories that are not visible yet are skipped.
+    """
     found = (_step(machine, each) for each in parents if not isinstance(machine[Path(each.path)], NotYetVisible))
     return next((step for step in found if step), None)
 
@@ -89,9 +93,9 @@ def _step(machine: Machine, each: Parent) -> Step | None:
 
 
 def _is_wrong(there: Node, each: Parent) -> bool:
-    """Whether another tool made it for root by default, or it is too open for systemd.
+    """Whether the directory belongs to root because another tool made it, or is too open for systemd.
 
-    Otherwise the user may have set its owner and mode on purpose.
+    Every other owner and mode may have been set on purpose, and stays.
     """
     if each.path.endswith(_PRIVATE):
         return bool(there.mode & ~each.node.mode) or not there.owner & ROOT

@@ -19,7 +19,7 @@ from subfloor.observe.path import ROOT, Absent, Blocked, Node, Path, ThroughSyml
 
 
 def blocked(path: str, state: Blocked) -> Refused:
-    """The refusal if something above a path is not a directory."""
+    """The error if something above a path is not a directory."""
     return Refused(f"{path} cannot exist: {state.by} is not a directory", advice=f"move {state.by} out of the way")
 
 
@@ -100,7 +100,7 @@ def mend(machine: Machine, path: str, there: Node, wanted: Node, also: tuple[str
 
 
 def _kept(there: frozenset[str], wanted: frozenset[str]) -> frozenset[str]:
-    """The known name and number of an owner that stays."""
+    """``there``, the name and number of the present owner, if the owner stays; otherwise empty."""
     return there if wanted <= there else frozenset()
 
 

@@ -1,4 +1,4 @@
-"""Where a play will search free space for remains, once the disk has a new table. Pure."""
+"""Where a play will search free space for remains, after the disk is erased and has a new table. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from subfloor.storage.allocation import hole_around
 from subfloor.storage.sizes import MIB
 
 _SHOWN = ((0, 516 << 10), (MIB, 4096), (2 * MIB, 4096), (4 * MIB, 4096))
-"""Offsets and sizes in bytes at which content is recognised: superblocks lie in the first 512 KiB (the last one is
-the second label of a pool), copies of the LUKS2 header up to 4 MiB."""
+"""Offsets and sizes in bytes of the places where content is recognised. Superblocks lie in the first 512 KiB (the last
+one is the second label of a ZFS pool), copies of the LUKS2 header in the first 4 MiB."""
 
 
 def partitions_of(play: Iterable[Task], device: str) -> tuple[Task, ...]:
@@ -26,8 +26,11 @@ def partitions_of(play: Iterable[Task], device: str) -> tuple[Task, ...]:
 
 
 def planned(machine: Machine, path: str, label_id: UUID, partitions: Iterable[Task]) -> list[tuple[int, int]]:
-    """What to empty when a disk is erased (start and size in bytes), so that nothing is found where the play makes
-    its partitions: a rerun after an interruption has no consent for it."""
+    """Places to empty when a disk is erased, so that nothing is found where the play makes its partitions.
+
+    After an interruption, a rerun would have no consent for content that it finds there. Places are start and size, in
+    bytes.
+    """
     disk = machine[Disk(path)]
     assert isinstance(disk, DiskState)
     label = gpt.blank(label_id, disk.sectors, disk.limits.sector)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def together(decisions: Iterable[Callable[[], T]]) -> list[T]:
-    """The results of several decisions of one task. If any is refused, raises ``Refused`` that names all that are."""
+    """The results of several decisions of one task. Raises ``Refused``, with all refusals, if there are any."""
     results, refusals = [], []
     for decide in decisions:
         try:

@@ -17,9 +17,9 @@ _UNSOUND = (
 
 
 def relabel(volume: Volume, kind: str, wanted: Content) -> Step:
-    """A step that sets the label of ``wanted``, and first repairs the damage of an interrupted change.
+    """A step that sets the label of ``wanted``. If a label change was interrupted, the step first repairs its damage.
 
-    Raises ``Refused`` if the label of the filesystem cannot be changed while it is in use.
+    Raises ``Refused`` if the filesystem is in use and its label cannot be changed meanwhile.
     """
     volume.check_writable()
     tools, broke_off = TOOLS[kind], not volume.is_final

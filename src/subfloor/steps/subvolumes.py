@@ -24,7 +24,7 @@ _TOOLS = {"btrfs": "btrfs-progs", "chattr": "e2fsprogs", "lsattr": "e2fsprogs"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """The declared properties of a subvolume; None for those that stay as they are."""
+    """The declared properties of a subvolume; None for a property that stays as it is."""
 
     nodatacow: bool | None = None
     compression: str | None = None
@@ -40,7 +40,7 @@ class Wanted:
         )
 
     def commands(self, path: str) -> tuple[Command, ...]:
-        """Commands that give an empty subvolume these properties: read-only last, then flushed."""
+        """Commands that give an empty subvolume these properties, read-only as the last one, and flush that."""
         return (
             *(() if self.nodatacow is None else nocow(path, self.nodatacow)),
             *(compressed(path, self.compression) if self.compression else ()),
@@ -73,20 +73,20 @@ def in_play(play: Iterable[Task], path: str) -> Place | None:
 
 
 def declared_in(play: tuple[Task, ...], place: Place) -> list[str]:
-    """The paths of the subvolumes that the play declares inside this one."""
+    """The paths of the subvolumes that the play declares below ``place``."""
     paths_ = (str(getattr(task, "path", "")) for task in play if task.key == "btrfs-subvolume")
     found = ((path, in_play(play, path)) for path in paths_)
     return [path for path, at in found if at and at.source == place.source and at.path.startswith(f"{place.path}/")]
 
 
 def subjects(path: str) -> frozenset[AnySubject]:
-    """Everything that these steps look at."""
+    """All subjects that the steps for a subvolume read."""
     looks: tuple[AnySubject, ...] = (Path(path), Mount(path), Subvolume(path), UnderlyingMount(path))
     return frozenset({*looks, *map(Tool, _TOOLS)})
 
 
 def found(machine: Machine, path: str) -> SubvolumeState | None:
-    """The subvolume at a path, None if nothing is there.
+    """The subvolume at a path; None if nothing is there.
 
     Raises ``Refused`` if something else is there, or if no subvolume can be there; ``NotVisible`` if the filesystem
     is not mounted yet.
@@ -122,7 +122,7 @@ def _check_place(machine: Machine, path: str) -> None:
 
 
 def create(machine: Machine, path: str, wanted: Wanted, says: str) -> Step:
-    """A step that creates a subvolume, and the directories above it. Each command is whole or not done at all."""
+    """A step that creates a subvolume, and the directories above it. Each command is atomic."""
     around: dict[AnySubject, Any] = {
         subject: replace(state, empty=False) for subject, state in _states(machine) if is_below(path, subject.path)
     }
@@ -139,7 +139,7 @@ def create(machine: Machine, path: str, wanted: Wanted, says: str) -> Step:
 
 
 def set_default(machine: Machine, path: str) -> Step:
-    """A step that makes a subvolume the default one; then no other one of its filesystem is."""
+    """A step that makes a subvolume the default of its filesystem; the former default loses that property."""
     source = machine[UnderlyingMount(path)].source
     changes: dict[AnySubject, Any] = {
         subject: replace(state, default=subject == Subvolume(path)) for subject, state in _on(machine, source)
@@ -174,12 +174,12 @@ def _states(machine: Machine) -> Iterator[tuple[Subvolume, SubvolumeState]]:
 
 
 def nocow(path: str, on: bool) -> tuple[Command, ...]:
-    """Commands that switch copy-on-write off, or on, for files that will be created in a directory."""
+    """Commands that set or clear NoCOW for new files in a directory. ``on``: set it, so that copy-on-write is off."""
     return (Command(("chattr", "+C" if on else "-C", "--", path)),)
 
 
 def compressed(path: str, how: str) -> tuple[Command, ...]:
-    """Commands that set the compression of files that will be created in a directory."""
+    """Commands that set the compression of new files in a directory."""
     return (btrfs("property", "set", "-t", "inode", path, "compression", how),)
 
 

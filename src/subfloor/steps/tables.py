@@ -40,7 +40,7 @@ def write(machine: Machine, path: str, disk: DiskState, label_id: UUID) -> Step:
 
 
 def repair(machine: Machine, path: str, disk: DiskState, table: gpt.Gpt) -> Step | None:
-    """A step that makes both copies of the GPT valid, or updates the kernel's partitions; None if both are in sync.
+    """A step that makes both copies of the GPT valid, or updates the kernel's partitions; None if all is in sync.
 
     Raises ``Refused`` if the kernel or sfdisk would not accept the change.
     """
@@ -55,7 +55,7 @@ def repair(machine: Machine, path: str, disk: DiskState, table: gpt.Gpt) -> Step
 
 
 def _mend(machine: Machine, path: str, disk: DiskState, table: gpt.Gpt) -> Step:
-    """Make both copies valid. The second copy moves to the end of the disk if needed; nothing else moves."""
+    """A step that makes both copies valid. If needed, the second copy moves to the end of the disk."""
     _, end = gpt.usable(disk.sectors, disk.limits.sector, table.length)
     beyond = [entry for entry in table.entries if entry.end - 1 > end]
     if beyond:
@@ -77,8 +77,8 @@ def erase(
 ) -> Step:
     """A step that erases the whole disk, with consent. Raises ``Refused`` if the disk is read-only or in use.
 
-    ``name``: of the disk in the play. ``partitions``: the tasks that make partitions on it; their places are emptied
-    too.
+    ``name``: the name of the disk in the play. ``partitions``: the tasks that make partitions on it. The step also
+    empties the places of these partitions.
     """
     kept = _to_keep(path, disk, identity, name)
     partitioning.writable(path, partitioning.unused(machine, path, disk, kept and f"to keep it, {kept}"))
