@@ -1,6 +1,7 @@
-"""How the installed system assembles md arrays: udev does it by mdadm.conf, in stage 1 and in stage 2.
+"""How the installed system assembles md arrays: udev's rules do it, with mdadm.conf, in stage 1 and in stage 2.
 
-Source: nixos/modules/tasks/swraid.nix. It warns if neither PROGRAM nor MAILADDR is set: mdmonitor.service fails then.
+Source: nixos/modules/tasks/swraid.nix. NixOS warns if mdadm.conf has neither PROGRAM nor MAILADDR, because
+mdmonitor.service fails then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from subfloor.nixos.layout import Layout
 from subfloor.storage.arrays import four_groups
 
 _REPORT = "/run/current-system/sw/bin/logger"
-"""What mdadm runs with each event, such as a failed disk: it writes it to the journal. No mail has to be set up."""
+"""The program that mdadm runs for each event, such as a failed disk. It writes the event to the journal."""
 
 
 def settings(layout: Layout) -> dict[str, nix.Value]:

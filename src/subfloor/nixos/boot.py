@@ -12,7 +12,7 @@ from subfloor.nixos.system import Loader
 
 @dataclass(frozen=True)
 class Booting:
-    """What the checks read.
+    """The values that the checks use.
 
     ``loader``: None for the default, systemd-boot. ``bios_boot``: GRUB can be embedded on its disk, as far as the
     play shows.
@@ -68,7 +68,7 @@ def _check_grub(booting: Booting) -> None:
 
 
 def mismatch(booting: Booting, uefi: bool) -> Iterator[str]:
-    """A warning if the declared boot loader cannot boot this machine in the way it booted now."""
+    """A warning if the declared boot loader cannot boot this machine in its present mode, UEFI or BIOS."""
     if booting.loader == "systemd-boot" and not uefi:
         yield (
             "systemd-boot is declared, but this machine booted with BIOS (there is no /sys/firmware/efi): the system "

@@ -42,7 +42,7 @@ METHODS = (
 """The methods that are strong enough today, the strongest first."""
 
 PLACEHOLDER = f"$6$none${'.' * 86}"
-"""A complete hash for a password that is not asked for, because nothing is applied or shown."""
+"""A complete hash in place of a real one, for commands that only list a playbook and so ask for no password."""
 
 
 def fault(text: str) -> str:

@@ -25,8 +25,8 @@ class Declaration:
 
     ``no_login``: nobody needs to log in. ``store``: where ssh host keys are kept, unless the play creates them.
     ``boot_loader``: None for the default, systemd-boot. ``impermanence``: where the module is fetched from; None for
-    the default. ``not_persisted``: paths that need not survive a reboot, with the reason. ``with_subfloor``: it
-    is in the directory ``subfloor`` of the configuration.
+    the default. ``not_persisted``: paths that need not survive a reboot, with the reason. ``with_subfloor``: subfloor
+    itself is in the directory ``subfloor`` of the configuration.
     """
 
     hostname: str
@@ -49,8 +49,8 @@ class Declaration:
     def texts(self, layout: Layout, releases: Releases) -> tuple[str, ...]:
         """``filesystems.nix``, ``configuration.nix`` and, if declared, ``flake.nix``.
 
-        ``layout``: with devices as the installed system finds them. Raises ``ValueError`` for text that no Nix
-        string can hold.
+        ``layout``: its devices have the names by which the installed system finds them. Raises ``ValueError`` for text
+        that no Nix string can hold.
         """
         texts = (self._filesystems(layout), configuration(self._system(layout, releases.state_version)))
         if not self.flake:
@@ -58,7 +58,7 @@ class Declaration:
         return (*texts, flake(self.hostname or "nixos", releases.nixpkgs, self._module(_FLAKE)))
 
     def texts_of(self, layout: Layout, releases: Releases) -> tuple[str, ...]:
-        """The same for a layout that was seen on a machine. Raises ``Refused``."""
+        """The texts, for a layout whose devices were found on a machine. Raises ``Refused``, and no ``ValueError``."""
         try:
             return self.texts(layout, releases)
         except ValueError as error:
@@ -70,7 +70,10 @@ class Declaration:
         return filesystems.module(layout, self.persistence, homes, self.not_persisted, passwords, self.initrd(layout))
 
     def initrd(self, layout: Layout) -> Initrd:
-        """What the initrd can read before it mounts anything. It holds keys if GRUB reads it from a container."""
+        """What the initrd can read before it mounts anything.
+
+        It may hold keys if /boot lies in a container, so that GRUB reads the initrd from there.
+        """
         boot = layout.holder("/boot")
         is_encrypted = bool(boot and layout.containers(boot.device))
         return Initrd(self.systemd_initrd, embeds=self.boot_loader == "grub" and is_encrypted)

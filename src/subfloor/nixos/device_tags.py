@@ -1,4 +1,4 @@
-"""The devices of a play behind the labels and UUIDs by which it names filesystems."""
+"""The devices of a play that belong to the labels and UUIDs in it: a play may name filesystems by these."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ def by_label(play: Iterable[object]) -> dict[str, str]:
 
 
 def looks(layout: Layout) -> frozenset[AnySubject]:
-    """Everything that ``located`` looks at: the insides of containers, and logical volumes, if the play finds a
-    filesystem by its UUID."""
+    """All subjects that ``located`` reads: the insides of containers, and logical volumes.
+
+    Nothing if the play finds no filesystem by its UUID.
+    """
     tagged = any(each.device.startswith(_BY_UUID) for each in layout.filesystems)
     appearing = (*(each.path for each in layout.encrypted), *(each.path for each in layout.logical))
     return frozenset(map(Disk, appearing)) if tagged else frozenset()
 
 
 def located(machine: Machine, layout: Layout) -> Layout:
-    """The layout with filesystems in the containers that hold them, also those that the play finds by their UUID.
+    """The layout that shows for each filesystem which containers hold it, even if the play finds it by its UUID.
 
     Raises ``NotVisible`` for a container that is not open yet.
     """

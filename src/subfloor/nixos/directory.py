@@ -16,9 +16,9 @@ class ConfigurationDirectory:
     """The directory of a configuration that subfloor generates.
 
     ``root``: where the installed system's root is mounted now. ``path``: the directory, a path of the installed
-    system. ``flake``: it belongs to a flake. ``self_check_files``: the names of the files of the self-check.
-    ``wheel``: the name of the file of subfloor itself; empty without one. ``whole``: subfloor generates all of it; else
-    only ``filesystems.nix``. All paths that it returns are valid now, with ``root`` in them.
+    system. ``flake``: the directory belongs to a flake. ``self_check_files``: the names of the files of the self-check.
+    ``wheel``: the name of the file of subfloor itself; empty without one. ``whole``: subfloor generates the whole
+    configuration; otherwise only ``filesystems.nix``. All returned paths are valid now, with ``root`` in them.
     """
 
     root: str
@@ -78,7 +78,7 @@ class ConfigurationDirectory:
         return posixpath.relpath(path, self.here)
 
     def subjects(self) -> frozenset[AnySubject]:
-        """Everything to look at before the files are written."""
+        """All subjects that are read before the files are written."""
         files = frozenset[AnySubject](kind(path) for path in self._texts for kind in (Path, TextFile))
         more = {Tracking(self.here)} if self.flake else set[AnySubject]()
         program = {Path(self.program)} if self.program else set[AnySubject]()

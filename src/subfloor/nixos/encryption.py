@@ -1,6 +1,6 @@
-"""How the installed system opens LUKS containers: in stage 1 those that it needs there, all others in stage 2.
+"""How the installed system opens LUKS containers: in stage 1 those that stage 1 needs, all others in stage 2.
 
-BootedGuest 1 reads `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 reads crypttab(5).
+Stage 1 reads `boot.initrd.luks.devices` (nixos/modules/system/boot/luksroot.nix), stage 2 reads crypttab(5).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _opened(each: EncryptedDevice, initrd: Initrd, layout: Layout) -> dict[str, 
         found["header"] = _in_stage_1(each, "header", each.header, initrd)
     if each.key_file:
         found["keyFile"] = _in_stage_1(each, "key file", each.key_file, initrd)
-        # systemd asks for a passphrase anyway if there is no such file, and NixOS refuses the option then.
+        # If the file is missing, systemd asks for a passphrase anyway; NixOS refuses the option for a systemd initrd.
         found |= {} if initrd.systemd else {"fallbackToPassword": True}
     if each.allow_discards:
         found["allowDiscards"] = True
@@ -57,7 +57,7 @@ def _opened(each: EncryptedDevice, initrd: Initrd, layout: Layout) -> dict[str, 
 def _in_stage_1(each: EncryptedDevice, what: str, path: str, initrd: Initrd) -> str:
     if path.startswith("/dev/"):
         return path
-    # systemd mounts what a key lies on before it opens the container (encrypted-devices.nix, `keyFile`).
+    # systemd mounts the filesystem that holds a key before it opens the container (encrypted-devices.nix, `keyFile`).
     return _embedded(each, what) if initrd.embeds else f"/sysroot{path}"
 
 
@@ -79,7 +79,7 @@ def _line(each: EncryptedDevice, layout: Layout) -> str:
 
 
 def _is_dispensable(each: EncryptedDevice, layout: Layout) -> bool:
-    """Whether the boot needs nothing in a container."""
+    """Whether the boot succeeds without the container: only filesystems that may be missing lie in it."""
     mounts = [mount for mount in layout.filesystems if each in layout.containers(mount.device)]
     swaps = any(each in layout.containers(swap.device) for swap in layout.swaps)
     return bool(mounts) and not swaps and all({"nofail", "noauto"} & set(mount.options) for mount in mounts)

@@ -41,7 +41,10 @@ def _check_order(each: EncryptedDevice, layout: Layout) -> None:
 
 
 def _check_words(each: EncryptedDevice) -> None:
-    """The fields of crypttab(5) are separated by white space, and nothing escapes it; commas separate options."""
+    """Raise ``ValueError`` for text that crypttab(5) cannot hold.
+
+    White space separates its fields, and commas separate options. Neither can be escaped.
+    """
     for text in filter(None, (each.name, each.device, each.key_file)):
         if text.split() != [text] or ":" in (each.key_file or ""):
             raise ValueError(f"root: {text!r} has to be in crypttab(5), which allows neither white space nor `:` there")
@@ -88,7 +91,7 @@ def _needed(layout: Layout, each: EncryptedDevice) -> frozenset[str]:
 
 
 def _directly_needed(layout: Layout, each: EncryptedDevice) -> list[EncryptedDevice]:
-    """The containers that hold its device, and those of the filesystems that hold its files, including the root."""
+    """The containers that hold its device, or a filesystem that is mounted above one of its files, such as the root."""
     paths = [path for _, path in files(each)]
     mounts = (mount for mount in layout.filesystems if any(lies_in(path, mount.path) for path in paths))
     devices = (each.device, *(mount.device for mount in mounts))
@@ -96,7 +99,7 @@ def _directly_needed(layout: Layout, each: EncryptedDevice) -> list[EncryptedDev
 
 
 def check_labels(layout: Layout) -> None:
-    """Raise ``ValueError`` if a container has the label of another device, by which either may be found."""
+    """Raise ``ValueError`` if a container and another device have the same label: the system may find either by it."""
     labels = {each.path: each.label for each in layout.devices if each.label and not each.overwritten}
     for each in layout.encrypted:
         others = [path for path, label in labels.items() if label == each.label and path != each.device]

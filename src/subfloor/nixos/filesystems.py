@@ -75,11 +75,11 @@ _PRIVATE = "/var/lib/private"
 def _above(binds: Collection[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
     """Settings that create the directories above binds with the right owner and mode.
 
-    A mount would create them as root's, and readable by all. systemd refuses a `/var/lib/private` that others may
-    enter. In a home directory they must be the user's. NixOS creates the home directory itself, in the activation
-    script `users`. tmpfiles cannot create the others: it refuses a directory of root's below one of a user's
-    ("unsafe path transition"). The script runs only before the system is up: later the user could redirect it by a
-    symbolic link.
+    Otherwise a mount would create them for root, and readable by all. systemd refuses a `/var/lib/private` that others
+    may enter. In a home directory they must belong to the user. NixOS creates the home directory itself, in the
+    activation script `users`. tmpfiles cannot create the directories in it: it refuses a directory of root below a
+    directory of a user ("unsafe path transition"). So an activation script creates them. It does so only before the
+    system is up: later the user could redirect it by a symbolic link.
     """
     system: dict[str, nix.Value] = {}
     lines = dict.fromkeys(line for each in binds for line in _in_home(each.path, homes))
@@ -109,7 +109,7 @@ def _filesystem(each: FileSystem, layout: Layout, early: frozenset[str]) -> dict
     found: dict[str, nix.Value] = {"device": each.device, "fsType": each.type}
     if each.options:
         found["options"] = list(each.options)
-    # Set also where it is NixOS's default: impermanence asserts it for a filesystem that is a store.
+    # Set even where it is NixOS's default: impermanence asserts it for each filesystem that is mounted at a store.
     said = each.needed_for_boot or each.path in layout.stores
     return found | _early(each.path, early, said)
 
@@ -119,11 +119,10 @@ def _early(path: str, early: frozenset[str], said: bool) -> dict[str, nix.Value]
 
 
 def _by_module(layout: Layout, early: frozenset[str]) -> tuple[Persisted, ...]:
-    """The paths that impermanence binds. It does this in stage 2 (`systemd.mounts`), and has no option to change it.
+    """The paths that impermanence binds. It binds them in stage 2 (`systemd.mounts`), and has no option to change that.
 
-    In the initrd it binds only paths that NixOS itself mounts early, and only if the initrd is systemd's (its
-    nixos.nix). So ``filesystems.nix`` binds what stage 1 must mount, and what is read before stage 2 mounts
-    anything.
+    In stage 1 it binds only paths that NixOS itself mounts early, and only in a systemd initrd (see its nixos.nix). So
+    ``filesystems.nix`` binds all paths that stage 1 must mount, and those that are read before stage 2 mounts anything.
     """
     return tuple(each for each in layout.persisted if not each.linked and each.path not in early)
 

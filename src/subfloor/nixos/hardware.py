@@ -1,6 +1,6 @@
 """A general ``hardware-configuration.nix``, for a machine without a program that looks at the hardware.
 
-A NixOS installer has `nixos-generate-config`. What that writes is better than this.
+A NixOS installer has `nixos-generate-config`, which writes a better file than this one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _VIRTUAL = ("virtio_pci", "virtio_blk", "virtio_scsi")
 
 
 def plain(platform: str) -> str:
-    """The text. ``platform``: as Nix names it, such as ``x86_64-linux``."""
+    """The text of the file. ``platform``: the platform as Nix names it, such as ``x86_64-linux``."""
     settings: dict[str, nix.Value] = {
         "boot": {"initrd": {"availableKernelModules": [*_DISKS, *_USB, *_VIRTUAL]}},
         "hardware": {"enableRedistributableFirmware": True},

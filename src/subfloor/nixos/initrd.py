@@ -16,19 +16,19 @@ class Initrd:
     embeds: bool = False
 
     def reads(self, each: EncryptedDevice) -> tuple[str, ...]:
-        """The files that it reads from a mounted filesystem to open this container."""
+        """The files that the initrd must read from a mounted filesystem to open this container."""
         return () if self.embeds else tuple(path for _, path in files(each))
 
     def opens_first(self, layout: Layout, device: str) -> bool:
-        """Whether it can open everything that a device lies on before it mounts a filesystem.
+        """Whether the initrd can open all containers below a device before it mounts a filesystem.
 
-        Resuming from the device requires this: a filesystem that was mounted before the system resumes would be
+        A system can resume only from such a device. A filesystem that is mounted before the system resumes would be
         damaged.
         """
         return not any(self.reads(each) for each in layout.containers(device))
 
 
 def files(each: EncryptedDevice) -> tuple[tuple[str, str], ...]:
-    """The files that open a container, with what they are; devices are left out, since nothing mounts them."""
+    """The key file and the header file of a container: what each is, and its path. Paths of devices are left out."""
     named = (("key file", each.key_file), ("header", each.header))
     return tuple((what, path) for what, path in named if path and not path.startswith("/dev/"))

@@ -34,9 +34,9 @@ class InstallTarget:
     """An installation. ``path``, ``boot`` and ``state`` are paths of the installed system.
 
     ``root``: where the installed system's root is mounted now; ``/`` for the running system. ``path``: the
-    configuration's directory. ``flake``: what is installed instead, as ``REFERENCE#NAME``, or empty. ``boot``: where
-    the boot partition is mounted, or empty. ``state``: the directory of the record. All properties are paths as they
-    are now, with ``root`` in them.
+    configuration's directory. ``flake``: the flake that is installed instead, as ``REFERENCE#NAME``, or empty.
+    ``boot``: where the boot partition is mounted, or empty. ``state``: the directory of the record. The paths in the
+    properties are valid now, with ``root`` in them.
     """
 
     root: str
@@ -51,7 +51,7 @@ class InstallTarget:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is the running system, which is never installed over."""
+        """Whether this is the running system, which subfloor never reinstalls."""
         return self.root == "/"
 
     @property
@@ -71,7 +71,7 @@ class InstallTarget:
 
     @property
     def boot_partition(self) -> str:
-        """Where the boot partition is mounted; empty if it is not looked at."""
+        """Where the boot partition is mounted; empty if subfloor does not look at it."""
         return self.at(self.boot) if self.boot else ""
 
     @property
@@ -86,16 +86,16 @@ class InstallTarget:
 
     @property
     def system(self) -> InstalledSystem:
-        """The installed system, to look at."""
+        """The subject for the installed system."""
         return InstalledSystem(self.root, self.boot_partition, self.record)
 
     @property
     def leftovers(self) -> BootLeftovers:
-        """What an interrupted installation left on the boot partition, to look at."""
+        """The subject for files that an interrupted installation left on the boot partition."""
         return BootLeftovers(self.boot_partition, self.root, self.record)
 
     def subjects(self) -> frozenset[AnySubject]:
-        """Everything to look at before an installation."""
+        """All subjects that are read before an installation."""
         found: set[AnySubject] = {Configuration(self.configuration), self.system}
         if self.is_local_flake:
             found.add(Tracking(self.configuration))

@@ -1,4 +1,4 @@
-"""What must hold before NixOS is installed; each check refuses with advice."""
+"""Checks before NixOS is installed; each check raises ``Refused`` with advice."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from subfloor.observe.path import seen, unfinished
 
 
 def remove_leftovers(machine: Machine, target: InstallTarget) -> Step | None:
-    """A step that removes what an interrupted installation left on the boot partition."""
+    """A step that removes the files that an interrupted installation left on the boot partition; None without any."""
     left: Leftovers = seen(machine, target.leftovers) if target.boot else Leftovers()
     if not left.paths:
         return None
@@ -27,9 +27,9 @@ def remove_leftovers(machine: Machine, target: InstallTarget) -> Step | None:
 
 
 def lock_flake(machine: Machine, target: InstallTarget, files: Files, timeout: int) -> Step | None:
-    """A step that writes a local flake's lock file.
+    """A step that writes a local flake's lock file; None if the file exists, or the flake is not local.
 
-    nixos-install would write it itself. Then the installed configuration would have another digest than before.
+    Without this step nixos-install would write the file, and so change the digest of the configuration.
     """
     if not target.is_local_flake or isinstance(files, Unknown) or "flake.lock" in files:
         return None
@@ -73,7 +73,7 @@ def _nixos_install(target: InstallTarget, channel_copy: bool, timeout: int) -> C
     return Command(tuple(argv), timeout=float(timeout), env=env)
 
 
-# Like every file of subfloor: it is written under another name, flushed and renamed, and the name is flushed.
+# The record is written like every file of subfloor: under another name, flushed and renamed; then the name is flushed.
 _RECORD = f"""{SYSTEM_OF}
 read -r digest || [ -n "$digest" ]
 printf '%s %s\\n' "$digest" "$(system_of "${{1%/}}" system)" | dd of="$3" conv=fsync status=none
@@ -83,6 +83,9 @@ sync -- "${{2%/*}}"
 
 
 def _write_record(target: InstallTarget, digest: Digest) -> Command:
-    """The digest goes to standard input: in a check it may be unknown, and a step shows its arguments."""
+    """The command that writes the record. It gets the digest on standard input.
+
+    A step shows the arguments of its commands, and in a check the digest may be unknown.
+    """
     argv = ("sh", "-euc", _RECORD, "record", target.root, target.record, unfinished(target.record))
     return Command(argv, stdin=b"" if isinstance(digest, Unknown) else f"{digest}\n".encode())

@@ -111,7 +111,10 @@ class Layout:
         )
 
     def stacked(self, below: Mapping[str, str]) -> Layout:
-        """The layout with ``inside`` and ``grouped``. ``below``: another name of a device, or what it lies on."""
+        """The layout with completed ``inside`` and ``grouped``.
+
+        ``below``: for a device, another name of it, or the device that it lies on.
+        """
         opened = {path: each for each in self.encrypted for path in _places(each)}
         active = {path: each for each in self.logical for path in _links(each)}
         lower: dict[str, tuple[str, ...]] = {path: each.devices for path, each in active.items()}
@@ -172,7 +175,7 @@ def _device(each: FileSystem | SwapDevice | EncryptedDevice) -> Device | None:
 
 
 def _stack(device: str, lower: Mapping[str, tuple[str, ...]], same: Mapping[str, str]) -> frozenset[str]:
-    """A device, all that it lies on, and all their names."""
+    """A device and all devices below it, each with all of its names. ``same``: another name of a device."""
     found, pending = set[str](), [device]
     while pending:
         each = pending.pop()
@@ -194,7 +197,7 @@ def _links(each: LogicalVolume) -> tuple[str, ...]:
 
 
 def source(each: Persisted) -> str:
-    """Its path in the store."""
+    """The path in the store of a persisted file or directory."""
     return posixpath.join(each.store, each.path[1:])
 
 

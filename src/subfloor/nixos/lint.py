@@ -47,7 +47,10 @@ COMMON = (
 
 
 def needs(layout: Layout, users: Mapping[str, User], folder: str, keys: str | None) -> Iterator[Need]:
-    """Everything that this system needs after a reboot. ``folder``: of its configuration, ``keys``: of sshd's keys."""
+    """All paths that this system needs after a reboot.
+
+    ``folder``: the directory of its configuration; ``keys``: the directory of sshd's host keys, if sshd runs.
+    """
     yield from COMMON
     yield Need(folder, "the configuration is lost, so the system cannot be changed")
     if keys:
@@ -64,7 +67,7 @@ def forgotten(
 ) -> tuple[str, ...]:
     """A warning for each path that is needed and not persisted.
 
-    ``excused``: paths that get no warning, like everything below them. ``store``: where sshd's host keys are; None
+    ``excused``: these paths, and all paths below them, get no warning. ``store``: where sshd's host keys are kept; None
     if sshd does not run.
     """
     keys = posixpath.join(store, "etc/ssh") if store else None
@@ -76,7 +79,10 @@ def forgotten(
 def forgotten_by_services(
     text: str, layout: Layout, users: Mapping[str, User], excused: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The same for the state of services. ``text``: that of local.nix, which may enable them."""
+    """A warning for each path with the state of a service that is not persisted.
+
+    ``text``: the text of local.nix, which may enable services.
+    """
     found = services.switched_on(text, users.values())
     return _lost((Need(each.path, each.otherwise) for each in found), layout, excused)
 
@@ -96,7 +102,7 @@ _ESP_ROOM = 1 << 30
 
 
 def small_esps(play: Iterable[object]) -> Iterator[str]:
-    """A warning for each EFI system partition that the play makes, of a given size of less than 1 GiB.
+    """A warning for each EFI system partition that the play makes with a declared size below 1 GiB.
 
     A kernel with its initrd takes 50 to 150 MB, and a new generation is written before an old one is removed.
     """

@@ -1,6 +1,6 @@
-"""How the installed system activates logical volumes: udev's rules do it, in stage 1 too if it needs one there.
+"""How the installed system activates logical volumes: udev's rules do it in stage 2, and in stage 1 if that needs one.
 
-Source: nixos/modules/tasks/lvm.nix. NixOS's older scripts always do it in stage 1.
+Source: nixos/modules/tasks/lvm.nix. NixOS's older scripts always activate them in stage 1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from subfloor.nixos.layout import Layout
 from subfloor.storage.lvm_kinds import RAID, THIN
 
 _MODULES = {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456"}
-"""The kernel's modules of RAID types, where the name differs. dm-raid asks for them, which stage 1 does not answer."""
+"""The kernel modules for RAID types, if they have other names. dm-raid requests them, but stage 1 then loads none."""
 
 
 def settings(layout: Layout, *, early: bool, systemd: bool) -> dict[str, nix.Value]:

@@ -27,9 +27,10 @@ Value = str | int | bool | None | Expression | Sequence["Value"] | Mapping[str, 
 
 
 def render(value: Value, depth: int = 0) -> str:
-    """The value as a Nix expression; ``depth`` is how far the lines after the first are indented.
+    """The value as a Nix expression. ``depth``: the levels by which all lines but the first are indented.
 
-    Raises ``ValueError`` for what Nix has no literal for: a NUL, half a character, an integer of over 64 bits.
+    Raises ``ValueError`` for a value without a literal in Nix: text with a NUL or a lone surrogate, or an integer of
+    more than 64 bits.
     """
     if value is None:
         return "null"

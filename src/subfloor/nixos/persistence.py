@@ -17,7 +17,7 @@ _ROOT = {"root", "0"}
 
 
 def stores(persisted: Sequence[Persisted], homes: Mapping[str, str]) -> dict[str, nix.Value]:
-    """`environment.persistence`. ``homes``: the home directories of the users that are declared."""
+    """The value of `environment.persistence`. ``homes``: the home directories of the declared users."""
     every = dict.fromkeys(each.store for each in persisted)
     return {store: _store([each for each in persisted if each.store == store], homes) for store in every}
 

@@ -1,6 +1,6 @@
 """The releases of NixOS in a configuration: `system.stateVersion`, and the nixpkgs of its flake.
 
-Values in an existing configuration are kept. Otherwise both are those of the running NixOS, which is the installer.
+Values in an existing configuration are kept. Without one, both are those of the running NixOS, which is the installer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOCATED = re.compile(rb'^[^#\n]*\burl\s*=\s*"(github:NixOS/nixpkgs/nixos-(?:[0-
 
 @dataclass(frozen=True)
 class Releases:
-    """``state_version``; and ``nixpkgs``, a reference to a flake."""
+    """``state_version``: the value of `system.stateVersion`; ``nixpkgs``: a reference to a flake."""
 
     state_version: str
     nixpkgs: str
@@ -46,7 +46,7 @@ NOT_YET_KNOWN = Releases("00.00", "")
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What was seen, from which the releases are chosen.
+    """The facts from which the releases are chosen.
 
     ``configuration``, ``flake``: the files; ``running``: the running system; ``is_installed``: a system was built
     from the configuration; ``is_running``: that system is the running one, so ``running`` is not an installer.
@@ -60,7 +60,7 @@ class Known:
 
 
 def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
-    """What a machine shows about the releases. Raises ``NotVisible``."""
+    """The facts about the releases, as a machine shows them. Raises ``NotVisible``."""
     return Known(
         configuration=seen(machine, TextFile(directory.file("configuration.nix"))),
         flake=seen(machine, TextFile(directory.file("flake.nix"))) if directory.flake else Absent(),
@@ -72,9 +72,9 @@ def known_on(machine: Machine, directory: ConfigurationDirectory) -> Known:
 
 
 def chosen(state_version: str | None, nixpkgs: str | None, known: Known, overwrite: bool) -> Releases:
-    """The releases: as given, else as in the configuration, else the installer's.
+    """The releases: those of the play, else those in the existing configuration, else those of the installer.
 
-    Raises ``Refused`` if none is known.
+    Raises ``Refused`` if none is known, or if the play declares another `state_version` than the installed system has.
     """
     state = _state_version(state_version, known, overwrite)
     return Releases(state, nixpkgs or _found(_LOCATED, known.flake) or _branch(known) or _BRANCH + state)
@@ -114,7 +114,7 @@ def newer(state_version: str | None, running: OsRelease) -> Iterator[str]:
 
 
 def _branch(known: Known) -> str:
-    """The branch of nixpkgs of the running system. The version of an unreleased one contains `pre`."""
+    """The branch of nixpkgs of the running system; "" if that is not NixOS. Unreleased versions contain `pre`."""
     if not _is_nixos(known.running):
         return ""
     unreleased = known.running.build.startswith(f"{known.running.version}pre")

@@ -21,7 +21,7 @@ REPLACED_BY = {
 
 
 def warning(path: str) -> tuple[str, ...]:
-    """A warning if a file at this path is bound."""
+    """A warning about a bind mount of the file at this path; none if no known program replaces the file."""
     if not (who := REPLACED_BY.get(path)):
         return ()
     return (

@@ -1,7 +1,7 @@
 """A btrfs root that is replaced at every boot: a service of the systemd initrd, which runs before the root is mounted.
 
-The old root is moved aside and a snapshot of the blank subvolume takes its place. A power cut may come between any
-two of the commands: every state that it leaves is one that the next boot continues from.
+The old root is moved aside and a snapshot of the blank subvolume takes its place. After a power cut between any two of
+the commands, the next boot continues.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SERVICE = "rollback-root"
 """The name of the service."""
 
 _RESUMING = ("local-fs-pre.target", "systemd-hibernate-resume.service")
-"""The units that the service waits for: the attempt to resume.
+"""The units that attempt to resume: the service waits for them.
 
 A filesystem that a hibernated system has mounted must not be changed.
 """
@@ -55,7 +55,7 @@ def _lies_inside(each: FileSystem, rolled: Rollback) -> bool:
 
 
 def settings(layout: Layout) -> dict[str, nix.Value]:
-    """The options of `boot.initrd.systemd`; none if the root is not rolled back. They use ``pkgs``."""
+    """The options of `boot.initrd.systemd`; none if the root is not rolled back. Their Nix code uses ``pkgs``."""
     root = layout.holder("/")
     if layout.rollback is None or root is None:
         return {}
@@ -99,8 +99,8 @@ def escaped(path: str) -> str:
     return "".join(parts) or "-"
 
 
-# `btrfs subvolume list -o` prints paths from the top level. A user of the system may create subvolumes, and give one a
-# name with a newline that looks like another line. So only what lies in the subvolume that is removed is taken.
+# `btrfs subvolume list -o` prints paths from the top level. A user of the system may create a subvolume whose name
+# contains a newline, and so looks like another line. So `remove` takes only paths inside the subvolume that it removes.
 _SCRIPT = r"""
 top=/run/rollback-root
 mkdir -p "$top"

@@ -21,7 +21,7 @@ SelfCheck = Annotated[
 
 
 def usable(recording: Recording | Unrecorded | None, root: str) -> Recording | Unrecorded | None:
-    """The recording for the installed system, where the root is ``/``."""
+    """The recording with ``/`` as `root`, for the installed system; ``Unrecorded`` if no variable sets `root`."""
     if not isinstance(recording, Recording):
         return recording
     if variable := recording.set_by.get("root"):
@@ -36,7 +36,10 @@ def usable(recording: Recording | Unrecorded | None, root: str) -> Recording | U
 
 @dataclass(frozen=True)
 class SelfCheckFiles:
-    """``texts``: by their names in the configuration's directory. ``program``: subfloor; None if it is not copied."""
+    """``texts``: the texts of the files, by their names in the configuration's directory.
+
+    ``program``: subfloor itself; None if it is not copied.
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     program: Program | None = None
@@ -48,7 +51,7 @@ class SelfCheckFiles:
 
 
 def files_for_self_check(recording: Recording | Unrecorded | None, path: str, wanted: SelfCheck) -> SelfCheckFiles:
-    """What to copy. ``path``: the configuration's directory, a path of the installed system."""
+    """The files to copy. ``path``: the configuration's directory, a path of the installed system."""
     if not isinstance(recording, Recording) or wanted == "none":
         return SelfCheckFiles()
     program = recording.program if wanted == "full" else None
@@ -64,7 +67,7 @@ def _texts(recording: Recording, path: str, program: Program | None) -> Mapping[
 
 
 def warnings(recording: Recording | Unrecorded | None, wanted: SelfCheck) -> tuple[str, ...]:
-    """Why the installed system cannot check itself, if that is wanted."""
+    """A warning if the installed system is to check itself, but cannot."""
     if wanted == "none" or not isinstance(recording, Unrecorded):
         return ()
     return (

@@ -68,7 +68,7 @@ LECTURED = "/var/db/sudo/lectured"
 
 
 def switched_on(text: str, users: Collection[User]) -> Iterator[Service]:
-    """The services that a module enables, and those whose group a user is in. ``text``: the module's."""
+    """The services that a NixOS module with this ``text`` enables, and those whose group a user is in."""
     said = _without_comments(text)
     groups = {group for user in users for group in user.groups}
     if "wheel" in groups and not re.search(r"\blecture\b", said):

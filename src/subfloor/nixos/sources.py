@@ -22,7 +22,10 @@ Digest = str | Unknown
 
 
 def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
-    """The files in a directory. ``written``: paths that other tasks of the play write. Raises ``NotVisible``."""
+    """The files in a directory; ``Unknown`` if a step has yet to write one. Raises ``NotVisible``.
+
+    ``written``: paths that other tasks of the play write.
+    """
     sources = seen(machine, Configuration(directory))
     if isinstance(sources, Unknown):
         return sources
@@ -39,12 +42,12 @@ def files(machine: Machine, directory: str, written: Iterable[str]) -> Files:
 
 
 def _counts(name: str) -> bool:
-    """Whether a system depends on this file. Of the files for its self-check only ``default.nix`` counts."""
+    """Whether a system depends on this file. Of the files for its self-check, it depends only on the Nix files."""
     return not name.startswith(f"{SELF_CHECK}/") or name.endswith(".nix")
 
 
 def digest(files: Files, flake: str) -> Digest:
-    """The digest of every name and content, and of which configuration of a flake it is."""
+    """The digest of all names and contents, and of ``flake``, which names a configuration in a flake."""
     if isinstance(files, Unknown):
         return files
     listed = json.dumps([flake, sorted(files.items())])

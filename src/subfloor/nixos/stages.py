@@ -23,7 +23,7 @@ class Early:
 def early(layout: Layout, initrd: Initrd, read_early: Collection[str] = ()) -> Early:
     """What stage 1 needs. ``read_early``: files that are read before stage 2 mounts anything.
 
-    A container that it opens may need a file of another filesystem, and this one another container.
+    A container that stage 1 opens may need a file on another filesystem, and that filesystem another container.
     """
     found = _early(layout, initrd, read_early)
     while found != (more := _early(layout, initrd, (*read_early, *_files(layout, initrd, found.containers)))):

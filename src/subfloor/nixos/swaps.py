@@ -26,13 +26,13 @@ def settings(layout: Layout, initrd: Initrd) -> Mapping[str, nix.Value]:
 
 
 def looks(layout: Layout, root: str) -> frozenset[AnySubject]:
-    """Everything that ``offset`` looks at."""
+    """All subjects that ``offset`` reads."""
     files = (each.path[1:] for each in layout.swap_files if each.hibernation)
     return frozenset(ResumeOffset(posixpath.join(root, path)) for path in files)
 
 
 def offset(machine: Machine, layout: Layout, root: str) -> int | None:
-    """Where the file for hibernation begins on its device, in pages: 0 without one, None if that is not known yet.
+    """Where the file for hibernation begins on its device, in pages; 0 without such a file, None if not known yet.
 
     Raises ``Refused`` if there is no such file, ``NotVisible`` if its filesystem is not mounted yet.
     """

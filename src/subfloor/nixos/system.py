@@ -48,9 +48,10 @@ class System:
 
     ``store``: where host keys are kept, except ``made_keys``, which the play creates. ``impermanence``: where the
     configuration fetches the module from; None if it does not. ``users``, ``programs``: the options of these names.
-    ``generations``: how many the boot partition holds. ``host_keys``: set the paths of sshd's keys even if only
-    local.nix may enable it. ``builds``: let Nix build in its store's filesystem, since the root has little room.
-    ``cryptodisk``: GRUB opens the container that /boot is in. ``with_subfloor``: subfloor itself is in ``subfloor/``.
+    ``generations``: how many generations the boot partition holds. ``host_keys``: set the paths of sshd's keys, even if
+    only local.nix may enable sshd. ``builds``: let Nix build on the filesystem of its store, since the root has little
+    room. ``cryptodisk``: GRUB opens the container that /boot is in. ``with_subfloor``: subfloor itself is in
+    ``subfloor/``.
     """
 
     hostname: str
@@ -142,7 +143,7 @@ def _imports(system: System) -> str:
 
 
 def _host_keys(system: System) -> list[nix.Value]:
-    """The keys that the play creates; else keys in the store, which sshd creates at its first start."""
+    """The host keys that the play creates; without any, keys in the store, which sshd creates at its first start."""
     usual = (HostKey(posixpath.join(system.store, "etc/ssh", f"ssh_host_{kind}_key"), kind) for kind in _KEYS)
     keys = system.made_keys or usual
     return [{"type": each.type, **_BITS.get(each.type, {}), "path": each.path} for each in keys]
@@ -153,7 +154,7 @@ def flake(hostname: str, nixpkgs: str, impermanence: str | None) -> str:
     inputs: dict[str, nix.Value] = {"nixpkgs": {"url": nixpkgs}}
     names, modules = "nixpkgs", "./configuration.nix"
     if impermanence:
-        # Only its tests use its inputs. Without this, a second nixpkgs and home-manager would be fetched and locked.
+        # Only the tests of impermanence use its inputs. Without this, Nix would fetch another nixpkgs and home-manager.
         follows: dict[str, nix.Value] = {"nixpkgs": {"follows": "nixpkgs"}, "home-manager": {"follows": ""}}
         inputs["impermanence"] = {"url": impermanence, "inputs": follows}
         names, modules = f"{names}, impermanence", f"{modules} impermanence.nixosModules.impermanence"

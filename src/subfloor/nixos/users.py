@@ -111,7 +111,10 @@ def _check_unique(users: Mapping[str, User]) -> None:
 
 
 def _check_key(what: str, key: str) -> None:
-    """A line of authorized_keys(5): optional options, a type, and a blob that begins with that type."""
+    """Raise ``ValueError`` unless the key is one line of authorized_keys(5).
+
+    Such a line has optional options, a type, and a blob that begins with this type.
+    """
     if "PRIVATE KEY" in key:
         raise ValueError(f"{what} is a private key; give the public key, from the file that ends in .pub")
     if len(key.strip().splitlines()) != 1:
@@ -187,7 +190,8 @@ def password_files(users: Mapping[str, User], layout: Layout) -> dict[str, str]:
     return found
 
 
-# Another shell is refused unless its module is switched on (users-groups.nix: "programs.zsh.enable is not true").
+# NixOS refuses a shell other than bash unless its module is enabled (users-groups.nix: "programs.zsh.enable is not
+# true").
 _SHELLS = {
     "bash": nix.Expression("pkgs.bashInteractive"),
     "fish": nix.Expression("pkgs.fish"),

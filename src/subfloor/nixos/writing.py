@@ -26,7 +26,7 @@ SCANNER = "nixos-generate-config"
 """The program that describes the hardware it runs on. NixOS and its installer have it."""
 
 Source = Literal["scan", "plain"]
-"""Where the description of the hardware is from: from ``SCANNER`` if the machine has it, or always a general one."""
+"""What describes the hardware: ``scan``: ``SCANNER``, if the machine has it; ``plain``: always a general text."""
 
 HardwareSource = Annotated[
     Source,
@@ -43,13 +43,13 @@ def check_tracked(machine: Machine, directory: ConfigurationDirectory) -> None:
 
 
 def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source, platform: str) -> Step | None:
-    """A step that describes the hardware. An existing file is kept: it may be better than a new one."""
+    """A step that writes the file for the hardware. None if it exists: that file may be better than a new one."""
     path = directory.hardware
     if isinstance(paths.there(machine, path, FILE), Node):
         return None
     if source == "plain" or not machine[Tool(SCANNER)]:
         return _written(machine, directory, path, generated.marked(plain(platform)))
-    # It refuses `--root /`, which is its default (nixos-generate-config.pl).
+    # nixos-generate-config refuses `--root /`, though this is its default (nixos-generate-config.pl).
     root = () if directory.root == "/" else ("--root", directory.root)
     scan = (SCANNER, "--no-filesystems", "--show-hardware-config", *root)
     return Step(
@@ -62,10 +62,10 @@ def hardware(machine: Machine, directory: ConfigurationDirectory, source: Source
 def missing(
     machine: Machine, texts: Mapping[str, str], overwrite: bool, unknown: Container[str] = ()
 ) -> Mapping[str, bytes]:
-    """The contents of the generated files that must be written, by path; ``texts``: of all of them.
+    """The contents of the generated files that must be written, by path. ``texts``: the texts of all generated files.
 
-    ``unknown``: the files whose text depends on what an earlier step has yet to make. A file that was edited is
-    refused, unless ``overwrite`` is given: raises ``Refused`` that names every such file, so none is written.
+    ``unknown``: the files whose text depends on the result of an earlier step. Unless ``overwrite`` is given, raises
+    one ``Refused`` that names all files that were edited, so no file is written.
     """
     decide = (partial(_content, machine, path, text, overwrite, path not in unknown) for path, text in texts.items())
     contents = zip(texts, together(decide), strict=True)
@@ -106,9 +106,10 @@ def copies(
     contents: Mapping[str, bytes],
     program: Callable[[], bytes] | None,
 ) -> Step | None:
-    """A step that writes all that lets the system check itself; None if nothing of it is missing.
+    """A step that writes the files with which the system checks itself; None if no file is missing.
 
-    ``program`` makes the content of a file whose name contains a digest of it: one of this name has this content.
+    ``contents``: the files to write. ``program``: returns the content of subfloor's own file. The name of that file
+    contains a digest of the content, so an existing file of this name is not written again.
     """
     path = directory.program
     bring = program is not None and not isinstance(paths.there(machine, path, FILE), Node)
@@ -132,7 +133,7 @@ def _named(directory: ConfigurationDirectory, written: Sequence[str]) -> str:
 
 
 def tracking(machine: Machine, directory: ConfigurationDirectory) -> Step | None:
-    """A step that makes git track the files that were written before; None if it tracks all of them."""
+    """A step that makes git track files that an earlier run wrote; None if git tracks all of them."""
     repository = directory.repository(machine)
     untracked = [path for path in directory.ours if repository and directory.name(path) in repository.untracked]
     if not repository or not untracked:
