@@ -44,13 +44,13 @@ class AlignedPartition(Task):
     A new partition has a name that ends in `.unfinished`. The task that fills it (`mkfs`) sets the final name
     as its last step; `raw: true` declares that no task fills it.
 
-    subfloor reads free space before it uses it. A filesystem that is still there is a loss and needs consent.
+    subfloor reads free space before it uses it. A filesystem that is found there is a loss and needs consent.
     If the entry of one of our partitions was deleted and its filesystem is still there, the entry is put back.
 
-    A changed name, type or attribute is set back. A partition grows if it is declared larger and there is room
-    behind it, and what fills it grows then. One of our partitions with another size, place or name, or one in the
-    way, is removed and made again. That needs consent for it or for the disk, unless it never held
-    anything finished. A partition that is not ours stays as it is.
+    A changed name, type or attribute is set back. If a partition is declared larger and there is room behind it, it
+    grows, and its content grows afterwards. If a partition of ours has another size, place or name than declared, or
+    is in the way of another one, it is removed and made again. That needs consent for the partition or for the
+    disk, unless the partition never held anything finished. A partition that is not ours stays as it is.
     """
 
     key: ClassVar[str] = "aligned-partition"

@@ -45,16 +45,16 @@ class BindPersist(Task):
     `root: /mnt` the path `/etc/nixos` is `/mnt/nix/persist/etc/nixos`, bound to `/mnt/etc/nixos`. The entry in
     the store has this owner, group and mode; it is created if it is missing.
 
-    An existing bind is recognised by the place in the filesystem that it shows, so binds never stack. Content
-    at the place that the store lacks is never hidden without a question: the task refuses, or copies it into
-    the store first (whole trees, with links, owners, modes, ACLs, extended attributes and holes). The copy is
-    made beside its place in the store, and moved there when it is complete and flushed. If both exist and
-    differ in content, kind, owner or mode, the task always refuses. It also refuses to make stored data
-    readable to more users, unless `mode` says so.
+    An existing bind is recognised by the place in the filesystem that it shows, so binds never stack. The bind
+    never hides content that the store lacks: the task refuses, or with `existing: copy` first copies that content
+    into the store (whole trees, with links, owners, modes, ACLs, extended attributes and holes). The copy is made
+    beside its place in the store, and moved there when it is complete and flushed. If an entry exists in both
+    places and differs in content, kind, owner or mode, the task always refuses. It also refuses to make stored
+    data readable to more users, unless `mode` says so.
 
-    Missing directories above it are created too, in the store and at its place. In a home directory they belong
-    to its user, whose number a `nixos-config` of the play declares; else to the owner of the entry. The home
-    directory has mode 0700, like `/var/lib/private`. All others belong to root and have mode 0755.
+    Missing directories above the entry are created too, in the store and at its place. In a home directory they
+    belong to its user if a `nixos-config` of the play declares the user's number, otherwise to the owner of the
+    entry. The home directory has mode 0700, like `/var/lib/private`. All others belong to root and have mode 0755.
     """
 
     key: ClassVar[str] = "bind-persist"
@@ -155,7 +155,7 @@ class BindPersist(Task):
 
     @property
     def _parents(self) -> tuple[parents.Parent, ...]:
-        """The directories above it whose owner or mode is not the usual one, in the store and at the path."""
+        """The directories above the entry that need an unusual owner or mode, in the store and at the path."""
         above = parents.declared(self.path, self.homes, self.owner, self.group)
         return tuple(
             replace(each, path=posixpath.join(top, each.path[1:])) for top in (self._store, self.root) for each in above

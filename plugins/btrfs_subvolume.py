@@ -39,15 +39,17 @@ class BtrfsSubvolume(Task):
     own, such as `/top`, create the subvolumes there, then mount each where it belongs with `subvol=NAME`. Missing
     directories above the subvolume are created. A property that is not given stays as it is.
 
-    No subvolume is ever removed, and nothing is moved into one: a directory, or anything else, in its place is
-    refused. `nodatacow` affects only files that are created later, so it is set while the subvolume is empty, and
-    refused after that. A limit switches on the quotas of the whole filesystem, which makes it slower. With
-    `default`, mount the top level with `subvol=/`: without it a mount shows the default subvolume.
+    The task never removes a subvolume, and moves nothing into one. If a directory, or anything else, is in its place,
+    the task refuses. `nodatacow` affects only files that are created later, so the task sets it while the subvolume is
+    empty, and refuses to change it after that. A limit enables the quotas of the whole filesystem, which makes it
+    slower. With `default`, mount the top level with the option `subvol=/`: without this option a mount shows the
+    default subvolume.
 
     `blank` is a second subvolume: empty, read-only, and with the same properties. With `rollback: true` the installed
     system replaces the subvolume by a snapshot of the blank one at every boot, before it mounts its root. The last
-    former root stays as `PATH.former-1`, so that a file that nothing kept can still be fetched; `keep` says how many
-    stay. What has to last lies on other subvolumes beside it. A `nixos-config` of the same play declares the service.
+    former root stays as `PATH.former-1`, so that files in it can still be fetched; `keep` is the number of former
+    roots that stay. Put data that must last on other subvolumes beside this one. A `nixos-config` of the same play
+    declares the service for the rollback.
     """
 
     key: ClassVar[str] = "btrfs-subvolume"
@@ -133,7 +135,7 @@ class BtrfsSubvolume(Task):
         return shlex.quote(self.path)
 
     def _property(self, machine: Machine, state: SubvolumeState) -> Step | None:
-        """A step that sets NoCOW or the compression, if it differs."""
+        """A step that sets NoCOW or the compression; None if both are in sync. Raises ``Refused``."""
         if self.nodatacow is not None and self.nodatacow != state.nodatacow:
             self._check_empty(state, "+C" if self.nodatacow else "-C")
             says = f"{'Set' if self.nodatacow else 'Clear'} NoCOW for {self.path}"
@@ -153,7 +155,10 @@ class BtrfsSubvolume(Task):
             )
 
     def _make_blank(self, machine: Machine) -> Step | None:
-        """A step that creates the blank subvolume like the other one, and makes it read-only last."""
+        """A step that creates or completes the blank subvolume, and makes it read-only last; None if it is in sync.
+
+        Raises ``Refused``.
+        """
         if self.blank is None:
             return None
         state, wanted = subvolumes.found(machine, self.blank), replace(self._wanted, read_only=True)
@@ -180,7 +185,7 @@ class BtrfsSubvolume(Task):
         return None
 
     def _rest(self, machine: Machine, state: SubvolumeState) -> Step | None:
-        """What the filesystem keeps about the subvolume: whether it is the default one, and its limit."""
+        """A step that makes the subvolume the default one, or sets its limit; None if both are in sync."""
         if self.default and not state.default:
             return subvolumes.set_default(machine, self.path)
         if self.limit is None or state.limit == sizes.show(sizes.parse(self.limit)):

@@ -55,7 +55,7 @@ class Condition(Subject[bool]):
         return f"condition `{self.script}`"
 
     def probes(self) -> tuple[str, ...]:
-        # Its output is not used; and a process that it leaves behind must not keep the output open.
+        # The output is not used. A process that the script leaves behind must not keep it open.
         return (f"exec >/dev/null\n{self.script}",)
 
     def parse(self, *outputs: Output) -> bool:
@@ -67,8 +67,8 @@ class Command(Task):
     """Run a command unless its result already exists.
 
     For jobs that have no task of their own. `creates` names a path that the command makes; `unless` is a piece
-    of sh that must change nothing, since a check runs it too. One of them is required; without it subfloor
-    cannot tell whether the command is needed. subfloor does not ask for consent to what the command destroys, so it
+    of sh that must change nothing, since a check runs it too. One of the two is required: without it subfloor
+    cannot tell whether the command is needed. subfloor asks for no consent before the command runs, so the command
     must not touch a disk that holds data.
     """
 

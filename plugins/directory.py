@@ -32,7 +32,7 @@ from subfloor.plugin import (
 class Directory(Task):
     """Create a directory with this owner, group and mode.
 
-    Missing parents are created too, with owner root and mode 0755. Different owner, group or mode are
+    Missing parents are created too, with owner root and mode 0755. A different owner, group or mode is
     corrected. The content stays as it is. A path that leads through a symbolic link is refused.
     """
 

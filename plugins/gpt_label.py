@@ -35,9 +35,9 @@ from subfloor.plugin import (
 class GptLabel(Task):
     """Create or repair a GPT with our label-id, with both copies sound and known to the kernel.
 
-    The task repairs a damaged copy, or a copy that is not at the end of a disk that has grown, also while
-    partitions are mounted. If the first copy is lost, it uses the copy at the old end. Only zeros and damaged
-    copies of the same table are overwritten without a question; other data there needs consent. A foreign
+    The task repairs a damaged copy, even while partitions are mounted. If the disk has grown, it moves the second
+    copy to the new end; if the first copy is lost too, it uses the copy at the old end. In the place of a copy, it
+    overwrites only zeros and damaged copies of the same table without a question; other data needs consent. A foreign
     table, or a filesystem on the whole disk, is erased only with consent for this device. A GPT without a
     partition is no loss.
 
@@ -97,7 +97,7 @@ class GptLabel(Task):
         return tuple(Claim(disk.node, disk.node, "label-id", each) for each in sorted(map(str, label_ids)))
 
     def _accepts(self, disk: DiskState, table: gpt.Gpt) -> bool:
-        """Whether the table stays. A table that was overwritten by something else does not."""
+        """Whether the task keeps the table. It does not keep a table that other data has overwritten."""
         if is_overwritten(disk):
             return False
         if self.existing == "keep":

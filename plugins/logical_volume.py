@@ -40,17 +40,17 @@ from subfloor.plugin import LogicalVolume as Contributed
 class LogicalVolume(Task):
     """Make a logical volume of this size in a volume group of the play, and activate it as /dev/GROUP/NAME.
 
-    It is a volume like any other: `mkfs`, `luks`, `swap` and `mount` take it by that path, or by its other one,
+    It is a volume like any other: `mkfs`, `luks`, `swap` and `mount` take it by that path, or by its other path,
     /dev/mapper/GROUP-NAME. A tag shows that this play made it; the tag ends in `.unfinished` until the task that
-    fills it ends. A new volume is emptied before that, so it never shows what its place held before. After a reboot
-    the task activates it again.
+    fills it is done. A new volume is emptied first, so it never shows old data. After a reboot the task activates it
+    again.
 
-    A volume grows if it is declared larger, and its filesystem grows then. It never shrinks. One that this play did
-    not make is refused, and stays as it is, and so is one of another type: nothing is converted.
+    If a volume is declared larger, it grows, and its filesystem grows afterwards. A volume never shrinks. A volume that
+    this play did not make is refused and stays as it is. A volume of another type is refused too: nothing is converted.
 
-    The types are those of lvcreate(8). The images of a striped or RAID volume each lie on another physical volume of
-    the group, so such a volume comes before the others. A thin pool holds thin volumes, which take room of it as they
-    are written to; they may be larger together than the pool, and if that is full, writes fail.
+    The types are those of lvcreate(8). Each image of a striped or RAID volume lies on another physical volume of the
+    group, so the task for such a volume comes before those for the others. A thin pool holds thin volumes, which take
+    room of it as they are written to. Together they may be larger than the pool. When the pool is full, writes fail.
     """
 
     key: ClassVar[str] = "logical-volume"
@@ -113,7 +113,7 @@ class LogicalVolume(Task):
 
     @property
     def shape(self) -> Shape:
-        """Its type, with how many images it has."""
+        """The type of the volume, with its numbers of stripes and copies."""
         return shape(self.type, self.stripes or 0, self.copies or 0)
 
     @property

@@ -36,14 +36,14 @@ from subfloor.plugin import (
 class Luks(Task):
     """Make a LUKS2 container with these keys on this volume, and open it as /dev/mapper/NAME.
 
-    A container is unfinished until all of its keys were tried. What is in it is unfinished until the task that makes
-    it ends: until then the container's label ends in `.unfinished`. A container of ours is never made again without
-    consent, and no key changes what is in it. After a reboot the task opens it again. If its volume has grown, it grows
-    too, for which a key is needed while it is open.
+    A container is unfinished until all of its keys were tried. Its content is unfinished until the task that makes the
+    content is done: until then the container's label ends in `.unfinished`. A finished container of ours is never made
+    again without consent, and a change of its keys leaves its content as it is. After a reboot the task opens the
+    container again. If the volume has grown, the container grows too. If it is open then, this needs a key.
 
-    The passphrase opens key slot 0, the key file key slot 24. A key that is declared and missing is added with the
-    other one; a key file that is declared no longer is revoked, if the passphrase opens the container. Other slots are
-    left alone. A check opens nothing and tries no key.
+    The passphrase is in key slot 0, the key file in key slot 24. If one of them is declared and missing, it is added by
+    means of the other one. A key file that is no longer declared is revoked, if the passphrase opens the container.
+    Other key slots stay as they are. A check opens nothing and tries no key.
     """
 
     key: ClassVar[str] = "luks"
@@ -170,7 +170,7 @@ class Luks(Task):
 
     @property
     def _derivation(self) -> tuple[str, ...]:
-        """How the passphrase's slot is protected."""
+        """Options of cryptsetup that make it slow to guess the passphrase."""
         return (
             *(("--pbkdf", self.pbkdf) if self.pbkdf else ()),
             *(("--pbkdf-memory", str(self.pbkdf_memory)) if self.pbkdf_memory else ()),

@@ -64,7 +64,7 @@ class MachineId(Located[IdState | NotYetVisible]):
         return "absent"
 
 
-# systemd takes an empty file, or "uninitialized", as the first boot of an image.
+# To systemd, an empty file or the text "uninitialized" means the first boot of an image.
 _PROBE = """
 [ -e "$f" ] || [ -L "$f" ] || { echo absent; exit 0; }
 [ -f "$f" ] && [ -r "$f" ] || exit 1
@@ -85,9 +85,9 @@ _NEW = ("sed", "s/-//g", "/proc/sys/kernel/random/uuid")
 class KeptMachineId(Task):
     """Keep the machine id across reboots; the journal, DHCP and D-Bus identify the machine by it.
 
-    A random id is created once and kept in `store`. NixOS links `/etc/machine-id` to it, since systemd reads it
-    before it mounts anything. An existing id is kept. `store` is a path of the installed system; `root` is
-    where that is mounted now.
+    A random id is created once and kept in a file in `store`. On the installed system `/etc/machine-id` is a link to
+    this file, since systemd reads the id before it mounts anything. An existing id is kept. `store` is a path of the
+    installed system; `root` is where that system is mounted now.
     """
 
     key: ClassVar[str] = "machine-id"

@@ -56,22 +56,23 @@ class Mkfs(Task):
     A type and a label do not prove that mkfs finished. So the name of the partition, the label of the container, or
     the tag of the logical volume ends in `.unfinished` until the volume is wiped, and the filesystem is made, flushed
     and checked. Our own unfinished work is repeated without a question. A finished filesystem may hold data: its label
-    is repaired in place, and everything else needs consent. Other content that this play would not have made needs
-    consent too.
+    is corrected in place, and to make it again needs consent. Content that this play would not have made needs consent
+    too.
 
-    If the volume has grown, ext4, xfs and btrfs grow to its end, mounted or not, and keep what they hold. A swap area
+    If the volume has grown, ext4, xfs and btrfs grow to its end, mounted or not, and keep their files. A swap area
     is made again, unless it is in use. vfat and f2fs keep their size, and a warning says so. Nothing shrinks. A
     filesystem that is larger than its volume is refused.
 
     A whole disk is filled without a partition table, except for its last MiB. A mark in that MiB shows that the
     content is unfinished. Other content of the disk needs consent.
 
-    A partition of another system is taken over with consent for it, if no task of the play makes it. It keeps
-    its place, number, type and name, gets a UUID of ours, and a new filesystem. The other partitions stay as
+    A partition of another system is taken over with consent for it, if no task of the play makes the partition. It
+    keeps its place, number, type and name, and gets a UUID of ours and a new filesystem. The other partitions stay as
     they are.
 
-    While a label is changed, the name ends in `.labelling`. If that is interrupted, the next run repairs what a
-    power cut may have damaged, and sets the label again. The filesystem is never made again for that.
+    While a label is changed, the name, label or tag that marks the volume ends in `.labelling`. If that is interrupted,
+    the next run repairs what a power cut may have damaged, and sets the label again. It never makes the filesystem
+    again for that.
     """
 
     key: ClassVar[str] = "mkfs"
@@ -136,7 +137,10 @@ class Mkfs(Task):
         return Content(self.type, self.label, volume.uuid_of(self.type))
 
     def _keep(self, volume: Volume) -> Step | None:
-        """The name of the volume shows that its content was finished once, so it may hold user data."""
+        """A step for content that was finished before, so it may hold user data; None if it is in sync.
+
+        The name of the volume shows that its content was finished.
+        """
         found, wanted = volume.seen_content(), self._wanted(volume)
         if found == wanted and volume.is_final:
             return self._grow(volume)
@@ -147,7 +151,10 @@ class Mkfs(Task):
         return self._make(volume)
 
     def _grow(self, volume: Volume) -> Step | None:
-        """Its content fills the volume, or will; nothing in a swap area that is not in use is worth keeping."""
+        """A step that lets the content grow to the end of its volume; None if it reaches the end, or cannot grow.
+
+        A swap area that is not in use is made again, since nothing in it is worth keeping.
+        """
         if self.type == "swap" and growing.lacks(volume, self._size) and not volume.in_use:
             return growing.taken_back(volume)
         return growing.grown(volume, self.type, self._size)
@@ -174,7 +181,10 @@ class Mkfs(Task):
         )
 
     def _trial(self, size: int) -> Trial:
-        """The same mkfs run on a file of that many bytes, with another UUID: mkfs.btrfs refuses one that is in use."""
+        """A trial of the same mkfs on a file of ``size`` bytes, at most ``_ENOUGH`` without a dry run.
+
+        It has another UUID, because mkfs.btrfs refuses a UUID that is in use.
+        """
         tools = TOOLS[self.type]
         *argv, _ = tools.make("", self.label, _OF_TRIALS, (*tools.dry_run, *self.options))
         return Trial(tuple(argv), size if tools.dry_run else min(size, _ENOUGH), tuple(tools.env.items()))
@@ -197,7 +207,7 @@ class Mkfs(Task):
 _OF_TRIALS = UUID("b3a1f1a2-8f6e-4c0b-9d1c-6f1d7f3f2a10")
 
 _ENOUGH = 64 << 30
-"""Bytes that are enough for every program; a larger file without a dry run would fill the memory."""
+"""Bytes of a trial's file without a dry run, at most: enough for every program. A larger file would fill the memory."""
 
 
 @hookimpl

@@ -45,11 +45,11 @@ class MountFilesystem(Task):
     The source is a path of a partition, or a tag. Tags are looked up on the disks of the play first; a tag that
     two devices carry is refused. A filesystem that is unfinished or has another type is not mounted.
 
-    Different options are changed by a remount if the kernel can change them, and refused if not, such as
-    options that it keeps for every mount of a filesystem. Options that it does not show (`nofail`, `x-…`,
-    defaults of a filesystem) or spells in an unpredictable way are passed on, and not verified. The task
-    refuses if something else is mounted there, or if the filesystem is mounted twice or under another mount.
-    With `x-systemd.automount` a place where systemd waits to mount it is in sync.
+    If the options of a mount differ, the task changes them by a remount. It refuses if a remount cannot change
+    them: the kernel keeps some options for all mounts of a filesystem. Options that the kernel does not show
+    (`nofail`, `x-…`, defaults of a filesystem) or spells in an unpredictable way are passed on, and not verified.
+    The task refuses if something else is mounted there, or if the filesystem is mounted twice or under another
+    mount. With `x-systemd.automount` the task is also in sync while systemd waits for the first access to mount it.
     """
 
     key: ClassVar[str] = "mount"
@@ -136,7 +136,7 @@ class MountFilesystem(Task):
         )
 
     def _check_writable(self, machine: Machine, source: block_devices.Source) -> None:
-        """Refuse a read-only device: mount(8) would only warn, and mount it read-only."""
+        """Raise ``Refused`` if the device is read-only: mount(8) would only warn, and mount it read-only."""
         if "ro" not in self.options and block_devices.read_only(machine, source):
             raise Refused(
                 f"{source.name} is read-only, but {self.path} must be writable",
@@ -168,12 +168,12 @@ class MountFilesystem(Task):
         )
 
     def _changes(self, options: frozenset[str]) -> str:
-        """The declared options for a message; with ``rw`` if the mount was read-only."""
+        """The declared options for a message; also ``rw`` if the mount is read-only and shall become writable."""
         writable = ("rw",) if "ro" in options and not {"ro", "rw"} & set(self.options) else ()
         return ",".join((*writable, *mount_options.for_kernel(self.options))) or "rw"
 
     def _fixed(self, machine: Machine, top: Mounted, fixed: frozenset[str]) -> Refused:
-        """The refusal for options that a remount cannot change: they belong to the whole filesystem, or are dropped."""
+        """The error for options that a remount cannot change: all mounts share them, or the kernel drops them."""
         without, against = sorted(fixed - top.options), sorted(fixed & top.options)
         how = " and ".join(
             f"{word} {','.join(options)}" for word, options in (("without", without), ("with", against)) if options

@@ -62,17 +62,17 @@ class NixosConfig(SystemSettings, Task):
     A flake in a git repository contains only files that git tracks. The task adds the generated files to git.
     It refuses if another file, such as `local.nix`, is not tracked, since Nix would leave it out silently.
 
-    The directory `subfloor` in it contains this playbook with its parts, the variables that were given, without
-    secrets, and subfloor itself. With them `subfloor check` works on the installed system, without arguments.
-    `self_check` changes that.
+    The directory `subfloor` in the configuration contains this playbook with its parts, the variables that were given,
+    without secrets, and subfloor itself. So `subfloor check` works on the installed system, without arguments.
+    `self_check` changes what is copied.
 
-    With `writes: filesystems` there is only `filesystems.nix`, for a configuration of your own to import. That declares
-    everything else, such as users, the boot loader and `boot.initrd.systemd.enable` as `initrd` says here. With
-    `flake: true` the task adds the file to git.
+    With `writes: filesystems` the task writes only `filesystems.nix`, which your own configuration imports. Your
+    configuration then declares everything else, such as users, the boot loader, and `boot.initrd.systemd.enable`, which
+    must match `initrd` here. With `flake: true` the task adds the file to git.
 
     If the root is a tmpfs, the task warns about each path that a system needs after a reboot and that no task
-    keeps. `not_persisted` lists the paths that are left out on purpose. It also warns about the state of
-    services that `local.nix` switches on, or whose group a user is in.
+    keeps. `not_persisted` lists the paths that are left out on purpose. The task also warns about the state of
+    services that `local.nix` enables, or whose group a user is in.
     """
 
     key: ClassVar[str] = "nixos-config"
@@ -216,7 +216,7 @@ class NixosConfig(SystemSettings, Task):
         return self.declaration(with_subfloor=self._self_check_files.program is not None)
 
     def _found_by(self, each: Device) -> tuple[str, str, block_devices.Naming]:
-        """How the installed system finds a device."""
+        """A device's path and label, and whether the installed system finds it by this label or by its PARTUUID."""
         return (each.path, "", "partuuid") if each.overwritten else (each.path, each.label, self.devices)
 
 

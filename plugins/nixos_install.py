@@ -41,8 +41,8 @@ class NixosInstall(Task):
     The task is satisfied if the system profile below `root` leads to a system that exists and was made from the
     current configuration, and if the boot partition has a boot loader and an entry for this system, with kernel
     and initrd of the same length as in the store. The source of a system is recorded in `state` as the last
-    step, so an interrupted installation never counts as finished. The next run removes what it left on the boot
-    partition, and resumes: what was built is in the store.
+    step, so an interrupted installation never counts as finished. The next run removes the files that it left on the
+    boot partition, and resumes: everything that was built is still in the store.
 
     Temporary files go to `state` too, since a root in memory has little room. The task refuses if nothing is
     mounted, or if the store or `state` would be in memory.
@@ -51,10 +51,10 @@ class NixosInstall(Task):
     leave the file out silently.
 
     It refuses a configuration with which nobody could log in and become root, before anything is written. If there
-    is a `local.nix`, it does not refuse, since that file may declare who can.
+    is a `local.nix`, the task does not refuse, since that file may declare who can log in.
 
     With `root: /` nothing is installed: use nixos-rebuild on a running system. There the task refuses if the
-    configuration was changed after it was installed, and was not rebuilt.
+    configuration was changed and the system was not rebuilt since.
     """
 
     key: ClassVar[str] = "nixos-install"
@@ -94,7 +94,10 @@ class NixosInstall(Task):
             checked("flake", check_clean, self.flake.partition("#")[0])
 
     def within(self, play: tuple[Task, ...]) -> Task:
-        """Files that other tasks of the play will write to the configuration count before they are written."""
+        """The task with what the other tasks of the play declare.
+
+        The files that they will write to the configuration count even before they are written.
+        """
         others = [task for task in play if task.key != self.key]
         written = {each.path for task in others for each in task.subjects() if isinstance(each, TextFile)}
         return replace(
@@ -104,7 +107,7 @@ class NixosInstall(Task):
         )
 
     def _is_locked_out(self, others: Iterable[Task]) -> bool:
-        """Whether the play declares the users, and lets none of them log in."""
+        """Whether the play declares the users, and none of them could log in and become root."""
         told = [each for task in others for each in task.contributes()]
         users = [each for each in told if isinstance(each, Administrators) and each.path == self._target.configuration]
         return bool(users) and any(lint.is_locked_out(each, under(self.root, told)) for each in users)

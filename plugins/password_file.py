@@ -37,11 +37,11 @@ from subfloor.plugin import PasswordFile as Installed
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordFile(Task):
-    """Keep the hash of a user's password in a file, from which the installed system sets it at every boot.
+    """Keep the hash of a user's password in a file, from which the installed system sets the password at every boot.
 
     `hash` is a secret: it goes to the standard input of a command and is shown nowhere. Give it with
     `--ask-password NAME` on the command line, which asks for a password and sets the variable NAME to its hash,
-    or in a file of variables, `-e @FILE`. Without it the existing file is kept, and must exist. A
+    or in a file of variables, `-e @FILE`. Without `hash` the file must exist already, and is kept. A
     `nixos-config` of the same play sets the `hashedPasswordFile` of the user.
     """
 

@@ -40,20 +40,21 @@ from subfloor.plugin import (
 class Raid(Task):
     """Make an md array of this level over these partitions, and assemble it as /dev/md/NAME.
 
-    Level 1 holds a copy on each member, 10 two copies of everything; 4 and 5 can lose one member, 6 can lose two.
-    Level 0 can lose none: with any of its disks all is lost. The smallest member decides how much of each is used,
-    except at level 0. All that mdadm would choose is given to it, so size and shape are known before it is made.
+    Level 1 keeps a copy on each member, level 10 two copies of all data. Levels 4 and 5 can lose one member, level 6
+    two. Level 0 can lose none: if one disk fails, all data is lost. Except at level 0, the smallest member decides how
+    much of each member is used. subfloor leaves mdadm nothing to choose, so size and shape are known before the array
+    is made.
 
-    The array is unfinished until the last partition of it has its final name. What is in it is unfinished until the
-    task that makes it ends: until then a mark is near the array's end. An array of ours is never made again while one
-    of its members exists. After a reboot the task assembles it again; a check assembles nothing.
+    The array is unfinished until the last of its partitions has its final name. Its content is unfinished until the
+    task that makes the content is done: until then a mark is near the array's end. A finished array of ours is never
+    made again while one of its members exists. After a reboot the task assembles it again; a check assembles nothing.
 
     The kernel synchronises the members in the background, and the array can be used meanwhile: `cat /proc/mdstat`
-    shows how far it is. An array in which a declared member is missing is degraded, which is drift. The
-    member is added again if it belongs to the array and was not used without it; a partition with other content is
-    added with consent for it. If the kernel has marked a member as faulty, a person must decide. An array that has
-    lost more members than its level allows is refused, and never changed. So is another level, chunk, layout or
-    number of members: nothing is reshaped.
+    shows the progress. An array that lacks a declared member is degraded, which is drift. A partition that belongs to
+    the array is added again, unless the array was in use without it; any other content needs consent before the
+    partition is added. If the kernel has marked a member as faulty, a person must decide. An array that has lost more
+    members than its level allows is refused, and never changed. An array with another level, chunk, layout or number
+    of members is refused too: nothing is reshaped.
     """
 
     key: ClassVar[str] = "raid"

@@ -47,7 +47,7 @@ _PRIVATE, _PUBLIC = Node(FILE, 0o600, ROOT, ROOT), Node(FILE, 0o644, ROOT, ROOT)
 
 @dataclass(frozen=True)
 class KeyFile(Located[KeyState | NotYetVisible]):
-    """What kind of key a file holds, by its first 40 bytes. No more of it is read."""
+    """The kind of key that a file holds, as its first 40 bytes show. No more bytes are read."""
 
     path: str
 

@@ -34,7 +34,7 @@ class ActiveSwap(Task):
 
     With `encryption: random` the installed system creates the area again at every boot, with a new key;
     hibernation is not possible then. Nothing is activated now, and the partition must be `raw`. A partition
-    with content other than swap is refused, since that would be lost at the next boot.
+    with content other than swap is refused, since its content would be lost at the next boot.
     """
 
     key: ClassVar[str] = "swap"
@@ -94,7 +94,7 @@ class ActiveSwap(Task):
 
     def _swapon(self, node: str) -> Command:
         priority = () if self.priority is None else ("--priority", str(self.priority))
-        # swapon(8) does both if no policy is given.
+        # Without a policy, swapon(8) takes both.
         policies = {"none": (), "both": ("--discard",)}
         discard = policies.get(self.discard, (f"--discard={self.discard}",))
         return Command(("swapon", *priority, *discard, "--", node))

@@ -50,13 +50,13 @@ class ActiveSwapFile(Task):
     """Create a swap file of this size, and activate it.
 
     The file is allocated completely, without holes, belongs to root and has mode 0600. It gets its name last, when
-    its swap area is written and flushed. On a btrfs it is NoCOW and not compressed; put it on a subvolume of its
-    own, because a subvolume with an active swap file cannot be snapshotted, and on a btrfs of one device.
+    its swap area is written and flushed. On a btrfs it is NoCOW and not compressed. The btrfs must have one device.
+    Put the file on a subvolume of its own, because a subvolume with an active swap file cannot be snapshotted.
 
     The UUID of the area shows that the file is ours. Any other file in its place is refused. If `size` changes, an
-    inactive file is created again, and an active one is refused. With `hibernation: true` a `nixos-config` that
+    inactive file is created again, and an active file is refused. With `hibernation: true` a `nixos-config` that
     comes later in the play declares the file's device and offset, so that the installed system resumes from it.
-    It must be as large as the machine's memory.
+    Then the file must be as large as the machine's memory.
     """
 
     key: ClassVar[str] = "swap-file"
@@ -102,7 +102,7 @@ class ActiveSwapFile(Task):
         return sizes.show(sizes.parse(self.size))
 
     def _uuid(self, machine: Machine) -> str:
-        """The UUID, derived from the path inside the filesystem, which is the same wherever that is mounted."""
+        """The UUID of the swap area, derived from the path inside the filesystem: it is the same at any mount point."""
         return str(self.identity.swap_file(machine[UnderlyingMount(self.path)].inside(self.path)))
 
     def _check_place(self, machine: Machine) -> None:
@@ -131,7 +131,7 @@ class ActiveSwapFile(Task):
             )
 
     def _create(self, machine: Machine) -> Step:
-        """The file is complete before it gets its name, and never replaces a file that appeared there since."""
+        """A step that makes the file. It is complete before it gets its name, and never replaces another file."""
         temporary, folder = unfinished(self.path), posixpath.dirname(self.path)
         btrfs = machine[UnderlyingMount(self.path)].type == "btrfs"
         uncompressed = (subvolumes.btrfs("property", "set", "-t", "inode", temporary, "compression", ""),)

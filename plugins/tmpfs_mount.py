@@ -49,9 +49,9 @@ _PERCENT = re.compile(r"([1-9]\d?|100)%")
 class TmpfsMount(Task):
     """Mount a tmpfs of this size at this path, and set the mode of its root directory.
 
-    Different size and flags are changed in place by a remount, the mode by chmod; the content stays. A missing
-    directory is created. The task refuses if something else is mounted there, or if other mounts would be
-    hidden. Over `/` nothing is mounted: there the task only compares.
+    A different size or flag is changed in place by a remount, a different mode by chmod; the content stays. A
+    missing directory is created. The task refuses if something else is mounted there, or if other mounts would be
+    hidden. At `/` the task mounts nothing: a tmpfs must be mounted there already.
 
     The default mode is 0755, not the 1777 of the kernel, since sshd and others refuse a root directory that all
     users can write to.
@@ -111,7 +111,10 @@ class TmpfsMount(Task):
         )
 
     def _resize(self, machine: Machine, state: MountState, top: Mounted) -> Step | None:
-        """Change the size, or add missing flags: a remount changes both, but not the mode."""
+        """A step that remounts with another size or missing flags; None if both are in sync. Raises ``Refused``.
+
+        A remount does not change the mode.
+        """
         memory = machine[Memory()]
         lacking = mount_options.wanted("tmpfs", self.options).lacking(top.options)
         if _pages(top.options, memory) == self._pages(memory) and not lacking:
@@ -129,7 +132,7 @@ class TmpfsMount(Task):
         )
 
     def _check_room(self, used: object, memory: MemoryState) -> None:
-        """Raise ``Refused`` if the content is larger than the declared size: the kernel does not allow that."""
+        """Raise ``Refused`` if the content is larger than the declared size: the kernel would not remount."""
         if isinstance(used, Used) and used.size > self._pages(memory) * memory.page:
             raise Refused(
                 f"the tmpfs at {self.path} holds {sizes.show(used.size)}, which is more than {self._says}",
@@ -138,7 +141,10 @@ class TmpfsMount(Task):
             )
 
     def _chmod(self, machine: Machine) -> Step | None:
-        """Set the mode of the root directory. The option `mode=` shows only its first mode, not the current one."""
+        """A step that sets the mode of the root directory; None if it is in sync.
+
+        The option `mode=` of the mount shows only the first mode of the directory, not the current one.
+        """
         root, mode = machine[Path(self.path)], mode_of(self.mode)
         if not isinstance(root, Node) or root.mode == mode:
             return None
@@ -162,7 +168,7 @@ class TmpfsMount(Task):
 
 
 def _pages(options: frozenset[str], memory: MemoryState) -> int:
-    """The size of a mounted tmpfs in pages; the kernel does not show its default, half of the memory."""
+    """The size of a mounted tmpfs in pages. The kernel does not show the default size, half of the memory."""
     shown = mount_options.size(options)
     return int(shown.removesuffix("k")) * 1024 // memory.page if shown else memory.pages // 2
 

@@ -26,14 +26,15 @@ from subfloor.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeGroup(Task):
-    """Make physical volumes of LVM on these volumes, and a volume group of that name of them.
+    """Make physical volumes of LVM on these volumes, and a volume group with this name from them.
 
-    A volume is a partition, an open container, or a whole disk, which has its name in the play from its `wipefs` task.
-    Other content of a volume needs consent. A tag in the group's metadata shows that this play made it. A group of
-    the same name that it did not make is refused, and stays as it is, unless the play erases all of its disks.
+    A volume is a partition, an open container, or a whole disk. A whole disk has the name that its `wipefs` task gives
+    it. Other content of a volume needs consent. A tag in the group's metadata shows that this play made the group. A
+    group of the same name that this play did not make is refused, and stays as it is, unless the play erases all of
+    its disks.
 
-    A volume that is added to `devices` is added to the group. A physical volume grows with what it lies on. Nothing is
-    taken out of a group. The task activates nothing: `logical-volume` does, volume by volume.
+    A volume that is added to `devices` is added to the group. A physical volume grows with its volume. The task takes
+    nothing out of a group, and activates nothing: each `logical-volume` task activates its own volume.
 
     subfloor gives LVM's programs no devices file. On a host that has one, `vgimportdevices NAME` adds the group to it.
     """

@@ -39,9 +39,9 @@ from subfloor.plugin import (
 class Wipefs(Task):
     """Erase all signatures from a disk that is neither blank nor already ours.
 
-    The task is satisfied on a blank disk, and on a disk that this play has labelled or fills as a whole, whatever
-    it holds; so a rerun never wipes its own work. To start over on such a disk, give it another name with `disk:`,
-    here and in `gpt-label`.
+    The task is satisfied on a blank disk, and on a disk that this play has labelled or filled as a whole, whatever
+    the disk holds. So a rerun never wipes the work of an earlier run. To start over on such a disk, give it another
+    name with `disk:`, here and in `gpt-label`.
 
     Anything else is erased with consent for this device: the signatures of the partitions first and those of
     the disk last, with the first 8 MiB and the last 2 MiB of each, and the places where the play makes its
@@ -68,7 +68,7 @@ class Wipefs(Task):
         return replace(self, others=others, partitions=partitions, volume=self._filled(play))
 
     def _filled(self, play: tuple[Task, ...]) -> Location | None:
-        """The whole disk as a volume, if the play fills it under this task's name for it."""
+        """The whole disk as a volume, if the play fills it under the name that this task gives it; otherwise None."""
         return locate(self.device, play) if (self.disk, self.device) in filled_disks(play) else None
 
     def subjects(self) -> frozenset[AnySubject]:
@@ -91,7 +91,7 @@ class Wipefs(Task):
         return ours and not is_overwritten(disk)
 
     def _erase_beside_label(self, machine: Machine, disk: DiskState) -> Step:
-        """Erase signatures on the whole disk beside our GPT, such as an old superblock of an array or a pool."""
+        """A step that erases signatures on the whole disk beside our GPT, such as an old superblock of a pool."""
         writable(self.device, unused(machine, self.device, disk))
         kinds = ",".join(dict.fromkeys(disk.signatures))
         return Step(

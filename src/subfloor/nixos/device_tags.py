@@ -1,4 +1,4 @@
-"""The devices of a play that belong to the labels and UUIDs in it: a play may name filesystems by these."""
+"""Find the devices of filesystems that a play names by a label or UUID."""
 
 from __future__ import annotations
 
