@@ -53,7 +53,7 @@ class BindPersist(Task):
     data readable to more users, unless `mode` says so.
 
     Missing directories above the entry are created too, in the store and at its place. In a home directory they
-    belong to its user if a `nixos-config` of the play declares the user's number, otherwise to the owner of the
+    belong to its user if a `nixos-config` of the play declares the user's uid, otherwise to the owner of the
     entry. The home directory has mode 0700, like `/var/lib/private`. All others belong to root and have mode 0755.
     """
 

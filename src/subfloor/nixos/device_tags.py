@@ -14,7 +14,7 @@ _BY_UUID = "/dev/disk/by-uuid/"
 
 
 def by_label(play: Iterable[object]) -> dict[str, str]:
-    """The devices on which tasks of the play make a filesystem with a label, by the link that udev makes for it."""
+    """The devices on which tasks of the play make a filesystem with a label, by udev's link for that label."""
     found: dict[str, str] = {}
     for task in play:
         label, device = str(getattr(task, "label", "")), str(getattr(task, "device", ""))

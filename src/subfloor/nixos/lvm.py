@@ -1,4 +1,4 @@
-"""How the installed system activates logical volumes: udev's rules do it in stage 2, and in stage 1 if that needs one.
+"""How the installed system activates logical volumes: udev's rules do it, in stage 2 and, if needed, in stage 1.
 
 Source: nixos/modules/tasks/lvm.nix. NixOS's older scripts always activate them in stage 1.
 """

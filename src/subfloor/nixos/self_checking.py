@@ -21,7 +21,7 @@ SelfCheck = Annotated[
 
 
 def usable(recording: Recording | Unrecorded | None, root: str) -> Recording | Unrecorded | None:
-    """The recording with ``/`` as `root`, for the installed system; ``Unrecorded`` if no variable sets `root`."""
+    """The recording with ``/`` as `root`, for the installed system; ``Unrecorded`` if the play fixes another `root`."""
     if not isinstance(recording, Recording):
         return recording
     if variable := recording.set_by.get("root"):

@@ -13,8 +13,8 @@ from subfloor.nixos.users import User
 class Service:
     """A service and its data.
 
-    ``words``: a regular expression for the options that enable it; ``path``: its data; ``otherwise``: what happens
-    if they are lost; ``group``: the group of its users, if it has one.
+    ``words``: a regular expression for the options that enable the service; ``path``: where its data is;
+    ``otherwise``: what happens if the data is lost; ``group``: the group of its users, if it has one.
     """
 
     words: str

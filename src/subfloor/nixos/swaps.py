@@ -32,9 +32,10 @@ def looks(layout: Layout, root: str) -> frozenset[AnySubject]:
 
 
 def offset(machine: Machine, layout: Layout, root: str) -> int | None:
-    """Where the file for hibernation begins on its device, in pages; 0 without such a file, None if not known yet.
+    """Where the swap file for hibernation begins on its device, in pages; None if a step has yet to make the file.
 
-    Raises ``Refused`` if there is no such file, ``NotVisible`` if its filesystem is not mounted yet.
+    0 if no file is declared for hibernation. Raises ``Refused`` if the declared file has no known place, and
+    ``NotVisible`` if its filesystem is not mounted yet.
     """
     for subject in looks(layout, root):
         state = seen(machine, subject)

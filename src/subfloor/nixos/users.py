@@ -162,7 +162,7 @@ def _home(name: str, user: User) -> str:
 def settings(users: Mapping[str, User], layout: Layout, no_login: bool = False) -> dict[str, nix.Value]:
     """The option `users`: the declared users, which only the configuration may change.
 
-    ``no_login``: nobody needs to log in. Without this option NixOS refuses to build such a system.
+    ``no_login``: nobody needs to log in. NixOS refuses to build such a system without `allowNoPasswordLogin`.
     """
     files = password_files(users, layout)
     every = {name: users.get(name, User()) for name in (*users, *(each for each in files if each not in users))}

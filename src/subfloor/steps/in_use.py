@@ -20,7 +20,7 @@ def refusal(machine: Machine, what: str, node: str, users: tuple[str, ...], advi
 
 
 def _release(above: tuple[Holder, ...]) -> str:
-    """Advice how to release the devices, the uppermost first; "" if no command for that is known."""
+    """Advice on how to release the devices, the uppermost first; "" if no command for that is known."""
     unmount = [f"umount {path}" for each in above for path in each.mounts]
     close = [each.closes for each in reversed(above) if each.closes]
     commands = ", ".join(f"`{each}`" for each in dict.fromkeys((*unmount, *close)))

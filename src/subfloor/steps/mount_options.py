@@ -87,7 +87,7 @@ class Wanted:
     unsure: frozenset[str] = frozenset()
 
     def lacking(self, options: frozenset[str], unsure: frozenset[str] = frozenset()) -> frozenset[str]:
-        """The drift of a mount with these options: the missing and the contrary ones.
+        """The drift of a mount with these options: desired options that it lacks, and contrary options that it has.
 
         ``unsure``: names of options that are not compared, since the kernel may have dropped them.
         """
@@ -156,9 +156,9 @@ def _in_force(options: tuple[str, ...]) -> tuple[str, ...]:
 def remounting(kind: str, options: Iterable[str], shown: frozenset[str]) -> tuple[str, ...]:
     """The options for a remount that changes a mount with the options ``shown`` to the desired ones.
 
-    mount(8) adds new options to those in effect, and of two that exclude each other the kernel does not take the
-    later one (``noatime`` takes precedence over ``relatime``). So each contrary option is cancelled by its opposite.
-    Flags that must stay are named, since mount(8) takes them from fstab(5) if the path is listed there.
+    mount(8) adds new options to those in effect. If two options exclude each other, the kernel does not take the later
+    one (``noatime`` takes precedence over ``relatime``). So each contrary option is cancelled by its opposite. Flags
+    that must stay are named: otherwise mount(8) takes the flags from fstab(5) if the path is listed there.
     """
     given = for_kernel(options)
     against = wanted(kind, given).contrary & shown
@@ -227,7 +227,10 @@ def _discard(name: str) -> Spelt:
 
 
 def _number(name: str, text: str, *unseen: int) -> Spelt:
-    """A number as the kernel reads it: octal after a 0, hexadecimal after 0x (kstrtouint). Defaults are not shown."""
+    """An option with a number, as the kernel shows it. ``unseen``: numbers that it does not show, such as the default.
+
+    The kernel reads a number as octal after a 0, and as hexadecimal after 0x (kstrtouint).
+    """
     if not re.fullmatch(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*", text):
         return {}
     base = 16 if text[:2] in ("0x", "0X") else 8 if text.startswith("0") else 10

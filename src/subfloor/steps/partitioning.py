@@ -107,8 +107,8 @@ def rewrite(disk: DiskState, after: DiskState) -> tuple[Command, ...]:
 
     A new table is written from one script that leaves sfdisk nothing to choose. In an existing table only changes
     are written: its geometry, the place of its entries, all other entries, and the boot code, signature and slots in
-    the first sector stay. Partitions in use prevent the kernel from rereading a table (BLKRRPART). It accepts an
-    update of each partition (partx(8), BLKPG).
+    the first sector stay. Partitions in use prevent the kernel from rereading a table (BLKRRPART). But the kernel
+    accepts an update of each partition (partx(8), BLKPG).
     """
     assert isinstance(after.table, gpt.Gpt)
     there = disk.table if isinstance(disk.table, gpt.Gpt) and disk.table.id == after.table.id else None
@@ -132,7 +132,7 @@ def _changes(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Comma
 
 
 def _mend(disk: DiskState, before: gpt.Gpt, after: gpt.Gpt) -> Iterator[Command]:
-    """Commands that repair both copies of a table. sfdisk finds the valid copy, and each of its writes writes both.
+    """Commands that repair both copies of a table. sfdisk finds the valid copy, and each of its writes covers both.
 
     sfdisk does not find a copy at the old end of a disk that has grown. So for such a disk the first copy is written
     here, its header last. sfdisk finds no table without a protective MBR either. So the slots of the MBR are written

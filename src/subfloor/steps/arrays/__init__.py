@@ -1,4 +1,4 @@
-"""md arrays: what a play declares of one, and the steps to it."""
+"""md arrays: the declaration of one in a play, and the steps that make, assemble and mend it."""
 
 from subfloor.steps.arrays.assembling import assemble
 from subfloor.steps.arrays.declared import Declared, check_apart, is_begun, is_member, kept

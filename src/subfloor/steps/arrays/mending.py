@@ -65,7 +65,7 @@ def _check_geometry(declared: Declared, array: Array) -> None:
 
 
 def _check_alive(declared: Declared, array: Array) -> None:
-    """Raise ``Refused`` if the array has lost more members than it can lose: new members cannot repair it."""
+    """Raise ``Refused`` if the array has lost more members than its level allows: new members cannot repair it."""
     lost = array.count - len(array.members)
     if array.broken or lost > declared.may_lose:
         missing = f"{lost} of its {array.count} members are missing or faulty"

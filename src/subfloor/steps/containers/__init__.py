@@ -1,4 +1,4 @@
-"""LUKS containers: what a play declares of one, and the steps to it."""
+"""LUKS containers: the declaration of one in a play, and the steps that make, open and change it."""
 
 from subfloor.steps.containers.declared import FILE_SLOT, PASSPHRASE_SLOT, Container, Key, check_label, is_typed
 from subfloor.steps.containers.keys import keyed

@@ -56,7 +56,7 @@ def try_(node: str, key: Key) -> Command:
 
 
 def open_(node: str, name: str, key: Key, *, discards: bool) -> Command:
-    """A command that opens a container under a name; ``discards``: pass discards to the disk, also later."""
+    """A command that opens a container under a name. ``discards``: it passes discards to the disk, now and later."""
     allow = ("--allow-discards", "--persistent") if discards else ()
     argv = ("cryptsetup", "open", "--type", "luks2", *allow, *key.words, "--", node, name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
@@ -70,7 +70,10 @@ def refresh(name: str, key: Key, *, discards: bool) -> Command:
 
 
 def resize(name: str, key: Key) -> Command:
-    """A command that lets an open container take all of its volume. It needs a key: the kernel may not reveal one."""
+    """A command that lets an open container take all of its volume.
+
+    cryptsetup needs a key for this, since the kernel may not reveal the key of the open container.
+    """
     argv = ("cryptsetup", "resize", *key.words, "--", name)
     return Command(argv, key.stdin, advice=_WRONG_KEY.format(key))
 

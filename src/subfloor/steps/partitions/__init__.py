@@ -1,4 +1,4 @@
-"""Partitions: what a play declares of one, and the steps to it. All of it is pure."""
+"""Partitions: the declaration of one in a play, and the steps that make, change and remove it. All of it is pure."""
 
 from subfloor.steps.partitions.declared import (
     Attribute,

@@ -1,4 +1,4 @@
-"""LVM: the steps to a volume group, and to a logical volume in it, as a play declares them."""
+"""LVM: the steps that make and change a volume group, and a logical volume in it, as a play declares them."""
 
 from subfloor.steps.volume_groups.declared import Declared
 from subfloor.steps.volume_groups.group import grouped

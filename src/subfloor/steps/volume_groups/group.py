@@ -16,9 +16,10 @@ from subfloor.storage.sizes import MIB
 
 
 def grouped(name: str, volumes: tuple[Volume, ...], found: Group | None) -> Step | None:
-    """A step that makes the group, adds physical volumes that it lacks, or first empties one; None if it lacks none.
+    """A step that makes the group, or adds the physical volumes that it lacks; None if it lacks none.
 
-    ``volumes``: they hold finished physical volumes. ``found``: the existing group. Raises ``Refused``, ``LookNeeded``.
+    If an interrupted run left incomplete metadata on one of them, the step empties that one first. ``volumes``: the
+    volumes that hold the finished physical volumes. ``found``: the existing group. Raises ``Refused``, ``LookNeeded``.
     """
     have = {each.uuid for each in found.physical} if found else set()
     lacking = tuple(each for each in volumes if physical.wanted(each).uuid not in have)

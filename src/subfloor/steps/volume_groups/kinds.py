@@ -50,7 +50,7 @@ def planned(declared: Declared, extents: int, stage: str) -> Logical:
 
 
 def check_same(declared: Declared, there: Logical) -> None:
-    """Raise ``Refused`` if our volume has another kind, number of images or pool than declared: none is converted."""
+    """Raise ``Refused`` if the kind, the number of images or the pool of our volume differs: nothing is converted."""
     wanted = planned(declared, there.extents, "")
     if (there.kind, there.images, there.pool) != (wanted.kind, wanted.images, wanted.pool):
         raise Refused(

@@ -17,7 +17,7 @@ from subfloor.storage.marks import LABELLING
 
 @dataclass(frozen=True, kw_only=True)
 class EndMarked(Volume):
-    """A volume that is marked near its end, since no layer below it holds a name. ``disk``: the device itself."""
+    """A volume whose mark is a sector near its end. ``disk``: the state of the device."""
 
     disk: DiskState
 
@@ -60,7 +60,7 @@ class EndMarked(Volume):
 
 
 def written(disk: DiskState) -> Command:
-    """A command that writes ``disk.mark`` to the device, or zeros in its place if it is None, and flushes that."""
+    """A command that writes ``disk.mark`` to the device and flushes it. If there is no mark, it writes zeros there."""
     mark, sector = disk.mark, disk.limits.sector
     at = (f"of={disk.node}", f"bs={sector}", f"seek={place(disk.size) // sector}", "count=1", "iflag=fullblock")
     # One sector, filled up with zeros (sync), so it is written as a whole or not at all.

@@ -118,7 +118,10 @@ class WholeDisk(EndMarked):
 
 
 def _is_ours(identity: Identity, disk: DiskState, mark: EndMark | None, name: str) -> bool:
-    """Whether the disk has our mark, or no mark and nothing but content of ours. ``mark``: our mark in its stage."""
+    """Whether the disk has our mark, or no mark and nothing but content of ours.
+
+    ``mark``: our mark, with the same stage as the disk's mark; None if the disk has no mark.
+    """
     if disk.table is not None or (disk.mark and disk.mark != mark):
         return False
     content = disk.content
