@@ -98,7 +98,7 @@ class LogicalVolume(Task):
         if declared_sizes.is_all(self.size) and self.type not in ("linear", POOL):
             raise ValueError(f"size: a volume of type {self.type} has a size such as 8GiB or 25%")
         if bool(self.pool) != (self.type == THIN):
-            raise ValueError("pool: a volume of type thin has one, and no other")
+            raise ValueError("pool: give it for type thin, and for no other type")
         assert self.shape
 
     def within(self, play: tuple[Task, ...]) -> Task:
@@ -144,7 +144,8 @@ class LogicalVolume(Task):
         if self.at is None:
             raise Refused(
                 f"no `volume-group` task of the play makes {self.group!r}",
-                advice="put one before this task: it makes the group, or finds the one that it made",
+                advice="put a `volume-group` task before this one: it makes the group, or finds it if an earlier run "
+                "made it",
             )
         below = self.at.below(machine, self.identity)
         group = self.at.on(machine, self.identity)

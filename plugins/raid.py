@@ -107,7 +107,7 @@ class Raid(Task):
         if len(set(self.devices)) < max(fewest, len(self.devices)):
             raise ValueError(f"devices: RAID {self.level} needs at least {fewest} different devices")
         if self.metadata != "1.2" and self.level != 1:
-            raise ValueError("metadata: 1.0 is for a mirror, each member of which looks like its content")
+            raise ValueError("metadata: 1.0 is for level 1 only, where each member can be read like a plain filesystem")
 
     def within(self, play: tuple[Task, ...]) -> Task:
         path = self._declared.path
@@ -135,8 +135,8 @@ class Raid(Task):
         if not syncing:
             return ()
         return (
-            f"{self._declared.path} is {syncing}: until that ends, a disk that fails may cost data; `cat /proc/mdstat` "
-            "shows how far it is",
+            f"{self._declared.path} is {syncing}: until that ends, the failure of a disk may lose data; `cat "
+            "/proc/mdstat` shows how far it is",
         )
 
     @property

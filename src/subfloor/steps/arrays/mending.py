@@ -109,7 +109,7 @@ def _added(machine: Machine, volume: Volume, declared: Declared, array: Array) -
             Command(
                 ("mdadm", declared.path, "--re-add", volume.node),
                 advice="if its content is too old for that, erase it with `mdadm --zero-superblock "
-                f"{volume.node}`; then run subfloor again, which asks before it adds it as a new member",
+                f"{volume.node}`; then run subfloor again, which asks before it adds the partition as a new member",
             ),
             *(() if volume.is_final else volume.mark(volume.final_name)),
         ),

@@ -70,7 +70,7 @@ def _finish(machine: Machine, declared: Declared, group: Group, there: Logical, 
         machine,
         replace(group, logical=others, free=group.free + there.extents),
         below,
-        f"Remove what was made of the thin pool {declared.full_name}",
+        f"Remove the incomplete thin pool {declared.full_name}",
         (
             Command(("lvremove", *SETTINGS, "--yes", declared.full_name), env=ENV),
             Command(("sync", *nodes(below))),

@@ -81,7 +81,8 @@ class LogicalVolumeAt(Location):
         if self.group is None:
             raise Refused(
                 f"no `volume-group` task of the play makes the group of {self.path}",
-                advice="put one before this task: it makes the group, or finds the one that it made",
+                advice="put a `volume-group` task before this one: it makes the group, or finds it if an earlier run "
+                "made it",
             )
         return self.group
 
@@ -91,7 +92,8 @@ class LogicalVolumeAt(Location):
             raise disk.error(self.path)
         if isinstance(disk, Missing):
             raise Refused(
-                f"{self.path} is not active", advice="put a `logical-volume` task before this one: it activates it"
+                f"{self.path} is not active",
+                advice="put the `logical-volume` task of this volume before this one: that task activates the volume",
             )
         check_same(self.path, disk, group, logical)
         return disk
