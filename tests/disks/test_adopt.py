@@ -97,7 +97,7 @@ def test_a_layout_by_the_manual_is_taken_over_and_its_content_stays(disk: MakeDi
         in_sync(play, command)
     run("mkfs.ext4", "-q", "-F", "-L", "nixos", vda.partition(1))  # the same type and label, but another filesystem
     replaced = subfloor("check", play)
-    assert replaced.returncode == 5 and f"destroys what is on {vda.partition(1)}" in " ".join(replaced.stdout.split())
+    assert replaced.returncode == 5 and f"destroy what is on {vda.partition(1)}" in " ".join(replaced.stdout.split())
 
 
 def test_a_layout_in_use_is_taken_over(disk: MakeDisk, mounted: Mounter, tmp_path: Path) -> None:

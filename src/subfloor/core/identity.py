@@ -31,19 +31,19 @@ class Identity:
 
     @property
     def _own(self) -> UUID:
-        return uuid5(uuid5(_NAMESPACE, self.seed), self.host)
+        return _derived(_derived(_NAMESPACE, self.seed), self.host)
 
     def disk(self, name: str) -> UUID:
         """The disk GUID (label-id) of a new GPT on the disk that the play calls ``name``."""
         anywhere = self.disk_anywhere(name)
         if not self.machine:
             return anywhere
-        return _of_halves(anywhere, uuid5(self._own, f"disk {name} of the machine {self.machine}"))
+        return _of_halves(anywhere, _derived(self._own, f"disk {name} of the machine {self.machine}"))
 
     def disk_anywhere(self, name: str) -> UUID:
         """The label-id of this disk on any machine. Earlier versions wrote it, and it identifies a disk that is filled
         as a whole."""
-        return uuid5(self._own, f"disk {name}")
+        return _derived(self._own, f"disk {name}")
 
     def is_disk(self, label_id: UUID, name: str) -> bool:
         """Whether a GPT with this label-id was made for the disk that the play calls ``name``, on this machine."""
@@ -67,7 +67,7 @@ class Identity:
 
         The table may be foreign: a partition that was added to a foreign GPT is still recognised as ours.
         """
-        return uuid5(self._own, f"partition {table} {number} {name}")
+        return _derived(self._own, f"partition {table} {number} {name}")
 
     def adopted(self, table: UUID, number: int, name: str, content: str) -> UUID:
         """The PARTUUID of a partition that was made elsewhere and taken over. ``content``: its content, in words.
@@ -75,8 +75,8 @@ class Identity:
         A version 8 UUID (RFC 9562, section 5.8). Its first half shows that the partition is ours, its second half
         which content was taken over. So the content itself need not change.
         """
-        ours = uuid5(self._own, f"adopted partition {table} {number} {name}")
-        return _of_halves(ours, uuid5(self._own, f"adopted content {table} {number} {name} {content}"))
+        ours = _derived(self._own, f"adopted partition {table} {number} {name}")
+        return _of_halves(ours, _derived(self._own, f"adopted content {table} {number} {name} {content}"))
 
     def is_adopted(self, uuid: UUID, table: UUID, number: int, name: str) -> bool:
         """Whether a PARTUUID shows that the partition was taken over, with any content."""
@@ -84,23 +84,28 @@ class Identity:
 
     def swap_file(self, path: str) -> UUID:
         """The UUID of the swap area in our file at this path inside its filesystem."""
-        return uuid5(self._own, f"swap file {path}")
+        return _derived(self._own, f"swap file {path}")
 
     def volume_group(self, name: str) -> UUID:
         """The UUID in the tag of our volume group of this name."""
-        return uuid5(self._own, f"volume group {name}")
+        return _derived(self._own, f"volume group {name}")
 
     def logical_volume(self, group: UUID, name: str) -> UUID:
         """The UUID in the tag of our logical volume of this name in this group."""
-        return uuid5(self._own, f"logical volume {group} {name}")
+        return _derived(self._own, f"logical volume {group} {name}")
 
     def array(self, name: str) -> UUID:
         """The UUID of our md array of this name."""
-        return uuid5(self._own, f"array {name}")
+        return _derived(self._own, f"array {name}")
 
     def filesystem(self, partition: UUID) -> UUID:
         """The UUID of the filesystem or swap area on our partition."""
-        return uuid5(self._own, f"filesystem {partition}")
+        return _derived(self._own, f"filesystem {partition}")
+
+
+def _derived(namespace: UUID, text: str) -> UUID:
+    """The UUID of a text. UTF-8 cannot encode half of a UTF-16 pair, which the name of a foreign partition may hold."""
+    return uuid5(namespace, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _of_halves(first: UUID, second: UUID) -> UUID:

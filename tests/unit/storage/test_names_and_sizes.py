@@ -80,6 +80,12 @@ def test_derived_uuids_never_change_between_versions() -> None:
     assert str(Identity("seed", "host").disk("disk")) == "79ae4415-ccb3-5e82-8a37-135d19b37440"
 
 
+def test_a_foreign_name_that_utf_8_cannot_encode_has_a_uuid_too() -> None:
+    one, table = Identity("seed", "host"), UUID(int=1)
+    assert len({one.partition(table, 1, name) for name in ("\ud800", "\ud801", "\udfff")}) == 3
+    assert not one.is_adopted(UUID(int=2), table, 1, "\udfff")
+
+
 def test_a_disk_is_recognised_on_its_machine_and_by_what_earlier_versions_wrote() -> None:
     anywhere, here, there = (Identity("seed", "localhost", machine) for machine in ("", "a", "b"))
     assert here.disk("disk") != there.disk("disk") != anywhere.disk("disk") == here.disk_anywhere("disk")
