@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from crash.forked import Ran
-from crash.sample import everything
 from places import ROOT
 
-pytestmark = pytest.mark.skipif(not everything(), reason="it waits for a minute each time: make crash")
+pytestmark = pytest.mark.campaign
 
 DATA_DISK = str(ROOT / "playbooks" / "data-disk.yml")
 DISK, OTHER = "/dev/vdf", "/dev/vdd"
