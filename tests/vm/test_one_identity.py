@@ -69,7 +69,7 @@ def test_a_copy_on_another_disk_is_refused_until_it_is_removed_case_57(kind: str
     sh(CLEAR, OTHER)
     (ok,) = subfloor(["check", *words(DISK)])
     for ran in refused:
-        assert ran.status == 3 and f"{carrier} has the {kind} that belongs to {DISK}" in ran.said, ran
+        assert ran.status == 3 and f"{carrier} has the {kind} that this play gives to {DISK}" in ran.said, ran
     assert reads == before
     assert ok.status == 0, ok
 
@@ -78,7 +78,7 @@ def test_a_copy_on_another_disk_is_refused_until_it_is_removed_case_57(kind: str
 def test_a_second_disk_under_the_same_name_is_refused_case_57(subfloor: Subfloor, sh: Sh) -> None:
     before = written(sh, OTHER)
     for ran in subfloor(["check", *words(OTHER)], ["apply", *words(OTHER), "--destroy", OTHER]):
-        assert ran.status == 3 and f"{DISK} has the label-id that belongs to {OTHER}" in ran.said, ran
+        assert ran.status == 3 and f"{DISK} has the label-id that this play gives to {OTHER}" in ran.said, ran
         assert "`disk:`" in ran.said, ran
     assert written(sh, OTHER) == before
 
@@ -92,5 +92,5 @@ def test_a_device_made_of_the_disk_may_carry_its_uuids(what: str, subfloor: Subf
     (ran,) = subfloor(["check", *words(DISK)])
     sh(f"{undo}; udevadm settle")
     (mounted,) = subfloor(["apply", *words(DISK)])
-    assert "belongs to" not in ran.said, ran
+    assert "this play gives to" not in ran.said, ran
     assert mounted.status == 0, mounted
