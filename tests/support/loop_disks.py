@@ -144,7 +144,7 @@ def _backing(node: str) -> str:
     """The file behind a loop device, as sysfs has it, with a remark where it was deleted; empty: it is free."""
     try:
         return Path(f"/sys/block/{Path(node).name}/loop/backing_file").read_text()
-    except FileNotFoundError:
+    except OSError:  # ENOENT, or ENODEV if it was detached between open(2) and read(2)
         return ""
 
 

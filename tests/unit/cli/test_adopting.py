@@ -63,7 +63,7 @@ def test_a_layout_that_differs_is_not_asked_about() -> None:
 def test_a_step_that_was_not_shown_is_not_taken() -> None:
     asked, told = asking(stamp="/dev/vda"), report()
     asked.approve((told,), NOBODY)
-    with pytest.raises(Refused, match="was not shown"):
+    with pytest.raises(Refused, match="is not among the changes that were shown"):
         asked.confirm(Step("Stamp another one", (), seen(FOREIGN)))
 
 

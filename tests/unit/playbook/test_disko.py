@@ -117,7 +117,7 @@ def test_without_nix_it_says_how_to_make_json(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PlaybookError) as caught:
         importing.disko(DATA / "disko/plain.nix", None, {}, ())
-    assert "there is no `nix-instantiate` here" in str(caught.value)
+    assert "is not installed here" in str(caught.value)
     assert "nix eval --json .#nixosConfigurations.HOST.config.disko.devices" in str(caught.value)
 
 
