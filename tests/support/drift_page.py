@@ -14,8 +14,8 @@ What `subfloor check` says of each kind of drift, and what `subfloor apply` does
 a machine that was in sync, with the commands shown, and compares every word. Then it runs `apply`, and checks that the
 machine is in sync again. This page is generated from the table of that test. Tasks that are in sync are left out.
 
-All of them were made on loop devices. In a virtual machine (`make crash`) only some have been made so far, so a few lines on
-this page may differ there.
+All of them were made on loop devices. In a virtual machine (`make crash`) only some have been made so far, so a few
+lines on this page may differ there.
 
 [Check for drift](how-to/check-for-drift.md) explains the exit status and the reports.
 
