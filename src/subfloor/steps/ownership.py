@@ -67,11 +67,15 @@ def remains(machine: Machine, path: str, disk: DiskState, table: Gpt, start: int
     """
     if disk.is_cleared(start, start + size):
         return ()
-    sector = disk.limits.sector
+    space = free_space(path, table, start, size, disk.limits.sector)
+    found = machine.further(space)
+    return tuple(each for each in found if each.overlaps(*space.extent) and not _agreed(disk, each))
+
+
+def free_space(path: str, table: Gpt, start: int, size: int, sector: int) -> FreeSpace:
+    """The free space for a new partition of this table. ``start`` and ``size``: in sectors; ``sector``: in bytes."""
     first, end = hole_around(table, start)
-    extent = start * sector, (start + size) * sector
-    found = machine.further(FreeSpace(path, (first * sector, end * sector), extent))
-    return tuple(each for each in found if each.overlaps(*extent) and not _agreed(disk, each))
+    return FreeSpace(path, (first * sector, end * sector), (start * sector, (start + size) * sector))
 
 
 def _agreed(disk: DiskState, found: Remains) -> bool:

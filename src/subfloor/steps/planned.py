@@ -10,9 +10,9 @@ from subfloor.core.errors import SubfloorError
 from subfloor.core.machine import Machine
 from subfloor.core.task import Task
 from subfloor.observe.disk import Disk, DiskState, FreeSpace
+from subfloor.steps.ownership import free_space
 from subfloor.steps.partitioning import erased
 from subfloor.storage import gpt
-from subfloor.storage.allocation import hole_around
 from subfloor.storage.sizes import MIB
 
 _SHOWN = ((0, 516 << 10), (MIB, 4096), (2 * MIB, 4096), (4 * MIB, 4096))
@@ -31,19 +31,35 @@ def planned(machine: Machine, path: str, label_id: UUID, partitions: Iterable[Ta
     After an interruption, a rerun would have no consent for content that it finds there. Places are start and size, in
     bytes.
     """
-    disk = machine[Disk(path)]
-    assert isinstance(disk, DiskState)
-    label = gpt.blank(label_id, disk.sectors, disk.limits.sector)
-    labelled = machine.with_(Disk(path), replace(erased(disk), table=label))
-    places = sorted(set(_places(labelled, path, partitions)))
+    disk = _disk(machine, path)
+    places = sorted(set(_places(machine, path, label_id, partitions)))
     found = [(at + start, min(size, disk.size - at - start)) for at in places for start, size in _SHOWN]
     return [(start, size) for start, size in found if size > 0]
 
 
-def _places(machine: Machine, path: str, partitions: Iterable[Task]) -> Iterator[int]:
-    """Where remains are searched before each partition is made, in bytes, up to the first partition that is refused."""
+def _places(machine: Machine, path: str, label_id: UUID, partitions: Iterable[Task]) -> Iterator[int]:
+    """Where remains are searched before each partition is made, in bytes."""
+    for before, entry in planned_entries(machine, path, label_id, partitions):
+        yield from space_of(machine, path, before, entry).places()
+
+
+def space_of(machine: Machine, path: str, before: gpt.Gpt, entry: gpt.Entry) -> FreeSpace:
+    """The free space that a planned partition takes; ``before``: the table before the partition is made."""
+    return free_space(path, before, entry.start, entry.end - entry.start, _disk(machine, path).limits.sector)
+
+
+def planned_entries(
+    machine: Machine, path: str, label_id: UUID, partitions: Iterable[Task]
+) -> Iterator[tuple[gpt.Gpt, gpt.Entry]]:
+    """Each partition that the play makes on the disk once it is erased, with the table before that.
+
+    ``label_id``: of the new table. Ends before the first partition that is refused.
+    """
+    disk = _disk(machine, path)
+    label = gpt.blank(label_id, disk.sectors, disk.limits.sector)
+    machine = machine.with_(Disk(path), replace(erased(disk), table=label))
     for task in partitions:
-        before, sector = _table(machine, path)
+        before = _table(machine, path)
         try:
             step = task.next_step(machine)
         except SubfloorError:
@@ -51,16 +67,16 @@ def _places(machine: Machine, path: str, partitions: Iterable[Task]) -> Iterator
         if step is None:
             continue
         machine = step.after
-        after, _ = _table(machine, path)
-        for entry in set(after.entries) - set(before.entries):
-            first, end = hole_around(before, entry.start)
-            extent = entry.start * sector, entry.end * sector
-            yield from FreeSpace(path, (first * sector, end * sector), extent).places()
+        yield from ((before, entry) for entry in set(_table(machine, path).entries) - set(before.entries))
 
 
-def _table(machine: Machine, path: str) -> tuple[gpt.Gpt, int]:
-    """The GPT of a disk, and the size of its sectors."""
+def _disk(machine: Machine, path: str) -> DiskState:
     disk = machine[Disk(path)]
     assert isinstance(disk, DiskState)
-    assert isinstance(disk.table, gpt.Gpt)
-    return disk.table, disk.limits.sector
+    return disk
+
+
+def _table(machine: Machine, path: str) -> gpt.Gpt:
+    table = _disk(machine, path).table
+    assert isinstance(table, gpt.Gpt)
+    return table

@@ -7,13 +7,12 @@ from dataclasses import replace
 from uuid import UUID
 
 from subfloor.core.errors import Refused
-from subfloor.core.identity import ANY, MACHINE, Identity
+from subfloor.core.identity import Identity
 from subfloor.core.machine import Machine
 from subfloor.core.task import Loss, Step, Task
 from subfloor.observe.disk import Disk, DiskState
-from subfloor.steps import partitioning
+from subfloor.steps import partitioning, recovering
 from subfloor.steps.losses import loss
-from subfloor.steps.ownership import is_our_partition
 from subfloor.steps.planned import planned
 from subfloor.storage import gpt
 from subfloor.storage.sizes import show
@@ -78,9 +77,9 @@ def erase(
     """A step that erases the whole disk, with consent. Raises ``Refused`` if the disk is read-only or in use.
 
     ``name``: the name of the disk in the play. ``partitions``: the tasks that make partitions on it. The step also
-    empties the places of these partitions.
+    empties the places of these partitions. Raises ``LookNeeded``.
     """
-    kept = _to_keep(path, disk, identity, name)
+    kept = recovering.advice(machine, path, disk, identity, name, partitions)
     partitioning.writable(path, partitioning.unused(machine, path, disk, kept and f"to keep it, {kept}"))
     return Step(
         says=f"Erase every signature on {path}",
@@ -92,39 +91,8 @@ def erase(
 
 
 def _with_hint(lost: Loss, kept: str) -> Loss:
-    """The loss, and how the disk can be kept, if this play laid it out."""
+    """The loss, and how its owner can keep the disk."""
     return replace(lost, what=f"{lost.what} ({kept})") if kept else lost
-
-
-def _to_keep(path: str, disk: DiskState, identity: Identity, name: str) -> str:
-    """What a person does to keep a disk that this play laid out; "" if it does not look like one."""
-    if disk.table is None and disk.stray:
-        again = f"printf 'label: gpt\\nlabel-id: {identity.disk(name)}\\n' | sfdisk --force --no-reread {path}"
-        return (
-            "restore its partition table, which is lost while the kernel still has the partitions: with a backup of "
-            f"it; or unmount and `swapoff` them, write an empty table (`{again}`), and run subfloor again: it puts "
-            "back every partition whose filesystem is still there"
-        )
-    if not isinstance(disk.table, gpt.Gpt):
-        return ""
-    if identity.is_of_another_machine(disk.table.id, name):
-        return f"this play laid it out on another machine; `-e {MACHINE}={ANY}` accepts it as it is"
-    if label_id := _former(disk.table, identity, name):
-        return (
-            "set its label-id back, which was changed: its partitions have the UUIDs of this play; "
-            f"`sfdisk --no-reread --disk-id {path} {label_id}`, then run subfloor again"
-        )
-    return ""
-
-
-def _former(table: gpt.Gpt, identity: Identity, name: str) -> UUID | None:
-    """The label-id that the table had when this play made partitions in it; None if it made none."""
-    ours = (identity.disk(name), identity.disk_anywhere(name))
-    return next((each for each in ours if _has_ours(replace(table, id=each), identity)), None)
-
-
-def _has_ours(table: gpt.Gpt, identity: Identity) -> bool:
-    return any(is_our_partition(identity, table, entry) for entry in table.entries)
 
 
 def _step(says: str, machine: Machine, path: str, disk: DiskState, after: DiskState, *lost: Loss) -> Step:
