@@ -890,6 +890,13 @@ MUTANTS = (
         """_SFDISK = ("sfdisk", "--quiet")""",
         ("tests/disks/test_damaged_tables.py", "tests/disks/test_disk_sizes.py", "-k", "mounted"),
     ),
+    Mutant(
+        "a lost table is written again on a disk that was never ours",
+        "src/subfloor/steps/recovering.py",
+        "each.uuid and is_our_content(identity, entry.uuid, each)",
+        "each.uuid",
+        ("tests/unit/steps/test_steps.py", "-k", "wipefs"),
+    ),
     # How it is looked.
     Mutant(
         "a probe that failed has found nothing",

@@ -190,12 +190,16 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Difference:
-    """One property of one subject that differs between two machines."""
+    """One property of one subject that differs between two machines.
+
+    ``follows``: it is a consequence of other differences, so reports show it only if there are no others.
+    """
 
     subject: str
     property: str
     before: Any
     after: Any
+    follows: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self._where}: {shown(self.before)} → {shown(self.after)}"
@@ -246,10 +250,10 @@ def broken_promises(promised: Machine, seen: Machine) -> tuple[Difference, ...]:
     )
 
 
-_Change = tuple[str, Any, Any]
+_Change = tuple[str, Any, Any, bool]
 
 
-def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
+def _changes(name: str, before: Any, after: Any, *, promise: bool, follows: bool = False) -> Iterator[_Change]:
     if before == after or (promise and isinstance(before, Unknown) and isinstance(after, before.of)):
         return
     if is_dataclass(before) and type(before) is type(after):
@@ -259,14 +263,20 @@ def _changes(name: str, before: Any, after: Any, *, promise: bool) -> Iterator[_
     elif isinstance(before, tuple) and isinstance(after, tuple) and _keyed(before + after):
         yield from _keyed_changes(name, before, after, promise=promise)
     else:
-        yield name, before, after
+        yield name, before, after, follows
 
 
 def _field_changes(name: str, item: Field[Any], before: Any, after: Any, *, promise: bool) -> Iterator[_Change]:
     old, new = getattr(before, item.name), getattr(after, item.name)
     if promise and (item.metadata.get("estimated") or (item.metadata.get("at_least") and old <= new)):
         return
-    yield from _changes(_joined(name, words_of(type(before), item.name)), old, new, promise=promise)
+    words = words_of(type(before), item.name)
+    yield from _changes(_joined(name, words), old, new, promise=promise, follows=_follows(type(before), item, new))
+
+
+def _follows(class_: type[Any], item: Field[Any], after: Any) -> bool:
+    """Whether a field changes with others: those that the class names in ``FOLLOWS``, and a lower bound of nothing."""
+    return item.name in getattr(class_, "FOLLOWS", ()) or bool(item.metadata.get("at_least") and not after)
 
 
 def words_of(class_: type[Any], name: str) -> str:

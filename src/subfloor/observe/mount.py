@@ -21,6 +21,8 @@ class Mounted:
     is not known whether they will be in force.
     """
 
+    FOLLOWS: ClassVar[frozenset[str]] = frozenset({"halted"})  # the option rw ends it, at every mount of the filesystem
+
     source: str
     type: str
     root: str = "/"

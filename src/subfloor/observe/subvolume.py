@@ -23,12 +23,12 @@ class SubvolumeState:
 
     ``compression``: one of ``COMPRESSIONS``, "" if the mount options decide. ``default``: a mount without ``subvol``
     shows this one. ``quotas``: the filesystem counts the space that each subvolume uses; another program may enable
-    that at any time. ``limit``: the most space
-    for this one, such as ``64MiB``; None without a limit. ``empty``: nothing is in it; other programs may change that
-    at any time, so promises leave it out.
+    that at any time. ``limit``: the most space for this one, such as ``64MiB``; None without a limit. ``empty``:
+    nothing is in it; other programs may change that at any time, so promises leave it out.
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"nodatacow": "NoCOW", "default": "default subvolume"}
+    FOLLOWS: ClassVar[frozenset[str]] = frozenset({"quotas"})  # a limit enables them
 
     read_only: bool = False
     nodatacow: bool = False

@@ -17,24 +17,13 @@ def shown(task: TaskReport) -> tuple[Difference, ...]:
     """
     visible = tuple(each for each in task.differences if not isinstance(each.after, NotYetVisible))
     once = _once(visible) if len(task.steps) == 1 else visible
-    return tuple(each for each in once if not _follows(each)) or visible
+    return tuple(each for each in once if not each.follows) or visible
 
 
 def _once(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
     """Without those of a file or directory that a bind mount shows at a second path. One step changes one of them."""
     several = {(posixpath.basename(each.subject), each.property, each.before, each.after): each for each in found[::-1]}
     return tuple(each for each in found if not each.property or each in several.values())
-
-
-_CONSEQUENCES = ("in use", "last usable sector", "quotas", "halted")
-"""A partition comes into use by a mount or as swap. The usable sectors end where the second copy of a table is put. The
-quotas of a btrfs are enabled for a limit. A filesystem that becomes writable is so where it is bound."""
-
-
-def _follows(difference: Difference) -> bool:
-    """Whether it is the consequence of another difference of the task."""
-    made_again = difference.subject.startswith("size of the filesystem") and not difference.after
-    return made_again or difference.property.rpartition(", ")[2] in _CONSEQUENCES
 
 
 def is_something(value: object) -> bool:

@@ -73,6 +73,7 @@ class Gpt:
         "length": "slots",
         "entries": "entry",
     }
+    FOLLOWS: ClassVar[frozenset[str]] = frozenset({"last_lba"})  # the second copy is put at the end of the disk
 
     id: UUID
     first_lba: int

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
 from subfloor.core.errors import ConsentNeeded
-from subfloor.core.machine import Difference, Machine
+from subfloor.core.machine import Difference, Machine, Subject, differences
 from subfloor.core.outcome import Outcome, StepRecord, TaskReport
 from subfloor.core.task import Loss, Step
+from subfloor.observe.disk import Disk, PartitionState
+from subfloor.observe.filesystem_size import FilesystemSize, SizeOn
+from subfloor.observe.mount import Mount, Mounted
 from subfloor.observe.path import Absent
+from subfloor.observe.subvolume import Subvolume, SubvolumeState
 from subfloor.report import text
 from subfloor.report.found import is_something, shown
 from subfloor.report.style import Style
 from subfloor.report.values import as_text
+from subfloor.storage.gpt import MOVED, Gpt
+
+TABLE = Gpt(UUID(int=1), 34, 8, 128, damage=frozenset({MOVED}))
+
+
+def mounted(option: str, *, halted: bool = False) -> Mounted:
+    return Mounted("/dev/vda1", "ext4", options=frozenset({option}), halted=halted)
+
 
 STEP = StepRecord(Step("Do it", (), Machine(), (Loss("/dev/vda", "/dev/vda", "/dev/vda, letters"),)), ())
 
@@ -21,15 +39,29 @@ def properties(*differences: Difference, steps: int = 1) -> list[str]:
 
 
 def test_what_only_follows_from_another_difference_is_left_out() -> None:
-    used = Difference("disk /dev/vda", "partition 1, in use", False, True)
-    mounted = Difference("mount point /mnt", "options", "ro", "rw")
-    assert properties(used, mounted) == ["mount point /mnt, options"]
+    used = Difference("disk /dev/vda", "partition 1, in use", False, True, follows=True)
+    remounted = Difference("mount point /mnt", "options", "ro", "rw")
+    assert properties(used, remounted) == ["mount point /mnt, options"]
     assert properties(used) == ["disk /dev/vda, partition 1, in use"], "a task does not differ without a difference"
-    moved = Difference("disk /dev/vda", "partition table, last usable sector", 10, 20)
-    damage = Difference("disk /dev/vda", "partition table, damage", ("backup table",), ())
-    assert properties(moved, damage) == ["disk /dev/vda, partition table, damage"]
-    unknown = Difference("size of the filesystem on /dev/vda1", "", 4096, 0)
-    assert properties(unknown, mounted) == ["mount point /mnt, options"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "before", "after", "follow"),
+    [
+        (Disk("/dev/vda"), PartitionState(1), PartitionState(1, known=False, in_use=True), ["in use"]),
+        (Disk("/dev/vda"), TABLE, replace(TABLE, last_lba=9, damage=frozenset()), ["last usable sector"]),
+        (Mount("/mnt"), mounted("ro", halted=True), mounted("rw"), ["halted"]),
+        (Subvolume("/mnt/@"), SubvolumeState(), SubvolumeState(quotas=True, limit="64MiB"), ["quotas"]),
+        (SizeOn("/dev/vda1", "ext4"), FilesystemSize(4096), FilesystemSize(), [""]),
+    ],
+    ids=["use", "end of the table", "read-only after an error", "quotas", "made again"],
+)
+def test_what_follows_is_known_where_the_value_is_defined(
+    subject: Subject[Any], before: object, after: object, follow: list[str]
+) -> None:
+    found = differences(Machine({subject: before}), Machine({subject: after}))
+    assert sorted(each.property for each in found if each.follows) == follow
+    assert [each for each in found if not each.follows] or not follow[0]
 
 
 def test_a_directory_that_a_bind_shows_again_is_one_difference() -> None:

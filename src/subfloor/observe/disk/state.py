@@ -73,6 +73,7 @@ class PartitionState:
     """
 
     WORDS: ClassVar[Mapping[str, str]] = {"known": "known to the kernel"}
+    FOLLOWS: ClassVar[frozenset[str]] = frozenset({"in_use"})  # a mount or swap uses it
 
     number: int
     content: Content | Unknown | None = None
@@ -144,6 +145,7 @@ class DiskState:
         "node": "kernel name",
         "stray": "partitions that only the kernel knows",
     }
+    FOLLOWS: ClassVar[frozenset[str]] = frozenset({"in_use"})
 
     node: str
     size: int
